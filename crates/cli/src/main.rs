@@ -1,2 +1,31 @@
-//! The `sluicegate` binary.
-fn main() {}
+//! The `sluicegate` binary: arguments in, rooms wired together, answers out. The only room that
+//! may know all others, and the only one that uses `anyhow`.
+
+mod admin_client;
+mod args;
+mod bench;
+mod commands;
+mod demo;
+mod endpoint;
+mod output;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            eprintln!("sluicegate: cannot start its worker threads: {e}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(commands::run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("sluicegate: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Cli room: the admin API's client. One request at a time over plain HTTP, JSON in and out, with
+//! uploads streamed from disk and line-by-line progress read back.
+
+use crate::endpoint::Endpoint;
+use anyhow::{Context as _, anyhow, bail};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, StreamBody, combinators::BoxBody};
+use hyper::body::{Frame, Incoming};
+use hyper::{Method, Request, Response};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+type Body = BoxBody<Bytes, std::io::Error>;
+
+/// Speaks to one server's admin API.
+pub(crate) struct AdminClient {
+    endpoint: Endpoint,
+    http: Client<HttpConnector, Body>,
+}
+
+/// The sending half of a streamed upload. Dropping it without `finish` tells the server the upload
+/// broke off.
+pub(crate) type Chunks = mpsc::Sender<std::io::Result<Bytes>>;
+
+impl AdminClient {
+    pub(crate) fn new(endpoint: Endpoint) -> Self {
+        Self { endpoint, http: Client::builder(TokioExecutor::new()).build_http() }
+    }
+
+    /// GET of `path` (below `/api/v1/`), with query parameters that have a value.
+    pub(crate) async fn get(&self, path: &str, query: &[(&str, Option<String>)]) -> anyhow::Result<Value> {
+        let mut uri = path.to_owned();
+        let mut mark = '?';
+        for (name, value) in query {
+            if let Some(value) = value {
+                uri.push(mark);
+                uri.push_str(name);
+                uri.push('=');
+                uri.push_str(&percent_encode(value));
+                mark = '&';
+            }
+        }
+        self.json(Method::GET, &uri, empty()).await
+    }
+
+    /// POST of a JSON value.
+    pub(crate) async fn post(&self, path: &str, value: &Value) -> anyhow::Result<Value> {
+        self.json(Method::POST, path, full(serde_json::to_vec(value)?)).await
+    }
+
+    /// PUT of a JSON value.
+    pub(crate) async fn put(&self, path: &str, value: &Value) -> anyhow::Result<Value> {
+        self.json(Method::PUT, path, full(serde_json::to_vec(value)?)).await
+    }
+
+    /// POST of a body that the caller sends in pieces.
+    pub(crate) async fn post_stream(&self, path: &str, body: mpsc::Receiver<std::io::Result<Bytes>>) -> anyhow::Result<Response<Incoming>> {
+        let stream = ReceiverStream(body);
+        self.send(Method::POST, path, BodyExt::boxed(StreamBody::new(stream))).await
+    }
+
+    async fn json(&self, method: Method, path: &str, body: Body) -> anyhow::Result<Value> {
+        read_json(self.send(method, path, body).await?).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Body) -> anyhow::Result<Response<Incoming>> {
+        let uri = format!("{}/api/v1/{path}", self.endpoint.base);
+        let request = Request::builder()
+            .method(method)
+            .uri(&uri)
+            .header("authorization", format!("Bearer {}", self.endpoint.token))
+            .header("content-type", "application/json")
+            .body(body)
+            .with_context(|| format!("`{uri}` is not a usable address"))?;
+        let response = self.http.request(request).await.map_err(|e| {
+            anyhow!("cannot reach the server at {}: {}. Is `sluicegate serve` running?", self.endpoint.base, root_cause(&e))
+        })?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status();
+        let body = response.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        let message = serde_json::from_slice::<Value>(&body)
+            .ok()
+            .and_then(|v| v.pointer("/error/message").and_then(Value::as_str).map(str::to_owned))
+            .unwrap_or_else(|| String::from_utf8_lossy(&body).trim().chars().take(400).collect());
+        bail!("the server refused ({status}): {message}")
+    }
+}
+
+/// The whole body as JSON.
+pub(crate) async fn read_json(response: Response<Incoming>) -> anyhow::Result<Value> {
+    let body = response.into_body().collect().await.context("the server's answer broke off")?.to_bytes();
+    if body.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(&body).context("the server's answer is not JSON")
+}
+
+fn empty() -> Body {
+    full(Vec::new())
+}
+
+fn full(bytes: Vec<u8>) -> Body {
+    BodyExt::boxed(Full::new(Bytes::from(bytes)).map_err(|never| match never {}))
+}
+
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
+/// Everything but RFC 3986's unreserved characters, as `%XX`.
+pub(crate) fn percent_encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// A channel as a stream of body frames.
+struct ReceiverStream(mpsc::Receiver<std::io::Result<Bytes>>);
+
+impl futures_core::Stream for ReceiverStream {
+    type Item = std::io::Result<Frame<Bytes>>;
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        self.0.poll_recv(cx).map(|item| item.map(|chunk| chunk.map(Frame::data)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percent_encode;
+
+    #[test]
+    fn group_names_survive_a_query() {
+        assert_eq!(percent_encode("Büro & Labor"), "B%C3%BCro%20%26%20Labor");
+        assert_eq!(percent_encode("a-b.c_d~e"), "a-b.c_d~e");
+    }
+}

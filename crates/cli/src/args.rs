@@ -1,0 +1,255 @@
+//! Cli room: what can be typed. Only declarations and their help; the doing is in `commands`.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// An open update server for Windows fleets.
+#[derive(Debug, Parser)]
+#[command(name = "sluicegate", version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Which server a command talks to, and how it answers.
+#[derive(Debug, Args)]
+pub(crate) struct Target {
+    /// Data folder; commands find the running server and its token there
+    #[arg(long, global = true, env = "SLUICEGATE_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Base URL of the server, for example http://updates.example.net:8530
+    #[arg(long, global = true, env = "SLUICEGATE_SERVER", value_name = "URL", conflicts_with = "data")]
+    pub(crate) server: Option<String>,
+    /// File with the admin token of that server
+    #[arg(long, global = true, env = "SLUICEGATE_TOKEN_FILE", value_name = "FILE", requires = "server")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Print JSON for programs instead of a table
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the update server
+    Serve(Serve),
+    /// Put update documents into the catalog, or look at what was refused
+    #[command(subcommand)]
+    Catalog(Catalog),
+    /// List and show updates
+    #[command(subcommand)]
+    Updates(Updates),
+    /// Create and list target groups
+    #[command(subcommand)]
+    Groups(Groups),
+    /// Approve an update for a target group
+    Approve(Approve),
+    /// Take approvals of an update back
+    Unapprove(Unapprove),
+    /// Decline an update: no computer is told of it any more
+    Decline(UpdateArg),
+    /// List, show and move computers
+    #[command(subcommand)]
+    Computers(Computers),
+    /// Put files of updates into the content store
+    #[command(subcommand)]
+    Content(Content),
+    /// Read and change the server's settings
+    #[command(subcommand)]
+    Config(Config),
+    /// Show what the server is doing
+    Status,
+    /// Measure this machine: figures are ratios against baselines of the same run
+    Bench(Bench),
+}
+
+/// `serve`
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Address and port to listen on
+    #[arg(long, default_value = "0.0.0.0:8530", value_name = "ADDR:PORT")]
+    pub(crate) listen: SocketAddr,
+    /// Add a small catalog, groups, approvals and simulated agents, to look around
+    #[arg(long)]
+    pub(crate) demo: bool,
+    /// Log lines as text for people or as JSON for programs
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "SLUICEGATE_LOG_FORMAT")]
+    pub(crate) log_format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// One readable line per event
+    Text,
+    /// One JSON object per event
+    Json,
+}
+
+/// `catalog`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Catalog {
+    /// Import update documents: .xml files, folders of them, and metadata exports (.cab, .xml.gz)
+    Import {
+        /// Files and folders
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
+    /// List revisions held back, each with its reason
+    Quarantine,
+}
+
+/// `updates`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Updates {
+    /// List updates
+    List {
+        /// Part of a title, a KB number or an UpdateID
+        #[arg(long)]
+        search: Option<String>,
+        /// Only updates with this approval: approved, unapproved or declined
+        #[arg(long, value_name = "STATE")]
+        approval: Option<String>,
+        /// How many to list at most
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+        /// How many to pass over first
+        #[arg(long, default_value_t = 0)]
+        offset: u32,
+    },
+    /// Show one update with its revisions, relationships, files, approvals and status
+    Show(UpdateArg),
+}
+
+/// An update on the command line.
+#[derive(Debug, Args)]
+pub(crate) struct UpdateArg {
+    /// UpdateID, for example 0d5fd62a-4b1c-4a7e-9a2b-6f0d5c3b1a99
+    #[arg(value_name = "UPDATEID")]
+    pub(crate) update: String,
+}
+
+/// `groups`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Groups {
+    /// Create a target group
+    Create {
+        /// Name of the new group
+        name: String,
+        /// Group it is placed under
+        #[arg(long, default_value = "All Computers")]
+        parent: String,
+    },
+    /// List the target groups
+    List,
+}
+
+/// `approve`
+#[derive(Debug, Args)]
+pub(crate) struct Approve {
+    #[command(flatten)]
+    pub(crate) update: UpdateArg,
+    /// Target group
+    #[arg(long, value_name = "NAME")]
+    pub(crate) group: String,
+    /// What its computers do
+    #[arg(long, value_enum, default_value_t = Action::Install)]
+    pub(crate) action: Action,
+    /// By when, for example 2026-12-01T03:00:00Z
+    #[arg(long, value_name = "ISO8601")]
+    pub(crate) deadline: Option<String>,
+}
+
+/// What an approval asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Action {
+    /// Install the update
+    Install,
+    /// Remove the update
+    Uninstall,
+}
+
+/// `unapprove`
+#[derive(Debug, Args)]
+pub(crate) struct Unapprove {
+    #[command(flatten)]
+    pub(crate) update: UpdateArg,
+    /// Only for this target group; without it, for all
+    #[arg(long, value_name = "NAME")]
+    pub(crate) group: Option<String>,
+}
+
+/// `computers`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Computers {
+    /// List computers
+    List {
+        /// Only members of this target group
+        #[arg(long, value_name = "NAME")]
+        group: Option<String>,
+        /// How many to list at most
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+        /// How many to pass over first
+        #[arg(long, default_value_t = 0)]
+        offset: u32,
+    },
+    /// Show one computer with its inventory and the status of its updates
+    Show {
+        /// Computer id or DNS name
+        id: String,
+    },
+    /// Move a computer to a target group
+    Move {
+        /// Computer id or DNS name
+        id: String,
+        /// Target group
+        #[arg(long, value_name = "NAME")]
+        group: String,
+    },
+}
+
+/// `content`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Content {
+    /// Add files; each is kept only if it is exactly a file that some update declares
+    Add {
+        /// Files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+}
+
+/// `config`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Show all settings
+    Show,
+    /// Change one setting
+    Set {
+        /// Its name, as `config show` lists it
+        name: String,
+        /// Its new value
+        value: String,
+    },
+}
+
+/// `bench`
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// Which measurement: all, or one of those `--list` names
+    #[arg(default_value = "all")]
+    pub(crate) which: String,
+    /// List the measurements
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Sizes of the synthetic catalogs, in revisions
+    #[arg(long, value_delimiter = ',', default_values_t = [10_000, 100_000, 250_000])]
+    pub(crate) sizes: Vec<usize>,
+    /// Seconds of load for each measured rate
+    #[arg(long, default_value_t = 10)]
+    pub(crate) seconds: u64,
+}

@@ -1,0 +1,64 @@
+//! Cli room: `content add` streams files to the server, which keeps each only if its length and
+//! every digest are those an update declares.
+
+use crate::admin_client::{AdminClient, percent_encode, read_json};
+use crate::args::Content;
+use crate::output;
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use serde_json::{Value, json};
+use std::path::Path;
+use tokio::io::AsyncReadExt as _;
+
+pub(crate) async fn run(client: &AdminClient, args: Content, json: bool) -> anyhow::Result<()> {
+    let Content::Add { files } = args;
+    let mut results = Vec::new();
+    let mut refused = 0;
+    for file in &files {
+        match add(client, file, json).await {
+            Ok(result) => results.push(result),
+            Err(e) => {
+                refused += 1;
+                results.push(json!({"name": file.display().to_string(), "error": format!("{e:#}")}));
+            }
+        }
+    }
+    let results = Value::Array(results);
+    output::show(json, &results, |results| {
+        output::rows(
+            results,
+            &[("File", "/name"), ("SHA-1", "/sha1"), ("Size", "/size"), ("Updates", "/updates"), ("Refused because", "/error")],
+            "No files.",
+        );
+    });
+    if refused > 0 {
+        bail!("{refused} of {} files were refused", files.len());
+    }
+    Ok(())
+}
+
+async fn add(client: &AdminClient, path: &Path, json: bool) -> anyhow::Result<Value> {
+    let unreadable = || format!("cannot read `{}`", path.display());
+    let mut file = tokio::fs::File::open(path).await.with_context(unreadable)?;
+    let size = file.metadata().await.with_context(unreadable)?.len();
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let bar = if json || size < 16 << 20 { indicatif::ProgressBar::hidden() } else { indicatif::ProgressBar::new(size) };
+    let (pieces, body) = tokio::sync::mpsc::channel(8);
+    let progress = bar.clone();
+    let reader = tokio::spawn(async move {
+        loop {
+            let mut piece = Vec::with_capacity(256 * 1024);
+            let read = (&mut file).take(256 * 1024).read_to_end(&mut piece).await;
+            progress.inc(piece.len() as u64);
+            let end = !matches!(read, Ok(n) if n > 0);
+            let item = read.map(|_| Bytes::from(piece));
+            if (end && item.is_ok()) || pieces.send(item).await.is_err() || end {
+                break;
+            }
+        }
+    });
+    let answer = client.post_stream(&format!("content?name={}", percent_encode(&name)), body).await;
+    reader.await?;
+    bar.finish_and_clear();
+    read_json(answer?).await
+}

@@ -1,0 +1,27 @@
+//! Cli room: `groups create` and `groups list`.
+
+use super::catalog::entries;
+use crate::admin_client::AdminClient;
+use crate::args::Groups;
+use crate::output;
+use serde_json::json;
+
+pub(crate) async fn run(client: &AdminClient, args: Groups, json: bool) -> anyhow::Result<()> {
+    match args {
+        Groups::Create { name, parent } => {
+            let made = client.post("groups", &json!({"name": name, "parent": parent})).await?;
+            output::show(json, &made, |_| println!("Created the group `{name}` under `{parent}`."));
+        }
+        Groups::List => {
+            let list = client.get("groups", &[]).await?;
+            output::show(json, &list, |list| {
+                output::rows(
+                    entries(list, "groups"),
+                    &[("Name", "/name"), ("Parent", "/parent"), ("Computers", "/computers"), ("GroupID", "/id")],
+                    "No groups.",
+                );
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! Cli room: one file per command family. Each turns arguments into calls of the admin API (or
+//! starts the server) and prints what came back.
+
+mod approvals;
+mod catalog;
+mod computers;
+mod config;
+mod content;
+mod groups;
+mod serve;
+mod status;
+mod updates;
+
+use crate::admin_client::AdminClient;
+use crate::args::{Cli, Command};
+use crate::endpoint::Endpoint;
+
+/// Runs what was asked for.
+pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
+    let Cli { target, command } = cli;
+    match command {
+        Command::Serve(args) => return serve::run(&target, &args).await,
+        Command::Bench(args) => return crate::bench::run(&args, target.json).await,
+        _ => {}
+    }
+    let client = AdminClient::new(Endpoint::find(&target)?);
+    let json = target.json;
+    match command {
+        Command::Serve(_) | Command::Bench(_) => Ok(()),
+        Command::Catalog(args) => catalog::run(&client, args, json).await,
+        Command::Updates(args) => updates::run(&client, args, json).await,
+        Command::Groups(args) => groups::run(&client, args, json).await,
+        Command::Approve(args) => approvals::approve(&client, &args, json).await,
+        Command::Unapprove(args) => approvals::unapprove(&client, &args, json).await,
+        Command::Decline(args) => approvals::decline(&client, &args, json).await,
+        Command::Computers(args) => computers::run(&client, args, json).await,
+        Command::Content(args) => content::run(&client, args, json).await,
+        Command::Config(args) => config::run(&client, args, json).await,
+        Command::Status => status::run(&client, json).await,
+    }
+}

@@ -1,0 +1,76 @@
+//! Cli room: `updates list` and `updates show`.
+
+use super::catalog::entries;
+use crate::admin_client::AdminClient;
+use crate::args::Updates;
+use crate::output;
+
+pub(crate) async fn run(client: &AdminClient, args: Updates, json: bool) -> anyhow::Result<()> {
+    match args {
+        Updates::List { search, approval, limit, offset } => {
+            let query = [
+                ("search", search),
+                ("approval", approval),
+                ("limit", Some(limit.to_string())),
+                ("offset", Some(offset.to_string())),
+            ];
+            let list = client.get("updates", &query).await?;
+            output::show(json, &list, |list| {
+                output::rows(
+                    entries(list, "updates"),
+                    &[
+                        ("UpdateID", "/update_id"),
+                        ("Rev", "/revision"),
+                        ("Kind", "/kind"),
+                        ("KB", "/kb"),
+                        ("Approval", "/approval"),
+                        ("Needed", "/needed"),
+                        ("Title", "/title"),
+                    ],
+                    "No updates.",
+                );
+            });
+        }
+        Updates::Show(update) => {
+            let value = client.get(&format!("updates/{}", update.update), &[]).await?;
+            output::show(json, &value, |value| {
+                output::fields(
+                    value,
+                    &[
+                        ("Title", "/title"),
+                        ("UpdateID", "/update_id"),
+                        ("Revision", "/revision"),
+                        ("RevisionID", "/revision_id"),
+                        ("Kind", "/kind"),
+                        ("KB", "/kb"),
+                        ("Severity", "/severity"),
+                        ("Classification", "/classification"),
+                        ("Products", "/products"),
+                        ("Approval", "/approval"),
+                        ("Arrived", "/arrived"),
+                        ("Supersedes", "/supersedes"),
+                        ("Superseded by", "/superseded_by"),
+                        ("Bundles", "/bundles"),
+                        ("Bundled by", "/bundled_by"),
+                        ("Description", "/description"),
+                    ],
+                );
+                println!("\nApprovals");
+                output::rows(
+                    &value["approvals"],
+                    &[("Group", "/group"), ("Action", "/action"), ("Deadline", "/deadline"), ("Since", "/changed_at"), ("By", "/by")],
+                    "None.",
+                );
+                println!("\nFiles");
+                output::rows(
+                    &value["files"],
+                    &[("Name", "/name"), ("Size", "/size"), ("SHA-1", "/sha1"), ("Held", "/held")],
+                    "None.",
+                );
+                println!("\nStatus");
+                output::fields(value, &[("Computers", "/status")]);
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! Cli room: which server a command speaks to. `--data` finds the local one and its token in the
+//! data folder; `--server` with `--token-file` names any other.
+
+use crate::args::Target;
+use anyhow::{Context as _, bail};
+use std::path::{Path, PathBuf};
+
+/// Where the admin API is and the token it wants.
+#[derive(Debug, Clone)]
+pub(crate) struct Endpoint {
+    /// Base URL without a trailing slash.
+    pub(crate) base: String,
+    /// Bearer token.
+    pub(crate) token: String,
+}
+
+/// The data folder of `serve` when none is named: apart for the demo, so that looking around never
+/// touches a real catalog.
+pub(crate) fn data_folder(target: &Target, demo: bool) -> PathBuf {
+    target.data.clone().unwrap_or_else(|| PathBuf::from(if demo { "sluicegate-demo" } else { "sluicegate-data" }))
+}
+
+impl Endpoint {
+    /// Finds the server that `target` names.
+    pub(crate) fn find(target: &Target) -> anyhow::Result<Self> {
+        if let Some(server) = &target.server {
+            let Some(file) = &target.token_file else {
+                bail!("--server needs --token-file: the admin token is in the file `admin-token` of that server's data folder");
+            };
+            return Ok(Self { base: server.trim_end_matches('/').to_owned(), token: read_line(file)? });
+        }
+        let folder = target.data.clone().unwrap_or_else(|| {
+            // The newest of the two default folders that has a server's address in it.
+            ["sluicegate-data", "sluicegate-demo"]
+                .into_iter()
+                .map(PathBuf::from)
+                .find(|folder| folder.join("listen").exists())
+                .unwrap_or_else(|| PathBuf::from("sluicegate-data"))
+        });
+        let listen = folder.join("listen");
+        if !listen.exists() {
+            bail!(
+                "no running server found in `{}`: start one with `sluicegate serve --data {}`, or name another with --data or --server",
+                folder.display(),
+                folder.display()
+            );
+        }
+        Ok(Self {
+            base: read_line(&listen)?.trim_end_matches('/').to_owned(),
+            token: read_line(&folder.join("admin-token"))?,
+        })
+    }
+}
+
+fn read_line(path: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    Ok(text.trim().to_owned())
+}

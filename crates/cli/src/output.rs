@@ -1,0 +1,102 @@
+//! Cli room: how answers look. A table for people, the server's JSON untouched for programs.
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::Value;
+
+/// A column: its heading and the JSON pointer of its value within a row.
+pub(crate) type Column = (&'static str, &'static str);
+
+/// Prints `value` as JSON, or runs `table` on it.
+pub(crate) fn show(json: bool, value: &Value, table: impl FnOnce(&Value)) {
+    if json {
+        println!("{value:#}");
+    } else {
+        table(value);
+    }
+}
+
+/// Prints the rows of `list` (an array) as a table; says `empty` when there are none.
+pub(crate) fn rows(list: &Value, columns: &[Column], empty: &str) {
+    let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    if list.is_empty() {
+        println!("{empty}");
+        return;
+    }
+    let mut table = new_table();
+    table.set_header(columns.iter().map(|(heading, _)| *heading));
+    for row in list {
+        table.add_row(columns.iter().map(|(_, pointer)| text(row.pointer(pointer))));
+    }
+    println!("{table}");
+}
+
+/// Prints the named values of one object, one per line; absent ones are left out.
+pub(crate) fn fields(object: &Value, columns: &[Column]) {
+    let width = columns.iter().map(|(heading, _)| heading.len()).max().unwrap_or(0);
+    for (heading, pointer) in columns {
+        let value = text(object.pointer(pointer));
+        if !value.is_empty() {
+            println!("{heading:<width$}  {value}");
+        }
+    }
+}
+
+/// A JSON value as a person reads it.
+pub(crate) fn text(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(s)) => s.clone(),
+        Some(Value::Bool(b)) => if *b { "yes" } else { "no" }.to_owned(),
+        Some(Value::Array(items)) => items.iter().map(|item| text(Some(item))).collect::<Vec<_>>().join(", "),
+        Some(Value::Object(map)) => {
+            map.iter().map(|(key, value)| format!("{key} {}", text(Some(value)))).collect::<Vec<_>>().join(", ")
+        }
+        Some(other) => other.to_string(),
+    }
+}
+
+/// A size in bytes as a person reads it: three digits and a binary unit.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    match unit {
+        0 => format!("{bytes} B"),
+        _ if value < 10.0 => format!("{value:.2} {}", UNITS[unit]),
+        _ => format!("{value:.1} {}", UNITS[unit]),
+    }
+}
+
+fn new_table() -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    if !std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+        // A program that reads the table should not meet wrapped lines.
+        table.set_content_arrangement(ContentArrangement::Disabled);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_for_people() {
+        assert_eq!(size(0), "0 B");
+        assert_eq!(size(1023), "1023 B");
+        assert_eq!(size(1536), "1.50 KiB");
+        assert_eq!(size(11_606_440), "11.1 MiB");
+    }
+
+    #[test]
+    fn values_are_for_people() {
+        assert_eq!(text(Some(&serde_json::json!(["a", "b"]))), "a, b");
+        assert_eq!(text(Some(&serde_json::json!(true))), "yes");
+        assert_eq!(text(None), "");
+    }
+}
