@@ -1,0 +1,1 @@
+"""Conformance suite of the Windows Update Services client-server protocol (MS-WUSP)."""

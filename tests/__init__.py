@@ -1,0 +1,1 @@
+"""Black-box checks: whatever can be seen from outside the server."""

@@ -1,0 +1,1 @@
+"""Contract checks with an independent SOAP client."""

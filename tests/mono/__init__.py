@@ -1,0 +1,1 @@
+"""Contract checks with the classic .NET SOAP stack."""

@@ -1,0 +1,1 @@
+"""Recorded requests of a real agent, sent to this server."""

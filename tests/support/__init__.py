@@ -1,0 +1,1 @@
+"""What the checks share: a server to test, its admin API, documents to put into it."""
