@@ -1,0 +1,150 @@
+//! Store: the SQLite file. One writer connection whose small transactions are grouped into one durable
+//! commit, a few readers, and the counter of committed changes (the Anchor).
+
+mod group_commit;
+mod migrations;
+
+use crate::error::{During, StoreError};
+use group_commit::Queue;
+use parking_lot::{Mutex, MutexGuard};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use sluicegate_terms::Anchor;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// The database's file name in the data folder.
+pub(crate) const FILE: &str = "sluicegate.db";
+
+/// The open database.
+pub(crate) struct Database {
+    dir: PathBuf,
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    /// Idle readers; more are opened when all are busy and closed again beyond `keep_readers`.
+    readers: Mutex<Vec<Connection>>,
+    keep_readers: usize,
+    queue: Queue,
+    /// The newest committed anchor.
+    anchor: AtomicU64,
+}
+
+impl Database {
+    /// Opens or makes the database in `dir` and brings its schema up to date.
+    pub(crate) fn open(dir: &Path, keep_readers: usize) -> Result<Self, StoreError> {
+        let path = dir.join(FILE);
+        let mut writer = connect(&path, false).map_err(|e| e.with_disk_check(dir))?;
+        migrations::run(&mut writer, &path).map_err(|e| e.with_disk_check(dir))?;
+        let anchor = read_anchor(&writer)?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            path,
+            writer: Mutex::new(writer),
+            readers: Mutex::new(Vec::new()),
+            keep_readers,
+            queue: Queue::default(),
+            anchor: AtomicU64::new(anchor.0),
+        })
+    }
+
+    /// The newest committed anchor.
+    pub(crate) fn anchor(&self) -> Anchor {
+        Anchor(self.anchor.load(Ordering::Acquire))
+    }
+
+    /// Runs `work` on a reader. What it sees is one consistent state when it runs one statement; use a
+    /// transaction inside for more.
+    pub(crate) fn read<R>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<R, StoreError>,
+    ) -> Result<R, StoreError> {
+        let idle = self.readers.lock().pop();
+        let mut reader = match idle {
+            Some(reader) => reader,
+            None => connect(&self.path, true).map_err(|e| e.with_disk_check(&self.dir))?,
+        };
+        let result = work(&mut reader).map_err(|e| e.with_disk_check(&self.dir));
+        let mut readers = self.readers.lock();
+        if readers.len() < self.keep_readers {
+            readers.push(reader);
+        }
+        drop(readers);
+        result
+    }
+
+    /// Runs `work` in a transaction of the writer and returns when it is durable. Calls that come while
+    /// another commit is under way share the next one. `work` runs again when its group failed, so it
+    /// must not change anything but the database.
+    pub(crate) fn write<R, W>(&self, work: W) -> Result<R, StoreError>
+    where
+        R: Send + 'static,
+        W: FnMut(&Transaction<'_>) -> Result<R, StoreError> + Send + 'static,
+    {
+        self.queue.submit(&self.writer, work, &self.anchor).map_err(|e| e.with_disk_check(&self.dir))
+    }
+
+    /// Runs `work` in a transaction of its own and returns when it is durable; for long work such as an
+    /// import's commit.
+    pub(crate) fn write_alone<R>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<R, StoreError>,
+    ) -> Result<R, StoreError> {
+        let mut writer: MutexGuard<'_, Connection> = self.writer.lock();
+        let mut run = || {
+            let tx = begin(&mut writer)?;
+            let result = work(&tx)?;
+            let anchor = read_anchor(&tx)?;
+            tx.commit().during("commit")?;
+            self.anchor.fetch_max(anchor.0, Ordering::AcqRel);
+            Ok(result)
+        };
+        run().map_err(|e: StoreError| e.with_disk_check(&self.dir))
+    }
+}
+
+/// Takes the next anchor inside a write transaction.
+pub(crate) fn next_anchor(tx: &Transaction<'_>) -> Result<Anchor, StoreError> {
+    tx.prepare_cached("UPDATE counter SET value = value + 1 WHERE name = 'anchor' RETURNING value")
+        .and_then(|mut s| s.query_row([], |row| row.get::<_, i64>(0)))
+        .during("take the next anchor")
+        .map(|value| Anchor(value.unsigned_abs()))
+}
+
+fn read_anchor(db: &Connection) -> Result<Anchor, StoreError> {
+    db.query_row("SELECT value FROM counter WHERE name = 'anchor'", [], |row| row.get::<_, i64>(0))
+        .during("read the anchor")
+        .map(|value| Anchor(value.unsigned_abs()))
+}
+
+fn begin(writer: &mut Connection) -> Result<Transaction<'_>, StoreError> {
+    writer.transaction_with_behavior(TransactionBehavior::Immediate).during("begin a transaction")
+}
+
+fn connect(path: &Path, read_only: bool) -> Result<Connection, StoreError> {
+    let access = if read_only {
+        OpenFlags::SQLITE_OPEN_READ_ONLY
+    } else {
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
+    };
+    let db = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .during("open its file")?;
+    let set = |db: &Connection| -> Result<(), rusqlite::Error> {
+        db.busy_timeout(Duration::from_secs(30))?;
+        db.set_prepared_statement_cache_capacity(64);
+        db.pragma_update(None, "foreign_keys", true)?;
+        db.pragma_update(None, "temp_store", "MEMORY")?;
+        if !read_only {
+            // WAL lets scans of the tables go on beside a commit; FULL makes each commit survive a
+            // power cut, which is what "acknowledged" means here.
+            db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+            db.pragma_update(None, "synchronous", "FULL")?;
+            db.pragma_update(None, "journal_size_limit", 64 << 20)?;
+            db.pragma_update(None, "cache_size", -32_768)?;
+        } else {
+            db.pragma_update(None, "cache_size", -8_192)?;
+        }
+        Ok(())
+    };
+    set(&db).during("set up a connection")?;
+    Ok(db)
+}
