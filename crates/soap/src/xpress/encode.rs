@@ -1,0 +1,280 @@
+//! Xpress: the encoder of one block (MS-XCA 2.3.4), in two efforts. `fast` looks once at the last place
+//! that began with the same three bytes. `best` finds the longest match everywhere and then walks back
+//! from the end to choose the cheapest sequence.
+
+/// How far back a match may begin (MS-XCA 2.3.4: 13 bits).
+const WINDOW: usize = 8192;
+/// Shorter repetitions are literals.
+const MIN_MATCH: usize = 3;
+
+/// Writes the elements of a block: flags of 32 elements at a time, before those elements.
+struct Sink<'a> {
+    out: &'a mut Vec<u8>,
+    flags_at: usize,
+    flags: u32,
+    count: u32,
+    /// Where a length byte has its upper half free.
+    half_at: Option<usize>,
+}
+
+impl<'a> Sink<'a> {
+    fn new(out: &'a mut Vec<u8>) -> Self {
+        let flags_at = out.len();
+        out.extend_from_slice(&[0; 4]);
+        Self { out, flags_at, flags: 0, count: 0, half_at: None }
+    }
+
+    fn store_flags(&mut self) {
+        if let Some(field) = self.out.get_mut(self.flags_at..self.flags_at + 4) {
+            field.copy_from_slice(&self.flags.to_le_bytes());
+        }
+    }
+
+    /// Counts `n` (1 to 32) elements whose flags are already shifted in.
+    fn advance(&mut self, n: u32) {
+        self.count += n;
+        if self.count == 32 {
+            self.store_flags();
+            self.flags = 0;
+            self.count = 0;
+            self.flags_at = self.out.len();
+            self.out.extend_from_slice(&[0; 4]);
+        }
+    }
+
+    fn literals(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let free = 32 - self.count;
+            let run = bytes.len().min(usize::try_from(free).unwrap_or(1));
+            let (now, later) = bytes.split_at_checked(run).unwrap_or((bytes, &[]));
+            self.out.extend_from_slice(now);
+            let run = u32::try_from(run).unwrap_or(free);
+            self.flags = self.flags.checked_shl(run).unwrap_or(0);
+            self.advance(run);
+            bytes = later;
+        }
+    }
+
+    /// A match: `offset` 1 to [`WINDOW`], `length` at least [`MIN_MATCH`] and within the block.
+    fn copy(&mut self, offset: usize, length: usize) {
+        let offset = u16::try_from(offset - 1).unwrap_or_default() << 3;
+        let length = length - MIN_MATCH;
+        if length < 7 {
+            let word = offset | u16::try_from(length).unwrap_or(6);
+            self.out.extend_from_slice(&word.to_le_bytes());
+        } else {
+            self.out.extend_from_slice(&(offset | 7).to_le_bytes());
+            self.long_length(length);
+        }
+        self.flags = (self.flags << 1) | 1;
+        self.advance(1);
+    }
+
+    /// `length` counts from the shortest match and is at least 7.
+    fn long_length(&mut self, length: usize) {
+        let half = u8::try_from((length - 7).min(15)).unwrap_or(15);
+        if let Some(at) = self.half_at.take() {
+            if let Some(byte) = self.out.get_mut(at) {
+                *byte |= half << 4;
+            }
+        } else {
+            self.half_at = Some(self.out.len());
+            self.out.push(half);
+        }
+        if half < 15 {
+            return;
+        }
+        match u8::try_from(length - 22) {
+            Ok(byte) if byte < 255 => self.out.push(byte),
+            _ => {
+                self.out.push(255);
+                // The whole length again; blocks are shorter than 2^16, so the four-byte form never comes.
+                self.out.extend_from_slice(&u16::try_from(length).unwrap_or(u16::MAX).to_le_bytes());
+            }
+        }
+    }
+
+    /// Fills the remaining flags with ones; the first of them is the mark of the end.
+    fn finish(mut self) {
+        let free = 32 - self.count;
+        self.flags = self.flags.checked_shl(free).unwrap_or(0);
+        self.flags |= u32::MAX >> self.count;
+        self.store_flags();
+    }
+}
+
+/// The hash of three bytes, `BITS` bits.
+fn hash<const BITS: u32>(input: &[u8], at: usize) -> Option<usize> {
+    let [a, b, c] = *input.get(at..)?.first_chunk::<3>()?;
+    let key = u32::from_le_bytes([a, b, c, 0]);
+    usize::try_from(key.wrapping_mul(0x9E37_79B1) >> (32 - BITS)).ok()
+}
+
+/// How many bytes from `a` and from `b` (later) are equal.
+fn common(input: &[u8], a: usize, b: usize) -> usize {
+    let (Some(left), Some(right)) = (input.get(a..), input.get(b..)) else { return 0 };
+    let mut length = 0;
+    let (left_words, _) = left.as_chunks::<8>();
+    let (right_words, right_tail) = right.as_chunks::<8>();
+    for (x, y) in left_words.iter().zip(right_words) {
+        let difference = u64::from_le_bytes(*x) ^ u64::from_le_bytes(*y);
+        if difference != 0 {
+            return length + usize::try_from(difference.trailing_zeros() / 8).unwrap_or(0);
+        }
+        length += 8;
+    }
+    let left_tail = left.get(length..).unwrap_or_default();
+    length + left_tail.iter().zip(right_tail).take_while(|(x, y)| x == y).count()
+}
+
+/// Greedy, one candidate per position.
+pub(super) fn fast(input: &[u8], out: &mut Vec<u8>) {
+    const BITS: u32 = 12;
+    // Positions plus one; zero is "never seen".
+    let mut last = [0_u16; 1 << BITS];
+    let mut sink = Sink::new(out);
+    let mut literals_from = 0;
+    let mut at = 0;
+    while let Some(slot) = hash::<BITS>(input, at).and_then(|key| last.get_mut(key)) {
+        let seen = usize::from(core::mem::replace(slot, u16::try_from(at + 1).unwrap_or(0)));
+        let length = match seen.checked_sub(1) {
+            Some(from) if at - from <= WINDOW => common(input, from, at),
+            _ => 0,
+        };
+        if length < MIN_MATCH {
+            // The longer nothing repeats, the longer the steps.
+            at += 1 + ((at - literals_from) >> 6);
+            continue;
+        }
+        sink.literals(input.get(literals_from..at).unwrap_or_default());
+        sink.copy(at + 1 - seen, length);
+        // Remember two places inside, so that the next repetition is found from its start too.
+        for inside in [at + 1, at + length - 1] {
+            if let Some(slot) = hash::<BITS>(input, inside).and_then(|key| last.get_mut(key)) {
+                *slot = u16::try_from(inside + 1).unwrap_or(0);
+            }
+        }
+        at += length;
+        literals_from = at;
+    }
+    sink.literals(input.get(literals_from..).unwrap_or_default());
+    sink.finish();
+}
+
+/// A match found at some position; length 0 is none.
+#[derive(Clone, Copy, Default)]
+struct Match {
+    offset: u16,
+    length: u16,
+}
+
+/// Bits that an element costs; the shared half byte counts half a byte each time.
+fn match_cost(length: usize) -> u32 {
+    match length {
+        ..10 => 17,
+        10..25 => 21,
+        25..280 => 29,
+        _ => 45,
+    }
+}
+const LITERAL_COST: u32 = 9;
+
+/// The longest matches, then the cheapest sequence of them.
+pub(super) fn best(input: &[u8], out: &mut Vec<u8>) {
+    let steps = cheapest(&longest_matches(input));
+    let mut sink = Sink::new(out);
+    let mut at = 0;
+    let mut literals_from = 0;
+    while let Some(step) = steps.get(at) {
+        let length = usize::from(step.length);
+        if length < MIN_MATCH {
+            at += 1;
+            continue;
+        }
+        sink.literals(input.get(literals_from..at).unwrap_or_default());
+        sink.copy(usize::from(step.offset), length);
+        at += length;
+        literals_from = at;
+    }
+    sink.literals(input.get(literals_from..).unwrap_or_default());
+    sink.finish();
+}
+
+/// For every position the longest match that chains of earlier positions with an equal hash offer.
+fn longest_matches(input: &[u8]) -> Vec<Match> {
+    const BITS: u32 = 13;
+    /// Candidates tried per position.
+    const DEPTH: usize = 96;
+    /// A match this long is good enough; the positions inside it take its rest.
+    const ENOUGH: u16 = 192;
+    let mut newest = [0_u16; 1 << BITS];
+    let mut older = vec![0_u16; input.len()];
+    let mut found: Vec<Match> = Vec::with_capacity(input.len());
+    for at in 0..input.len() {
+        let mut candidate = 0;
+        if let Some(slot) = hash::<BITS>(input, at).and_then(|key| newest.get_mut(key)) {
+            candidate = core::mem::replace(slot, u16::try_from(at + 1).unwrap_or(0));
+        }
+        if let Some(link) = older.get_mut(at) {
+            *link = candidate;
+        }
+        let inherited = found.last().copied().filter(|m| m.length > ENOUGH);
+        let mut longest = Match::default();
+        if let Some(Match { offset, length }) = inherited {
+            longest = Match { offset, length: length - 1 };
+        } else {
+            for _ in 0..DEPTH {
+                let Some(from) = usize::from(candidate).checked_sub(1) else { break };
+                if at - from > WINDOW {
+                    break;
+                }
+                let best_so_far = usize::from(longest.length);
+                // Worth a look only when it also agrees where the best so far ends.
+                if input.get(from + best_so_far) == input.get(at + best_so_far) {
+                    let length = common(input, from, at);
+                    if length > best_so_far {
+                        let short = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+                        longest = Match { offset: short(at - from), length: short(length) };
+                    }
+                    if longest.length >= ENOUGH || at + length == input.len() {
+                        break;
+                    }
+                }
+                candidate = older.get(from).copied().unwrap_or(0);
+            }
+        }
+        found.push(longest);
+    }
+    found
+}
+
+/// Chooses, from the end backwards, what each position does when it is reached: a match (perhaps cut
+/// short, where that is cheaper) or a literal.
+fn cheapest(found: &[Match]) -> Vec<Match> {
+    let mut chosen = vec![Match::default(); found.len()];
+    let mut cost = vec![0_u32; found.len() + 1];
+    for (at, longest) in found.iter().enumerate().rev() {
+        let cost_at = |to: usize| cost.get(to).copied().unwrap_or(0);
+        let mut least = cost_at(at + 1) + LITERAL_COST;
+        let mut step = Match::default();
+        let reach = usize::from(longest.length);
+        // The offset costs nothing, so only lengths matter: all short ones and the last of each price.
+        for length in (MIN_MATCH..=reach.min(10)).chain([24, 279, reach]) {
+            if length > reach || length < MIN_MATCH {
+                continue;
+            }
+            let price = cost_at(at + length) + match_cost(length);
+            if price <= least {
+                least = price;
+                step = Match { offset: longest.offset, length: u16::try_from(length).unwrap_or(0) };
+            }
+        }
+        if let Some(slot) = cost.get_mut(at) {
+            *slot = least;
+        }
+        if let Some(slot) = chosen.get_mut(at) {
+            *slot = step;
+        }
+    }
+    chosen
+}
