@@ -1,0 +1,9 @@
+//! What is common to every endpoint: reading bounded requests, encodings, bodies of answers, and the
+//! loop that accepts connections.
+
+pub mod body;
+pub mod coding;
+pub mod listen;
+mod panics;
+pub mod request;
+mod stall;
