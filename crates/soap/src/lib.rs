@@ -5,6 +5,24 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 pub mod cabinet;
+pub mod client;
+pub mod envelope;
+pub mod fault;
 pub mod gzip;
 pub mod ready;
+pub mod reporting;
+pub mod service;
+pub mod simple_auth;
+pub mod text;
+pub mod wsdl;
 pub mod xpress;
+
+mod error;
+mod field;
+mod ints;
+mod reader;
+mod writer;
+
+pub use envelope::{Limits, SoapVersion};
+pub use error::{AnswerError, DecodeError, Problem};
+pub use service::{Operation, RequestMessage, ResponseMessage, Service};

@@ -1,0 +1,383 @@
+//! SOAP: how a value is one element. Scalars and arrays here; the `message!` macro makes a structure
+//! from a list of elements in the order of the interface definition, read in any order.
+
+use crate::error::{DecodeError, Problem};
+use crate::reader::XmlReader;
+use crate::text::Text;
+use crate::writer::XmlWriter;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sluicegate_terms::{
+    DeploymentAction, DeploymentId, Guid, RevisionId, RevisionNumber, Sha1Digest, Timestamp, UpdateId,
+};
+
+/// A value that one element holds.
+pub(crate) trait Field<'a>: Sized {
+    /// What an element that is not there means; `None` when it must be there.
+    fn absent() -> Option<Self> {
+        None
+    }
+    /// Reads the open element through its end tag.
+    fn read(reader: &mut XmlReader<'a>) -> Result<Self, DecodeError>;
+    /// Reads the entries of the open array element through its end tag.
+    fn read_array(reader: &mut XmlReader<'a>, item: &str) -> Result<Vec<Self>, DecodeError> {
+        let mut entries = Vec::new();
+        read_entries(reader, item, &mut entries)?;
+        Ok(entries)
+    }
+    /// Writes the element, or nothing when the value is what an absent element means.
+    fn write(&self, out: &mut XmlWriter, element: &str);
+    /// Writes what the element of a structure holds.
+    fn write_content(&self, _out: &mut XmlWriter) {}
+}
+
+fn read_entries<'a, T: Field<'a>>(
+    reader: &mut XmlReader<'a>,
+    item: &str,
+    out: &mut Vec<T>,
+) -> Result<(), DecodeError> {
+    while let Some(child) = reader.next_child()? {
+        if child != item || reader.is_nil() {
+            reader.skip()?;
+            continue;
+        }
+        let entry = T::read(reader)?;
+        if out.len() >= reader.array_limit() {
+            return Err(reader.wrong(Problem::TooMany(reader.array_limit())));
+        }
+        out.push(entry);
+    }
+    Ok(())
+}
+
+/// Writes an array, or nothing when it is empty.
+pub(crate) fn write_array<'a, T: Field<'a>>(entries: &[T], out: &mut XmlWriter, element: &str, item: &str) {
+    if !entries.is_empty() {
+        out.element(element, |out| entries.iter().for_each(|entry| entry.write(out, item)));
+    }
+}
+
+impl<'a, T: Field<'a>> Field<'a> for Option<T> {
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+    fn read(reader: &mut XmlReader<'a>) -> Result<Self, DecodeError> {
+        if reader.is_nil() {
+            reader.skip()?;
+            return Ok(None);
+        }
+        T::read(reader).map(Some)
+    }
+    fn write(&self, out: &mut XmlWriter, element: &str) {
+        if let Some(value) = self {
+            value.write(out, element);
+        }
+    }
+}
+
+impl<'a> Field<'a> for Text<'a> {
+    fn read(reader: &mut XmlReader<'a>) -> Result<Self, DecodeError> {
+        reader.text()
+    }
+    fn write(&self, out: &mut XmlWriter, element: &str) {
+        out.element(element, |out| out.raw(self.escaped()));
+    }
+}
+
+impl<'a> Field<'a> for String {
+    fn read(reader: &mut XmlReader<'a>) -> Result<Self, DecodeError> {
+        Ok(reader.text()?.plain().into_owned())
+    }
+    fn write(&self, out: &mut XmlWriter, element: &str) {
+        out.element(element, |out| out.escaped(self));
+    }
+}
+
+impl<'a> Field<'a> for i32 {
+    fn read(reader: &mut XmlReader<'a>) -> Result<Self, DecodeError> {
+        read_scalar(reader, |text| integer(text, "a whole number from -2147483648 to 2147483647"))
+    }
+    fn read_array(reader: &mut XmlReader<'a>, item: &str) -> Result<Vec<Self>, DecodeError> {
+        let mut entries = Vec::new();
+        if item == "int" && reader.may_read_directly() {
+            let rest = reader.rest().as_bytes();
+            if rest.starts_with(b"<int>") {
+                // Eighteen bytes are an entry of six digits, what revision ids are like.
+                entries.reserve_exact((rest.len() / 18 + 1).min(reader.array_limit()));
+                let bytes = crate::ints::read_run(rest, reader.array_limit(), &mut entries);
+                reader.resume_after(bytes, entries.len())?;
+            }
+        }
+        read_entries(reader, item, &mut entries)?;
+        Ok(entries)
+    }
+    fn write(&self, out: &mut XmlWriter, element: &str) {
+        out.element(element, |out| out.raw(itoa::Buffer::new().format(*self)));
+    }
+}
+
+/// Reads one text and parses it, surrounding space set aside.
+pub(crate) fn read_scalar<T>(
+    reader: &mut XmlReader<'_>,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<T, DecodeError> {
+    if reader.is_nil() {
+        return Err(reader.wrong(Problem::Missing));
+    }
+    let text = reader.text()?;
+    parse(text.plain().trim()).map_err(|reason| reader.wrong_closed(Problem::Value(reason)))
+}
+
+fn integer<T: core::str::FromStr>(text: &str, expected: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("`{}` is not {expected}", text.chars().take(40).collect::<String>()))
+}
+
+macro_rules! scalar {
+    ($($type:ty, |$text:ident| $parse:expr, |$value:ident| $show:expr;)*) => { $(
+        impl<'a> Field<'a> for $type {
+            fn read(reader: &mut XmlReader<'a>) -> Result<Self, DecodeError> {
+                read_scalar(reader, |$text| $parse)
+            }
+            fn write(&self, out: &mut XmlWriter, element: &str) {
+                let $value = self;
+                out.element(element, |out| out.raw($show));
+            }
+        }
+    )* };
+}
+
+scalar! {
+    bool, |text| match text {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err(format!("`{}` is neither true nor false", text.chars().take(40).collect::<String>())),
+    }, |value| if *value { "true" } else { "false" };
+    u8, |text| integer(text, "a whole number from 0 to 255"), |value| itoa::Buffer::new().format(*value);
+    Guid, |text| Guid::parse_bytes(text.as_bytes()).map_err(|e| e.to_string()), |value| &value.to_string();
+    UpdateId, |text| text.parse().map_err(|e: sluicegate_terms::TermError| e.to_string()), |value| &value.to_string();
+    Timestamp, |text| text.parse().map_err(|e: sluicegate_terms::TermError| e.to_string()), |value| &value.iso();
+    RevisionNumber, |text| integer(text, "a whole number")
+        .and_then(|number| RevisionNumber::new(number).map_err(|e| e.to_string())), |value| &value.to_string();
+    RevisionId, |text| integer(text, "a whole number")
+        .and_then(|number| RevisionId::new(number).map_err(|e| e.to_string())), |value| &value.to_string();
+    DeploymentId, |text| integer(text, "a whole number")
+        .and_then(|number| DeploymentId::new(number).map_err(|e| e.to_string())), |value| &value.to_string();
+    DeploymentAction, |text| text.parse().map_err(|e: sluicegate_terms::TermError| e.to_string()),
+        |value| value.as_str();
+    Sha1Digest, |text| Sha1Digest::from_base64(text).map_err(|e| e.to_string()), |value| &value.to_base64();
+    Base64, |text| Base64::from_text(text), |value| &STANDARD.encode(&value.0);
+}
+
+/// Bytes that a message writes as `xs:base64Binary`.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Base64(pub Vec<u8>);
+
+impl Base64 {
+    fn from_text(text: &str) -> Result<Self, String> {
+        let decoded = if text.bytes().any(|byte| byte.is_ascii_whitespace()) {
+            STANDARD.decode(text.split_ascii_whitespace().collect::<String>())
+        } else {
+            STANDARD.decode(text)
+        };
+        decoded.map(Self).map_err(|error| format!("it is not Base64 ({error})"))
+    }
+}
+
+impl core::fmt::Debug for Base64 {
+    /// Only the length: cookies are secrets and do not belong in logs.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Base64({} bytes)", self.0.len())
+    }
+}
+
+impl From<Vec<u8>> for Base64 {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+/// Makes structures that are elements. `field: Type = "Element"` is one element,
+/// `field: Vec<Type> = "Element"["item"]` an array of them. The order is the order of writing.
+macro_rules! message {
+    ($( $(#[$meta:meta])* $vis:vis struct $name:ident {
+        $( $(#[$fmeta:meta])* $field:ident : $type:ty = $wire:literal $([$item:literal])? ),* $(,)?
+    } )*) => { $(
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        $vis struct $name { $( $(#[$fmeta])* pub $field: $type, )* }
+        impl<'x> $crate::field::Field<'x> for $name {
+            $crate::field::message!(@body 'x { $( $field : $type = $wire $([$item])? ),* });
+        }
+    )* };
+    (borrowed $( $(#[$meta:meta])* $vis:vis struct $name:ident<$lt:lifetime> {
+        $( $(#[$fmeta:meta])* $field:ident : $type:ty = $wire:literal $([$item:literal])? ),* $(,)?
+    } )*) => { $(
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        $vis struct $name<$lt> { $( $(#[$fmeta])* pub $field: $type, )* }
+        impl<$lt> $crate::field::Field<$lt> for $name<$lt> {
+            $crate::field::message!(@body $lt { $( $field : $type = $wire $([$item])? ),* });
+        }
+    )* };
+    (@body $lt:lifetime { $( $field:ident : $type:ty = $wire:literal $([$item:literal])? ),* }) => {
+        #[allow(unused_variables, unused_mut, reason = "a message may be empty")]
+        fn read(reader: &mut $crate::reader::XmlReader<$lt>) -> Result<Self, $crate::error::DecodeError> {
+            $( let mut $field: Option<$type> = None; )*
+            while let Some(child) = reader.next_child()? {
+                match child {
+                    $( $wire => {
+                        if $field.is_some() {
+                            return Err(reader.wrong($crate::error::Problem::Repeated));
+                        }
+                        $field = Some($crate::field::message!(@read reader, $type $(, $item)?)?);
+                    } )*
+                    _ => reader.skip()?,
+                }
+            }
+            Ok(Self { $(
+                $field: match $field.or_else(|| $crate::field::message!(@absent $type $(, $item)?)) {
+                    Some(value) => value,
+                    None => return Err(reader.missing($wire)),
+                },
+            )* })
+        }
+        #[allow(unused_variables, reason = "a message may be empty")]
+        fn write(&self, out: &mut $crate::writer::XmlWriter, element: &str) {
+            out.element(element, |out| self.write_content(out));
+        }
+        #[allow(unused_variables, reason = "a message may be empty")]
+        fn write_content(&self, out: &mut $crate::writer::XmlWriter) {
+            $( $crate::field::message!(@write self.$field, out, $wire $(, $item)?); )*
+        }
+    };
+    (@read $reader:ident, $type:ty) => { <$type as $crate::field::Field<'_>>::read($reader) };
+    (@read $reader:ident, $type:ty, $item:literal) => { $crate::field::Field::read_array($reader, $item) };
+    (@absent $type:ty) => { <$type as $crate::field::Field<'_>>::absent() };
+    (@absent $type:ty, $item:literal) => { Some(<$type>::new()) };
+    (@write $value:expr, $out:ident, $wire:literal) => { $crate::field::Field::write(&$value, $out, $wire) };
+    (@write $value:expr, $out:ident, $wire:literal, $item:literal) => {
+        $crate::field::write_array(&$value, $out, $wire, $item)
+    };
+}
+pub(crate) use message;
+
+/// Ties request and answer structures to their operation.
+macro_rules! operation {
+    ($const:ident = $operation:expr; $request:ident $(<$rlt:lifetime>)? => $response:ident $(<$alt:lifetime>)?) => {
+        pub(crate) const $const: $crate::service::Operation = $operation;
+        impl $(<$rlt>)? $crate::service::RequestMessage for $request $(<$rlt>)? {
+            const OPERATION: $crate::service::Operation = $const;
+            fn encode(&self, version: $crate::envelope::SoapVersion) -> Vec<u8> {
+                let style = $crate::service::Style::Agent;
+                $crate::writer::message(style, version, &$const, "", |out| {
+                    $crate::field::Field::write_content(self, out);
+                })
+            }
+        }
+        $crate::field::operation!(@answer $const, $response $(<$alt>)?);
+    };
+    (@answer $const:ident, $response:ident) => {
+        impl<'x> $crate::service::ResponseMessage<'x> for $response {
+            $crate::field::operation!(@answer_body 'x $const);
+        }
+    };
+    (@answer $const:ident, $response:ident<$alt:lifetime>) => {
+        impl<$alt> $crate::service::ResponseMessage<$alt> for $response<$alt> {
+            $crate::field::operation!(@answer_body $alt $const);
+        }
+    };
+    (@answer_body $lt:lifetime $const:ident) => {
+        const OPERATION: $crate::service::Operation = $const;
+        fn encode(&self, version: $crate::envelope::SoapVersion) -> Vec<u8> {
+            $crate::writer::message($const.service.style(), version, &$const, "Response", |out| {
+                $crate::field::Field::write_content(self, out);
+            })
+        }
+        fn decode(
+            body: &$lt [u8],
+            limits: &$crate::envelope::Limits,
+        ) -> Result<Self, $crate::error::AnswerError> {
+            $crate::field::read_answer(body, limits, &$const)
+        }
+    };
+}
+pub(crate) use operation;
+
+/// Reads an answer of this operation, or the fault that came instead.
+pub(crate) fn read_answer<'a, T: Field<'a>>(
+    body: &'a [u8],
+    limits: &crate::envelope::Limits,
+    operation: &crate::service::Operation,
+) -> Result<T, crate::error::AnswerError> {
+    let (mut reader, version, name, namespace) = crate::envelope::open(body, limits)?;
+    if name == "Fault" && namespace == version.namespace() {
+        let fault = crate::fault::ReceivedFault::read(&mut reader, version)?;
+        return Err(crate::error::AnswerError::Fault(Box::new(fault)));
+    }
+    if name.strip_suffix("Response") != Some(operation.name) || namespace != operation.namespace {
+        let found = crate::envelope::full_name(name, &namespace);
+        let expected = format!("{}Response", operation.name);
+        return Err(DecodeError::UnknownOperation { found, expected }.into());
+    }
+    reader.enter_operation(operation.namespace);
+    let answer = T::read(&mut reader)?;
+    crate::envelope::close(reader)?;
+    Ok(answer)
+}
+
+/// Makes the `Request` of a service: one variant per operation, read by the element in Body.
+macro_rules! requests {
+    ($(#[$meta:meta])* [$($lt:lifetime)?] $( $(#[$vmeta:meta])* $variant:ident($type:ty) = $const:path ),* $(,)?) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Request $(<$lt>)? { $( $(#[$vmeta])* $variant($type), )* }
+
+        impl $(<$lt>)? Request $(<$lt>)? {
+            /// Every operation of this service.
+            pub const OPERATIONS: &'static [$crate::service::Operation] = &[$( $const ),*];
+
+            /// Reads a request. `soap_action` is the SOAPAction header (or the `action` of a SOAP 1.2
+            /// content type) as it came; it must agree with the body when it is there.
+            ///
+            /// # Errors
+            /// [`DecodeError`](crate::DecodeError), which knows whether a fault or HTTP 400 answers it.
+            pub fn decode(
+                body: & $($lt)? [u8],
+                soap_action: Option<&str>,
+                limits: &$crate::envelope::Limits,
+            ) -> Result<($crate::envelope::SoapVersion, Self), $crate::error::DecodeError> {
+                let (mut reader, version, name, namespace) = $crate::envelope::open(body, limits)?;
+                let found = |operation: &$crate::service::Operation| {
+                    operation.name == name && operation.namespace == namespace
+                };
+                $( if found(&$const) {
+                    $crate::service::check_action(soap_action, &$const)?;
+                    reader.enter_operation($const.namespace);
+                    let request = $crate::field::Field::read(&mut reader)?;
+                    $crate::envelope::close(reader)?;
+                    return Ok((version, Self::$variant(request)));
+                } )*
+                let names: Vec<&str> = Self::OPERATIONS.iter().map(|operation| operation.name).collect();
+                Err($crate::error::DecodeError::UnknownOperation {
+                    found: $crate::envelope::full_name(name, &namespace),
+                    expected: names.join(", "),
+                })
+            }
+
+            /// Which operation it calls.
+            #[must_use]
+            pub const fn operation(&self) -> $crate::service::Operation {
+                match self { $( Self::$variant(_) => $const, )* }
+            }
+
+            /// The envelope, as the native agent writes it.
+            #[must_use]
+            pub fn encode(&self, version: $crate::envelope::SoapVersion) -> Vec<u8> {
+                match self { $(
+                    Self::$variant(request) => $crate::service::RequestMessage::encode(request, version),
+                )* }
+            }
+        }
+    };
+}
+pub(crate) use requests;
