@@ -141,21 +141,7 @@ fn mszip_block(
     let stream = packed.strip_prefix(b"CK").ok_or("it does not begin with CK")?;
     inflate.reset(false);
     if !dictionary.is_empty() {
-        // There is no way to hand a dictionary to a raw deflate stream; a stored block in front of it
-        // has the same effect.
-        let length = u16::try_from(dictionary.len()).map_err(|_| "the block before it is too long")?;
-        let mut stored = Vec::with_capacity(dictionary.len() + 5);
-        stored.push(0);
-        stored.extend_from_slice(&length.to_le_bytes());
-        stored.extend_from_slice(&(!length).to_le_bytes());
-        stored.extend_from_slice(dictionary);
-        let mut echo = Vec::with_capacity(dictionary.len() + 64);
-        inflate
-            .decompress_vec(&stored, &mut echo, FlushDecompress::Sync)
-            .map_err(|error| error.to_string())?;
-        if echo != dictionary {
-            return Err("its dictionary was not taken".to_owned());
-        }
+        inflate.set_dictionary(dictionary).map_err(|error| error.to_string())?;
     }
     // One byte of room too many shows a stream that is longer than it says.
     let mut out = Vec::with_capacity(size + 1);
