@@ -110,4 +110,4 @@ class Admin:
 
     def configure(self, **settings):
         """Changes the named settings, leaving the others as they are."""
-        return self.call("PUT", "config", self.config() | settings)
+        return self.call("PUT", "config", settings)

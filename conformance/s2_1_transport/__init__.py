@@ -1,0 +1,1 @@
+"""MS-WUSP 2.1: transport."""

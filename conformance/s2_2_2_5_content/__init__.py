@@ -1,0 +1,1 @@
+"""MS-WUSP 2.2.2.5: content directories."""

@@ -1,0 +1,1 @@
+"""MS-WUSP 3.1.5.3: GetAuthorizationCookie."""
