@@ -72,8 +72,10 @@ message! {
         compatible_ids: Vec<String> = "CompatibleIDs"["string"],
         /// The driver.
         installed_driver: Option<InstalledDriver> = "installedDriver",
-        /// Extensions of the driver.
-        extension_drivers: Vec<ExtensionDriver> = "extensionDriver"["extensionDriver"],
+        /// Extensions of the driver, under the names agents send (observed). See [`Device::extensions`].
+        extension_drivers: Vec<ExtensionDriver> = "extensionDrivers"["ExtensionDriver"],
+        /// The same under the names of MS-WUSP 2.2.2.2.4, which no agent was seen to send.
+        extension_drivers_as_published: Vec<ExtensionDriver> = "extensionDriver"["extensionDriver"],
         /// Update ids of drivers the agent itself installed.
         driver_recovery_ids: Vec<String> = "DriverRecoveryIDs"["DriverRecoveryID"],
         /// Bit 0: not enumerated by plug and play, for example a printer.
@@ -147,6 +149,13 @@ message! {
         installed_non_leaf: Vec<i32> = "installedNonLeafUpdateIDs"["int"],
         /// Printer driver revisions the client holds.
         printer_updates: Vec<i32> = "printerUpdateIDs"["int"],
+    }
+}
+
+impl Device {
+    /// The extensions of its driver, under whichever names they came.
+    pub fn extensions(&self) -> impl Iterator<Item = &ExtensionDriver> {
+        self.extension_drivers.iter().chain(&self.extension_drivers_as_published)
     }
 }
 
