@@ -272,13 +272,15 @@ class Computer:
     def scan(self, installed=None, most_rounds: int = 200, **parameters) -> "Scan":
         """The software loop of MS-WUSP 3.1.5.7: call until nothing new can come.
 
-        `installed(update)` says what counts as installed; by default every category and detectoid.
+        `installed(update)` says what counts as installed; by default every category and detectoid whose
+        rule is not plainly false.
         """
-        installed = installed or (lambda update: update.kind in ("Category", "Detectoid"))
+        installed = installed or present
         scan = Scan()
         for _ in range(most_rounds):
+            sent = frozenset(scan.installed)
             page = self.sync(installed=sorted(scan.installed), other=sorted(scan.other), **parameters)
-            scan.pages.append(page)
+            scan.pages.append((sent, page))
             for update in page.new:
                 scan.updates[update.id] = update
                 chosen = scan.installed if not update.is_leaf and installed(update) else scan.other
@@ -391,11 +393,19 @@ class Computer:
         return child_text(result, "ReportEventBatchResult")
 
 
+def present(update: Update) -> bool:
+    """Whether a check takes the update as installed: categories and detectoids, unless their rule is False."""
+    if update.kind not in ("Category", "Detectoid"):
+        return False
+    rule = update.core.find("ApplicabilityRules/IsInstalled")
+    return rule is None or rule.find("False") is None
+
+
 class Scan:
-    """What a client holds after the software loop."""
+    """What a client holds after the software loop. Each page stands beside the installed ids it was asked with."""
 
     def __init__(self):
-        self.pages: list[Sync] = []
+        self.pages: list[tuple[frozenset[int], Sync]] = []
         self.updates: dict[int, Update] = {}
         self.installed: set[int] = set()
         self.other: set[int] = set()
