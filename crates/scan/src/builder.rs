@@ -1,0 +1,159 @@
+//! Scan: collects revisions into flat rows as they stream by, so that the records themselves need not be
+//! kept. [`SnapshotBuilder::finish`] compiles the rows.
+
+use crate::drivers::DriverRows;
+use crate::error::CompileError;
+use crate::pool::{Pool, Ragged, count};
+use crate::snapshot::Snapshot;
+use rustc_hash::FxHashMap;
+use sluicegate_catalog::ScanRecord;
+use sluicegate_policy::Decisions;
+use sluicegate_terms::{Anchor, CategoryKind, RevisionId, Timestamp, UpdateId, UpdateKind};
+use std::sync::Arc;
+
+/// One revision on its way into a snapshot.
+#[derive(Clone, Debug)]
+pub struct RevisionInput {
+    /// Its id.
+    pub id: RevisionId,
+    /// What it is and how it relates to others.
+    pub record: ScanRecord,
+    /// Length of its escaped Core fragment, in bytes; pages are measured by it.
+    pub core_escaped_len: u32,
+    /// Which ready bytes are its Core fragment; not looked at here.
+    pub core_token: u32,
+    /// The anchor of the import that brought it.
+    pub arrived: Anchor,
+    /// The time of that import.
+    pub arrived_at: Timestamp,
+    /// The anchor at which `IsLeaf` last changed, if the caller knows one; [`Anchor::START`] otherwise.
+    /// Changes that follow from the revisions given are found here in any case.
+    pub leaf_changed: Anchor,
+}
+
+/// A revision as kept until it is compiled.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Row {
+    pub(crate) id: RevisionId,
+    /// Number of its update id.
+    pub(crate) update: u32,
+    pub(crate) number: u32,
+    pub(crate) kind: UpdateKind,
+    pub(crate) category_kind: Option<CategoryKind>,
+    pub(crate) explicitly_deployable: bool,
+    pub(crate) expired: bool,
+    /// Number of its set of prerequisite clauses.
+    pub(crate) gate: u32,
+    /// Its bundle clauses, as a range of [`SnapshotBuilder::bundle_clauses`].
+    pub(crate) bundles: (u32, u32),
+    /// Its driver entries, as a range of rows.
+    pub(crate) drivers: (u32, u32),
+    pub(crate) core_len: u32,
+    pub(crate) core_token: u32,
+    pub(crate) arrived: Anchor,
+    pub(crate) arrived_at: Timestamp,
+    pub(crate) leaf_changed: Anchor,
+}
+
+/// Makes a [`Snapshot`].
+#[derive(Debug, Default)]
+pub struct SnapshotBuilder {
+    pub(crate) anchor: Anchor,
+    pub(crate) rows: Vec<Row>,
+    numbers: FxHashMap<UpdateId, u32>,
+    pub(crate) updates: Vec<UpdateId>,
+    /// Each clause: 1 or 0 for IsCategory, then the numbers of its alternatives in order.
+    pub(crate) clauses: Pool<u32>,
+    /// Each gate: the numbers of its clauses in order.
+    pub(crate) gates: Pool<u32>,
+    pub(crate) bundle_clauses: Ragged<u32>,
+    pub(crate) drivers: DriverRows,
+    pub(crate) decisions: Option<Arc<Decisions>>,
+    buffer: Vec<u32>,
+    gate_buffer: Vec<u32>,
+}
+
+impl SnapshotBuilder {
+    /// A builder for the state at `anchor`, which clients will have seen once they are answered.
+    #[must_use]
+    pub fn new(anchor: Anchor) -> Self {
+        Self { anchor, ..Self::default() }
+    }
+
+    /// Adds a revision; in any order. Older revisions matter too: an update is a leaf only if no
+    /// revision at all names it (MS-WUSP 3.1.5.7, IsLeaf).
+    pub fn revision(&mut self, input: RevisionInput) -> &mut Self {
+        let record = &input.record;
+        let update = self.number(record.identity.update);
+        let mut gate = core::mem::take(&mut self.gate_buffer);
+        let mut clause = core::mem::take(&mut self.buffer);
+        gate.clear();
+        for prerequisite in &record.prerequisites {
+            clause.clear();
+            for alternative in &prerequisite.any_of {
+                clause.push(self.number(*alternative));
+            }
+            clause.sort_unstable();
+            clause.dedup();
+            clause.insert(0, u32::from(prerequisite.is_category));
+            gate.push(self.clauses.intern(&clause));
+        }
+        gate.sort_unstable();
+        gate.dedup();
+        let gate_number = self.gates.intern(&gate);
+        let first = count(self.bundle_clauses.len());
+        for bundle in &record.bundles {
+            clause.clear();
+            for member in bundle {
+                clause.push(self.number(member.update));
+            }
+            clause.sort_unstable();
+            clause.dedup();
+            self.bundle_clauses.push(clause.iter().copied());
+        }
+        self.buffer = clause;
+        self.gate_buffer = gate;
+        self.rows.push(Row {
+            id: input.id,
+            update,
+            number: record.identity.revision.get(),
+            kind: record.kind,
+            category_kind: record.category_kind,
+            explicitly_deployable: record.explicitly_deployable,
+            expired: record.expired,
+            gate: gate_number,
+            bundles: (first, count(self.bundle_clauses.len())),
+            drivers: self.drivers.add(&record.drivers),
+            core_len: input.core_escaped_len,
+            core_token: input.core_token,
+            arrived: input.arrived,
+            arrived_at: input.arrived_at,
+            leaf_changed: input.leaf_changed,
+        });
+        self
+    }
+
+    /// Sets what administrators decided.
+    pub fn decisions(&mut self, decisions: &Decisions) -> &mut Self {
+        self.decisions = Some(Arc::new(decisions.clone()));
+        self
+    }
+
+    /// Compiles the snapshot. Single revisions that clients could not make sense of are left out and
+    /// listed in [`Snapshot::left_out`].
+    ///
+    /// # Errors
+    /// When the data as a whole contradicts itself.
+    pub fn finish(self) -> Result<Snapshot, CompileError> {
+        crate::compile::compile(self)
+    }
+
+    fn number(&mut self, update: UpdateId) -> u32 {
+        let next = count(self.updates.len());
+        let number = *self.numbers.entry(update).or_insert(next);
+        if number == next {
+            self.updates.push(update);
+        }
+        number
+    }
+}

@@ -1,0 +1,202 @@
+//! Scan: laying a snapshot out. Rows in scope get their dense index in page order; clauses and gates in
+//! use are renumbered and get the posting lists that answers follow.
+
+use super::history::History;
+use super::{NEVER, NONE, alternatives, bundle_clauses, identity, is_installable};
+use crate::builder::{Row, SnapshotBuilder};
+use crate::error::{LeftOut, LeftOutReason};
+use crate::pool::{Ragged, at, count};
+use crate::snapshot::{Base, Entry, IdIndex, Snapshot};
+use sluicegate_policy::Decisions;
+use sluicegate_terms::{Anchor, RevisionNumber, UpdateId, UpdateKind};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The row as an entry of the snapshot; its gate still has the builder's number.
+fn entry(row: &Row, update: UpdateId, history: &History, decisions: &Decisions) -> Entry {
+    let is_leaf = history.is_leaf(row.update);
+    let declined = decisions.declined.get(&update);
+    let base = if !is_installable(row.kind) {
+        Base::Evaluate
+    } else if history.is_member(row.update) {
+        Base::Bundle
+    } else if declined.is_some() || row.expired {
+        Base::Evaluate
+    } else {
+        Base::Free
+    };
+    // Each fact that can turn later than the revision arrived, with the anchor at which it did.
+    let mut changed = row.arrived.max(row.leaf_changed).max(Anchor(1));
+    let known =
+        |anchors: &[Anchor]| anchors.get(row.update as usize).copied().filter(|anchor| *anchor != NEVER);
+    if let Some(named) = known(&history.named) {
+        changed = changed.max(named);
+    }
+    if is_installable(row.kind) {
+        let turned = if base == Base::Bundle { known(&history.bundled) } else { known(&history.dropped) };
+        changed = changed.max(turned.unwrap_or_default());
+        if base != Base::Bundle {
+            changed = changed.max(declined.map_or(Anchor::START, |change| change.anchor));
+        }
+    }
+    Entry {
+        id: row.id,
+        gate: row.gate,
+        core_len: row.core_len,
+        core_token: row.core_token,
+        changed,
+        arrived_at: row.arrived_at,
+        number: RevisionNumber::new(i64::from(row.number)).unwrap_or_default(),
+        kind: row.kind,
+        base,
+        is_leaf,
+        decided: false,
+    }
+}
+
+pub(super) fn lay_out(
+    builder: SnapshotBuilder,
+    history: &History,
+    left_out: BTreeMap<u32, LeftOutReason>,
+    scope: &[bool],
+    decisions: Arc<Decisions>,
+) -> Snapshot {
+    // Page order: what others depend on first, then by revision id.
+    let mut order: Vec<u32> =
+        scope.iter().zip(0_u32..).filter(|(kept, _)| **kept).map(|(_, row)| row).collect();
+    let row_of = |number: u32| builder.rows.get(number as usize);
+    order.sort_unstable_by_key(|number| row_of(*number).map(|row| (history.is_leaf(row.update), row.id)));
+    let rows: Vec<Row> = order.iter().filter_map(|number| row_of(*number)).copied().collect();
+    let updates: Vec<UpdateId> = rows.iter().map(|row| at(&builder.updates, row.update)).collect();
+    let mut entries: Vec<Entry> =
+        rows.iter().zip(&updates).map(|(row, update)| entry(row, *update, history, &decisions)).collect();
+    let mut left_out: Vec<LeftOut> = left_out
+        .into_iter()
+        .filter_map(|(row, reason)| {
+            let row = row_of(row)?;
+            Some(LeftOut { identity: identity(&builder, row), revision: row.id, reason })
+        })
+        .collect();
+    left_out.sort_unstable_by_key(|left| left.revision);
+
+    let mut index_of = vec![NONE; builder.updates.len()];
+    for (row, index) in rows.iter().zip(0_u32..) {
+        if let Some(slot) = index_of.get_mut(row.update as usize) {
+            *slot = index;
+        }
+    }
+    let index_of = |update: &u32| index_of.get(*update as usize).copied().filter(|index| *index != NONE);
+    let relations = Relations::of(&builder, &mut entries, index_of);
+
+    let mut by_update: Vec<u32> = (0..count(updates.len())).collect();
+    by_update.sort_unstable_by_key(|index| at(&updates, *index));
+    let members = rows.iter().fold(Ragged::default(), |mut members, row| {
+        let mut of_row: Vec<u32> = bundle_clauses(&builder, row).flatten().filter_map(index_of).collect();
+        of_row.sort_unstable();
+        of_row.dedup();
+        members.push(of_row);
+        members
+    });
+    for update in decisions.touched() {
+        let found = by_update.binary_search_by(|index| at(&updates, *index).cmp(&update));
+        let index = found.ok().and_then(|place| by_update.get(place));
+        if let Some(entry) = index.and_then(|index| entries.get_mut(*index as usize)) {
+            entry.decided = entry.base == Base::Free;
+        }
+    }
+    let category_kinds =
+        rows.iter().zip(0_u32..).filter_map(|(row, index)| Some((index, row.category_kind?))).collect();
+    let is_driver = |row: &Row| row.kind == UpdateKind::Driver;
+    let in_scope =
+        rows.iter().zip(0_u32..).filter(|(row, _)| is_driver(row)).map(|(row, index)| (index, row.drivers));
+    Snapshot {
+        anchor: builder.anchor,
+        by_id: IdIndex::new(&entries),
+        entries,
+        updates,
+        by_update,
+        category_kinds,
+        clauses: relations.clauses,
+        clause_is_category: relations.clause_is_category,
+        gates: relations.gates,
+        satisfies: relations.satisfies,
+        watchers: relations.watchers,
+        open_gate: relations.open_gate,
+        behind: relations.behind,
+        members,
+        drivers: builder.drivers.compile(in_scope),
+        decisions,
+        overlays: Default::default(),
+        filters: Default::default(),
+        left_out,
+    }
+}
+
+/// Clauses and gates in use, renumbered, with their posting lists.
+struct Relations {
+    clauses: Ragged<u32>,
+    clause_is_category: Vec<bool>,
+    gates: Ragged<u32>,
+    satisfies: Ragged<u32>,
+    watchers: Ragged<u32>,
+    open_gate: Option<u32>,
+    behind: Ragged<u32>,
+}
+
+/// The next free number for a thing seen for the first time, else the number it has.
+fn renumber(numbers: &mut [u32], old: u32, next: u32) -> (u32, bool) {
+    match numbers.get_mut(old as usize) {
+        Some(slot) if *slot == NONE => {
+            *slot = next;
+            (next, true)
+        }
+        Some(slot) => (*slot, false),
+        None => (next, false),
+    }
+}
+
+impl Relations {
+    fn of(builder: &SnapshotBuilder, entries: &mut [Entry], index_of: impl Fn(&u32) -> Option<u32>) -> Self {
+        let mut clauses = Ragged::default();
+        let mut clause_is_category = Vec::new();
+        let mut gates = Ragged::default();
+        let mut clause_numbers = vec![NONE; builder.clauses.lists().len()];
+        let mut gate_numbers = vec![NONE; builder.gates.lists().len()];
+        let mut of_gate = Vec::new();
+        for entry in entries.iter_mut() {
+            let old = entry.gate;
+            let (gate, new) = renumber(&mut gate_numbers, old, count(gates.len()));
+            entry.gate = gate;
+            if !new {
+                continue;
+            }
+            of_gate.clear();
+            for old in builder.gates.get(old) {
+                let (clause, new) = renumber(&mut clause_numbers, *old, count(clauses.len()));
+                if new {
+                    clauses.push(alternatives(builder, *old).iter().filter_map(&index_of));
+                    clause_is_category.push(builder.clauses.get(*old).first() == Some(&1));
+                }
+                of_gate.push(clause);
+            }
+            gates.push(of_gate.iter().copied());
+        }
+        let satisfied_by =
+            || clauses.iter().zip(0_u32..).flat_map(|(of, clause)| of.iter().map(move |i| (*i, clause)));
+        let satisfies = Ragged::group(entries.len(), satisfied_by());
+        let mut uses = vec![0_u32; clauses.len()];
+        for clause in gates.iter().flatten() {
+            if let Some(slot) = uses.get_mut(*clause as usize) {
+                *slot += 1;
+            }
+        }
+        let rarest = |gate: &[u32]| gate.iter().copied().min_by_key(|clause| (at(&uses, *clause), *clause));
+        let watched: Vec<(u32, u32)> =
+            gates.iter().zip(0_u32..).filter_map(|(gate, number)| Some((rarest(gate)?, number))).collect();
+        let watchers = Ragged::group(clauses.len(), watched.iter().copied());
+        let open_gate = gates.iter().zip(0_u32..).find(|(gate, _)| gate.is_empty()).map(|(_, number)| number);
+        let software = entries.iter().zip(0_u32..).filter(|(entry, _)| entry.kind != UpdateKind::Driver);
+        let behind = Ragged::group(gates.len(), software.map(|(entry, index)| (entry.gate, index)));
+        Self { clauses, clause_is_category, gates, satisfies, watchers, open_gate, behind }
+    }
+}

@@ -1,0 +1,239 @@
+//! Scan: the compiled snapshot. Revisions in scope have a dense index, ordered as pages are: what others
+//! depend on first, then by revision id. Everything is in flat vectors by that index.
+
+use crate::drivers::DriverIndex;
+use crate::error::LeftOut;
+use crate::filter::FilterCache;
+use crate::overlay::{Overlay, OverlayCache};
+use crate::pool::{Ragged, at};
+use crate::query::ProtocolVersion;
+use crate::{AutoFields, Deployed};
+use rustc_hash::FxHashMap;
+use sluicegate_policy::Decisions;
+use sluicegate_terms::{
+    Anchor, CategoryKind, DeploymentAction, DeploymentId, RevisionId, RevisionNumber, Timestamp, UpdateId,
+    UpdateIdentity, UpdateKind,
+};
+use std::sync::Arc;
+
+/// Why there is a revision in the first place; decides its implicit deployment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Base {
+    /// Category, detectoid, or a declined or expired update that others need.
+    Evaluate,
+    /// Member of a bundle.
+    Bundle,
+    /// Can be approved.
+    Free,
+}
+
+/// What is kept of each revision in scope.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    pub(crate) id: RevisionId,
+    pub(crate) gate: u32,
+    pub(crate) core_len: u32,
+    pub(crate) core_token: u32,
+    /// Since when its implicit deployment and IsLeaf are what they are; at least 1.
+    pub(crate) changed: Anchor,
+    pub(crate) arrived_at: Timestamp,
+    pub(crate) number: RevisionNumber,
+    pub(crate) kind: UpdateKind,
+    pub(crate) base: Base,
+    pub(crate) is_leaf: bool,
+    /// Somebody once decided something about it, so the overlay of the groups has to be asked.
+    pub(crate) decided: bool,
+}
+
+/// From revision ids to indices.
+#[derive(Debug)]
+pub(crate) enum IdIndex {
+    /// Ids are close together: a table, 0 for "none", else index + 1.
+    Table(Vec<u32>),
+    /// Ids are far apart.
+    Map(FxHashMap<u32, u32>),
+}
+
+impl IdIndex {
+    pub(crate) fn new(entries: &[Entry]) -> Self {
+        let highest = entries.iter().map(|e| e.id.get()).max().unwrap_or(0) as usize;
+        let pairs = entries.iter().zip(0_u32..).map(|(e, index)| (e.id.get(), index));
+        if highest <= entries.len() * 8 + 65_536 {
+            let mut table = vec![0; highest + 1];
+            for (id, index) in pairs {
+                if let Some(slot) = table.get_mut(id as usize) {
+                    *slot = index + 1;
+                }
+            }
+            Self::Table(table)
+        } else {
+            Self::Map(pairs.collect())
+        }
+    }
+
+    pub(crate) fn get(&self, id: i32) -> Option<u32> {
+        let id = u32::try_from(id).ok()?;
+        match self {
+            Self::Table(table) => at(table, id).checked_sub(1),
+            Self::Map(map) => map.get(&id).copied(),
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Table(table) => table.capacity() * 4,
+            Self::Map(map) => map.capacity() * 9,
+        }
+    }
+}
+
+/// An immutable state of catalog and decisions, ready to answer scans. Shared between threads; caches
+/// inside are filled on demand and bounded.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub(crate) anchor: Anchor,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) updates: Vec<UpdateId>,
+    pub(crate) by_id: IdIndex,
+    /// Indices in the order of update ids.
+    pub(crate) by_update: Vec<u32>,
+    pub(crate) category_kinds: FxHashMap<u32, CategoryKind>,
+    /// The alternatives of each clause, as indices.
+    pub(crate) clauses: Ragged<u32>,
+    /// Whether a clause is IsCategory.
+    pub(crate) clause_is_category: Vec<bool>,
+    /// The clauses of each gate.
+    pub(crate) gates: Ragged<u32>,
+    /// The clauses each revision satisfies when it is installed.
+    pub(crate) satisfies: Ragged<u32>,
+    /// The gates to look at when a clause is satisfied: those of which it is the rarest clause.
+    pub(crate) watchers: Ragged<u32>,
+    /// The gate without clauses.
+    pub(crate) open_gate: Option<u32>,
+    /// The software, categories and detectoids behind each gate.
+    pub(crate) behind: Ragged<u32>,
+    /// The members of each bundle.
+    pub(crate) members: Ragged<u32>,
+    pub(crate) drivers: DriverIndex,
+    pub(crate) decisions: Arc<Decisions>,
+    pub(crate) overlays: OverlayCache,
+    pub(crate) filters: FilterCache,
+    pub(crate) left_out: Vec<LeftOut>,
+}
+
+impl Snapshot {
+    /// The anchor whose state this is.
+    #[must_use]
+    pub fn anchor(&self) -> Anchor {
+        self.anchor
+    }
+
+    /// How many revisions are in scope.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether no revision is in scope.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Newest revisions no client is given, with the reason, by revision id.
+    #[must_use]
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
+    }
+
+    /// About how many bytes the snapshot takes on the heap, caches and decisions not counted.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>()
+            + self.updates.capacity() * size_of::<UpdateId>()
+            + self.by_id.heap_bytes()
+            + self.by_update.capacity() * 4
+            + self.clauses.heap_bytes()
+            + self.clause_is_category.capacity()
+            + self.gates.heap_bytes()
+            + self.satisfies.heap_bytes()
+            + self.watchers.heap_bytes()
+            + self.behind.heap_bytes()
+            + self.members.heap_bytes()
+            + self.drivers.heap_bytes()
+    }
+
+    pub(crate) fn entry(&self, index: u32) -> Option<&Entry> {
+        self.entries.get(index as usize)
+    }
+
+    pub(crate) fn update(&self, index: u32) -> UpdateId {
+        at(&self.updates, index)
+    }
+
+    pub(crate) fn identity(&self, index: u32) -> UpdateIdentity {
+        let revision = self.entry(index).map(|e| e.number).unwrap_or_default();
+        UpdateIdentity { update: self.update(index), revision }
+    }
+
+    /// The index of the revision of an update that is in scope.
+    pub(crate) fn index_of_update(&self, update: UpdateId) -> Option<u32> {
+        let found = self.by_update.binary_search_by(|index| self.update(*index).cmp(&update)).ok()?;
+        self.by_update.get(found).copied()
+    }
+
+    /// The deployment of a revision for the groups of `overlay`.
+    pub(crate) fn deployed(
+        &self,
+        entry: &Entry,
+        index: u32,
+        overlay: &Overlay,
+        protocol: ProtocolVersion,
+    ) -> Deployed {
+        let auto = (protocol >= ProtocolVersion::AUTO_FIELDS).then(AutoFields::default);
+        let implicit = Deployed {
+            id: DeploymentId::implicit(entry.id),
+            action: match entry.base {
+                Base::Evaluate => DeploymentAction::Evaluate,
+                Base::Bundle => DeploymentAction::Bundle,
+                Base::Free => DeploymentAction::PreDeploymentCheck,
+            },
+            deadline: None,
+            is_assigned: true,
+            last_change: entry.arrived_at,
+            download_priority: None,
+            hardware_ids: Vec::new(),
+            auto,
+        };
+        match entry.decided.then(|| overlay.get(index)).flatten().and_then(|o| o.explicit) {
+            Some(explicit) => Deployed {
+                id: explicit.id,
+                action: explicit.action,
+                deadline: explicit.deadline,
+                last_change: explicit.last_change,
+                ..implicit
+            },
+            None => implicit,
+        }
+    }
+
+    /// Since which anchor deployment and IsLeaf of a revision are what they are, for these groups.
+    pub(crate) fn changed(&self, entry: &Entry, index: u32, overlay: &Overlay) -> Anchor {
+        match entry.decided.then(|| overlay.get(index)).flatten() {
+            Some(explicit) => entry.changed.max(explicit.since),
+            None => entry.changed,
+        }
+    }
+
+    /// What a revision is to be done with, for these groups.
+    pub(crate) fn action(&self, entry: &Entry, index: u32, overlay: &Overlay) -> DeploymentAction {
+        match entry.base {
+            Base::Evaluate => DeploymentAction::Evaluate,
+            Base::Bundle => DeploymentAction::Bundle,
+            Base::Free => overlay
+                .get(index)
+                .and_then(|o| o.explicit)
+                .map_or(DeploymentAction::PreDeploymentCheck, |explicit| explicit.action),
+        }
+    }
+}

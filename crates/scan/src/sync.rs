@@ -1,0 +1,220 @@
+//! Scan: the answer to SyncUpdates (MS-WUSP 3.1.5.7, with observed behaviour 3.3 where they differ).
+//! The cost follows what the client says and what it gets: its installed ids satisfy clauses, satisfied
+//! clauses open gates, open gates list revisions.
+
+use crate::Deployed;
+use crate::drivers::{BestMatch, best_matches};
+use crate::filter::Filter;
+use crate::outcome::{ChangedUpdate, NewUpdate, SyncAnswer};
+use crate::overlay::Overlay;
+use crate::query::{PageBudget, ProtocolVersion, SyncQuery};
+use crate::scratch::Scratch;
+use crate::snapshot::Snapshot;
+use sluicegate_terms::Anchor;
+use std::sync::Arc;
+
+/// Answers one SyncUpdates call. Pure: the same snapshot and query give the same answer, whatever
+/// `scratch` was used for before.
+#[must_use]
+pub fn answer(snapshot: &Snapshot, query: &SyncQuery<'_>, scratch: &mut Scratch) -> SyncAnswer {
+    scratch.begin(snapshot.len(), snapshot.clauses.len());
+    scratch.set_groups(query.groups);
+    let overlay = snapshot.overlay(&scratch.groups);
+    let category_scan = query.protocol >= ProtocolVersion::CATEGORY_SCAN
+        && !query.filter_categories.is_empty()
+        && !query.also_regular;
+    let filter: Option<Arc<Filter>> = category_scan.then(|| snapshot.filter(query.filter_categories));
+    let filter = filter.as_deref();
+    let pass = Pass {
+        snapshot,
+        overlay: &overlay,
+        filter,
+        seen: query.seen,
+        protocol: query.protocol,
+        budget: query.budget,
+        two_groups: query.two_groups && category_scan,
+    };
+    pass.satisfy(query.installed_non_leaf, scratch);
+    let no_drivers = match filter {
+        Some(filter) => !filter.has_drivers(),
+        None => snapshot.drivers.revisions().is_empty(),
+    };
+    let mut answer = if query.skip_software {
+        let needed = best_matches(snapshot, query, &overlay, filter, scratch);
+        pass.drivers(&needed, query.cached_drivers, scratch)
+    } else {
+        pass.software(query.installed_non_leaf, query.other_cached, scratch)
+    };
+    // A regular software pass never says that there are no drivers, a category scan does, and so does
+    // the driver pass (observed behaviour 3.3, rule 9).
+    let said = (query.skip_software || category_scan) && no_drivers;
+    answer.driver_sync_not_needed = (query.protocol >= ProtocolVersion::CATEGORY_SCAN).then_some(said);
+    answer
+}
+
+/// What the passes of one call have in common.
+pub(crate) struct Pass<'a> {
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) overlay: &'a Overlay,
+    pub(crate) filter: Option<&'a Filter>,
+    pub(crate) seen: Anchor,
+    pub(crate) protocol: ProtocolVersion,
+    pub(crate) budget: PageBudget,
+    pub(crate) two_groups: bool,
+}
+
+impl Pass<'_> {
+    /// Marks the clauses that the installed revisions satisfy. Only the revision in scope counts: "an id
+    /// means the highest revision" (observed behaviour 3.3, rule 2).
+    pub(crate) fn satisfy(&self, installed: &[i32], scratch: &mut Scratch) {
+        for index in installed.iter().filter_map(|id| self.snapshot.by_id.get(*id)) {
+            for clause in self.snapshot.satisfies.get(index) {
+                if scratch.satisfy(*clause) {
+                    scratch.clauses.push(*clause);
+                }
+            }
+        }
+    }
+
+    fn hold<'i>(&self, ids: impl Iterator<Item = &'i i32>, scratch: &mut Scratch) -> usize {
+        ids.filter_map(|id| self.snapshot.by_id.get(*id)).filter(|index| scratch.hold(*index)).count()
+    }
+
+    fn software(&self, installed: &[i32], other: &[i32], scratch: &mut Scratch) -> SyncAnswer {
+        let snapshot = self.snapshot;
+        let held = self.hold(installed.iter().chain(other), scratch);
+        if let Some(gate) = snapshot.open_gate {
+            self.open(gate, scratch);
+        }
+        for place in 0.. {
+            let Some(clause) = scratch.clauses.get(place).copied() else { break };
+            for gate in snapshot.watchers.get(clause) {
+                if scratch.all_satisfied(snapshot.gates.get(*gate)) {
+                    self.open(*gate, scratch);
+                }
+            }
+        }
+        self.conclude(held, installed.iter().chain(other), scratch, |_, deployed| deployed)
+    }
+
+    /// Everything behind a gate is needed.
+    fn open(&self, gate: u32, scratch: &mut Scratch) {
+        for index in self.snapshot.behind.get(gate) {
+            if self.filter.is_none_or(|filter| filter.allows(*index)) {
+                self.need(*index, scratch);
+            }
+        }
+    }
+
+    pub(crate) fn need(&self, index: u32, scratch: &mut Scratch) {
+        if !scratch.need(index) {
+            return;
+        }
+        if !scratch.is_held(index) {
+            scratch.candidates.push(index);
+        } else if let Some(entry) = self.snapshot.entry(index)
+            && self.snapshot.changed(entry, index, self.overlay) > self.seen
+        {
+            scratch.changed.push(index);
+        }
+    }
+
+    /// The driver pass: `needed` is sorted by index.
+    pub(crate) fn drivers(&self, needed: &[BestMatch], cached: &[i32], scratch: &mut Scratch) -> SyncAnswer {
+        let held = self.hold(cached.iter(), scratch);
+        for found in needed {
+            self.need(found.revision, scratch);
+        }
+        let texts = self.snapshot.drivers.texts();
+        let hardware_ids = |index: u32| {
+            let first = needed.partition_point(|found| found.revision < index);
+            let of_revision = needed.iter().skip(first).take_while(move |found| found.revision == index);
+            let mut ids: Vec<Box<str>> =
+                of_revision.filter_map(|found| found.hardware).map(|text| texts.text(text).into()).collect();
+            ids.sort_unstable();
+            ids
+        };
+        let with_ids = self.protocol >= ProtocolVersion::HARDWARE_IDS;
+        self.conclude(held, cached.iter(), scratch, |index, deployed| Deployed {
+            hardware_ids: if with_ids { hardware_ids(index) } else { Vec::new() },
+            ..deployed
+        })
+    }
+
+    fn conclude<'i>(
+        &self,
+        held: usize,
+        ids: impl Iterator<Item = &'i i32>,
+        scratch: &mut Scratch,
+        dress: impl Fn(u32, Deployed) -> Deployed,
+    ) -> SyncAnswer {
+        let mut answer = SyncAnswer { anchor: self.snapshot.anchor, ..SyncAnswer::default() };
+        self.fill_page(held, scratch, &dress, &mut answer);
+        scratch.changed.sort_unstable();
+        answer.changed = scratch
+            .changed
+            .iter()
+            .filter_map(|index| {
+                let entry = self.snapshot.entry(*index)?;
+                let deployment = self.snapshot.deployed(entry, *index, self.overlay, self.protocol);
+                let deployment = dress(*index, deployment);
+                Some(ChangedUpdate { revision: entry.id, deployment, is_leaf: entry.is_leaf })
+            })
+            .collect();
+        for id in ids {
+            match self.snapshot.by_id.get(*id) {
+                None if scratch.unknown.insert(*id) => answer.out_of_scope.push(*id),
+                // In a category scan the two groups tell what is no longer deployed at all from what
+                // is only not part of this scan (MS-WUSP 2.2.2.2.4, OutOfScopeRevisionIDs).
+                Some(index) if !scratch.is_needed(index) && scratch.settle(index) => match self.two_groups {
+                    true => answer.deployed_out_of_scope.push(*id),
+                    false => answer.out_of_scope.push(*id),
+                },
+                _ => {}
+            }
+        }
+        answer
+    }
+
+    /// Takes new updates in page order until the budget is used up, always at least one.
+    fn fill_page(
+        &self,
+        held: usize,
+        scratch: &mut Scratch,
+        dress: &impl Fn(u32, Deployed) -> Deployed,
+        answer: &mut SyncAnswer,
+    ) {
+        /// Sorted at a time: a page of a large backlog is a small part of it.
+        const RUN: usize = 1024;
+        let budget = self.budget.bytes(held);
+        let mut bytes = 0_u64;
+        let mut rest = scratch.candidates.as_mut_slice();
+        answer.new.reserve(rest.len().min(RUN));
+        while !rest.is_empty() {
+            if rest.len() > RUN {
+                rest.select_nth_unstable(RUN);
+            }
+            let (run, later) = rest.split_at_mut(rest.len().min(RUN));
+            run.sort_unstable();
+            for index in run.iter().copied() {
+                let Some(entry) = self.snapshot.entry(index) else { continue };
+                let size = u64::from(entry.core_len) + u64::from(PageBudget::FRAME_BYTES);
+                if !answer.new.is_empty() && bytes + size > budget {
+                    answer.truncated = true;
+                    return;
+                }
+                bytes += size;
+                let deployment = self.snapshot.deployed(entry, index, self.overlay, self.protocol);
+                answer.new.push(NewUpdate {
+                    revision: entry.id,
+                    index,
+                    deployment: dress(index, deployment),
+                    is_leaf: entry.is_leaf,
+                    core_token: entry.core_token,
+                    core_escaped_len: entry.core_len,
+                });
+            }
+            rest = later;
+        }
+    }
+}
