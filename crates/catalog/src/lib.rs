@@ -9,6 +9,7 @@
 )]
 
 pub mod compose;
+pub mod consistency;
 pub mod document;
 mod encoding;
 mod error;

@@ -9,6 +9,9 @@ use quick_xml::name::{QName, ResolveResult};
 use quick_xml::reader::NsReader;
 use std::borrow::Cow;
 
+/// Most different namespaces of one document.
+const MAX_NAMESPACES: usize = 256;
+
 /// A piece of text: in the source, or in the tree's side buffer when it had to be unescaped.
 #[derive(Clone, Copy)]
 struct Slice {
@@ -418,8 +421,11 @@ impl<'a, 'l> Builder<'a, 'l> {
                 );
             }
         };
-        // A document has a handful of namespaces; a list is faster than a map.
+        // A document has a handful of namespaces; a list is faster than a map, but only a short one.
         let known = self.tree.namespaces.iter().position(|known| known == uri);
+        if known.is_none() && self.tree.namespaces.len() >= MAX_NAMESPACES {
+            return Err(self.fail(offset, Reason::TooMany { what: "namespaces", limit: MAX_NAMESPACES }));
+        }
         let index = known.unwrap_or_else(|| {
             self.tree.namespaces.push(uri.to_owned());
             self.tree.namespaces.len() - 1
@@ -524,5 +530,7 @@ mod tests {
         assert_eq!(limited("<a><b/><c/><d/></a>"), Some(Reason::TooManyNodes(3)));
         assert_eq!(limited("<a b='' c='' d=''/>"), Some(Reason::TooManyAttributes(2)));
         assert_eq!(limited("<a><b/><c/></a>"), None);
+        let many: String = (0..300).map(|n| format!("<a xmlns='u:{n}'/>")).collect();
+        assert!(matches!(reason(&format!("<r>{many}</r>")), Reason::TooMany { what: "namespaces", .. }));
     }
 }
