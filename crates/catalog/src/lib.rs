@@ -17,6 +17,7 @@ pub mod fragments;
 mod limits;
 mod listing;
 mod namespaces;
+pub mod package;
 mod parse;
 pub mod record;
 mod version;

@@ -1,0 +1,272 @@
+//! Catalog: reads the documents of an export package one by one.
+
+use super::utf8::Utf8;
+use super::{PackageDocument, PackageError};
+use crate::Limits;
+use quick_xml::XmlVersion;
+use quick_xml::events::{BytesStart, Event};
+use sluicegate_terms::{RevisionNumber, UpdateId, UpdateIdentity};
+use std::io::BufRead;
+
+/// The documents of a package: of `metadata.txt` as it is in the Cabinet, or of the unpacked `.xml.gz`. Which
+/// of the two is told by the first characters.
+///
+/// In `metadata.txt` each document is an entry `update id,revision,length,document` with revision and
+/// length in hexadecimal, the length counted in UTF-16 units, and a line end after it (as public tools
+/// that interoperate with WSUS 2016 write it). In the XML form, every element inside
+/// `ExportPackage/Updates/Update` whose text is a document counts.
+pub fn documents<R: BufRead>(source: R, limits: Limits) -> Documents<R> {
+    Documents { state: State::Start(Utf8::new(source)), limits, offset: 0 }
+}
+
+/// See [`documents`]. Ends after the first error.
+pub struct Documents<R: BufRead> {
+    state: State<R>,
+    limits: Limits,
+    offset: u64,
+}
+
+enum State<R: BufRead> {
+    Start(Utf8<R>),
+    Entries(Utf8<R>),
+    Xml(Box<XmlState<R>>),
+    Done,
+}
+
+struct XmlState<R: BufRead> {
+    reader: quick_xml::Reader<Utf8<R>>,
+    buffer: Vec<u8>,
+    /// The identity of the `Update` we are inside of.
+    update: Option<Option<UpdateIdentity>>,
+    /// The text of the innermost element inside it.
+    text: String,
+}
+
+impl<R: BufRead> Iterator for Documents<R> {
+    type Item = Result<PackageDocument, PackageError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let result = self.advance();
+        if !matches!(result, Ok(Some(_))) {
+            self.state = State::Done;
+        }
+        result.transpose()
+    }
+}
+
+impl<R: BufRead> Documents<R> {
+    fn advance(&mut self) -> Result<Option<PackageDocument>, PackageError> {
+        match core::mem::replace(&mut self.state, State::Done) {
+            State::Done => Ok(None),
+            State::Start(mut source) => {
+                self.skip_white_space(&mut source)?;
+                match self.peek(&mut source)? {
+                    None => Ok(None),
+                    Some(b'<') => {
+                        let mut reader = quick_xml::Reader::from_reader(source);
+                        reader.config_mut().enable_all_checks(true);
+                        let state =
+                            XmlState { reader, buffer: Vec::new(), update: None, text: String::new() };
+                        self.state = State::Xml(Box::new(state));
+                        self.advance()
+                    }
+                    Some(first) if first.is_ascii_hexdigit() || first == b'{' => {
+                        self.state = State::Entries(source);
+                        self.advance()
+                    }
+                    Some(_) => Err(PackageError::NotAPackage),
+                }
+            }
+            State::Entries(mut source) => {
+                let entry = self.entry(&mut source)?;
+                self.state = State::Entries(source);
+                Ok(entry)
+            }
+            State::Xml(mut state) => {
+                let document = state.next(self.limits.max_bytes, &mut self.offset)?;
+                self.state = State::Xml(state);
+                Ok(document)
+            }
+        }
+    }
+
+    fn entry(&mut self, source: &mut Utf8<R>) -> Result<Option<PackageDocument>, PackageError> {
+        self.skip_white_space(source)?;
+        if self.peek(source)?.is_none() {
+            return Ok(None);
+        }
+        let offset = self.offset;
+        let bad = |reason| PackageError::Entry { offset, reason };
+        let update: UpdateId =
+            self.field(source, 38)?.parse().map_err(|_| bad("the update id is not a GUID"))?;
+        let revision = i64::from_str_radix(&self.field(source, 8)?, 16).ok();
+        let revision = revision.and_then(|revision| RevisionNumber::new(revision).ok());
+        let revision = revision.ok_or_else(|| bad("the revision is not a hexadecimal number"))?;
+        let units = u32::from_str_radix(&self.field(source, 8)?, 16)
+            .map_err(|_| bad("the length is not a hexadecimal number"))? as usize;
+        let limit = self.limits.max_bytes;
+        if units > limit {
+            return Err(PackageError::TooLarge { offset, limit });
+        }
+        let xml = self.units(source, units, offset)?;
+        match self.peek(source)? {
+            None | Some(b'\r' | b'\n') => {}
+            Some(_) => return Err(bad("the document is longer than its length says")),
+        }
+        Ok(Some(PackageDocument { identity: Some(UpdateIdentity { update, revision }), xml }))
+    }
+
+    /// A field up to the next comma.
+    fn field(&mut self, source: &mut Utf8<R>, longest: usize) -> Result<String, PackageError> {
+        let mut field = String::new();
+        let start = self.offset;
+        loop {
+            match self.peek(source)? {
+                Some(b',') => {
+                    self.take(source);
+                    return Ok(field);
+                }
+                Some(byte) if byte.is_ascii_graphic() && field.len() < longest => {
+                    field.push(char::from(byte));
+                    self.take(source);
+                }
+                _ => {
+                    return Err(PackageError::Entry { offset: start, reason: "a comma is missing" });
+                }
+            }
+        }
+    }
+
+    /// Text of so many UTF-16 units.
+    fn units(&mut self, source: &mut Utf8<R>, units: usize, entry: u64) -> Result<String, PackageError> {
+        let mut bytes = Vec::with_capacity(units.min(1 << 20));
+        let mut left = units;
+        // Every byte that starts a character counts: one unit, or two for the longest characters.
+        loop {
+            let offset = self.offset;
+            let available = source.fill_buf().map_err(|problem| PackageError::Read { offset, problem })?;
+            if available.is_empty() {
+                break;
+            }
+            let mut count = 0;
+            for byte in available {
+                let starts = byte & 0xc0 != 0x80;
+                if starts {
+                    let size = if *byte >= 0xf0 { 2 } else { 1 };
+                    if left < size {
+                        break;
+                    }
+                    left -= size;
+                }
+                count += 1;
+            }
+            bytes.extend_from_slice(available.get(..count).unwrap_or_default());
+            let more = count == available.len();
+            source.consume(count);
+            self.offset += count as u64;
+            if bytes.len() > self.limits.max_bytes {
+                return Err(PackageError::TooLarge { offset: entry, limit: self.limits.max_bytes });
+            }
+            if !more {
+                break;
+            }
+        }
+        if left > 0 {
+            return Err(PackageError::Entry {
+                offset: entry,
+                reason: "the package ends inside the document",
+            });
+        }
+        String::from_utf8(bytes)
+            .map_err(|_| PackageError::Entry { offset: entry, reason: "the text is damaged" })
+    }
+
+    fn skip_white_space(&mut self, source: &mut Utf8<R>) -> Result<(), PackageError> {
+        while self.peek(source)?.is_some_and(|byte| byte.is_ascii_whitespace()) {
+            self.take(source);
+        }
+        Ok(())
+    }
+
+    fn peek(&self, source: &mut Utf8<R>) -> Result<Option<u8>, PackageError> {
+        let offset = self.offset;
+        let available = source.fill_buf().map_err(|problem| PackageError::Read { offset, problem })?;
+        Ok(available.first().copied())
+    }
+
+    fn take(&mut self, source: &mut Utf8<R>) {
+        source.consume(1);
+        self.offset += 1;
+    }
+}
+
+impl<R: BufRead> XmlState<R> {
+    fn next(&mut self, limit: usize, offset: &mut u64) -> Result<Option<PackageDocument>, PackageError> {
+        loop {
+            self.buffer.clear();
+            let at = self.reader.buffer_position();
+            *offset = at;
+            let fail = |reason: String| PackageError::Xml { offset: at, reason };
+            // One event, a text or CDATA section say, is collected whole: bound it.
+            self.reader.get_mut().allow(limit.saturating_mul(2).saturating_add(1 << 16));
+            let event = self.reader.read_event_into(&mut self.buffer).map_err(|error| match error {
+                quick_xml::Error::Io(problem) => PackageError::Read {
+                    offset: at,
+                    problem: std::io::Error::new(problem.kind(), problem.to_string()),
+                },
+                other => fail(other.to_string()),
+            })?;
+            match event {
+                Event::Start(start) => {
+                    self.text.clear();
+                    if self.update.is_none() && start.local_name().into_inner() == "Update" {
+                        self.update = Some(identity(&start));
+                    }
+                }
+                Event::Text(text) if self.update.is_some() => self.text.push_str(&text.xml10_content()),
+                Event::CData(text) if self.update.is_some() => self.text.push_str(&text.xml10_content()),
+                Event::GeneralRef(reference) if self.update.is_some() => {
+                    let character = match reference.resolve_char_ref() {
+                        Ok(Some(character)) => character,
+                        _ => predefined(&reference.xml10_content())
+                            .ok_or_else(|| fail("an unknown entity".to_owned()))?,
+                    };
+                    self.text.push(character);
+                }
+                Event::End(end) => {
+                    let text = core::mem::take(&mut self.text);
+                    let identity = self.update;
+                    if end.local_name().into_inner() == "Update" {
+                        self.update = None;
+                    }
+                    if let Some(identity) = identity.filter(|_| text.trim_start().starts_with('<')) {
+                        return Ok(Some(PackageDocument { identity, xml: text }));
+                    }
+                }
+                Event::DocType(_) => return Err(fail("document type definitions are refused".to_owned())),
+                Event::Eof => return Ok(None),
+                _ => {}
+            }
+            if self.text.len() > limit {
+                return Err(PackageError::TooLarge { offset: at, limit });
+            }
+        }
+    }
+}
+
+fn identity(start: &BytesStart<'_>) -> Option<UpdateIdentity> {
+    let value = |name: &str| {
+        let attribute = start.attributes().flatten().find(|attribute| attribute.key.into_inner() == name)?;
+        attribute.normalized_value(XmlVersion::Implicit1_0).ok().map(|value| value.into_owned())
+    };
+    let update = value("UpdateId")?.parse().ok()?;
+    let revision = RevisionNumber::new(value("RevisionNumber")?.parse().ok()?).ok()?;
+    Some(UpdateIdentity { update, revision })
+}
+
+fn predefined(name: &str) -> Option<char> {
+    [("lt", '<'), ("gt", '>'), ("amp", '&'), ("apos", '\''), ("quot", '"')]
+        .into_iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, character)| character)
+}
