@@ -5,7 +5,8 @@ CREATE TABLE counter (
     name  TEXT PRIMARY KEY,
     value INTEGER NOT NULL CHECK (value >= 0)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO counter (name, value) VALUES ('anchor', 0);
+-- `reshaped`: the anchor of the last move of a group (policy::GroupTree).
+INSERT INTO counter (name, value) VALUES ('anchor', 0), ('reshaped', 0);
 
 CREATE TABLE config (
     name       TEXT PRIMARY KEY,
@@ -41,7 +42,7 @@ CREATE TABLE revision (
     fragments_len    INTEGER NOT NULL,
     document_at      INTEGER NOT NULL,
     document_len     INTEGER NOT NULL,
-    document_sha256  BLOB NOT NULL CHECK (length(document_sha256) = 32),
+    content          BLOB NOT NULL CHECK (length(content) = 32),
     arrived          INTEGER NOT NULL CHECK (arrived > 0),
     arrived_at       INTEGER NOT NULL,
     leaf_changed     INTEGER NOT NULL,
@@ -55,22 +56,37 @@ CREATE TABLE named_prerequisite (
     since     INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Which updates some bundle has as a member; those follow their bundle and are not approved themselves.
+CREATE TABLE bundle_member (
+    member BLOB NOT NULL CHECK (length(member) = 16),
+    bundle BLOB NOT NULL REFERENCES known_update (update_id) DEFERRABLE INITIALLY DEFERRED,
+    PRIMARY KEY (member, bundle)
+) STRICT, WITHOUT ROWID;
+
 -- What people search and see of a revision.
 CREATE TABLE listing (
     revision_id    INTEGER PRIMARY KEY REFERENCES revision (id) ON DELETE CASCADE,
     kind           TEXT NOT NULL,
     title          TEXT NOT NULL,
+    kb             TEXT NOT NULL,
     search         TEXT NOT NULL,
-    classification BLOB,
     created        INTEGER,
-    deployable     INTEGER NOT NULL CHECK (deployable IN (0, 1))
+    deployable     INTEGER NOT NULL CHECK (deployable IN (0, 1)),
+    size           INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX listing_classification ON listing (classification) WHERE classification IS NOT NULL;
 
-CREATE TABLE listing_product (
-    product     BLOB NOT NULL CHECK (length(product) = 16),
+-- The categories a revision stands under; which of them are products and which classifications is said
+-- by the categories themselves (category_kind of their newest revision).
+CREATE TABLE listing_category (
+    category    BLOB NOT NULL CHECK (length(category) = 16),
     revision_id INTEGER NOT NULL REFERENCES revision (id) ON DELETE CASCADE,
-    PRIMARY KEY (product, revision_id)
+    PRIMARY KEY (category, revision_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX listing_category_of_revision ON listing_category (revision_id);
+
+CREATE TABLE category (
+    update_id BLOB PRIMARY KEY REFERENCES known_update (update_id) DEFERRABLE INITIALLY DEFERRED,
+    kind      TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- A file is one thing wherever it is named: same SHA-1, same length, same SHA-256.
@@ -98,6 +114,7 @@ CREATE TABLE quarantine (
     first_seen       INTEGER NOT NULL,
     held             INTEGER NOT NULL CHECK (held IN (0, 1)),
     record           BLOB,
+    summary          BLOB,
     core_at          INTEGER,
     core_len         INTEGER,
     core_escaped_len INTEGER,
@@ -105,8 +122,9 @@ CREATE TABLE quarantine (
     fragments_len    INTEGER,
     document_at      INTEGER,
     document_len     INTEGER,
-    document_sha256  BLOB,
-    CHECK (held = 0 OR (update_id IS NOT NULL AND number IS NOT NULL AND record IS NOT NULL))
+    content          BLOB CHECK (length(content) = 32),
+    CHECK (held = 0 OR (update_id IS NOT NULL AND number IS NOT NULL AND record IS NOT NULL
+        AND summary IS NOT NULL AND content IS NOT NULL))
 ) STRICT;
 -- One waiting document per revision; one line per source and revision for the rest.
 CREATE UNIQUE INDEX quarantine_held ON quarantine (update_id, number) WHERE held = 1;
@@ -134,7 +152,7 @@ CREATE TABLE approval (
     deployment INTEGER PRIMARY KEY AUTOINCREMENT CHECK (deployment BETWEEN 1073741824 AND 2147483647),
     update_id  BLOB NOT NULL REFERENCES known_update (update_id),
     group_id   BLOB NOT NULL REFERENCES target_group (id),
-    action     TEXT NOT NULL CHECK (action IN ('Install', 'Uninstall', 'NotApproved')),
+    action     TEXT NOT NULL CHECK (action IN ('install', 'uninstall', 'not-approved')),
     deadline   INTEGER,
     changed    INTEGER NOT NULL CHECK (changed > 0),
     changed_at INTEGER NOT NULL,
@@ -144,11 +162,26 @@ CREATE TABLE approval (
 -- The first approval gets 2^30 (DeploymentId::FIRST_EXPLICIT).
 INSERT INTO sqlite_sequence (name, seq) VALUES ('approval', 1073741823);
 
+-- Approvals taken away and not given again: the mark that tells clients of the change.
+CREATE TABLE withdrawn (
+    update_id  BLOB NOT NULL REFERENCES known_update (update_id),
+    group_id   BLOB NOT NULL REFERENCES target_group (id),
+    changed    INTEGER NOT NULL CHECK (changed > 0),
+    changed_at INTEGER NOT NULL,
+    PRIMARY KEY (update_id, group_id)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE decline (
     update_id  BLOB PRIMARY KEY REFERENCES known_update (update_id),
     changed    INTEGER NOT NULL CHECK (changed > 0),
-    changed_at INTEGER NOT NULL,
-    decided_by TEXT NOT NULL
+    changed_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Updates that were declined once and are no longer.
+CREATE TABLE restored (
+    update_id  BLOB PRIMARY KEY REFERENCES known_update (update_id),
+    changed    INTEGER NOT NULL CHECK (changed > 0),
+    changed_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- Computers ----------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 //! Store: everything that can go wrong in this room, each error with the thing it is about and what to
 //! do next. SQLite and file errors are turned into these at the place that knows the path.
 
-use sluicegate_terms::{ComputerId, GroupId, Sha1Digest, TermError, UpdateId, UpdateIdentity};
+use sluicegate_policy::{ApprovalError, GroupError};
+use sluicegate_terms::{ComputerId, Sha1Digest, TermError, UpdateId};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -80,6 +81,14 @@ pub enum StoreError {
         /// The broken rule.
         source: TermError,
     },
+    /// A stored value does not have the layout it was written in.
+    #[error("a stored {what} cannot be read: {reason}; restore the data folder from a backup")]
+    Unreadable {
+        /// What kind of value, and whose.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A number space is used up.
     #[error("no {what} is left; this server cannot take more of them")]
     IdsExhausted {
@@ -92,27 +101,9 @@ pub enum StoreError {
     /// Nobody knows this revision.
     #[error("revision {0} is not in the catalog")]
     UnknownRevision(u32),
-    /// A document cannot be kept as it is; says which and why.
-    #[error("{identity} cannot be imported: {reason}")]
-    Unimportable {
-        /// The revision.
-        identity: UpdateIdentity,
-        /// Why.
-        reason: String,
-    },
-    /// Nobody knows this group.
-    #[error("there is no target group {0}")]
-    UnknownGroup(GroupId),
-    /// A group cannot be made or changed so.
-    #[error("the target group `{name}` cannot be {action}: {reason}")]
-    Group {
-        /// The group's name.
-        name: String,
-        /// "created", "moved to", …
-        action: &'static str,
-        /// Why.
-        reason: &'static str,
-    },
+    /// The decision breaks a rule of approvals or groups.
+    #[error(transparent)]
+    Decision(#[from] ApprovalError),
     /// Nobody knows this computer.
     #[error("there is no computer {0}")]
     UnknownComputer(ComputerId),
@@ -193,6 +184,12 @@ impl StoreError {
             }
             _ => self,
         }
+    }
+}
+
+impl From<GroupError> for StoreError {
+    fn from(error: GroupError) -> Self {
+        Self::Decision(ApprovalError::Group(error))
     }
 }
 

@@ -7,10 +7,164 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod catalog;
+mod columns;
+mod config;
 pub mod content;
 mod database;
+mod decisions;
 mod error;
 mod folder;
+mod keys;
 mod segment;
+mod wire;
 
+pub use catalog::{
+    ApprovalFilter, CatalogSize, CategoryRow, CoreRef, Cores, FileFacts, ImportReport, Importer,
+    PreparedRevision, QuarantineEntry, Quarantined, RevisionFragments, RevisionRow, StateCounts,
+    StoredRevision, UpdateDetails, UpdatePage, UpdateQuery, UpdateRow,
+};
+pub use config::Config;
+pub use decisions::{ApprovalOrder, DecisionScope};
 pub use error::StoreError;
+
+use catalog::{FileIndex, Lengths, Segments};
+use content::{ContentStore, Ingested};
+use database::Database;
+use folder::FolderLock;
+use keys::Keys;
+use parking_lot::{Mutex, RwLock};
+use sluicegate_policy::Decisions;
+use sluicegate_terms::{Anchor, Timestamp};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// The time of opening; dates the first start.
+    pub now: Timestamp,
+    /// How many bytes of Core fragments are kept in memory.
+    pub core_memory_budget: usize,
+    /// How many reading connections stay open while idle.
+    pub idle_readers: usize,
+    /// How many events about updates are kept per computer; the oldest go first. A computer's current
+    /// status does not depend on them.
+    pub events_per_computer: u32,
+}
+
+impl StoreOptions {
+    /// The usual: 256 MiB of Core fragments, four idle readers, 1,000 events per computer.
+    #[must_use]
+    pub const fn new(now: Timestamp) -> Self {
+        Self { now, core_memory_budget: 256 << 20, idle_readers: 4, events_per_computer: 1_000 }
+    }
+}
+
+/// The open data folder. Cloning is cheap, all clones are one store. Calls block (SQLite, disk): call
+/// them where blocking is allowed, except those that say "cheap" or "from memory".
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    dir: PathBuf,
+    options: StoreOptions,
+    database: Database,
+    segments: Segments,
+    cores: RwLock<Arc<Cores>>,
+    files: RwLock<FileIndex>,
+    decisions: RwLock<Arc<Decisions>>,
+    config: RwLock<Arc<Config>>,
+    content: ContentStore,
+    keys: Keys,
+    import_turn: Mutex<()>,
+    /// Dropped last, so that nobody else opens the folder before all is closed.
+    _lock: FolderLock,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("dir", &self.shared.dir).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens a data folder, making it when it is missing.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] when another server has it, [`StoreError::NewerSchema`] when a newer program
+    /// wrote it, [`StoreError::Corrupt`] when files are shorter than the database says.
+    pub fn open(dir: impl AsRef<Path>, options: StoreOptions) -> Result<Self, StoreError> {
+        let dir = dir.as_ref().to_owned();
+        let lock = FolderLock::take(&dir)?;
+        let database = Database::open(&dir, options.idle_readers)?;
+        let keys = Keys::load(&dir, &database, options.now)?;
+        let lengths = database.read(|db| Lengths::load(db))?;
+        let segments = Segments::open(&dir, lengths)?;
+        let cores = database.read(|db| Cores::load(db, segments.clone(), options.core_memory_budget))?;
+        let files = database.read(|db| FileIndex::load(db))?;
+        let decisions = database.read(|db| decisions::load(db))?;
+        let config = database.read(|db| config::load(db))?;
+        let content = ContentStore::open(&dir)?;
+        let shared = Shared {
+            dir,
+            options,
+            database,
+            segments,
+            cores: RwLock::new(Arc::new(cores)),
+            files: RwLock::new(files),
+            decisions: RwLock::new(Arc::new(decisions)),
+            config: RwLock::new(Arc::new(config)),
+            content,
+            keys,
+            import_turn: Mutex::new(()),
+            _lock: lock,
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The data folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.shared.dir
+    }
+
+    /// The newest committed change of catalog or decisions. Cheap; everything up to it is already visible
+    /// to the reading calls.
+    #[must_use]
+    pub fn anchor(&self) -> Anchor {
+        self.shared.database.anchor()
+    }
+
+    /// The content store: which files are held, and opening them.
+    #[must_use]
+    pub fn content(&self) -> &ContentStore {
+        &self.shared.content
+    }
+
+    /// Takes one content file in; it appears only when its length and every declared digest match. `name`
+    /// is for messages; `progress` gets the bytes read so far.
+    ///
+    /// # Errors
+    /// [`StoreError::UndeclaredContent`], [`StoreError::ContentMismatch`], [`StoreError::ContentSource`] when
+    /// `source` fails, [`StoreError::DiskFull`], or another failure to write; then nothing remains of it.
+    pub fn add_content(
+        &self,
+        name: &str,
+        source: &mut dyn Read,
+        now: Timestamp,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Ingested, StoreError> {
+        let expected = |sha1| self.shared.database.read(|db| catalog::declared_file(db, sha1));
+        self.shared.content.ingest(name, source, now, expected, progress)
+    }
+
+    /// Bytes free where the data folder lies, if the system tells.
+    #[must_use]
+    pub fn free_space(&self) -> Option<u64> {
+        error::free_space(&self.shared.dir)
+    }
+}

@@ -79,11 +79,20 @@ impl Segment {
         Ok(payload)
     }
 
-    /// `len` bytes from `offset` on, as they lie; for reading many neighbouring records at once, each of
-    /// which is then looked at with [`Segment::payload_in`].
+    /// Up to `len` bytes from `offset` on, as they lie, fewer at the end; for reading many neighbouring
+    /// records at once, each of which is then looked at with [`Segment::payload_in`].
     pub(crate) fn read_range(&self, offset: u64, len: usize) -> Result<Vec<u8>, StoreError> {
         let mut bytes = vec![0_u8; len];
-        self.file.read_exact_at(&mut bytes, offset).map_err(|e| StoreError::io("read", &self.path, e))?;
+        let mut filled = 0;
+        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match self.file.read_at(rest, offset + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(StoreError::io("read", &self.path, e)),
+            }
+        }
+        bytes.truncate(filled);
         Ok(bytes)
     }
 
@@ -187,6 +196,15 @@ impl Appender {
             .and_then(|()| self.segment.file.sync_data())
             .map_err(|e| StoreError::io("sync", &self.segment.path, e))?;
         Ok(self.end)
+    }
+}
+
+impl Appender {
+    /// Forgets what was appended and gives its space back.
+    pub(crate) fn abandon(self, committed: u64) -> Result<(), StoreError> {
+        // Taken apart, the buffer is dropped without being written.
+        let _unwritten = self.out.into_parts();
+        self.segment.cut(committed)
     }
 }
 

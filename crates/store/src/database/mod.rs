@@ -84,17 +84,20 @@ impl Database {
     }
 
     /// Runs `work` in a transaction of its own and returns when it is durable; for long work such as an
-    /// import's commit.
+    /// import's commit. `install` runs after the commit and before anybody can see the new anchor; use
+    /// it to bring what is kept in memory up to date.
     pub(crate) fn write_alone<R>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<R, StoreError>,
+        install: impl FnOnce(&R),
     ) -> Result<R, StoreError> {
         let mut writer: MutexGuard<'_, Connection> = self.writer.lock();
-        let mut run = || {
+        let run = || {
             let tx = begin(&mut writer)?;
             let result = work(&tx)?;
             let anchor = read_anchor(&tx)?;
             tx.commit().during("commit")?;
+            install(&result);
             self.anchor.fetch_max(anchor.0, Ordering::AcqRel);
             Ok(result)
         };

@@ -1,0 +1,378 @@
+//! Store: the one transaction that ends an import: rows for what enters the catalog, quarantine for what
+//! does not, release of what had waited, and the anchor.
+
+use crate::Store;
+use crate::catalog::import::{Gathered, ImportReport, Quarantined, Staged};
+use crate::catalog::quarantine;
+use crate::catalog::resolve::resolve;
+use crate::catalog::shelf::{Lengths, Shelved};
+use crate::catalog::summary::{FileRow, Summary};
+use crate::columns::signed;
+use crate::database::next_anchor;
+use crate::error::{During, StoreError};
+use rusqlite::{OptionalExtension, Transaction, params};
+use sluicegate_catalog::ScanRecord;
+use sluicegate_terms::{
+    Anchor, DeploymentId, RevisionId, Sha1Digest, Sha256Digest, Timestamp, UpdateId, UpdateIdentity,
+};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// How many rows are written between two calls of the progress callback.
+const PROGRESS_STEP: usize = 512;
+
+/// What a committed import changes in memory.
+struct Committed {
+    report: ImportReport,
+    shelved: Vec<Shelved>,
+    files: Vec<FileRow>,
+}
+
+/// What is declared of a file: length and SHA-256.
+type Declared = (u64, Option<Sha256Digest>);
+
+impl Store {
+    /// Writes an import's rows. The segments are durable up to `lengths`.
+    pub(crate) fn commit_import(
+        &self,
+        gathered: Gathered,
+        lengths: Lengths,
+        now: Timestamp,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<ImportReport, StoreError> {
+        let committed = self.shared.database.write_alone(
+            |tx| Commit { tx, now, progress }.carry_out(gathered, lengths),
+            |committed| {
+                if !committed.shelved.is_empty() {
+                    let shelf =
+                        self.cores().extended(&committed.shelved, self.shared.options.core_memory_budget);
+                    *self.shared.cores.write() = Arc::new(shelf);
+                }
+                let mut files = self.shared.files.write();
+                for file in &committed.files {
+                    files.insert(file.sha1, file.size, &file.name);
+                }
+            },
+        )?;
+        let mut report = committed.report;
+        report.anchor = self.anchor();
+        Ok(report)
+    }
+}
+
+struct Commit<'a> {
+    tx: &'a Transaction<'a>,
+    now: Timestamp,
+    progress: &'a mut dyn FnMut(u64, u64),
+}
+
+impl Commit<'_> {
+    fn carry_out(self, gathered: Gathered, lengths: Lengths) -> Result<Committed, StoreError> {
+        let Gathered { staged, mut refused, unchanged } = gathered;
+        let mut report = ImportReport { unchanged: unchanged.len() as u64, ..ImportReport::default() };
+        let arrived: HashSet<UpdateIdentity> = staged.iter().map(|s| s.identity).collect();
+        let waiting = quarantine::held(self.tx)?.into_iter().filter(|w| !arrived.contains(&w.identity));
+        let (candidates, records) =
+            self.without_contradictions(staged.into_iter().chain(waiting), &mut refused)?;
+
+        let resolution = resolve(&records, |update, revision| present(self.tx, update, revision))?;
+        let anchor = if resolution.enter.is_empty() { Anchor::START } else { next_anchor(self.tx)? };
+        self.check_ids_left(resolution.enter.len())?;
+        let mut committed =
+            Committed { report: ImportReport::default(), shelved: Vec::new(), files: Vec::new() };
+        let mut named: HashSet<UpdateId> = HashSet::new();
+        let total = resolution.enter.len() as u64;
+        for (done, &index) in resolution.enter.iter().enumerate() {
+            let (Some(staged), Some(record)) = (candidates.get(index), records.get(index)) else { continue };
+            let summary = decode_summary(staged)?;
+            let (shelved, is_new_update) = self.enter(staged, record, &summary, anchor)?;
+            self.name_prerequisites(record, anchor, &mut named)?;
+            *(if is_new_update { &mut report.added } else { &mut report.revised }) += 1;
+            report.released += u64::from(staged.waited);
+            quarantine::forget(self.tx, &staged.source, staged.identity)?;
+            committed.shelved.push(shelved);
+            committed.files.extend(summary.files);
+            if (done + 1) % PROGRESS_STEP == 0 {
+                (self.progress)(done as u64 + 1, total);
+            }
+        }
+        (self.progress)(total, total);
+
+        let keep_bytes = !committed.shelved.is_empty() || !resolution.wait.is_empty();
+        for (index, reason) in resolution.wait {
+            let Some(staged) = candidates.get(index) else { continue };
+            let reason = quarantine::hold(self.tx, staged, &reason, self.now)?;
+            if !staged.waited {
+                report.quarantined.push(reason);
+            }
+        }
+        for (source, identity) in &unchanged {
+            quarantine::forget_refusal(self.tx, source, *identity)?;
+        }
+        for entry in &refused {
+            quarantine::refuse(self.tx, entry, self.now)?;
+        }
+        report.quarantined.extend(refused);
+        if keep_bytes {
+            self.record_lengths(lengths)?;
+        }
+        committed.report = report;
+        Ok(committed)
+    }
+
+    /// Leaves out what says something else about a file than the catalog or an earlier candidate does.
+    fn without_contradictions(
+        &self,
+        candidates: impl Iterator<Item = Staged>,
+        refused: &mut Vec<Quarantined>,
+    ) -> Result<(Vec<Staged>, Vec<ScanRecord>), StoreError> {
+        let mut known: HashMap<Sha1Digest, Option<Declared>> = HashMap::new();
+        let (mut kept, mut records) = (Vec::new(), Vec::new());
+        for staged in candidates {
+            let files = decode_summary(&staged)?.files;
+            let mut contradiction = None;
+            for file in &files {
+                let declared = match known.get(&file.sha1) {
+                    Some(declared) => *declared,
+                    None => declared_file(self.tx, file.sha1)?,
+                };
+                if let Some(reason) = declared.and_then(|d| contradicts(file, d)) {
+                    contradiction = Some(reason);
+                    break;
+                }
+                let sha256 = file.sha256.or(declared.and_then(|d| d.1));
+                known.insert(file.sha1, Some((file.size, sha256)));
+            }
+            if let Some(reason) = contradiction {
+                quarantine::forget(self.tx, &staged.source, staged.identity)?;
+                refused.push(Quarantined {
+                    source: staged.source.into(),
+                    update: Some(staged.identity.update),
+                    revision: Some(staged.identity.revision),
+                    reason,
+                });
+                continue;
+            }
+            records.push(decode_record(staged.identity, &staged.record)?);
+            kept.push(staged);
+        }
+        Ok((kept, records))
+    }
+
+    fn check_ids_left(&self, wanted: usize) -> Result<(), StoreError> {
+        let last: Option<i64> = self
+            .tx
+            .query_row("SELECT seq FROM sqlite_sequence WHERE name = 'revision'", [], |row| row.get(0))
+            .optional()
+            .during("read the last revision id")?;
+        let left = i64::from(DeploymentId::FIRST_EXPLICIT) - 1 - last.unwrap_or(0);
+        match i64::try_from(wanted) {
+            Ok(wanted) if wanted <= left => Ok(()),
+            _ => Err(StoreError::IdsExhausted { what: "revision id" }),
+        }
+    }
+
+    /// Writes all rows of one revision. Answers where it lies and whether its update is new.
+    fn enter(
+        &self,
+        staged: &Staged,
+        record: &ScanRecord,
+        summary: &Summary,
+        anchor: Anchor,
+    ) -> Result<(Shelved, bool), StoreError> {
+        let update = staged.identity.update;
+        let number = staged.identity.revision.get();
+        self.run(
+            "INSERT INTO revision (update_id, number, record, core_at, core_len, core_escaped_len, fragments_at,
+                 fragments_len, document_at, document_len, content, arrived, arrived_at, leaf_changed, source)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?12, ?14)",
+            params![
+                update.0.as_bytes(),
+                number,
+                staged.record,
+                signed(staged.core.at),
+                staged.core.len,
+                staged.core_escaped_len,
+                signed(staged.fragments.at),
+                staged.fragments.len,
+                signed(staged.document.at),
+                staged.document.len,
+                staged.content.0,
+                signed(anchor.0),
+                self.now.ticks(),
+                staged.source
+            ],
+        )?;
+        let id = self.tx.last_insert_rowid();
+        let newest_before: Option<u32> = self
+            .tx
+            .prepare_cached(
+                "SELECT r.number FROM known_update k JOIN revision r ON r.id = k.newest WHERE k.update_id = ?1",
+            )
+            .and_then(|mut s| s.query_row([update.0.as_bytes()], |row| row.get(0)).optional())
+            .during("look up an update")?;
+        let newest = newest_before.is_none_or(|before| before < number);
+        if newest {
+            self.run(
+                "INSERT INTO known_update (update_id, newest) VALUES (?1, ?2)
+                 ON CONFLICT (update_id) DO UPDATE SET newest = ?2",
+                params![update.0.as_bytes(), id],
+            )?;
+            if let Some(kind) = record.category_kind {
+                self.run(
+                    "INSERT INTO category (update_id, kind) VALUES (?1, ?2)
+                     ON CONFLICT (update_id) DO UPDATE SET kind = ?2",
+                    params![update.0.as_bytes(), kind.as_str()],
+                )?;
+            }
+        }
+        for member in record.bundles.iter().flatten() {
+            self.run(
+                "INSERT INTO bundle_member (member, bundle) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+                params![member.update.0.as_bytes(), update.0.as_bytes()],
+            )?;
+        }
+        self.list(id, record, summary)?;
+        let revision = RevisionId::new(id).map_err(|_| StoreError::IdsExhausted { what: "revision id" })?;
+        let shelved = Shelved { revision, core: staged.core, fragments: staged.fragments, newest };
+        Ok((shelved, newest_before.is_none()))
+    }
+
+    /// Writes what lists and content need of a revision.
+    fn list(&self, id: i64, record: &ScanRecord, summary: &Summary) -> Result<(), StoreError> {
+        let size = summary.files.iter().fold(0_u64, |sum, f| sum.saturating_add(f.size));
+        self.run(
+            "INSERT INTO listing (revision_id, kind, title, kb, search, created, deployable, size)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![
+                id,
+                record.kind.as_str(),
+                summary.title,
+                summary.kb,
+                summary.search,
+                summary.created.map(Timestamp::ticks),
+                record.explicitly_deployable,
+                signed(size)
+            ],
+        )?;
+        for category in &summary.categories {
+            self.run(
+                "INSERT INTO listing_category (category, revision_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+                params![category.0.as_bytes(), id],
+            )?;
+        }
+        for file in &summary.files {
+            self.run(
+                "INSERT INTO file (sha1, size, sha256, name) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (sha1) DO UPDATE SET sha256 = coalesce(sha256, excluded.sha256)",
+                params![file.sha1.0, signed(file.size), file.sha256.map(|d| d.0), file.name],
+            )?;
+            self.run(
+                "INSERT INTO revision_file (sha1, revision_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+                params![file.sha1.0, id],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Marks updates that are leaves no longer: `IsLeaf` is false exactly when some update in the whole
+    /// catalog names it as a prerequisite (observed-behaviour 3.2).
+    fn name_prerequisites(
+        &self,
+        record: &ScanRecord,
+        anchor: Anchor,
+        named: &mut HashSet<UpdateId>,
+    ) -> Result<(), StoreError> {
+        for update in record.prerequisites.iter().flat_map(|clause| &clause.any_of) {
+            if !named.insert(*update) {
+                continue;
+            }
+            let first = self.run(
+                "INSERT INTO named_prerequisite (update_id, since) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+                params![update.0.as_bytes(), signed(anchor.0)],
+            )?;
+            if first > 0 {
+                self.run(
+                    "UPDATE revision SET leaf_changed = ?2 WHERE update_id = ?1 AND arrived < ?2",
+                    params![update.0.as_bytes(), signed(anchor.0)],
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn record_lengths(&self, lengths: Lengths) -> Result<(), StoreError> {
+        let all =
+            [("core", lengths.core), ("fragments", lengths.fragments), ("documents", lengths.documents)];
+        for (name, length) in all {
+            self.run("UPDATE segment SET length = ?2 WHERE name = ?1", params![name, signed(length)])?;
+        }
+        Ok(())
+    }
+
+    fn run(&self, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<usize, StoreError> {
+        self.tx.prepare_cached(sql).and_then(|mut s| s.execute(values)).during("write a revision")
+    }
+}
+
+/// Whether the catalog has any, or one exact, revision of an update.
+fn present(
+    tx: &Transaction<'_>,
+    update: UpdateId,
+    revision: Option<UpdateIdentity>,
+) -> Result<bool, StoreError> {
+    let found = match revision {
+        None => tx
+            .prepare_cached("SELECT 1 FROM known_update WHERE update_id = ?1")
+            .and_then(|mut s| s.exists([update.0.as_bytes()])),
+        Some(identity) => tx
+            .prepare_cached("SELECT 1 FROM revision WHERE update_id = ?1 AND number = ?2")
+            .and_then(|mut s| s.exists((update.0.as_bytes(), identity.revision.get()))),
+    };
+    found.during("look up an update")
+}
+
+fn declared_file(tx: &Transaction<'_>, sha1: Sha1Digest) -> Result<Option<Declared>, StoreError> {
+    tx.prepare_cached("SELECT size, sha256 FROM file WHERE sha1 = ?1")
+        .and_then(|mut s| {
+            s.query_row([sha1.0], |row| {
+                Ok((
+                    row.get::<_, i64>(0)?.unsigned_abs(),
+                    row.get::<_, Option<[u8; 32]>>(1)?.map(Sha256Digest),
+                ))
+            })
+            .optional()
+        })
+        .during("look up a file")
+}
+
+fn contradicts(file: &FileRow, (size, sha256): Declared) -> Option<String> {
+    if file.size != size {
+        return Some(format!(
+            "its file {} (SHA-1 {}) has {} bytes, another update declares {size} bytes for it",
+            file.name, file.sha1, file.size
+        ));
+    }
+    match (file.sha256, sha256) {
+        (Some(ours), Some(theirs)) if ours != theirs => Some(format!(
+            "its file {} (SHA-1 {}) has the SHA-256 {ours}, another update declares {theirs}",
+            file.name, file.sha1
+        )),
+        _ => None,
+    }
+}
+
+fn decode_summary(staged: &Staged) -> Result<Summary, StoreError> {
+    Summary::decode(&staged.summary).map_err(|_| StoreError::Unreadable {
+        what: format!("summary of {}", staged.identity),
+        reason: "its layout is not known".to_owned(),
+    })
+}
+
+/// Reads a scan record back.
+pub(crate) fn decode_record(identity: UpdateIdentity, bytes: &[u8]) -> Result<ScanRecord, StoreError> {
+    ScanRecord::decode(bytes).map_err(|e| StoreError::Unreadable {
+        what: format!("scan record of {identity}"),
+        reason: e.to_string(),
+    })
+}

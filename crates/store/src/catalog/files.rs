@@ -1,0 +1,89 @@
+//! Store: the files that updates name, by digest. What content locations need is kept in memory, so that
+//! no client request asks SQL.
+
+use crate::columns::{Columns, for_rows};
+use crate::content::{Expected, extension_of};
+use crate::error::{During, StoreError};
+use rusqlite::Connection;
+use sluicegate_terms::{Sha1Digest, Sha256Digest, UpdateId};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What a content address needs of a declared file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FileFacts {
+    /// The length in bytes.
+    pub size: u64,
+    /// The ending of its name, lower case, without the dot; may be empty.
+    pub extension: Arc<str>,
+}
+
+/// All declared files by SHA-1.
+#[derive(Debug, Default)]
+pub(crate) struct FileIndex {
+    files: HashMap<Sha1Digest, FileFacts>,
+    /// Endings are few; each is kept once.
+    extensions: HashMap<String, Arc<str>>,
+}
+
+impl FileIndex {
+    pub(crate) fn load(db: &Connection) -> Result<Self, StoreError> {
+        let mut index = Self::default();
+        let mut statement = db.prepare("SELECT sha1, size, name FROM file").during("read the files")?;
+        let mut rows = statement.query([]).during("read the files")?;
+        for_rows(&mut rows, |row| {
+            index.insert(row.sha1(0)?, row.natural(1)?, &row.text(2)?);
+            Ok(())
+        })?;
+        Ok(index)
+    }
+
+    /// Adds a file. The first name decides, as in the database.
+    pub(crate) fn insert(&mut self, sha1: Sha1Digest, size: u64, name: &str) {
+        let key = extension_of(name).to_ascii_lowercase();
+        let extension = match self.extensions.get(&key) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let new: Arc<str> = key.as_str().into();
+                self.extensions.insert(key, Arc::clone(&new));
+                new
+            }
+        };
+        self.files.entry(sha1).or_insert(FileFacts { size, extension });
+    }
+
+    pub(crate) fn get(&self, sha1: Sha1Digest) -> Option<&FileFacts> {
+        self.files.get(&sha1)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.files.len()
+    }
+}
+
+/// What all documents together declare of one file.
+pub(crate) fn declared(db: &Connection, sha1: Sha1Digest) -> Result<Option<Expected>, StoreError> {
+    let mut statement =
+        db.prepare_cached("SELECT size, sha256, name FROM file WHERE sha1 = ?1").during("look up a file")?;
+    let mut rows = statement.query([sha1.0]).during("look up a file")?;
+    let Some(row) = rows.next().during("look up a file")? else { return Ok(None) };
+    let sha256 = row.get::<_, Option<[u8; 32]>>(1).during("read a digest")?.map(Sha256Digest);
+    Ok(Some(Expected { size: row.natural(0)?, sha256, name: row.text(2)? }))
+}
+
+/// The updates whose file it is, each once.
+pub(crate) fn owners(db: &Connection, sha1: Sha1Digest) -> Result<Vec<UpdateId>, StoreError> {
+    let mut statement = db
+        .prepare_cached(
+            "SELECT DISTINCT r.update_id FROM revision_file f JOIN revision r ON r.id = f.revision_id
+             WHERE f.sha1 = ?1 ORDER BY r.update_id",
+        )
+        .during("look up whose file it is")?;
+    let mut rows = statement.query([sha1.0]).during("look up whose file it is")?;
+    let mut updates = Vec::new();
+    for_rows(&mut rows, |row| {
+        updates.push(row.update(0)?);
+        Ok(())
+    })?;
+    Ok(updates)
+}

@@ -1,0 +1,316 @@
+//! Store: one import. Revisions are appended to the segments as they come; nothing of them counts until
+//! the commit, which syncs the segments and then writes all rows in one transaction.
+
+use crate::Store;
+use crate::catalog::fragments;
+use crate::catalog::shelf::Lengths;
+use crate::catalog::summary::Summary;
+use crate::error::{During, StoreError};
+use crate::segment::{Appender, Place};
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
+use parking_lot::MutexGuard;
+use sluicegate_catalog::{Eula, FileEntry, Listing, ScanRecord, UpdateDocument};
+use sluicegate_terms::{
+    Anchor, Locale, RevisionNumber, Sha1Digest, Sha256Digest, Timestamp, UpdateId, UpdateIdentity,
+};
+use std::collections::HashMap;
+use std::io::Write;
+
+/// A revision ready to be stored: parsed, with its Core fragment escaped and compressed.
+#[derive(Clone, Debug)]
+pub struct PreparedRevision {
+    /// Where it came from (a file name), for messages.
+    pub source: String,
+    /// What scans need.
+    pub record: ScanRecord,
+    /// What lists show.
+    pub listing: Listing,
+    /// SHA-256 of the document's meaning ([`UpdateDocument::content`]): the same identity with another
+    /// content is a contradiction.
+    pub content: Sha256Digest,
+    /// The Core fragment as it goes into answers.
+    pub core_ready: Vec<u8>,
+    /// The length of the escaped Core fragment before compression, in bytes.
+    pub core_escaped_len: u32,
+    /// The Extended fragment.
+    pub extended: String,
+    /// The LocalizedProperties fragments.
+    pub localized: Vec<(Locale, String)>,
+    /// The Eula fragments.
+    pub eulas: Vec<Eula>,
+    /// All files, those of licence terms too.
+    pub files: Vec<FileEntry>,
+    /// The document as it came.
+    pub document: Vec<u8>,
+}
+
+impl PreparedRevision {
+    /// From a parsed document, its Core fragment's ready bytes and the document's own bytes.
+    #[must_use]
+    pub fn from_document(
+        source: String,
+        parsed: UpdateDocument,
+        core_ready: Vec<u8>,
+        core_escaped_len: u32,
+        document: Vec<u8>,
+    ) -> Self {
+        let record = parsed.scan_record();
+        let listing = parsed.listing();
+        let mut files = parsed.files;
+        files.extend(parsed.eulas.into_iter().map(|eula| eula.file));
+        Self {
+            source,
+            record,
+            listing,
+            content: parsed.content,
+            core_ready,
+            core_escaped_len,
+            extended: parsed.fragments.extended,
+            localized: parsed.fragments.localized,
+            eulas: parsed.fragments.eulas,
+            files,
+            document,
+        }
+    }
+}
+
+/// Something that did not enter the catalog.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Quarantined {
+    /// Where it came from.
+    pub source: String,
+    /// Which update, when that much was known.
+    pub update: Option<UpdateId>,
+    /// Which revision, when that much was known.
+    pub revision: Option<RevisionNumber>,
+    /// Why, and what would help.
+    pub reason: String,
+}
+
+/// What an import did.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ImportReport {
+    /// Updates that are new.
+    pub added: u64,
+    /// New revisions of updates that were there.
+    pub revised: u64,
+    /// Revisions that were there already with the same content.
+    pub unchanged: u64,
+    /// Of the added and revised: those that had waited in quarantine.
+    pub released: u64,
+    /// What did not enter.
+    pub quarantined: Vec<Quarantined>,
+    /// The newest anchor after the import.
+    pub anchor: Anchor,
+}
+
+/// A revision whose bytes are in the segments and whose rows are not written yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Staged {
+    pub(crate) source: Box<str>,
+    pub(crate) identity: UpdateIdentity,
+    pub(crate) record: Box<[u8]>,
+    pub(crate) summary: Box<[u8]>,
+    pub(crate) content: Sha256Digest,
+    pub(crate) core: Place,
+    pub(crate) core_escaped_len: u32,
+    pub(crate) fragments: Place,
+    pub(crate) document: Place,
+    /// It waited in quarantine before this import.
+    pub(crate) waited: bool,
+}
+
+/// What an import has gathered for its commit.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    pub(crate) staged: Vec<Staged>,
+    pub(crate) refused: Vec<Quarantined>,
+    /// Source and identity of what was there already, to clear old refusals of it.
+    pub(crate) unchanged: Vec<(String, UpdateIdentity)>,
+}
+
+struct Appenders {
+    core: Appender,
+    fragments: Appender,
+    documents: Appender,
+}
+
+/// One import under way. Dropping it forgets everything it was given.
+pub struct Importer<'a> {
+    store: &'a Store,
+    now: Timestamp,
+    committed: Lengths,
+    appenders: Option<Appenders>,
+    gathered: Gathered,
+    by_identity: HashMap<UpdateIdentity, usize>,
+    /// One import at a time: segments have one writer.
+    _turn: MutexGuard<'a, ()>,
+}
+
+impl Store {
+    /// Begins an import; waits for its turn when another is under way. `now` becomes the arrival time.
+    ///
+    /// # Errors
+    /// A failure to open the segments.
+    pub fn importer(&self, now: Timestamp) -> Result<Importer<'_>, StoreError> {
+        let turn = self.shared.import_turn.lock();
+        let committed = self.shared.database.read(|db| Lengths::load(db))?;
+        let segments = &self.shared.segments;
+        let appenders = Appenders {
+            core: segments.core.append(committed.core)?,
+            fragments: segments.fragments.append(committed.fragments)?,
+            documents: segments.documents.append(committed.documents)?,
+        };
+        Ok(Importer {
+            store: self,
+            now,
+            committed,
+            appenders: Some(appenders),
+            gathered: Gathered::default(),
+            by_identity: HashMap::new(),
+            _turn: turn,
+        })
+    }
+}
+
+impl Importer<'_> {
+    /// Takes one revision. What contradicts the catalog or an earlier revision of this import is
+    /// quarantined at the commit.
+    ///
+    /// # Errors
+    /// A failure to write; the import should then be dropped.
+    pub fn add(&mut self, revision: PreparedRevision) -> Result<(), StoreError> {
+        let identity = revision.record.identity;
+        let earlier = match self.by_identity.get(&identity).and_then(|&at| self.gathered.staged.get(at)) {
+            Some(staged) => {
+                Some((staged.content, format!("an earlier document of this import ({})", staged.source)))
+            }
+            None => self.content_in_catalog(identity)?.map(|c| (c, "the document in the catalog".to_owned())),
+        };
+        match earlier {
+            Some((content, _)) if content == revision.content => {
+                self.gathered.unchanged.push((revision.source, identity));
+                return Ok(());
+            }
+            Some((_, what)) => {
+                let reason = format!(
+                    "it contradicts {what}: same update and revision number, other content; \
+                     a changed update needs a higher revision number"
+                );
+                self.refuse(revision.source, Some(identity), reason);
+                return Ok(());
+            }
+            None => {}
+        }
+        let staged = self.append(revision)?;
+        self.by_identity.insert(identity, self.gathered.staged.len());
+        self.gathered.staged.push(staged);
+        Ok(())
+    }
+
+    /// Notes a document that could not be read at all, so that it is shown with its reason.
+    pub fn reject(&mut self, source: String, update: Option<UpdateId>, reason: String) {
+        self.gathered.refused.push(Quarantined { source, update, revision: None, reason });
+    }
+
+    fn refuse(&mut self, source: String, identity: Option<UpdateIdentity>, reason: String) {
+        let update = identity.map(|i| i.update);
+        let revision = identity.map(|i| i.revision);
+        self.gathered.refused.push(Quarantined { source, update, revision, reason });
+    }
+
+    fn content_in_catalog(&self, identity: UpdateIdentity) -> Result<Option<Sha256Digest>, StoreError> {
+        self.store.shared.database.read(|db| {
+            db.prepare_cached("SELECT content FROM revision WHERE update_id = ?1 AND number = ?2")
+                .and_then(|mut s| {
+                    let mut rows = s.query((identity.update.0.as_bytes(), identity.revision.get()))?;
+                    rows.next()?.map(|row| row.get(0).map(Sha256Digest)).transpose()
+                })
+                .during("look up a revision")
+        })
+    }
+
+    fn append(&mut self, revision: PreparedRevision) -> Result<Staged, StoreError> {
+        let appenders = self
+            .appenders
+            .as_mut()
+            .ok_or(StoreError::Invalid { what: "a revision", reason: "its import has ended".to_owned() })?;
+        let mut files: Vec<Sha1Digest> = revision.files.iter().map(|f| f.sha1).collect();
+        files.sort_unstable();
+        files.dedup();
+        let record = fragments::encode(&revision.extended, &revision.localized, &revision.eulas, &files);
+        Ok(Staged {
+            identity: revision.record.identity,
+            record: revision.record.encode().into(),
+            summary: Summary::new(&revision.listing, &revision.files).encode().into(),
+            content: revision.content,
+            core: appenders.core.push(&[&revision.core_ready])?,
+            core_escaped_len: revision.core_escaped_len,
+            fragments: appenders.fragments.push(&[&record])?,
+            document: appenders.documents.push(&[&deflate(&revision.document)])?,
+            source: revision.source.into(),
+            waited: false,
+        })
+    }
+
+    /// How many revisions wait for the commit.
+    #[must_use]
+    pub fn staged(&self) -> usize {
+        self.gathered.staged.len()
+    }
+
+    /// Makes everything durable and visible at once.
+    ///
+    /// # Errors
+    /// A failure to write; then nothing of the import remains.
+    pub fn commit(self) -> Result<ImportReport, StoreError> {
+        self.commit_with_progress(&mut |_, _| {})
+    }
+
+    /// [`Importer::commit`], telling how many of how many rows are written.
+    ///
+    /// # Errors
+    /// As [`Importer::commit`].
+    pub fn commit_with_progress(
+        mut self,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<ImportReport, StoreError> {
+        let Some(appenders) = self.appenders.as_mut() else { return Ok(ImportReport::default()) };
+        // Bytes first: a row may only point at what a power cut cannot take away.
+        let lengths = Lengths {
+            core: appenders.core.sync()?,
+            fragments: appenders.fragments.sync()?,
+            documents: appenders.documents.sync()?,
+        };
+        let gathered = std::mem::take(&mut self.gathered);
+        // From here on the tail may be spoken for, even when the commit reports an error: an SQLite
+        // commit that failed late can come back to life after a crash. So it is not cut off; the next
+        // import or start does that, knowing what was committed.
+        self.appenders = None;
+        self.store.commit_import(gathered, lengths, self.now, progress)
+    }
+}
+
+impl Drop for Importer<'_> {
+    fn drop(&mut self) {
+        let Some(appenders) = self.appenders.take() else { return };
+        let ends = [
+            appenders.core.abandon(self.committed.core),
+            appenders.fragments.abandon(self.committed.fragments),
+            appenders.documents.abandon(self.committed.documents),
+        ];
+        for error in ends.into_iter().filter_map(Result::err) {
+            // Harmless: the next import or start cuts the tail off.
+            tracing::warn!(%error, "the tail of an import stays until the next one");
+        }
+    }
+}
+
+/// Original documents are kept for comparison, export and repair, not for speed.
+fn deflate(document: &[u8]) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::with_capacity(document.len() / 4), Compression::fast());
+    // Writing to memory cannot fail.
+    let _ = encoder.write_all(document);
+    encoder.finish().unwrap_or_default()
+}

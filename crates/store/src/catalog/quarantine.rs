@@ -1,0 +1,180 @@
+//! Store: quarantine. Two kinds of rows: documents that wait for others (their bytes are kept and they
+//! enter by themselves), and documents that were refused (only shown, until a good one replaces them).
+
+use crate::Store;
+use crate::catalog::import::{Quarantined, Staged};
+use crate::columns::{Columns, for_rows, signed};
+use crate::error::{During, StoreError};
+use crate::segment::Place;
+use rusqlite::{Transaction, params};
+use sluicegate_terms::{RevisionNumber, Sha256Digest, Timestamp, UpdateId, UpdateIdentity};
+
+/// Most refusals kept; the oldest are forgotten.
+const MOST_REFUSALS: u32 = 10_000;
+
+/// Something in quarantine.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct QuarantineEntry {
+    /// What and why.
+    pub entry: Quarantined,
+    /// When it was first seen.
+    pub first_seen: Timestamp,
+    /// It enters by itself when what it needs arrives; else the document itself has to change.
+    pub waits: bool,
+}
+
+impl Store {
+    /// What is in quarantine, oldest first.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn quarantine(&self) -> Result<Vec<QuarantineEntry>, StoreError> {
+        self.shared.database.read(|db| {
+            let mut statement = db
+                .prepare_cached(
+                    "SELECT source, update_id, number, reason, first_seen, held FROM quarantine ORDER BY first_seen, id",
+                )
+                .during("read the quarantine")?;
+            let mut rows = statement.query([]).during("read the quarantine")?;
+            let mut entries = Vec::new();
+            for_rows(&mut rows, |row| {
+                let update = row.get::<_, Option<[u8; 16]>>(1).during("read the quarantine")?;
+                let number = row.get::<_, Option<i64>>(2).during("read the quarantine")?;
+                entries.push(QuarantineEntry {
+                    entry: Quarantined {
+                        source: row.text(0)?,
+                        update: update.map(|id| UpdateId(sluicegate_terms::Guid::from_bytes(id))),
+                        revision: number.and_then(|n| RevisionNumber::new(n).ok()),
+                        reason: row.text(3)?,
+                    },
+                    first_seen: row.time(4)?,
+                    waits: row.int(5)? != 0,
+                });
+                Ok(())
+            })?;
+            Ok(entries)
+        })
+    }
+}
+
+/// The waiting documents.
+pub(crate) fn held(tx: &Transaction<'_>) -> Result<Vec<Staged>, StoreError> {
+    let mut statement = tx
+        .prepare_cached(
+            "SELECT source, update_id, number, record, summary, content, core_at, core_len, core_escaped_len,
+                    fragments_at, fragments_len, document_at, document_len
+             FROM quarantine WHERE held = 1 ORDER BY id",
+        )
+        .during("read the quarantine")?;
+    let mut rows = statement.query([]).during("read the quarantine")?;
+    let mut waiting = Vec::new();
+    for_rows(&mut rows, |row| {
+        let bytes = |at| row.get::<_, Vec<u8>>(at).map(Vec::into_boxed_slice).during("read the quarantine");
+        waiting.push(Staged {
+            source: row.text(0)?.into(),
+            identity: UpdateIdentity { update: row.update(1)?, revision: row.revision_number(2)? },
+            record: bytes(3)?,
+            summary: bytes(4)?,
+            content: Sha256Digest(row.get(5).during("read the quarantine")?),
+            core: Place { at: row.natural(6)?, len: row.word(7)? },
+            core_escaped_len: row.word(8)?,
+            fragments: Place { at: row.natural(9)?, len: row.word(10)? },
+            document: Place { at: row.natural(11)?, len: row.word(12)? },
+            waited: true,
+        });
+        Ok(())
+    })?;
+    Ok(waiting)
+}
+
+/// Keeps a document waiting; a newer document of the same revision takes an older one's place.
+pub(crate) fn hold(
+    tx: &Transaction<'_>,
+    staged: &Staged,
+    reason: &str,
+    now: Timestamp,
+) -> Result<Quarantined, StoreError> {
+    let identity = staged.identity;
+    let values = params![
+        staged.source,
+        identity.update.0.as_bytes(),
+        identity.revision.get(),
+        reason,
+        now.ticks(),
+        staged.record,
+        staged.summary,
+        staged.content.0,
+        signed(staged.core.at),
+        staged.core.len,
+        staged.core_escaped_len,
+        signed(staged.fragments.at),
+        staged.fragments.len,
+        signed(staged.document.at),
+        staged.document.len
+    ];
+    tx.prepare_cached(
+        "INSERT INTO quarantine (source, update_id, number, reason, first_seen, held, record, summary, content,
+             core_at, core_len, core_escaped_len, fragments_at, fragments_len, document_at, document_len)
+         VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+         ON CONFLICT (update_id, number) WHERE held = 1 DO UPDATE SET
+             source = ?1, reason = ?4, record = ?6, summary = ?7, content = ?8, core_at = ?9, core_len = ?10,
+             core_escaped_len = ?11, fragments_at = ?12, fragments_len = ?13, document_at = ?14, document_len = ?15",
+    )
+    .and_then(|mut s| s.execute(values))
+    .during("put a revision into quarantine")?;
+    Ok(Quarantined {
+        source: staged.source.to_string(),
+        update: Some(identity.update),
+        revision: Some(identity.revision),
+        reason: reason.to_owned(),
+    })
+}
+
+/// Shows a refusal, with the time it was first seen.
+pub(crate) fn refuse(tx: &Transaction<'_>, entry: &Quarantined, now: Timestamp) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "INSERT INTO quarantine (source, update_id, number, reason, first_seen, held) VALUES (?1, ?2, ?3, ?4, ?5, 0)
+         ON CONFLICT (source, coalesce(update_id, x''), coalesce(number, -1)) WHERE held = 0
+         DO UPDATE SET reason = ?4",
+    )
+    .and_then(|mut s| {
+        s.execute(params![
+            entry.source,
+            entry.update.as_ref().map(|u| u.0.as_bytes()),
+            entry.revision.map(RevisionNumber::get),
+            entry.reason,
+            now.ticks()
+        ])
+    })
+    .during("note a refused document")?;
+    tx.prepare_cached(
+        "DELETE FROM quarantine WHERE held = 0
+             AND id <= (SELECT id FROM quarantine WHERE held = 0 ORDER BY id DESC LIMIT 1 OFFSET ?1)",
+    )
+    .and_then(|mut s| s.execute([MOST_REFUSALS]))
+    .during("forget old refusals")?;
+    Ok(())
+}
+
+/// A revision entered (or was refused): it waits no longer, and old refusals of it are settled.
+pub(crate) fn forget(tx: &Transaction<'_>, source: &str, identity: UpdateIdentity) -> Result<(), StoreError> {
+    tx.prepare_cached("DELETE FROM quarantine WHERE held = 1 AND update_id = ?1 AND number = ?2")
+        .and_then(|mut s| s.execute((identity.update.0.as_bytes(), identity.revision.get())))
+        .during("release a revision from quarantine")?;
+    forget_refusal(tx, source, identity)
+}
+
+/// The source now has a good document: what was refused from it before is settled.
+pub(crate) fn forget_refusal(
+    tx: &Transaction<'_>,
+    source: &str,
+    identity: UpdateIdentity,
+) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "DELETE FROM quarantine WHERE held = 0 AND source = ?1
+             AND (update_id IS NULL OR update_id = ?2) AND (number IS NULL OR number = ?3)",
+    )
+    .and_then(|mut s| s.execute((source, identity.update.0.as_bytes(), identity.revision.get())))
+    .during("forget a refusal")
+    .map(|_| ())
+}

@@ -1,0 +1,191 @@
+//! Store: reading revisions back: all of them as a stream for a snapshot, or one with its document.
+
+use crate::Store;
+use crate::catalog::commit::decode_record;
+use crate::catalog::shelf::{CoreRef, Cores};
+use crate::catalog::{FileFacts, files};
+use crate::columns::{Columns, for_rows};
+use crate::error::{During, StoreError};
+use crate::segment::Place;
+use flate2::read::DeflateDecoder;
+use rusqlite::OptionalExtension;
+use sluicegate_catalog::ScanRecord;
+use sluicegate_terms::{Anchor, RevisionId, Sha1Digest, Timestamp, UpdateId, UpdateIdentity};
+use std::io::Read;
+use std::sync::Arc;
+
+/// Longest document that is given back, in bytes; bounds what a damaged record can expand to.
+const LONGEST_DOCUMENT: u64 = 1 << 30;
+
+/// One revision as a snapshot needs it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredRevision {
+    /// Its id.
+    pub id: RevisionId,
+    /// Its relationships.
+    pub record: ScanRecord,
+    /// Where its Core fragment's ready bytes are found.
+    pub core: CoreRef,
+    /// The length of its escaped Core fragment before compression, in bytes.
+    pub core_escaped_len: u32,
+    /// The anchor it came with.
+    pub arrived: Anchor,
+    /// When it came.
+    pub arrived_at: Timestamp,
+    /// Since which anchor its `IsLeaf` is as it is; at least `arrived`.
+    pub leaf_changed: Anchor,
+}
+
+impl Store {
+    /// Calls `each` for every revision of the catalog, by id. All calls see one state, even while imports
+    /// go on.
+    ///
+    /// # Errors
+    /// What `each` gives, or a failure to read.
+    pub fn for_each_revision<E: From<StoreError>>(
+        &self,
+        mut each: impl FnMut(StoredRevision) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut stopped = None;
+        let read = self.shared.database.read(|db| {
+            let mut statement = db
+                .prepare_cached(
+                    "SELECT id, update_id, number, record, core_escaped_len, arrived, arrived_at, leaf_changed
+                     FROM revision ORDER BY id",
+                )
+                .during("read the revisions")?;
+            let mut rows = statement.query([]).during("read the revisions")?;
+            while let Some(row) = rows.next().during("read the revisions")? {
+                let id = row.revision_id(0)?;
+                let identity = UpdateIdentity { update: row.update(1)?, revision: row.revision_number(2)? };
+                let record =
+                    row.get_ref(3).and_then(|value| Ok(value.as_blob()?)).during("read a scan record")?;
+                let revision = StoredRevision {
+                    id,
+                    record: decode_record(identity, record)?,
+                    core: CoreRef::of(id),
+                    core_escaped_len: row.word(4)?,
+                    arrived: row.anchor(5)?,
+                    arrived_at: row.time(6)?,
+                    leaf_changed: row.anchor(7)?,
+                };
+                if let Err(error) = each(revision) {
+                    stopped = Some(error);
+                    break;
+                }
+            }
+            Ok(())
+        });
+        match stopped {
+            Some(error) => Err(error),
+            None => Ok(read?),
+        }
+    }
+
+    /// The fragments of all revisions as of now; take it once per snapshot or request and read from it
+    /// without locks.
+    #[must_use]
+    pub fn cores(&self) -> Arc<Cores> {
+        Arc::clone(&self.shared.cores.read())
+    }
+
+    /// What content addresses need of a declared file; `None` when no update names it. From memory.
+    #[must_use]
+    pub fn file(&self, sha1: Sha1Digest) -> Option<FileFacts> {
+        self.shared.files.read().get(sha1).cloned()
+    }
+
+    /// How many distinct files the catalog declares.
+    #[must_use]
+    pub fn file_count(&self) -> usize {
+        self.shared.files.read().len()
+    }
+
+    /// The updates whose file it is.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn file_owners(&self, sha1: Sha1Digest) -> Result<Vec<UpdateId>, StoreError> {
+        self.shared.database.read(|db| files::owners(db, sha1))
+    }
+
+    /// The document of a revision as it was imported.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownRevision`], or a failure to read.
+    pub fn document(&self, revision: RevisionId) -> Result<Vec<u8>, StoreError> {
+        let place = self.shared.database.read(|db| {
+            db.prepare_cached("SELECT document_at, document_len FROM revision WHERE id = ?1")
+                .and_then(|mut s| {
+                    s.query_row([revision.get()], |row| {
+                        Ok(Place { at: row.get::<_, i64>(0)?.unsigned_abs(), len: row.get(1)? })
+                    })
+                    .optional()
+                })
+                .during("look up a document")
+        })?;
+        let place = place.ok_or(StoreError::UnknownRevision(revision.get()))?;
+        let packed = self.shared.segments.documents.read(place)?;
+        let mut document = Vec::new();
+        DeflateDecoder::new(packed.as_slice()).take(LONGEST_DOCUMENT).read_to_end(&mut document).map_err(
+            |e| StoreError::Unreadable {
+                what: format!("document of revision {revision}"),
+                reason: e.to_string(),
+            },
+        )?;
+        Ok(document)
+    }
+
+    /// The scan record of an update's newest revision.
+    pub(crate) fn newest_record(&self, update: UpdateId) -> Result<ScanRecord, StoreError> {
+        let found = self.shared.database.read(|db| {
+            db.prepare_cached(
+                "SELECT r.record FROM known_update k JOIN revision r ON r.id = k.newest WHERE k.update_id = ?1",
+            )
+            .and_then(|mut s| s.query_row([update.0.as_bytes()], |row| row.get::<_, Vec<u8>>(0)).optional())
+            .during("look up an update")
+        })?;
+        let bytes = found.ok_or(StoreError::UnknownUpdate(update))?;
+        ScanRecord::decode(&bytes).map_err(|e| StoreError::Unreadable {
+            what: format!("scan record of update {update}"),
+            reason: e.to_string(),
+        })
+    }
+
+    /// How many revisions the catalog has, and how many updates.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn catalog_size(&self) -> Result<CatalogSize, StoreError> {
+        self.shared.database.read(|db| {
+            let mut size = CatalogSize::default();
+            let mut statement = db
+                .prepare_cached(
+                    "SELECT (SELECT count(*) FROM revision), (SELECT count(*) FROM known_update),
+                            (SELECT count(*) FROM quarantine)",
+                )
+                .during("count the revisions")?;
+            let mut rows = statement.query([]).during("count the revisions")?;
+            for_rows(&mut rows, |row| {
+                size = CatalogSize {
+                    revisions: row.natural(0)?,
+                    updates: row.natural(1)?,
+                    quarantined: row.natural(2)?,
+                };
+                Ok(())
+            })?;
+            Ok(size)
+        })
+    }
+}
+
+/// Counts for a status page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CatalogSize {
+    /// Revisions.
+    pub revisions: u64,
+    /// Updates, each with one or more revisions.
+    pub updates: u64,
+    /// Documents in quarantine.
+    pub quarantined: u64,
+}

@@ -1,0 +1,267 @@
+//! Store: where each revision's bytes lie, and the Core fragments that are kept in memory. A shelf is
+//! immutable; an import puts a longer one in its place, so readers never wait.
+
+use crate::catalog::fragments::{self, RevisionFragments};
+use crate::columns::Columns;
+use crate::error::{During, StoreError};
+use crate::segment::{HEADER, Place, Segment};
+use bytes::{Bytes, BytesMut};
+use rusqlite::Connection;
+use sluicegate_terms::RevisionId;
+use std::path::Path;
+
+/// Cores longer than this are always read from the segment, in bytes; there are few, and huge ones.
+const LARGEST_IN_MEMORY: u32 = 64 << 10;
+
+/// One allocation of the arena, in bytes.
+const CHUNK: usize = 8 << 20;
+
+/// How much of the segment is read at a time when the arena is filled, in bytes.
+const WINDOW: usize = 4 << 20;
+
+/// Not in memory.
+const ON_DISK: u32 = u32::MAX;
+
+/// Names a revision's Core bytes: a token that fits beside other things in a snapshot.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct CoreRef(u32);
+
+impl CoreRef {
+    /// The number to keep in a snapshot.
+    #[must_use]
+    pub const fn token(self) -> u32 {
+        self.0
+    }
+
+    /// From a number that [`CoreRef::token`] gave.
+    #[must_use]
+    pub const fn from_token(token: u32) -> Self {
+        Self(token)
+    }
+
+    pub(crate) const fn of(revision: RevisionId) -> Self {
+        Self(revision.get())
+    }
+}
+
+/// The three segment files.
+#[derive(Clone, Debug)]
+pub(crate) struct Segments {
+    pub(crate) core: Segment,
+    pub(crate) fragments: Segment,
+    pub(crate) documents: Segment,
+}
+
+/// The committed lengths of the three segment files.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Lengths {
+    pub(crate) core: u64,
+    pub(crate) fragments: u64,
+    pub(crate) documents: u64,
+}
+
+impl Segments {
+    /// Opens the files in `fragments/` of the data folder.
+    pub(crate) fn open(dir: &Path, lengths: Lengths) -> Result<Self, StoreError> {
+        let folder = dir.join("fragments");
+        std::fs::create_dir_all(&folder).map_err(|e| StoreError::io("create", &folder, e))?;
+        let segments = Self {
+            core: Segment::open(&folder.join("core.seg"), lengths.core)?,
+            fragments: Segment::open(&folder.join("fragments.seg"), lengths.fragments)?,
+            documents: Segment::open(&folder.join("documents.seg"), lengths.documents)?,
+        };
+        // The files' names must be durable before a row counts on them.
+        crate::folder::sync_dir(&folder)?;
+        crate::folder::sync_dir(dir)?;
+        Ok(segments)
+    }
+}
+
+impl Lengths {
+    /// Reads what is committed.
+    pub(crate) fn load(db: &Connection) -> Result<Self, StoreError> {
+        let one = |name: &str| {
+            db.query_row("SELECT length FROM segment WHERE name = ?1", [name], |row| row.get::<_, i64>(0))
+                .during("read the length of a segment")
+                .map(i64::unsigned_abs)
+        };
+        Ok(Self { core: one("core")?, fragments: one("fragments")?, documents: one("documents")? })
+    }
+}
+
+/// Where one revision's bytes lie.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Shelved {
+    pub(crate) revision: RevisionId,
+    pub(crate) core: Place,
+    pub(crate) fragments: Place,
+    /// Whether it is the newest revision of its update, the one that clients get.
+    pub(crate) newest: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    core: Place,
+    fragments: Place,
+    chunk: u32,
+    start: u32,
+}
+
+const EMPTY: Slot =
+    Slot { core: Place { at: 0, len: 0 }, fragments: Place { at: 0, len: 0 }, chunk: ON_DISK, start: 0 };
+
+/// The Core fragments (ready bytes) and other fragments of all revisions, as of some anchor. Reading
+/// takes no lock and no SQL: memory, else one `pread`.
+#[derive(Clone, Debug)]
+pub struct Cores {
+    /// By revision id; ids are handed out one after another, so there are hardly any holes.
+    slots: Vec<Slot>,
+    chunks: Vec<Bytes>,
+    in_memory: usize,
+    segments: Segments,
+}
+
+impl Cores {
+    /// Reads all places from the database and fills the arena up to `budget` bytes, newest first.
+    pub(crate) fn load(db: &Connection, segments: Segments, budget: usize) -> Result<Self, StoreError> {
+        let mut all = Vec::new();
+        let mut statement = db
+            .prepare(
+                "SELECT r.id, r.core_at, r.core_len, r.fragments_at, r.fragments_len, k.newest = r.id
+                 FROM revision r JOIN known_update k USING (update_id) ORDER BY r.id",
+            )
+            .during("read where fragments lie")?;
+        let mut rows = statement.query([]).during("read where fragments lie")?;
+        crate::columns::for_rows(&mut rows, |row| {
+            all.push(Shelved {
+                revision: row.revision_id(0)?,
+                core: Place { at: row.natural(1)?, len: row.word(2)? },
+                fragments: Place { at: row.natural(3)?, len: row.word(4)? },
+                newest: row.int(5)? != 0,
+            });
+            Ok(())
+        })?;
+        let none = Self { slots: Vec::new(), chunks: Vec::new(), in_memory: 0, segments };
+        Ok(none.extended(&all, budget))
+    }
+
+    /// This shelf and more revisions.
+    pub(crate) fn extended(&self, more: &[Shelved], budget: usize) -> Self {
+        let mut next = self.clone();
+        let highest = more.iter().map(|s| s.revision.get() as usize).max().unwrap_or(0);
+        if next.slots.len() <= highest {
+            next.slots.resize(highest + 1, EMPTY);
+        }
+        for shelved in more {
+            if let Some(slot) = next.slots.get_mut(shelved.revision.get() as usize) {
+                *slot = Slot { core: shelved.core, fragments: shelved.fragments, ..EMPTY };
+            }
+        }
+        next.fill(more, budget);
+        next
+    }
+
+    /// Puts the chosen cores into the arena, reading the segment front to back.
+    fn fill(&mut self, more: &[Shelved], budget: usize) {
+        let mut room = budget.saturating_sub(self.in_memory);
+        let mut chosen: Vec<&Shelved> = more
+            .iter()
+            .rev()
+            .filter(|s| s.newest && s.core.len <= LARGEST_IN_MEMORY)
+            .take_while(|s| {
+                let fits = s.core.len as usize <= room;
+                room = room.saturating_sub(s.core.len as usize);
+                fits
+            })
+            .collect();
+        chosen.sort_unstable_by_key(|s| s.core.at);
+        let mut window = Window::default();
+        let total: usize = chosen.iter().map(|s| s.core.len as usize).sum();
+        let mut chunk = BytesMut::with_capacity(total.min(CHUNK));
+        for shelved in chosen {
+            let bytes = match window.payload(&self.segments.core, shelved.core) {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    // Whoever asks for this revision gets the error; the others are served.
+                    tracing::error!(revision = %shelved.revision, %error, "a Core fragment cannot be read");
+                    continue;
+                }
+            };
+            if chunk.len() + bytes.len() > CHUNK {
+                self.chunks.push(std::mem::replace(&mut chunk, BytesMut::with_capacity(CHUNK)).freeze());
+            }
+            if let Some(slot) = self.slots.get_mut(shelved.revision.get() as usize) {
+                slot.chunk = u32::try_from(self.chunks.len()).unwrap_or(ON_DISK);
+                slot.start = u32::try_from(chunk.len()).unwrap_or(0);
+            }
+            chunk.extend_from_slice(bytes);
+            self.in_memory += bytes.len();
+        }
+        if !chunk.is_empty() {
+            self.chunks.push(chunk.freeze());
+        }
+    }
+
+    /// The ready bytes of a revision's Core fragment.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownRevision`] for a token of another server, or a failure to read.
+    pub fn core(&self, core: CoreRef) -> Result<Bytes, StoreError> {
+        let slot = self.slot(core.0)?;
+        let start = slot.start as usize;
+        let kept = self
+            .chunks
+            .get(slot.chunk as usize)
+            .filter(|chunk| start + slot.core.len as usize <= chunk.len());
+        match kept {
+            Some(chunk) => Ok(chunk.slice(start..start + slot.core.len as usize)),
+            None => self.segments.core.read(slot.core).map(Bytes::from),
+        }
+    }
+
+    /// The fragments of a revision that clients ask for by id, and its files.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownRevision`], or a failure to read.
+    pub fn fragments(&self, revision: RevisionId) -> Result<RevisionFragments, StoreError> {
+        let record = self.segments.fragments.read(self.slot(revision.get())?.fragments)?;
+        fragments::decode(record).map_err(|_| StoreError::Unreadable {
+            what: format!("fragment record of revision {revision}"),
+            reason: "its layout is not known".to_owned(),
+        })
+    }
+
+    /// How many bytes of Core fragments are in memory.
+    #[must_use]
+    pub fn bytes_in_memory(&self) -> usize {
+        self.in_memory
+    }
+
+    fn slot(&self, number: u32) -> Result<&Slot, StoreError> {
+        // No fragment record is empty, so a hole is recognised by its length.
+        self.slots
+            .get(number as usize)
+            .filter(|slot| slot.fragments.len > 0)
+            .ok_or(StoreError::UnknownRevision(number))
+    }
+}
+
+/// A part of the segment, read ahead.
+#[derive(Default)]
+struct Window {
+    offset: u64,
+    bytes: Vec<u8>,
+}
+
+impl Window {
+    fn payload(&mut self, segment: &Segment, place: Place) -> Result<&[u8], StoreError> {
+        let inside = place.at >= self.offset && place.end() <= self.offset + self.bytes.len() as u64;
+        if !inside {
+            let need = HEADER as usize + place.len as usize;
+            self.bytes = segment.read_range(place.at, need.max(WINDOW))?;
+            self.offset = place.at;
+        }
+        let range = segment.payload_in(&self.bytes, self.offset, place)?;
+        Ok(self.bytes.get(range).unwrap_or_default())
+    }
+}

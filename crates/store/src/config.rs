@@ -1,0 +1,79 @@
+//! Store: settings by name, and when any of them changed (clients are told to ask for the configuration
+//! again when it is newer than what they have seen).
+
+use crate::Store;
+use crate::columns::{Columns, for_rows};
+use crate::error::{During, StoreError};
+use rusqlite::Connection;
+use sluicegate_terms::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Names that are the store's own and no settings.
+const OWN: [&str; 1] = ["server-id"];
+
+/// The settings as last committed. Meaning and form of the values are the caller's.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// Value by name.
+    pub values: BTreeMap<String, String>,
+    /// When any value was last changed (MS-WUSP 2.2.2.2.1, LastChange).
+    pub changed_at: Timestamp,
+}
+
+pub(crate) fn load(db: &Connection) -> Result<Config, StoreError> {
+    let mut config = Config { values: BTreeMap::new(), changed_at: Timestamp::MIN };
+    let mut statement =
+        db.prepare("SELECT name, value, changed_at FROM config").during("read the settings")?;
+    let mut rows = statement.query([]).during("read the settings")?;
+    for_rows(&mut rows, |row| {
+        let name = row.text(0)?;
+        // The identity's row dates the first start, the time of a configuration nobody has changed.
+        config.changed_at = config.changed_at.max(row.time(2)?);
+        if !OWN.contains(&name.as_str()) {
+            config.values.insert(name, row.text(1)?);
+        }
+        Ok(())
+    })?;
+    Ok(config)
+}
+
+impl Store {
+    /// The settings. Cheap.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.shared.config.read())
+    }
+
+    /// Sets some settings at once; durable when it returns. Values that are already so are not changes.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] for a name of the store's own, or a failure to write.
+    pub fn set_config(
+        &self,
+        changes: &BTreeMap<String, String>,
+        now: Timestamp,
+    ) -> Result<Arc<Config>, StoreError> {
+        if let Some(own) = changes.keys().find(|name| OWN.contains(&name.as_str())) {
+            return Err(StoreError::Invalid {
+                what: "a setting",
+                reason: format!("`{own}` cannot be changed"),
+            });
+        }
+        self.shared.database.write_alone(
+            |tx| {
+                for (name, value) in changes {
+                    tx.execute(
+                        "INSERT INTO config (name, value, changed_at) VALUES (?1, ?2, ?3)
+                         ON CONFLICT (name) DO UPDATE SET value = ?2, changed_at = ?3 WHERE value <> ?2",
+                        (name, value, now.ticks()),
+                    )
+                    .during("write a setting")?;
+                }
+                load(tx)
+            },
+            |config| *self.shared.config.write() = Arc::new(config.clone()),
+        )?;
+        Ok(self.config())
+    }
+}
