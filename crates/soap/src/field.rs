@@ -164,7 +164,9 @@ scalar! {
         .and_then(|number| DeploymentId::new(number).map_err(|e| e.to_string())), |value| &value.to_string();
     DeploymentAction, |text| text.parse().map_err(|e: sluicegate_terms::TermError| e.to_string()),
         |value| value.as_str();
-    Sha1Digest, |text| Sha1Digest::from_base64(text).map_err(|e| e.to_string()), |value| &value.to_base64();
+    Sha1Digest, |text| Base64::from_text(text)
+        .and_then(|bytes| bytes.0.try_into().map_err(|_| "it is not a SHA-1 digest (20 bytes)".to_owned()))
+        .map(Sha1Digest), |value| &value.to_base64();
     Base64, |text| Base64::from_text(text), |value| &STANDARD.encode(&value.0);
 }
 

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 /// (observed on real servers); characters that XML 1.0 forbids even in escaped form are left out.
 pub fn escape_into(out: &mut Vec<u8>, text: &str) {
     let mut rest = text.as_bytes();
-    while let Some(at) = rest.iter().position(|byte| SPECIAL.contains(byte)) {
+    while let Some(at) = rest.iter().position(|byte| is_special(*byte)) {
         let (plain, tail) = rest.split_at(at);
         out.extend_from_slice(plain);
         let taken = match tail {
@@ -31,31 +31,11 @@ fn put(out: &mut Vec<u8>, bytes: &[u8], taken: usize) -> usize {
     taken
 }
 
-/// Bytes that cannot simply be copied: see [`escape_into`].
-struct Special([bool; 256]);
-impl Special {
-    const fn new() -> Self {
-        let mut table = [false; 256];
-        let mut byte = 0;
-        while byte < 0x20 {
-            // Tab and line feed are the two control characters that may stay as they are.
-            #[expect(clippy::indexing_slicing, reason = "a constant, checked by the compiler")]
-            {
-                table[byte] = byte != 0x09 && byte != 0x0A;
-            }
-            byte += 1;
-        }
-        table[b'&' as usize] = true;
-        table[b'<' as usize] = true;
-        table[b'>' as usize] = true;
-        table[0xEF] = true;
-        Self(table)
-    }
-    fn contains(&self, byte: &u8) -> bool {
-        self.0.get(usize::from(*byte)).copied().unwrap_or(false)
-    }
+/// Bytes that cannot simply be copied: see [`escape_into`]. Tab and line feed are the two control
+/// characters that may stay as they are.
+const fn is_special(byte: u8) -> bool {
+    matches!(byte, b'&' | b'<' | b'>' | 0xEF | 0..=0x08 | 0x0B..=0x1F)
 }
-static SPECIAL: Special = Special::new();
 
 /// Text of a message, kept as it stands in the XML (escaped) and borrowed from it where possible, so
 /// that long texts nobody reads cost nothing.

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 /// A file of the recordings. Prints a line and answers `None` when there are none.
-pub fn recorded(path: &str) -> Option<Vec<u8>> {
+#[allow(dead_code, reason = "not every test file reads recordings")]
+pub(crate) fn recorded(path: &str) -> Option<Vec<u8>> {
     let root = std::env::var_os("SLUICEGATE_SHARED").map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")),
         PathBuf::from,
@@ -18,7 +19,7 @@ pub fn recorded(path: &str) -> Option<Vec<u8>> {
 
 /// Fails with the place of the first difference instead of two whole messages.
 #[allow(dead_code, reason = "not every test file compares messages")]
-pub fn assert_same(written: &[u8], expected: &[u8], what: &str) {
+pub(crate) fn assert_same(written: &[u8], expected: &[u8], what: &str) {
     if written != expected {
         let at = written.iter().zip(expected).take_while(|(a, b)| a == b).count();
         let near = |bytes: &[u8]| {
@@ -28,3 +29,6 @@ pub fn assert_same(written: &[u8], expected: &[u8], what: &str) {
         panic!("{what}: differs at byte {at}\n written  …{}\n expected …{}", near(written), near(expected));
     }
 }
+
+#[allow(dead_code, reason = "not every test file needs messages")]
+pub(crate) mod samples;
