@@ -1,1 +1,0 @@
-//! SOAP: service descriptions.
