@@ -3,6 +3,8 @@
 SUBJECT  base URL of the server to judge, for example http://host:8530
 ADMIN    data folder of a Sluicegate that is the subject, so that tests marked `setup` can run
 PEER     base URL of a second server of the same make, for cookies from elsewhere
+PAST     base URL of the subject's twin with its clock two hours behind, for cookies that are over
+REBORN   base URL of a server with the subject's key and another identity
 """
 
 import os
@@ -26,13 +28,9 @@ def pytest_configure(config):
     if config.option.collectonly:
         return
     if config.getoption("--start-server"):
-        from tests.support.server import ServerUnderTest
+        from conformance.family import start_family
 
-        for variable in ("SUBJECT", "PEER"):
-            server = ServerUnderTest().start()
-            config.started.append(server)
-            os.environ[variable] = server.base
-        os.environ["ADMIN"] = str(config.started[0].data)
+        os.environ |= start_family(config.started)
     if not os.environ.get("SUBJECT"):
         only = [str(argument) for argument in config.args]
         if not only or any("wire" not in argument for argument in only):
@@ -40,7 +38,7 @@ def pytest_configure(config):
 
 
 def pytest_unconfigure(config):
-    for server in getattr(config, "started", []):
+    for server in reversed(getattr(config, "started", [])):
         server.__exit__(None, None, None)
 
 

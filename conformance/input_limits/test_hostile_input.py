@@ -24,9 +24,11 @@ def config(inside: str, prolog: str = "") -> bytes:
     return wrapped(f'<GetConfig xmlns="{CLIENT.namespace}">{inside}</GetConfig>', prolog)
 
 
-BILLION = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">' + "".join(
-    f'<!ENTITY {chr(98 + n)} "{("&" + chr(97 + n) + ";") * 10}">' for n in range(9)
-) + "]>"
+BILLION = (
+    '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">'
+    + "".join(f'<!ENTITY {chr(98 + n)} "{("&" + chr(97 + n) + ";") * 10}">' for n in range(9))
+    + "]>"
+)
 
 BROKEN = {
     "empty": b"",
@@ -37,9 +39,9 @@ BROKEN = {
     "unbalanced": config("<a><b></a></b>"),
     "two roots": config(ASK) + config(ASK),
     "text behind": config(ASK) + b"more",
-    "broken UTF-8": config("<protocolVersion>\udcff</protocolVersion>".encode("utf-8", "surrogatepass").decode("latin-1")).replace(
-        b"\xc3\xad\xc2\xb3\xc2\xbf", b"\xff\xfe"
-    ),
+    "broken UTF-8": config(
+        "<protocolVersion>\udcff</protocolVersion>".encode("utf-8", "surrogatepass").decode("latin-1")
+    ).replace(b"\xc3\xad\xc2\xb3\xc2\xbf", b"\xff\xfe"),
     "NUL": config("<protocolVersion>1\x00</protocolVersion>"),
     "forbidden reference": config("<protocolVersion>&#0;</protocolVersion>"),
     "unknown entity": config("<protocolVersion>&version;</protocolVersion>"),
@@ -70,8 +72,12 @@ def _still_serving(subject):
     """Whatever a test sent, the next ordinary request is answered."""
     yield
     answer = exchange(
-        subject, "POST", CLIENT.path, [("Content-Type", "text/xml"), ("SOAPAction", f'"{CLIENT.action("GetConfig")}"')],
-        envelope(CLIENT, "GetConfig", ASK), timeout=10,
+        subject,
+        "POST",
+        CLIENT.path,
+        [("Content-Type", "text/xml"), ("SOAPAction", f'"{CLIENT.action("GetConfig")}"')],
+        envelope(CLIENT, "GetConfig", ASK),
+        timeout=10,
     )
     assert Reply(answer).result() is not None
 
@@ -162,7 +168,11 @@ def test_a_bomb_in_xpress_is_refused(stranger):
 
 def test_an_xpress_header_that_promises_gigabytes_is_refused(stranger):
     answer = stranger.send(
-        CLIENT, "GetConfig", "", body=struct.pack("<ii", 0x7FFFFFFF, 10) + bytes(10), headers=[("Content-Encoding", "xpress")]
+        CLIENT,
+        "GetConfig",
+        "",
+        body=struct.pack("<ii", 0x7FFFFFFF, 10) + bytes(10),
+        headers=[("Content-Encoding", "xpress")],
     )
     assert_refused(answer)
 

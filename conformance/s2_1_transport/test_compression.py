@@ -29,7 +29,9 @@ def test_every_service_compresses_on_request_however_small_the_answer(computer, 
     elif name == "simple-auth":
         answer = computer.send(SIMPLE_AUTH, "GetAuthorizationCookie", computer.authorization_content(), accept="xpress")
     else:
-        answer = computer.send(REPORTING, "ReportEventBatch", computer.report_content([computer.event(147)]), accept="xpress")
+        answer = computer.send(
+            REPORTING, "ReportEventBatch", computer.report_content([computer.event(147)]), accept="xpress"
+        )
     assert answer.encoding == "xpress"
     assert "accept-encoding" in (answer.header("Vary") or "").lower()
     assert Reply(answer).result() is not None
@@ -96,7 +98,9 @@ def test_faults_can_be_read_by_a_client_that_asked_for_xpress(computer):
 
 
 @pytest.mark.differs("compressed requests were never seen or tried (observed-behaviour 1.4)")
-@pytest.mark.parametrize("encoding, pack", [("xpress", xpress.compress), ("gzip", gzip.compress)], ids=["xpress", "gzip"])
+@pytest.mark.parametrize(
+    "encoding, pack", [("xpress", xpress.compress), ("gzip", gzip.compress)], ids=["xpress", "gzip"]
+)
 def test_requests_may_be_compressed(stranger, encoding, pack):
     body = pack(envelope(CLIENT, "GetConfig", ASK))
     reply = stranger.call(CLIENT, "GetConfig", "", body=body, headers=[("Content-Encoding", encoding)])
@@ -114,7 +118,14 @@ def test_requests_may_be_compressed(stranger, encoding, pack):
         ("gzip", b"<plain/>"),
         ("rot13", b"<plain/>"),
     ],
-    ids=["xpress cut off", "xpress nonsense", "xpress without input", "gzip cut off", "gzip nonsense", "unknown encoding"],
+    ids=[
+        "xpress cut off",
+        "xpress nonsense",
+        "xpress without input",
+        "gzip cut off",
+        "gzip nonsense",
+        "unknown encoding",
+    ],
 )
 def test_broken_compression_is_refused(stranger, encoding, body):
     answer = stranger.send(CLIENT, "GetConfig", "", body=body, headers=[("Content-Encoding", encoding)])

@@ -64,7 +64,9 @@ def test_elements_the_definition_does_not_have_are_passed_over(computer):
 def test_the_client_service_writes_its_envelopes_plainly(stranger):
     body = stranger.send(CLIENT, "GetConfig", ASK).body.decode()
     assert body.startswith(f'<s:Envelope xmlns:s="{SOAP11}"><s:Body xmlns:xsi=')
-    assert re.match(r'<s:Envelope xmlns:s="[^"]*"><s:Body xmlns:xsi="[^"]*" xmlns:xsd="[^"]*"><GetConfigResponse xmlns="', body)
+    assert re.match(
+        r'<s:Envelope xmlns:s="[^"]*"><s:Body xmlns:xsi="[^"]*" xmlns:xsd="[^"]*"><GetConfigResponse xmlns="', body
+    )
     assert body.endswith("</GetConfigResponse></s:Body></s:Envelope>")
 
 

@@ -16,7 +16,10 @@ GUID = str(uuid.uuid4())
 # Operation, and everything of its request but the cookie.
 OPERATIONS = {
     "RegisterComputer": (CLIENT, lambda c: c.register_content(cookie=SOME).replace(cookie_markup("cookie", SOME), "")),
-    "SyncUpdates": (CLIENT, lambda c: element("parameters", text("ExpressQuery", False), text("SkipSoftwareSync", False))),
+    "SyncUpdates": (
+        CLIENT,
+        lambda c: element("parameters", text("ExpressQuery", False), text("SkipSoftwareSync", False)),
+    ),
     "RefreshCache": (
         CLIENT,
         lambda c: element("globalIDs", element("UpdateIdentity", text("UpdateID", GUID), text("RevisionNumber", 1))),
@@ -27,8 +30,10 @@ OPERATIONS = {
     ),
     "GetExtendedUpdateInfo2": (
         CLIENT,
-        lambda c: element("updateIDs", element("UpdateIdentity", text("UpdateID", GUID), text("RevisionNumber", 1)))
-        + array("infoTypes", "XmlUpdateFragmentType", ["Extended"]),
+        lambda c: (
+            element("updateIDs", element("UpdateIdentity", text("UpdateID", GUID), text("RevisionNumber", 1)))
+            + array("infoTypes", "XmlUpdateFragmentType", ["Extended"])
+        ),
     ),
     "GetFileLocations": (CLIENT, lambda c: array("fileDigests", "base64Binary", [b64encode(bytes(20)).decode()])),
     "SyncPrinterCatalog": (CLIENT, lambda c: ""),

@@ -29,7 +29,9 @@ def test_the_children_come_in_order_without_allowed_event_ids(stranger):
 
 @pytest.mark.observed("2")
 def test_the_properties_and_their_order(stranger):
-    found = [(child_text(entry, "Name"), child_text(entry, "Value")) for entry in items(stranger.get_config(), "Properties")]
+    found = [
+        (child_text(entry, "Name"), child_text(entry, "Value")) for entry in items(stranger.get_config(), "Properties")
+    ]
     names = [name for name, _ in found]
     assert names == [
         "MaxExtendedUpdatesPerRequest",
@@ -40,13 +42,17 @@ def test_the_properties_and_their_order(stranger):
     ]
     values = dict(found)
     assert values["MaxExtendedUpdatesPerRequest"] == "50"
-    assert values["PackageServerShare"].startswith("\\\\") and values["PackageServerShare"].endswith("\\UpdateServicesPackages")
+    assert values["PackageServerShare"].startswith("\\\\") and values["PackageServerShare"].endswith(
+        "\\UpdateServicesPackages"
+    )
     assert values["ProtocolVersion"] == "3.2"
 
 
 @pytest.mark.spec("2.2.2.2.1")
 def test_the_values_the_specification_fixes(stranger):
-    values = {child_text(entry, "Name"): child_text(entry, "Value") for entry in items(stranger.get_config(), "Properties")}
+    values = {
+        child_text(entry, "Name"): child_text(entry, "Value") for entry in items(stranger.get_config(), "Properties")
+    }
     assert int(values["MaxExtendedUpdatesPerRequest"]) > 0
     assert values["IsInventoryRequired"] == "0"
     assert values["ClientReportingLevel"] == "2"

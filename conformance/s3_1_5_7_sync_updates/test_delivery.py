@@ -173,7 +173,9 @@ class TestRules:
         assert held("plain") is not None and held("newer") is not None
 
     def test_bundle_members_are_delivered_for_their_own_prerequisites(self, held):
-        assert [held(name) is not None for name in ("bundle", "first part", "inner bundle", "second part")] == [True] * 4
+        assert [held(name) is not None for name in ("bundle", "first part", "inner bundle", "second part")] == [
+            True
+        ] * 4
 
     def test_bundle_membership_does_not_make_a_branch(self, held):
         assert held("first part").is_leaf and held("second part").is_leaf

@@ -138,8 +138,10 @@ def test_two_devices_of_a_kind_get_one_driver(drivers):
 
 def test_a_printer_is_only_updated_by_the_same_provider_and_manufacturer(drivers):
     printer = drivers.bench.printer
+
     def mine(**more):
         return device([printer], installed=installed_driver(printer, "2020-01-01", "1.0.0.0", Class="Printer", **more))
+
     assert drivers.offered(mine()) == ["printer driver"]
     assert drivers.offered(mine(Provider="Fabrikam")) == []
     assert drivers.offered(mine(Manufacturer="Fabrikam")) == []

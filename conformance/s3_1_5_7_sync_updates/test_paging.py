@@ -38,7 +38,9 @@ def many(_setup, subject):
 def paged(many, subject):
     gate, wanted = many
     computer = Computer(subject).handshake()
-    scan = computer.scan(installed=lambda update: present(update) or update.update_id == gate.id, most_rounds=MOST_CALLS)
+    scan = computer.scan(
+        installed=lambda update: present(update) or update.update_id == gate.id, most_rounds=MOST_CALLS
+    )
     return scan, wanted
 
 

@@ -34,7 +34,9 @@ DEPLOYMENT_ORDER = [
 
 @pytest.mark.spec("3.1.5.7")
 def test_parameters_must_be_specified(computer):
-    fault = assert_fault(computer.send(CLIENT, "SyncUpdates", cookie_markup("cookie", computer.cookie)), "InvalidParameters")
+    fault = assert_fault(
+        computer.send(CLIENT, "SyncUpdates", cookie_markup("cookie", computer.cookie)), "InvalidParameters"
+    )
     assert "parameters" in (fault["Message"] or "")
 
 

@@ -79,7 +79,10 @@ def test_every_scanned_revision_has_its_fragments(scanned):
 def test_extended_fragments_come_first_in_ascending_order(scanned):
     computer, scan = scanned
     ids = sorted(scan.updates)[:20]
-    kinds = [xml[: xml.index(" ") if xml.startswith("<Ext") else xml.index(">")] for _, xml in parts(computer.extended(ids[::-1], BOTH))]
+    kinds = [
+        xml[: xml.index(" ") if xml.startswith("<Ext") else xml.index(">")]
+        for _, xml in parts(computer.extended(ids[::-1], BOTH))
+    ]
     assert kinds == ["<ExtendedProperties"] * len(ids) + ["<LocalizedProperties"] * len(ids)
     result = computer.extended(ids[::-1], ["Extended"])
     assert [number for number, _ in parts(result)] == ids
@@ -118,7 +121,9 @@ class TestLanguages:
         computer, scan = scanned
         return lambda locales: [
             fragment(xml)[0].findtext("Language")
-            for _, xml in parts(computer.extended([scan.by_id(bench["plain"].id).id], ["LocalizedProperties"], locales=locales))
+            for _, xml in parts(
+                computer.extended([scan.by_id(bench["plain"].id).id], ["LocalizedProperties"], locales=locales)
+            )
         ]
 
     @pytest.mark.observed("4")

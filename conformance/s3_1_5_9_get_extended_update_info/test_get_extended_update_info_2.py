@@ -56,7 +56,9 @@ def test_it_tells_the_same_as_the_first_form(scanned):
 @pytest.mark.spec("2.2.2.2.10")
 def test_file_locations_are_a_kind_of_their_own(computer, bench):
     plain = bench["plain"]
-    found = {child_text(node, "FileDigest") for node in items(ask(computer, [plain.identity], ["FileUrl"]), "FileLocations")}
+    found = {
+        child_text(node, "FileDigest") for node in items(ask(computer, [plain.identity], ["FileUrl"]), "FileLocations")
+    }
     assert found == {file.digest for file in plain.files}
 
 

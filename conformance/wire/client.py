@@ -42,7 +42,10 @@ def identities(name: str, ids: list[tuple[str, int]] | None) -> str | None:
         return None
     return element(
         name,
-        *(element("UpdateIdentity", text("UpdateID", update), text("RevisionNumber", number)) for update, number in ids),
+        *(
+            element("UpdateIdentity", text("UpdateID", update), text("RevisionNumber", number))
+            for update, number in ids
+        ),
     )
 
 

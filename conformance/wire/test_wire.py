@@ -3,7 +3,7 @@
 import pytest
 
 from conformance.wire import soap, xpress
-from conformance.wire.answers import Update, Sync
+from conformance.wire.answers import Sync, Update
 from conformance.wire.http import Answer
 
 ALPHABET = b"abcdefghijklmnopqrstuvwxyz"

@@ -37,7 +37,9 @@ class Caller:
         self.client = zeep.Client(str(path), transport=self.recorder, settings=zeep.Settings(xml_huge_tree=True))
         space = wsdls.SOAP11_BINDING if version is Version.V11 else wsdls.SOAP12_BINDING
         (binding,) = [
-            node.get("name") for node in definition.findall("w:binding", wsdls.SPACES) if node.find(f"{{{space}}}binding") is not None
+            node.get("name")
+            for node in definition.findall("w:binding", wsdls.SPACES)
+            if node.find(f"{{{space}}}binding") is not None
         ]
         service = wsdls.SERVICES[name]
         self.proxy = self.client.create_service(f"{{{service.namespace}}}{binding}", base + service.path)

@@ -3,9 +3,8 @@
 import pytest
 from lxml import etree
 
-from conformance.wire.soap import envelope
 from conformance.wire.client import Computer
-from conformance.wire.soap import CLIENT, REPORTING, SIMPLE_AUTH, Version
+from conformance.wire.soap import CLIENT, REPORTING, SIMPLE_AUTH, Version, envelope
 
 from . import wsdls
 from .caller import Caller

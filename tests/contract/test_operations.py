@@ -183,7 +183,10 @@ def test_sync_printer_catalog(client, cookie, held, bench):
 
 def test_refresh_cache(client, cookie, bench):
     known = bench["plain"]
-    wanted = [{"UpdateID": known.id, "RevisionNumber": known.revision}, {"UpdateID": str(uuid.uuid4()), "RevisionNumber": 1}]
+    wanted = [
+        {"UpdateID": known.id, "RevisionNumber": known.revision},
+        {"UpdateID": str(uuid.uuid4()), "RevisionNumber": 1},
+    ]
     result = client("RefreshCache", cookie=cookie, globalIDs={"UpdateIdentity": wanted})
     (entry,) = result
     assert entry.GlobalID.UpdateID == known.id and entry.GlobalID.RevisionNumber == known.revision
@@ -217,7 +220,9 @@ def test_get_extended_update_info_2(client, cookie, bench):
         locales={"string": ["en"]},
     )
     assert any(update.Xml.startswith("<ExtendedProperties") for update in result.Updates.Update)
-    assert {location.FileDigest for location in result.FileLocations.FileLocation} == {file.sha1 for file in plain.files}
+    assert {location.FileDigest for location in result.FileLocations.FileLocation} == {
+        file.sha1 for file in plain.files
+    }
 
 
 def test_get_file_locations(client, cookie, bench):

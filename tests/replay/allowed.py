@@ -83,7 +83,7 @@ def levelled(body: bytes, ids: dict[int, int] | None = None) -> str:
     for pattern in [*UNORDERED, UNORDERED_TEXTS]:
         parts = sorted(re.findall(pattern, text, re.DOTALL))
         supply = iter(parts)
-        text = re.sub(pattern, lambda _: next(supply), text, flags=re.DOTALL)
+        text = re.sub(pattern, lambda _, supply=supply: next(supply), text, flags=re.DOTALL)
     return text
 
 

@@ -63,8 +63,12 @@ def document(
     if "ExtendedProperties" not in rest:
         attributes += ' DefaultPropertiesLanguage="en"'
     children = "".join(write(child) for child in rest.get("ExtendedProperties", ()))
-    texts = write(fragment(localized)[0]) if localized else (
-        "<upd:LocalizedProperties><upd:Language>en</upd:Language><upd:Title>A stand-in</upd:Title></upd:LocalizedProperties>"
+    texts = (
+        write(fragment(localized)[0])
+        if localized
+        else (
+            "<upd:LocalizedProperties><upd:Language>en</upd:Language><upd:Title>A stand-in</upd:Title></upd:LocalizedProperties>"
+        )
     )
     spaces = "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in SPACES.items())
     body = "".join(write(parts[name]) for name in ("Relationships", "ApplicabilityRules") if name in parts)

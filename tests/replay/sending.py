@@ -43,9 +43,7 @@ class Session:
 
     def send(self, recorded: Exchange) -> Answer:
         body = self.rewritten(recorded)
-        headers = [
-            (name, str(len(body)) if name == "Content-Length" else value) for name, value in recorded.headers
-        ]
+        headers = [(name, str(len(body)) if name == "Content-Length" else value) for name, value in recorded.headers]
         return exchange(self.base, recorded.method, recorded.path, headers, body)
 
     def sign_on(self, config: Exchange, authorization: Exchange, cookie: Exchange, register: Exchange) -> None:

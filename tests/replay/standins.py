@@ -25,13 +25,13 @@ def product(installed: str = TRUE) -> Standin:
 
 
 def classification() -> Standin:
-    return Standin(
-        CLASSIFICATION, kind="Category", category="UpdateClassification", handler="Category", installed=TRUE
-    )
+    return Standin(CLASSIFICATION, kind="Category", category="UpdateClassification", handler="Category", installed=TRUE)
 
 
 def detectoid(update_id: str, prerequisites=()) -> Standin:
-    return Standin(update_id, kind="Detectoid", prerequisites=[list(clause) for clause in prerequisites], installed=TRUE)
+    return Standin(
+        update_id, kind="Detectoid", prerequisites=[list(clause) for clause in prerequisites], installed=TRUE
+    )
 
 
 def software(update_id: str, revision: int, prerequisites=()) -> Standin:

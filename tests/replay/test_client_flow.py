@@ -42,7 +42,9 @@ class TestScanWithAFullCache:
         recorded ones, of which the client has not heard."""
         exchange = recorded.exchange("client-flow", "000001")
         page = sync_of(exchange.response).new
-        installed, other = (numbers(exchange.request, f"{name}UpdateIDs") for name in ("InstalledNonLeaf", "OtherCached"))
+        installed, other = (
+            numbers(exchange.request, f"{name}UpdateIDs") for name in ("InstalledNonLeaf", "OtherCached")
+        )
 
         tree = {
             name: data
@@ -62,7 +64,9 @@ class TestScanWithAFullCache:
             server.admin.import_all(tree | bundle(held))
             session = signed_on(server.base)
             computer = session.computer()
-            scan = computer.scan(installed=lambda update: update.update_id != guid("absent") and update.kind != "Software")
+            scan = computer.scan(
+                installed=lambda update: update.update_id != guid("absent") and update.kind != "Software"
+            )
             ours = {update.update_id: update.id for update in scan.updates.values()}
 
             branches = [108226, 108231] + [number for number in installed if number not in (108226, 108231)]
@@ -116,7 +120,9 @@ class TestLaterPages:
     @pytest.fixture(scope="class")
     def session(self):
         with ServerUnderTest() as server:
-            server.admin.import_all({name: data for name, data in recorded.documents().items() if name.startswith("56309036")})
+            server.admin.import_all(
+                {name: data for name, data in recorded.documents().items() if name.startswith("56309036")}
+            )
             yield signed_on(server.base)
 
     @pytest.mark.parametrize("number", ["000012", "000013"])
@@ -125,7 +131,9 @@ class TestLaterPages:
         answer = session.send(exchange)
         assert_headers(exchange, answer)
         sync = Sync(child(Reply(answer).result(), "SyncUpdatesResult"))
-        named = numbers(exchange.request, "InstalledNonLeafUpdateIDs") + numbers(exchange.request, "OtherCachedUpdateIDs")
+        named = numbers(exchange.request, "InstalledNonLeafUpdateIDs") + numbers(
+            exchange.request, "OtherCachedUpdateIDs"
+        )
         known = {update.id for update in sync.new}
         assert set(sync.out_of_scope) == set(named) - known
 
@@ -182,7 +190,9 @@ class TestDownloadAndReports:
         extended = re.findall(r"<Update><ID>\d+</ID><Xml>&lt;Ext.*?</Update>", recorded_text, re.DOTALL)
         by_number = {int(re.match(r"<Update><ID>(\d+)", one)[1]): one for one in extended}
         supply = iter([by_number[session.back[number]] for number in ours])
-        ordered = re.sub(r"<Update><ID>\d+</ID><Xml>&lt;Ext.*?</Update>", lambda _: next(supply), recorded_text, flags=re.DOTALL)
+        ordered = re.sub(
+            r"<Update><ID>\d+</ID><Xml>&lt;Ext.*?</Update>", lambda _: next(supply), recorded_text, flags=re.DOTALL
+        )
         assert_same(ordered.encode(), answer.body, our_ids=session.back)
 
     @pytest.mark.parametrize("number", ["000016", "000017", "000018"])

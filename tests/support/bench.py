@@ -73,7 +73,9 @@ class Bench:
         add("gated", software(named("gated"), [[absent.id]], belongs, deployable=True))
         add("newer", software(named("newer"), [[present.id]], belongs, deployable=True, supersedes=[found["plain"].id]))
         first = add("first part", software(named("first part"), [[product.id]], [], files=[payload(named("one.msp"))]))
-        second = add("second part", software(named("second part"), [[product.id]], [], files=[payload(named("two.psf"))]))
+        second = add(
+            "second part", software(named("second part"), [[product.id]], [], files=[payload(named("two.psf"))])
+        )
         inner = add("inner bundle", Document(named("inner bundle"), prerequisites=[[product.id]], bundles=[[second]]))
         add(
             "bundle",
@@ -105,25 +107,71 @@ class Bench:
         add("driver old", driver(named("driver old"), drivers, [self.hardware("2024-01-01", "1.0.0.0")]))
         add("driver new", driver(named("driver new"), drivers, [self.hardware("2025-01-01", "1.0.0.0")]))
         add("driver version", driver(named("driver version"), drivers, [self.hardware("2025-01-01", "1.0.0.9")]))
-        add("driver compatible", driver(named("driver compatible"), drivers, [self.hardware("2026-01-01", "9.0.0.0", self.generic)]))
-        add("driver scored", driver(named("driver scored"), drivers, [
-            self.hardware("2023-01-01", "1.0.0.0", self.scored_device, scores={FEATURE_KEY: 10}),
-        ]))
-        add("driver unscored", driver(named("driver unscored"), drivers, [
-            self.hardware("2026-01-01", "9.0.0.0", self.scored_device, scores={FEATURE_KEY: 200}),
-        ]))
-        add("driver targeted", driver(named("driver targeted"), drivers, [
-            self.hardware("2022-01-01", "1.0.0.0", self.targeted_device, computers=[THIS_PC]),
-        ]))
-        add("driver for others", driver(named("driver for others"), drivers, [
-            self.hardware("2026-02-01", "9.0.0.0", self.targeted_device, computers=[OTHER_PC]),
-        ]))
-        add("driver for all", driver(named("driver for all"), drivers, [
-            self.hardware("2025-06-01", "5.0.0.0", self.targeted_device),
-        ]))
-        add("printer driver", driver(named("printer driver"), drivers, [
-            self.hardware("2025-01-01", "2.0.0.0", self.printer),
-        ], driver_class="Printer"))
+        add(
+            "driver compatible",
+            driver(named("driver compatible"), drivers, [self.hardware("2026-01-01", "9.0.0.0", self.generic)]),
+        )
+        add(
+            "driver scored",
+            driver(
+                named("driver scored"),
+                drivers,
+                [
+                    self.hardware("2023-01-01", "1.0.0.0", self.scored_device, scores={FEATURE_KEY: 10}),
+                ],
+            ),
+        )
+        add(
+            "driver unscored",
+            driver(
+                named("driver unscored"),
+                drivers,
+                [
+                    self.hardware("2026-01-01", "9.0.0.0", self.scored_device, scores={FEATURE_KEY: 200}),
+                ],
+            ),
+        )
+        add(
+            "driver targeted",
+            driver(
+                named("driver targeted"),
+                drivers,
+                [
+                    self.hardware("2022-01-01", "1.0.0.0", self.targeted_device, computers=[THIS_PC]),
+                ],
+            ),
+        )
+        add(
+            "driver for others",
+            driver(
+                named("driver for others"),
+                drivers,
+                [
+                    self.hardware("2026-02-01", "9.0.0.0", self.targeted_device, computers=[OTHER_PC]),
+                ],
+            ),
+        )
+        add(
+            "driver for all",
+            driver(
+                named("driver for all"),
+                drivers,
+                [
+                    self.hardware("2025-06-01", "5.0.0.0", self.targeted_device),
+                ],
+            ),
+        )
+        add(
+            "printer driver",
+            driver(
+                named("printer driver"),
+                drivers,
+                [
+                    self.hardware("2025-01-01", "2.0.0.0", self.printer),
+                ],
+                driver_class="Printer",
+            ),
+        )
         return found
 
     # Hardware ids of the bench's imaginary devices; the tag keeps benches apart.

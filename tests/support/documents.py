@@ -199,7 +199,9 @@ class Document:
         return self.xml().encode()
 
 
-def category(name: str, kind: str, parents: list[str] = (), title: str | None = None, installed: str = TRUE) -> Document:
+def category(
+    name: str, kind: str, parents: list[str] = (), title: str | None = None, installed: str = TRUE
+) -> Document:
     """A category: Company, ProductFamily, Product or UpdateClassification."""
     return Document(
         name=name,

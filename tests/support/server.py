@@ -6,6 +6,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from glob import glob
 from pathlib import Path
 
 from conformance.wire.http import exchange
@@ -13,18 +14,29 @@ from conformance.wire.http import exchange
 from .admin import Admin
 from .places import binary
 
+FAKETIME = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib/faketime/libfaketimeMT.so.1")
 START_SECONDS = 60
 STOP_SECONDS = 20
 
 
-class ServerUnderTest:
-    """A running server. Use as a context manager; the data folder goes with it unless it was given."""
+def faketime_library() -> str | None:
+    """The library that sets a program's clock (Debian: faketime), or None."""
+    found = [path for pattern in FAKETIME for path in sorted(glob(pattern))]
+    return found[0] if found else None
 
-    def __init__(self, data: Path | None = None, arguments: list[str] = (), keep: bool = False):
+
+class ServerUnderTest:
+    """A running server. Use as a context manager; the data folder goes with it unless it was given.
+
+    `behind` sets the server's clock back by so many hours (needs libfaketime, see `faketime_library`).
+    """
+
+    def __init__(self, data: Path | None = None, arguments: list[str] = (), keep: bool = False, behind: int = 0):
         self.program = binary()
         self.own_folder = data is None
         self.data = Path(data or tempfile.mkdtemp(prefix="sluicegate-check-"))
         self.arguments = list(arguments)
+        self.behind = behind
         self.keep = keep or bool(os.environ.get("SLUICEGATE_KEEP_DATA"))
         self.process: subprocess.Popen | None = None
         self.base = ""
@@ -42,7 +54,9 @@ class ServerUnderTest:
         (self.data / "listen").unlink(missing_ok=True)
         command = [str(self.program), "serve", "--data", str(self.data), "--listen", "127.0.0.1:0", *self.arguments]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self.environment()
+            )
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until:
             if self.process.poll() is not None:
@@ -52,6 +66,12 @@ class ServerUnderTest:
             time.sleep(0.05)
         self.stop()
         raise TimeoutError(f"the server was not ready after {START_SECONDS} s:\n{self.tail()}")
+
+    def environment(self) -> dict[str, str]:
+        if not self.behind:
+            return dict(os.environ)
+        clock = {"LD_PRELOAD": faketime_library(), "FAKETIME": f"-{self.behind}h", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        return dict(os.environ) | clock
 
     def ready(self) -> bool:
         try:
