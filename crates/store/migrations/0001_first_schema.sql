@@ -198,7 +198,9 @@ CREATE TABLE computer (
     first_seen       INTEGER NOT NULL,
     last_contact     INTEGER NOT NULL,
     last_sync        INTEGER,
-    last_report      INTEGER
+    last_report      INTEGER,
+    -- When it made its newest status report (event 156), by its own clock.
+    status_at        INTEGER
 ) STRICT;
 CREATE INDEX computer_name ON computer (dns_name);
 
@@ -221,8 +223,9 @@ CREATE INDEX requested_group_of_computer ON requested_group (computer);
 CREATE TABLE update_status (
     computer  INTEGER NOT NULL REFERENCES computer (id) ON DELETE CASCADE,
     update_id BLOB NOT NULL CHECK (length(update_id) = 16),
-    state     INTEGER NOT NULL,
+    state     INTEGER NOT NULL CHECK (state BETWEEN 2 AND 6),
     since     INTEGER NOT NULL,
+    error     INTEGER NOT NULL,
     PRIMARY KEY (computer, update_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX update_status_by_update ON update_status (update_id, state);

@@ -9,6 +9,7 @@
 
 mod catalog;
 mod columns;
+mod computers;
 mod config;
 pub mod content;
 mod database;
@@ -24,11 +25,16 @@ pub use catalog::{
     PreparedRevision, QuarantineEntry, Quarantined, RevisionFragments, RevisionRow, StateCounts,
     StoredRevision, UpdateDetails, UpdatePage, UpdateQuery, UpdateRow,
 };
+pub use computers::{
+    Computer, ComputerFilter, ComputerGroups, ComputerPage, ComputerState, Contact, EventBatch, Recorded,
+    Registration, ReportedEvent, StoredEvent, Targeting,
+};
 pub use config::Config;
 pub use decisions::{ApprovalOrder, DecisionScope};
 pub use error::StoreError;
 
 use catalog::{FileIndex, Lengths, Segments};
+use computers::Contacts;
 use content::{ContentStore, Ingested};
 use database::Database;
 use folder::FolderLock;
@@ -78,11 +84,20 @@ struct Shared {
     files: RwLock<FileIndex>,
     decisions: RwLock<Arc<Decisions>>,
     config: RwLock<Arc<Config>>,
+    contacts: Mutex<Contacts>,
     content: ContentStore,
     keys: Keys,
     import_turn: Mutex<()>,
     /// Dropped last, so that nobody else opens the folder before all is closed.
     _lock: FolderLock,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Err(error) = self.flush_contacts() {
+            tracing::warn!(%error, "the last contacts of computers could not be written");
+        }
+    }
 }
 
 impl std::fmt::Debug for Store {
@@ -108,7 +123,7 @@ impl Store {
         let files = database.read(|db| FileIndex::load(db))?;
         let decisions = database.read(|db| decisions::load(db))?;
         let config = database.read(|db| config::load(db))?;
-        let content = ContentStore::open(&dir)?;
+        let content = ContentStore::load(&dir)?;
         let shared = Shared {
             dir,
             options,
@@ -118,6 +133,7 @@ impl Store {
             files: RwLock::new(files),
             decisions: RwLock::new(Arc::new(decisions)),
             config: RwLock::new(Arc::new(config)),
+            contacts: Mutex::default(),
             content,
             keys,
             import_turn: Mutex::new(()),

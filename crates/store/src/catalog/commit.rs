@@ -3,8 +3,8 @@
 
 use crate::Store;
 use crate::catalog::import::{Gathered, ImportReport, Quarantined, Staged};
+use crate::catalog::known::KnownCatalog;
 use crate::catalog::quarantine;
-use crate::catalog::resolve::resolve;
 use crate::catalog::shelf::{Lengths, Shelved};
 use crate::catalog::summary::{FileRow, Summary};
 use crate::columns::signed;
@@ -12,6 +12,7 @@ use crate::database::next_anchor;
 use crate::error::{During, StoreError};
 use rusqlite::{OptionalExtension, Transaction, params};
 use sluicegate_catalog::ScanRecord;
+use sluicegate_catalog::consistency::{Candidate, Problem, Verdict, check_set};
 use sluicegate_terms::{
     Anchor, DeploymentId, RevisionId, Sha1Digest, Sha256Digest, Timestamp, UpdateId, UpdateIdentity,
 };
@@ -75,14 +76,14 @@ impl Commit<'_> {
         let (candidates, records) =
             self.without_contradictions(staged.into_iter().chain(waiting), &mut refused)?;
 
-        let resolution = resolve(&records, |update, revision| present(self.tx, update, revision))?;
-        let anchor = if resolution.enter.is_empty() { Anchor::START } else { next_anchor(self.tx)? };
-        self.check_ids_left(resolution.enter.len())?;
+        let Checked { enter, wait, refuse } = check(self.tx, &candidates, &records)?;
+        let anchor = if enter.is_empty() { Anchor::START } else { next_anchor(self.tx)? };
+        self.check_ids_left(enter.len())?;
         let mut committed =
             Committed { report: ImportReport::default(), shelved: Vec::new(), files: Vec::new() };
         let mut named: HashSet<UpdateId> = HashSet::new();
-        let total = resolution.enter.len() as u64;
-        for (done, &index) in resolution.enter.iter().enumerate() {
+        let total = enter.len() as u64;
+        for (done, &index) in enter.iter().enumerate() {
             let (Some(staged), Some(record)) = (candidates.get(index), records.get(index)) else { continue };
             let summary = decode_summary(staged)?;
             let (shelved, is_new_update) = self.enter(staged, record, &summary, anchor)?;
@@ -98,13 +99,18 @@ impl Commit<'_> {
         }
         (self.progress)(total, total);
 
-        let keep_bytes = !committed.shelved.is_empty() || !resolution.wait.is_empty();
-        for (index, reason) in resolution.wait {
+        let keep_bytes = !committed.shelved.is_empty() || !wait.is_empty();
+        for (index, reason) in wait {
             let Some(staged) = candidates.get(index) else { continue };
             let reason = quarantine::hold(self.tx, staged, &reason, self.now)?;
             if !staged.waited {
                 report.quarantined.push(reason);
             }
+        }
+        for (index, reason) in refuse {
+            let Some(staged) = candidates.get(index) else { continue };
+            quarantine::forget(self.tx, &staged.source, staged.identity)?;
+            refused.push(refusal(staged, reason));
         }
         for (source, identity) in &unchanged {
             quarantine::forget_refusal(self.tx, source, *identity)?;
@@ -145,12 +151,7 @@ impl Commit<'_> {
             }
             if let Some(reason) = contradiction {
                 quarantine::forget(self.tx, &staged.source, staged.identity)?;
-                refused.push(Quarantined {
-                    source: staged.source.into(),
-                    update: Some(staged.identity.update),
-                    revision: Some(staged.identity.revision),
-                    reason,
-                });
+                refused.push(refusal(&staged, reason));
                 continue;
             }
             records.push(decode_record(staged.identity, &staged.record)?);
@@ -315,21 +316,48 @@ impl Commit<'_> {
     }
 }
 
-/// Whether the catalog has any, or one exact, revision of an update.
-fn present(
-    tx: &Transaction<'_>,
-    update: UpdateId,
-    revision: Option<UpdateIdentity>,
-) -> Result<bool, StoreError> {
-    let found = match revision {
-        None => tx
-            .prepare_cached("SELECT 1 FROM known_update WHERE update_id = ?1")
-            .and_then(|mut s| s.exists([update.0.as_bytes()])),
-        Some(identity) => tx
-            .prepare_cached("SELECT 1 FROM revision WHERE update_id = ?1 AND number = ?2")
-            .and_then(|mut s| s.exists((update.0.as_bytes(), identity.revision.get()))),
-    };
-    found.during("look up an update")
+/// What becomes of the candidates, by their index.
+#[derive(Default)]
+struct Checked {
+    enter: Vec<usize>,
+    wait: Vec<(usize, String)>,
+    refuse: Vec<(usize, String)>,
+}
+
+/// Checks the candidates against each other and the catalog.
+fn check(tx: &Transaction<'_>, candidates: &[Staged], records: &[ScanRecord]) -> Result<Checked, StoreError> {
+    let known = KnownCatalog::new(tx)?;
+    let set: Vec<Candidate<'_>> = candidates
+        .iter()
+        .zip(records)
+        .map(|(staged, record)| Candidate { source: &staged.source, record, content: staged.content })
+        .collect();
+    let verdicts = check_set(&set, &known);
+    known.check()?;
+    let mut checked = Checked::default();
+    for (index, verdict) in verdicts.into_iter().enumerate() {
+        match verdict {
+            Verdict::Added | Verdict::Revised => checked.enter.push(index),
+            Verdict::Unchanged => {}
+            // Only what others can still bring is worth waiting for.
+            Verdict::Refused(
+                problem @ (Problem::MissingPrerequisite { .. } | Problem::MissingBundled { .. }),
+            ) => {
+                checked.wait.push((index, problem.to_string()));
+            }
+            Verdict::Refused(problem) => checked.refuse.push((index, problem.to_string())),
+        }
+    }
+    Ok(checked)
+}
+
+fn refusal(staged: &Staged, reason: String) -> Quarantined {
+    Quarantined {
+        source: staged.source.to_string(),
+        update: Some(staged.identity.update),
+        revision: Some(staged.identity.revision),
+        reason,
+    }
 }
 
 fn declared_file(tx: &Transaction<'_>, sha1: Sha1Digest) -> Result<Option<Declared>, StoreError> {

@@ -5,8 +5,8 @@ mod commit;
 mod files;
 mod fragments;
 mod import;
+mod known;
 mod quarantine;
-mod resolve;
 mod revisions;
 mod search;
 mod shelf;
@@ -18,6 +18,7 @@ pub use fragments::RevisionFragments;
 pub use import::{ImportReport, Importer, PreparedRevision, Quarantined};
 pub use quarantine::QuarantineEntry;
 pub use revisions::{CatalogSize, StoredRevision};
+pub(crate) use search::LARGEST_PAGE;
 pub use search::{
     ApprovalFilter, CategoryRow, RevisionRow, StateCounts, UpdateDetails, UpdatePage, UpdateQuery, UpdateRow,
 };

@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn a_declared_file_is_held_under_its_digest_and_found_again_after_a_restart() {
         let dir = tempfile::tempdir().unwrap();
-        let store = ContentStore::open(dir.path()).unwrap();
+        let store = ContentStore::load(dir.path()).unwrap();
         let bytes = vec![7_u8; CHUNK + 3];
         let done = store
             .ingest("p.cab", &mut bytes.as_slice(), now(), |_| Ok(Some(declared(&bytes))), &mut |_| {})
@@ -177,11 +177,11 @@ mod tests {
         let path = dir.path().join("Content").join(&hex[38..]).join(format!("{hex}.cab"));
         assert_eq!(fs::read(&path).unwrap(), bytes);
 
-        let again = ContentStore::open(dir.path()).unwrap();
+        let again = ContentStore::load(dir.path()).unwrap();
         let held = again.held(done.sha1).unwrap();
         assert_eq!(held, Held { extension: "cab".into(), size: bytes.len() as u64, verified: now() });
         let mut read = Vec::new();
-        again.open_file(done.sha1).unwrap().unwrap().file.read_to_end(&mut read).unwrap();
+        again.open(done.sha1).unwrap().unwrap().file.read_to_end(&mut read).unwrap();
         assert_eq!(read, bytes);
         let second = again
             .ingest("p.cab", &mut bytes.as_slice(), now(), |_| Ok(Some(declared(&bytes))), &mut |_| {})
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn files_that_break_their_declaration_never_appear() {
         let dir = tempfile::tempdir().unwrap();
-        let store = ContentStore::open(dir.path()).unwrap();
+        let store = ContentStore::load(dir.path()).unwrap();
         let good = declared(b"content");
         let longer = Expected { size: 8, ..good.clone() };
         let other = Expected { sha256: Some(Sha256Digest([1; 32])), ..good };
@@ -219,7 +219,7 @@ mod tests {
             }
         }
         let dir = tempfile::tempdir().unwrap();
-        let store = ContentStore::open(dir.path()).unwrap();
+        let store = ContentStore::load(dir.path()).unwrap();
         let broken = store.ingest("x", &mut Broken(false), now(), |_| Ok(None), &mut |_| {});
         assert!(matches!(broken, Err(StoreError::ContentSource { after: 5, .. })));
         assert!(files_under(dir.path()).is_empty());
@@ -235,7 +235,7 @@ mod tests {
         fs::write(root.join("AB").join("readme.txt"), b"not ours").unwrap();
         // Right name, wrong folder: it was not put there by us.
         fs::write(root.join("AB").join(format!("{}.cab", "00".repeat(20))), b"misplaced").unwrap();
-        let store = ContentStore::open(dir.path()).unwrap();
+        let store = ContentStore::load(dir.path()).unwrap();
         assert_eq!(store.totals(), (0, 0));
         assert!(fs::read_dir(root.join(INCOMING)).unwrap().next().is_none());
     }

@@ -50,7 +50,7 @@ pub struct ContentFile {
 
 impl ContentStore {
     /// Opens `Content` in the data folder: forgets files that were never finished and lists the rest.
-    pub(crate) fn open(data_dir: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn load(data_dir: &Path) -> Result<Self, StoreError> {
         let root = data_dir.join("Content");
         let incoming = root.join(INCOMING);
         fs::create_dir_all(&incoming).map_err(|e| StoreError::io("create", &incoming, e))?;
@@ -122,7 +122,7 @@ impl ContentStore {
     /// # Errors
     /// [`StoreError::Io`] when the file cannot be opened, [`StoreError::Corrupt`] when somebody changed
     /// its length behind our back.
-    pub fn open_file(&self, sha1: Sha1Digest) -> Result<Option<ContentFile>, StoreError> {
+    pub fn open(&self, sha1: Sha1Digest) -> Result<Option<ContentFile>, StoreError> {
         let Some(held) = self.held(sha1) else { return Ok(None) };
         let path = place(&self.root, sha1, &held.extension);
         let file = File::open(&path).map_err(|e| StoreError::io("open", &path, e))?;

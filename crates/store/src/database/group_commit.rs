@@ -191,7 +191,7 @@ mod tests {
             .map(|_| {
                 let db = Arc::clone(&db);
                 std::thread::spawn(move || {
-                    (0..20).map(|_| db.write(|tx| next_anchor(tx)).unwrap().0).collect::<Vec<_>>()
+                    (0..20).map(|_| db.write(next_anchor).unwrap().0).collect::<Vec<_>>()
                 })
             })
             .collect();
@@ -211,7 +211,7 @@ mod tests {
             Err(StoreError::IdsExhausted { what: "test ids" })
         });
         assert!(matches!(failed, Err(StoreError::IdsExhausted { .. })));
-        db.write(|tx| next_anchor(tx)).unwrap();
+        db.write(next_anchor).unwrap();
         let rows: i64 = db
             .read(|c| {
                 c.query_row("SELECT count(*) FROM config WHERE name = 'half'", [], |r| r.get(0))

@@ -1,0 +1,14 @@
+//! Store: the computers that ask this server: who they are, where they belong, what they reported.
+
+mod contacts;
+mod directory;
+mod events;
+mod list;
+mod status;
+
+pub use contacts::Contact;
+pub(crate) use contacts::Contacts;
+pub use directory::{ComputerGroups, Registration, Targeting};
+pub use events::{EventBatch, Recorded, ReportedEvent, StoredEvent};
+pub use list::{Computer, ComputerFilter, ComputerPage};
+pub use status::ComputerState;
