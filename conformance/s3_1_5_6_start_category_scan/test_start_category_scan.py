@@ -22,8 +22,13 @@ def test_categories_must_be_present(stranger):
 
 
 @pytest.mark.spec("3.1.5.6")
-def test_no_category_is_no_preference(stranger):
-    assert stranger.start_category_scan([]) == ([], [])
+def test_an_empty_list_is_no_preference_or_counts_as_missing(stranger):
+    """The text does not say which; no server was seen with one."""
+    reply = stranger.call(CLIENT, "StartCategoryScan", "<requestedCategories/>")
+    if reply.fault is None:
+        assert len(reply.result()) == 0
+    else:
+        assert reply.fault.error_code == "InvalidParameters"
 
 
 @pytest.mark.spec("3.1.5.6")
@@ -100,6 +105,10 @@ class TestGroups:
     def test_what_stands_before_a_forbidden_group_is_cleared_and_errors_stay(self, stranger, bench):
         wanted = [(0, bench["product"].id), (1, UNKNOWN), (2, bench["security"].id)]
         assert stranger.start_category_scan(wanted) == ([], [UNKNOWN])
+
+    def test_a_family_or_a_company_is_not_a_product(self, stranger, bench):
+        for name in ("family", "company"):
+            assert stranger.start_category_scan([(0, bench["product"].id), (1, bench[name].id)]) == ([], [])
 
     def test_an_update_is_not_a_category(self, stranger, bench):
         """The server recognizes no category of that id."""
