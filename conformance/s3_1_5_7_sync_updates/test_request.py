@@ -3,33 +3,9 @@
 import pytest
 
 from conformance.judging import assert_fault
-from conformance.wire.answers import children
+from conformance.wire.answers import DEPLOYMENT_ORDER, SYNC_ORDER, children
 from conformance.wire.client import Computer, cookie_markup, device
 from conformance.wire.soap import CLIENT
-
-ORDER = [
-    "NewUpdates",
-    "OutOfScopeRevisionIDs",
-    "ChangedUpdates",
-    "Truncated",
-    "NewCookie",
-    "DeployedOutOfScopeRevisionIds",
-    "DriverSyncNotNeeded",
-]
-DEPLOYMENT_ORDER = [
-    "ID",
-    "Action",
-    "Deadline",
-    "IsAssigned",
-    "LastChangeTime",
-    "DownloadPriority",
-    "HardwareIds",
-    "AutoSelect",
-    "AutoDownload",
-    "SupersedenceBehavior",
-    "FlagBitmask",
-    "ClientBehaviors",
-]
 
 
 @pytest.mark.spec("3.1.5.7")
@@ -52,7 +28,7 @@ def test_the_answer_keeps_the_order_of_the_definition(scanned):
     computer, scan = scanned
     for parameters in ({}, {"other": sorted(scan.updates)}, {"installed": sorted(scan.installed)}):
         names = children(computer.sync(**parameters).node)
-        assert names == [name for name in ORDER if name in names]
+        assert names == [name for name in SYNC_ORDER if name in names]
         assert {"Truncated", "NewCookie"} <= set(names)
 
 

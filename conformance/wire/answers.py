@@ -8,6 +8,32 @@ from lxml import etree
 from .soap import local
 
 
+# The children of SyncInfo and of Deployment in the order of their types (MS-WUSP 2.2.2.2.4).
+SYNC_ORDER = [
+    "NewUpdates",
+    "OutOfScopeRevisionIDs",
+    "ChangedUpdates",
+    "Truncated",
+    "NewCookie",
+    "DeployedOutOfScopeRevisionIds",
+    "DriverSyncNotNeeded",
+]
+DEPLOYMENT_ORDER = [
+    "ID",
+    "Action",
+    "Deadline",
+    "IsAssigned",
+    "LastChangeTime",
+    "DownloadPriority",
+    "HardwareIds",
+    "AutoSelect",
+    "AutoDownload",
+    "SupersedenceBehavior",
+    "FlagBitmask",
+    "ClientBehaviors",
+]
+
+
 def children(node: etree._Element) -> list[str]:
     """The names of the children, in order."""
     return [local(child) for child in node]

@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from conformance.s3_1_5_7_sync_updates.test_request import DEPLOYMENT_ORDER, ORDER
-from conformance.wire.answers import Sync, children
+from conformance.wire.answers import DEPLOYMENT_ORDER, SYNC_ORDER, Sync, children
 from conformance.wire.http import Answer
 from conformance.wire.soap import CLIENT, SOAP11, Reply
 
@@ -36,7 +35,7 @@ def test_every_recorded_answer_is_read_as_a_result(parts):
 def test_recorded_scans_keep_the_order_the_suite_asks_for(parts):
     (node,) = reply(parts).result()
     names = children(node)
-    assert names == [name for name in ORDER if name in names]
+    assert names == [name for name in SYNC_ORDER if name in names]
     for update in Sync(node).new:
         assert children(update.node) == ["ID", "Deployment", "IsLeaf", "Xml"]
         found = children(update.deployment)
