@@ -4,11 +4,11 @@ by one follow, with a catalog of our own."""
 from dataclasses import replace
 
 import pytest
+from tests.support.documents import bundle, software
 
 from conformance.hooks import eventually
 from conformance.wire.answers import Update
 from conformance.wire.client import Computer
-from tests.support.documents import bundle, software
 
 
 def ids(updates: list[Update]) -> set[int]:

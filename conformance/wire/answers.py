@@ -7,7 +7,6 @@ from lxml import etree
 
 from .soap import local
 
-
 # The children of SyncInfo and of Deployment in the order of their types (MS-WUSP 2.2.2.2.4).
 SYNC_ORDER = [
     "NewUpdates",

@@ -48,6 +48,7 @@ class Bench:
         family = add("family", category(named("family"), "ProductFamily", [company.id], "Workbench family"))
         product = add("product", category(named("product"), "Product", [family.id], "Workbench"))
         anvil = add("anvil", category(named("anvil"), "Product", [family.id], "Anvil"))
+        add("quiet", category(named("quiet"), "Product", [family.id], "A product without updates"))
         security = add("security", category(named("security"), "UpdateClassification", title="Security Updates"))
         tools = add("tools", category(named("tools"), "UpdateClassification", title="Tools"))
         belongs = [[product.id], [security.id]]
