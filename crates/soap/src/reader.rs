@@ -326,12 +326,7 @@ impl<'a> XmlReader<'a> {
                 return Err(self.malformed(&format!("the prefix `{prefix}` is not declared")));
             }
         }
-        self.nil = memchr::memmem::find(tag.attributes_raw().as_bytes(), b"nil").is_some()
-            && tag.attributes().filter_map(Result::ok).any(|attribute| {
-                attribute.key.local_name().into_inner() == "nil"
-                    && attribute.key.prefix().is_some()
-                    && matches!(attribute.value.trim(), "true" | "1")
-            });
+        self.nil = !tag.attributes_raw().is_empty() && is_nil(tag);
         Ok(Step::Open)
     }
 
@@ -374,4 +369,13 @@ impl<'a> XmlReader<'a> {
     pub(crate) fn malformed(&self, reason: &str) -> DecodeError {
         DecodeError::Malformed { offset: self.inner.buffer_position(), reason: reason.to_owned() }
     }
+}
+
+/// `xsi:nil` under whatever prefix.
+fn is_nil(tag: &BytesStart<'_>) -> bool {
+    tag.attributes().filter_map(Result::ok).any(|attribute| {
+        attribute.key.local_name().into_inner() == "nil"
+            && attribute.key.prefix().is_some()
+            && matches!(attribute.value.trim(), "true" | "1")
+    })
 }

@@ -53,6 +53,10 @@ pub struct AnswerWriter {
 /// pass [`xpress::MAX_BLOCK`].
 const LONGEST_STORED: usize = 4096;
 
+/// What the four numbers of nearly every deployment are.
+const USUAL_NUMBERS: &str =
+    "<AutoSelect>0</AutoSelect><AutoDownload>0</AutoDownload><SupersedenceBehavior>0</SupersedenceBehavior>";
+
 impl AnswerWriter {
     /// For SyncUpdates.
     #[must_use]
@@ -131,14 +135,13 @@ impl AnswerWriter {
         self.list_is_open = true;
         self.put("<UpdateInfo><ID>");
         self.number(revision.get());
-        self.put("</ID>");
+        self.put("</ID><Deployment><ID>");
         self.deployment(deployment);
         self.put(if is_leaf { "<IsLeaf>true</IsLeaf>" } else { "<IsLeaf>false</IsLeaf>" });
     }
 
-    /// Writes what [`Deployment`]'s own writer does, without its detours.
+    /// Writes what [`Deployment`]'s own writer does from the first id on, without its detours.
     fn deployment(&mut self, deployment: &Deployment) {
-        self.put("<Deployment><ID>");
         self.number(deployment.id.get());
         self.put("</ID><Action>");
         self.put(deployment.action.as_str());
@@ -174,9 +177,13 @@ impl AnswerWriter {
             ("SupersedenceBehavior", deployment.supersedence_behavior),
             ("FlagBitmask", deployment.flag_bitmask),
         ];
-        for (name, number) in numbers {
-            if let Some(number) = number {
-                self.element(name, itoa::Buffer::new().format(number));
+        if numbers.map(|(_, number)| number) == [Some(0), Some(0), Some(0), None] {
+            self.put(USUAL_NUMBERS);
+        } else {
+            for (name, number) in numbers {
+                if let Some(number) = number {
+                    self.element(name, itoa::Buffer::new().format(number));
+                }
             }
         }
         self.put("</Deployment>");
