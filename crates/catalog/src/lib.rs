@@ -8,6 +8,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+pub mod applicability;
 pub mod compose;
 pub mod consistency;
 pub mod document;

@@ -12,7 +12,7 @@ use sluicegate_terms::{
 };
 
 #[path = "parse_driver.rs"]
-mod driver;
+pub(crate) mod driver;
 
 /// Most clauses, alternatives, superseded updates, files, texts or drivers of one document, each.
 pub(crate) const MAX_ITEMS: usize = 100_000;
@@ -322,7 +322,9 @@ fn bounded(element: Element<'_>, what: &'static str, count: usize) -> Result<(),
 }
 
 fn named<'t>(parent: Option<Element<'t>>, name: &'static str) -> impl Iterator<Item = Element<'t>> {
-    parent.into_iter().flat_map(Element::children).filter(move |child| child.local() == name)
+    // In fragments the names of driver metadata have a letter.
+    let bare = move |child: &Element<'t>| child.local().strip_prefix("d.").unwrap_or(child.local()) == name;
+    parent.into_iter().flat_map(Element::children).filter(bare)
 }
 
 fn required<'t>(parent: Element<'t>, name: &'static str) -> Result<Element<'t>, CatalogError> {

@@ -16,7 +16,8 @@ pub(super) fn entries(root: Element<'_>) -> Result<Vec<DriverEntry>, CatalogErro
     Ok(out)
 }
 
-fn entry(element: Element<'_>) -> Result<DriverEntry, CatalogError> {
+/// One `WindowsDriverMetaData`, of a document or a Core fragment.
+pub(crate) fn entry(element: Element<'_>) -> Result<DriverEntry, CatalogError> {
     let hardware_id = attribute(element, "HardwareID")?;
     // The schema allows 200 characters.
     if hardware_id.is_empty() || hardware_id.chars().count() > 200 {
