@@ -3,6 +3,7 @@
 //! not bound. Time and nonces are given, so this module is a pure function of its input.
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use sluicegate_scan::ProtocolVersion;
 use sluicegate_terms::{Anchor, ComputerId, GroupId, Guid, Timestamp};
 use std::fmt;
 
@@ -28,28 +29,6 @@ pub enum CookieKind {
     Client = 2,
 }
 
-/// The client protocol version a client named in GetCookie, for example 2.90 (observed) or 1.8.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-pub struct ClientVersion {
-    /// The part before the dot.
-    pub major: u16,
-    /// The part after the dot.
-    pub minor: u16,
-}
-
-impl ClientVersion {
-    /// Reads a two-part version string (MS-WUSP 3.1.5.2, 3.1.5.4); `None` for any other shape.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (major, minor) = text.trim().split_once('.')?;
-        let number = |part: &str| {
-            let digits = (1..=5).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
-            if digits { part.parse::<u16>().ok() } else { None }
-        };
-        Some(Self { major: number(major)?, minor: number(minor)? })
-    }
-}
-
 /// What a cookie says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cookie {
@@ -64,7 +43,7 @@ pub struct Cookie {
     /// Counts changes of where content is; the client's cached file locations are of this count.
     pub locations: u32,
     /// The client protocol version.
-    pub protocol: ClientVersion,
+    pub protocol: ProtocolVersion,
     /// Which client.
     pub computer: ComputerId,
     /// The groups whose deployments the client was last told.
@@ -73,6 +52,8 @@ pub struct Cookie {
     pub software: Anchor,
     /// Up to where the client has seen driver changes.
     pub drivers: Anchor,
+    /// Up to where the client has seen changes of the printer catalog.
+    pub printers: Anchor,
 }
 
 /// Why a cookie is not accepted.
@@ -174,7 +155,7 @@ fn encode(cookie: &Cookie) -> Option<Vec<u8>> {
     let name = cookie.computer.as_str().as_bytes();
     let name_len = u16::try_from(name.len()).ok()?;
     let groups_len = u8::try_from(cookie.groups.len()).ok().filter(|n| usize::from(*n) <= MAX_GROUPS)?;
-    let mut out = Vec::with_capacity(80 + name.len() + 16 * cookie.groups.len());
+    let mut out = Vec::with_capacity(96 + name.len() + 16 * cookie.groups.len());
     out.extend_from_slice(&cookie.issued.ticks().to_le_bytes());
     out.extend_from_slice(&cookie.expires.ticks().to_le_bytes());
     out.extend_from_slice(cookie.server.as_bytes());
@@ -184,6 +165,7 @@ fn encode(cookie: &Cookie) -> Option<Vec<u8>> {
     out.extend_from_slice(&cookie.protocol.minor.to_le_bytes());
     out.extend_from_slice(&cookie.software.0.to_le_bytes());
     out.extend_from_slice(&cookie.drivers.0.to_le_bytes());
+    out.extend_from_slice(&cookie.printers.0.to_le_bytes());
     out.extend_from_slice(&name_len.to_le_bytes());
     out.extend_from_slice(name);
     out.push(groups_len);
@@ -221,10 +203,13 @@ fn decode(bytes: &[u8]) -> Option<Cookie> {
     let server = Guid::from_bytes(from.array()?);
     let config_changed = from.time()?;
     let locations = u32::from_le_bytes(from.array()?);
-    let protocol =
-        ClientVersion { major: u16::from_le_bytes(from.array()?), minor: u16::from_le_bytes(from.array()?) };
+    let protocol = ProtocolVersion {
+        major: u16::from_le_bytes(from.array()?),
+        minor: u16::from_le_bytes(from.array()?),
+    };
     let software = Anchor(u64::from_le_bytes(from.array()?));
     let drivers = Anchor(u64::from_le_bytes(from.array()?));
+    let printers = Anchor(u64::from_le_bytes(from.array()?));
     let name_len = usize::from(u16::from_le_bytes(from.array()?));
     let computer = std::str::from_utf8(from.slice(name_len)?).ok()?.parse().ok()?;
     let [count] = from.array()?;
@@ -246,6 +231,7 @@ fn decode(bytes: &[u8]) -> Option<Cookie> {
         groups,
         software,
         drivers,
+        printers,
     })
 }
 
@@ -270,11 +256,12 @@ mod tests {
             server: SERVER,
             config_changed: noon().plus_seconds(-5),
             locations: 3,
-            protocol: ClientVersion { major: 2, minor: 90 },
+            protocol: ProtocolVersion { major: 2, minor: 90 },
             computer: "e1da06a3-5601-43c9-bac3-52d5db701494".parse().unwrap(),
             groups: vec![GroupId::ALL_COMPUTERS, GroupId::UNASSIGNED_COMPUTERS],
             software: Anchor(u64::MAX),
             drivers: Anchor(12),
+            printers: Anchor(0),
         }
     }
 
@@ -324,14 +311,5 @@ mod tests {
         let mut cookie = sample();
         cookie.groups = vec![GroupId::ALL_COMPUTERS; MAX_GROUPS + 1];
         assert!(seal(&key(), CookieKind::Client, &cookie, [1; 12]).is_none());
-    }
-
-    #[test]
-    fn versions_have_two_parts() {
-        assert_eq!(ClientVersion::parse("2.90"), Some(ClientVersion { major: 2, minor: 90 }));
-        assert!(ClientVersion::parse("1.8") < ClientVersion::parse("1.20"));
-        for bad in ["", "2", "2.", ".9", "2.9.0", "a.b", "-1.0", "2.999999"] {
-            assert_eq!(ClientVersion::parse(bad), None, "{bad}");
-        }
     }
 }

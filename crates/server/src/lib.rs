@@ -7,9 +7,23 @@ pub mod admission;
 pub mod clock;
 pub mod content;
 pub mod cookie;
-
-mod options;
+pub mod directory;
 pub mod random;
+pub mod routes;
+pub mod settings;
+pub mod telemetry;
 pub mod transport;
 
+mod admin;
+mod contacts;
+mod endpoint;
+mod health;
+mod inventory;
+mod options;
+mod publisher;
+mod server;
+mod services;
+mod state;
+
 pub use options::{Limits, ServerOptions};
+pub use server::{Running, Server, StartError};

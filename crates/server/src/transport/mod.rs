@@ -4,6 +4,6 @@
 pub mod body;
 pub mod coding;
 pub mod listen;
-mod panics;
+pub(crate) mod panics;
 pub mod request;
 mod stall;

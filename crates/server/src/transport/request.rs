@@ -1,11 +1,13 @@
 //! Reading a request's body: bounded in size and time before anything looks at it, decompressed
 //! within a bound too.
 
+use crate::transport::coding::Coding;
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use sluicegate_soap::{gzip, xpress};
 use std::time::Duration;
 
 /// Why a body could not be had.
@@ -99,4 +101,24 @@ async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, BodyError> {
     whole.extend_from_slice(&first);
     whole.extend_from_slice(&rest);
     Ok(whole.freeze())
+}
+
+/// Undoes a request's coding, to at most `limit` bytes.
+///
+/// # Errors
+/// [`BodyError::TooLarge`], [`BodyError::Damaged`].
+pub fn decode(body: Bytes, coding: Coding, limit: usize) -> Result<Bytes, BodyError> {
+    let damaged = |reason: String| BodyError::Damaged { coding: coding.name(), reason };
+    match coding {
+        Coding::Identity => Ok(body),
+        Coding::Gzip => match gzip::decode(&body, limit) {
+            Ok(plain) => Ok(plain.into()),
+            Err(gzip::GzipError::TooLarge { limit }) => Err(BodyError::TooLarge { limit }),
+            Err(error) => Err(damaged(error.to_string())),
+        },
+        Coding::Xpress => match xpress::decompress(&body, limit) {
+            Ok(plain) => Ok(plain.into()),
+            Err(error) => Err(damaged(error.to_string())),
+        },
+    }
 }

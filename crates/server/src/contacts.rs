@@ -1,0 +1,80 @@
+//! The traffic between the directory in memory and the store: a computer is read when it is first heard
+//! of, and what was heard is written back every few seconds, away from the requests.
+
+use crate::directory::Known;
+use crate::services::Failure;
+use crate::state::App;
+use sluicegate_store::{Contact, StoreError};
+use sluicegate_terms::ComputerId;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How often contacts are written down.
+const EVERY: Duration = Duration::from_secs(3);
+
+/// What is known of a computer: from memory, or once from the store.
+pub(crate) async fn known(app: &App, id: &ComputerId) -> Result<Known, Failure> {
+    if let Some(known) = app.directory.get(id) {
+        return Ok(known);
+    }
+    let (store, wanted) = (app.store.clone(), id.clone());
+    let belongs = tokio::task::spawn_blocking(move || store.groups_of(&wanted))
+        .await
+        .map_err(|error| Failure::Internal(format!("reading a computer's groups failed: {error}")))??;
+    let targeting = app.settings.load().targeting.into();
+    Ok(app.directory.put(id.clone(), belongs, targeting, &app.store.decisions().groups))
+}
+
+/// Reads a computer again, after its groups or registration changed.
+pub(crate) async fn reread(app: &App, id: &ComputerId) -> Result<Known, Failure> {
+    app.directory.forget(id);
+    known(app, id).await
+}
+
+/// Takes in what a computer says about itself at the start of a handshake, and answers where it belongs.
+pub(crate) async fn introduce(app: &App, contact: Contact) -> Result<Known, Failure> {
+    let id = contact.computer.clone();
+    let (store, wanted) = (app.store.clone(), id.clone());
+    // Noting may write thousands of gathered notes, so it is not for the async workers.
+    let belongs = tokio::task::spawn_blocking(move || {
+        store.touch(contact)?;
+        store.groups_of(&wanted)
+    })
+    .await
+    .map_err(|error| Failure::Internal(format!("noting a computer failed: {error}")))??;
+    let targeting = app.settings.load().targeting.into();
+    Ok(app.directory.put(id, belongs, targeting, &app.store.decisions().groups))
+}
+
+/// Writes back what was heard until told to stop, and once more then.
+pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    loop {
+        let stopping = tokio::select! {
+            _ = stop.wait_for(|stopping| *stopping) => true,
+            () = tokio::time::sleep(EVERY) => false,
+        };
+        let writer = Arc::clone(&app);
+        match tokio::task::spawn_blocking(move || write_back(&writer)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(cause = %error, "contacts could not be written; they are kept"),
+            Err(error) => tracing::error!(cause = %error, "writing contacts failed"),
+        }
+        if stopping {
+            return;
+        }
+    }
+}
+
+/// Writes down everything heard so far.
+pub(crate) fn write_back(app: &App) -> Result<(), StoreError> {
+    for (computer, heard) in app.directory.take_heard() {
+        if let Some(at) = heard.contact {
+            app.store.touch(Contact { synced: false, ..Contact::new(computer.clone(), at) })?;
+        }
+        if let Some(at) = heard.sync {
+            app.store.touch(Contact { synced: true, ..Contact::new(computer, at) })?;
+        }
+    }
+    app.store.flush_contacts()
+}

@@ -1,0 +1,129 @@
+//! The publisher: whenever catalog or decisions change, it compiles a snapshot away from the async workers
+//! and puts it in the place of the last one. A scan that has begun keeps the snapshot it began with; a
+//! snapshot that cannot be compiled is never published.
+
+use crate::state::App;
+use serde::Serialize;
+use sluicegate_scan::{CompileError, RevisionInput, Snapshot, SnapshotBuilder};
+use sluicegate_store::{Cores, Store, StoreError};
+use sluicegate_terms::{Anchor, Timestamp};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// Changes are looked for at least this often, should a ring have been missed.
+const POLL: Duration = Duration::from_secs(5);
+
+/// After a failure it is tried again so often; the cause may be a passing one.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// A snapshot in service, with the bytes that belong to it.
+#[derive(Debug)]
+pub(crate) struct Published {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) cores: Arc<Cores>,
+    /// When it was compiled.
+    pub(crate) at: Timestamp,
+    /// How long that took.
+    pub(crate) took: Duration,
+}
+
+/// How publishing goes, for `/healthz`.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct PublisherHealth {
+    /// Why the newest state is not in service, if it is not.
+    pub(crate) failure: Option<String>,
+    /// Since which moment.
+    pub(crate) failing_since: Option<String>,
+    /// Snapshots published since the start.
+    pub(crate) published: u64,
+}
+
+/// Why a snapshot could not be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PublishError {
+    /// The store could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The data contradicts itself.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// The task itself failed.
+    #[error("compiling the snapshot failed: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// Compiles the present state.
+pub(crate) fn compile(store: &Store, now: Timestamp) -> Result<Published, PublishError> {
+    let started = Instant::now();
+    // The anchor is read first: what is committed while we read is at worst in the snapshot before
+    // clients are told of its anchor, and then told again.
+    let anchor = store.anchor();
+    let decisions = store.decisions();
+    let mut builder = SnapshotBuilder::new(anchor);
+    store.for_each_revision(|revision| {
+        builder.revision(RevisionInput {
+            id: revision.id,
+            record: revision.record,
+            core_escaped_len: revision.core_escaped_len,
+            core_token: revision.core.token(),
+            arrived: revision.arrived,
+            arrived_at: revision.arrived_at,
+            leaf_changed: revision.leaf_changed,
+        });
+        Ok::<_, StoreError>(())
+    })?;
+    // After the revisions: every one that was read has its bytes here.
+    let cores = store.cores();
+    builder.decisions(&decisions);
+    let snapshot = builder.finish()?;
+    Ok(Published { snapshot, cores, at: now, took: started.elapsed() })
+}
+
+/// Publishes changes until told to stop.
+pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut wait = POLL;
+    loop {
+        let served = app.published.load().as_ref().map(|published| published.snapshot.anchor());
+        if served != Some(app.store.anchor()) {
+            wait = if publish(&app, served).await { POLL } else { RETRY };
+        }
+        tokio::select! {
+            _ = stop.wait_for(|stopping| *stopping) => return,
+            () = app.changed.notified() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// Publishes the present state; `false` when it cannot be compiled.
+async fn publish(app: &Arc<App>, served: Option<Anchor>) -> bool {
+    let now = app.clock.now();
+    let store = app.store.clone();
+    let compiled = tokio::task::spawn_blocking(move || compile(&store, now)).await;
+    match compiled.map_err(PublishError::from).and_then(|outcome| outcome) {
+        Ok(published) => {
+            for left_out in published.snapshot.left_out() {
+                tracing::warn!(revision = %left_out.revision, cause = %left_out, "a revision is left out of scans");
+            }
+            tracing::info!(
+                anchor = %published.snapshot.anchor(),
+                revisions = published.snapshot.len(),
+                millis = u64::try_from(published.took.as_millis()).unwrap_or(u64::MAX),
+                "snapshot published"
+            );
+            app.published.store(Some(Arc::new(published)));
+            let mut health = app.publisher.lock();
+            *health = PublisherHealth { published: health.published + 1, ..PublisherHealth::default() };
+            true
+        }
+        Err(error) => {
+            let serving = served.map_or_else(|| "none".to_owned(), |anchor| anchor.to_string());
+            tracing::error!(cause = %error, serving, "the newest state cannot be published; the last good one serves on");
+            let mut health = app.publisher.lock();
+            health.failure = Some(error.to_string());
+            health.failing_since.get_or_insert_with(|| now.iso());
+            false
+        }
+    }
+}

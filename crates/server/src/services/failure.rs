@@ -1,0 +1,154 @@
+//! Why a SOAP request fails, and the fault that says so: every ErrorCode of MS-WUSP 2.2.2.4 is made
+//! here and nowhere else, from the situation that the specification names for it.
+
+use crate::admission::Busy;
+use crate::cookie::CookieError;
+use crate::random::NoRandomness;
+use sluicegate_soap::DecodeError;
+use sluicegate_soap::fault::{ErrorCode, FaultCode};
+use sluicegate_store::StoreError;
+use sluicegate_terms::{Anchor, ComputerId, Timestamp};
+
+/// Why a request fails. Displays as the cause for the log; the client gets only what its fault has room for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// A cookie that cannot be used.
+    #[error(transparent)]
+    Cookie(#[from] CookieError),
+    /// No cookie where one must be.
+    #[error("the request has no cookie")]
+    NoCookie,
+    /// The cookie knows changes that this server does not: it was set back to an earlier state.
+    #[error(
+        "the cookie has seen change {seen}, but this server's last one is {last}; was it restored from a backup?"
+    )]
+    SetBack {
+        /// What the cookie has seen.
+        seen: Anchor,
+        /// The newest change here.
+        last: Anchor,
+    },
+    /// The configuration changed since the client's GetConfig.
+    #[error("the client knows the configuration of {known}; it changed at {changed}")]
+    ConfigChanged {
+        /// What the client knows.
+        known: Timestamp,
+        /// The truth.
+        changed: Timestamp,
+    },
+    /// The client must register first.
+    #[error("computer {0} is not registered")]
+    RegistrationRequired(ComputerId),
+    /// The client registers though it was told not to.
+    #[error("computers need not register here, as GetConfig says")]
+    RegistrationNotRequired,
+    /// A parameter breaks a rule.
+    #[error("parameter {name}: {reason}")]
+    Parameter {
+        /// Its path, as the fault's message has it.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A parameter could not even be read.
+    #[error(transparent)]
+    Unreadable(DecodeError),
+    /// The authorization cookie is not good.
+    #[error("the authorization cookie is not good: {0}")]
+    Authorization(String),
+    /// Content is elsewhere now.
+    #[error("the client knows content locations number {known}; they are number {now} now")]
+    FileLocationChanged {
+        /// What the client knows.
+        known: u32,
+        /// The truth.
+        now: u32,
+    },
+    /// No room for more work.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Nothing can be sealed.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+    /// Anything else that is our fault.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Failure {
+    /// A parameter that is wrong.
+    pub(crate) fn parameter(name: &'static str, reason: impl Into<String>) -> Self {
+        Self::Parameter { name, reason: reason.into() }
+    }
+
+    /// The fault: who erred, the code, and the message.
+    pub(crate) fn fault(&self) -> (FaultCode, ErrorCode, String) {
+        let client = |code| (FaultCode::Client, code, String::new());
+        match self {
+            Self::Cookie(CookieError::NotOurs(_)) | Self::NoCookie => client(ErrorCode::InvalidCookie),
+            Self::Cookie(CookieError::Expired(_)) => client(ErrorCode::CookieExpired),
+            Self::Cookie(CookieError::OtherServer(_)) | Self::SetBack { .. } => {
+                client(ErrorCode::ServerChanged)
+            }
+            Self::ConfigChanged { .. } => client(ErrorCode::ConfigChanged),
+            Self::RegistrationRequired(_) => client(ErrorCode::RegistrationRequired),
+            Self::RegistrationNotRequired => client(ErrorCode::RegistrationNotRequired),
+            Self::Parameter { name, .. } => {
+                (FaultCode::Client, ErrorCode::InvalidParameters, (*name).to_owned())
+            }
+            Self::Unreadable(error) => error.fault(),
+            Self::Authorization(_) => client(ErrorCode::InvalidAuthorizationCookie),
+            Self::FileLocationChanged { .. } => client(ErrorCode::FileLocationChanged),
+            Self::Busy(_) => (FaultCode::Server, ErrorCode::ServerBusy, String::new()),
+            Self::Store(_) | Self::Randomness(_) | Self::Internal(_) => {
+                (FaultCode::Server, ErrorCode::InternalServerError, String::new())
+            }
+        }
+    }
+
+    /// Seconds after which a busy server wants to be asked again.
+    pub(crate) fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::Busy(busy) => Some(busy.retry_after),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_code_has_its_situation() {
+        let computer: ComputerId = "c".parse().unwrap();
+        let cases = [
+            (Failure::NoCookie, ErrorCode::InvalidCookie),
+            (CookieError::NotOurs("x").into(), ErrorCode::InvalidCookie),
+            (
+                Failure::ConfigChanged { known: Timestamp::MIN, changed: Timestamp::MAX },
+                ErrorCode::ConfigChanged,
+            ),
+            (Failure::RegistrationRequired(computer), ErrorCode::RegistrationRequired),
+            (CookieError::OtherServer(sluicegate_terms::Guid::ZERO).into(), ErrorCode::ServerChanged),
+            (Failure::SetBack { seen: Anchor(9), last: Anchor(3) }, ErrorCode::ServerChanged),
+            (Failure::Internal("x".into()), ErrorCode::InternalServerError),
+            (CookieError::Expired(Timestamp::MIN).into(), ErrorCode::CookieExpired),
+            (Failure::parameter("globalIDs", "is missing"), ErrorCode::InvalidParameters),
+            (Failure::Authorization("x".into()), ErrorCode::InvalidAuthorizationCookie),
+            (Failure::RegistrationNotRequired, ErrorCode::RegistrationNotRequired),
+            (Busy { retry_after: 3 }.into(), ErrorCode::ServerBusy),
+            (Failure::FileLocationChanged { known: 1, now: 2 }, ErrorCode::FileLocationChanged),
+        ];
+        for code in ErrorCode::ALL {
+            assert!(cases.iter().any(|(_, made)| *made == code), "{code} is never made");
+        }
+        for (failure, code) in cases {
+            assert_eq!(failure.fault().1, code, "{failure}");
+        }
+        assert_eq!(Failure::parameter("globalIDs", "is missing").fault().2, "globalIDs");
+    }
+}
