@@ -39,6 +39,7 @@
 mod client;
 mod core_fragment;
 mod dice;
+mod digits;
 mod document;
 mod drivers;
 mod layout;

@@ -3,8 +3,8 @@
 
 use crate::Catalog;
 use crate::dice::{Dice, Topic};
+use crate::digits;
 use crate::layout::{Role, Subject};
-use core::fmt::Write as _;
 use sluicegate_terms::UpdateId;
 
 /// The sections of a revision; empty ones are left out.
@@ -76,34 +76,74 @@ fn fragment_length(dice: &mut Dice) -> usize {
     from + dice.below(to - from + 1)
 }
 
+/// A piece of a condition.
+enum Piece {
+    Text(&'static str),
+    /// Sixteen hexadecimal digits.
+    Long(u64),
+    /// Eight of them.
+    Short(u64),
+    Number(usize),
+}
+
 /// A condition that no simulated machine meets.
 fn condition(out: &mut String, dice: &mut Dice, earlier: usize) {
-    let (a, b, c) = (dice.next(), dice.below(100_000), dice.below(10_000));
-    // Writing to a String cannot fail.
-    let _ = match dice.below(5) {
-        0 => write!(
-            out,
-            "<b.FileVersion Path=\"system32\\{a:016x}.dll\" Csidl=\"36\" Comparison=\"GreaterThanOrEqualTo\" Version=\"10.0.{b:05}.{earlier}\" />"
-        ),
-        1 => write!(
-            out,
-            "<b.RegDword Key=\"HKEY_LOCAL_MACHINE\" Subkey=\"SOFTWARE\\Synthetic\\{:08x}\\Settings\" Value=\"V{c}\" Comparison=\"EqualTo\" Data=\"1\" />",
-            a >> 32
-        ),
-        2 => write!(
-            out,
-            "<b.FileVersionPrependRegSz Path=\"{:08x}.dll\" Comparison=\"GreaterThanOrEqualTo\" Version=\"4.{c}.{b:05}.{earlier}\" Key=\"HKEY_LOCAL_MACHINE\" Subkey=\"SOFTWARE\\Synthetic\\{:08x}\" Value=\"Location\" />",
-            a & 0xFFFF_FFFF,
-            a >> 32
-        ),
-        3 => write!(
-            out,
-            "<b.RegSzToVersion Key=\"HKEY_LOCAL_MACHINE\" Subkey=\"SOFTWARE\\Synthetic\\{:08x}\" Value=\"Version\" Comparison=\"GreaterThanOrEqualTo\" Data=\"{c}.{b}\" />",
-            a >> 32
-        ),
-        _ => write!(
-            out,
-            "<CbsPackageInstalledByIdentity PackageIdentity=\"Package_for_{a:016x}~31bf3856ad364e35~amd64~~10.0.{b:05}.{earlier}\" />"
-        ),
+    use Piece::{Long, Number, Short, Text};
+    let (a, b, c) = (dice.next(), Number(dice.below(100_000)), Number(dice.below(10_000)));
+    let earlier = Number(earlier);
+    let pieces: &[Piece] = match dice.below(5) {
+        0 => &[
+            Text("<b.FileVersion Path=\"system32\\"),
+            Long(a),
+            Text(".dll\" Csidl=\"36\" Comparison=\"GreaterThanOrEqualTo\" Version=\"10.0."),
+            b,
+            Text("."),
+            earlier,
+        ],
+        1 => &[
+            Text("<b.RegDword Key=\"HKEY_LOCAL_MACHINE\" Subkey=\"SOFTWARE\\Synthetic\\"),
+            Short(a),
+            Text("\\Settings\" Value=\"V"),
+            c,
+            Text("\" Comparison=\"EqualTo\" Data=\"1"),
+        ],
+        2 => &[
+            Text("<b.FileVersionPrependRegSz Path=\""),
+            Short(a),
+            Text(".dll\" Comparison=\"GreaterThanOrEqualTo\" Version=\"4."),
+            c,
+            Text("."),
+            b,
+            Text("."),
+            earlier,
+            Text("\" Key=\"HKEY_LOCAL_MACHINE\" Subkey=\"SOFTWARE\\Synthetic\\"),
+            Short(a >> 32),
+            Text("\" Value=\"Location"),
+        ],
+        3 => &[
+            Text("<b.RegSzToVersion Key=\"HKEY_LOCAL_MACHINE\" Subkey=\"SOFTWARE\\Synthetic\\"),
+            Short(a),
+            Text("\" Value=\"Version\" Comparison=\"GreaterThanOrEqualTo\" Data=\""),
+            c,
+            Text("."),
+            b,
+        ],
+        _ => &[
+            Text("<CbsPackageInstalledByIdentity PackageIdentity=\"Package_for_"),
+            Long(a),
+            Text("~31bf3856ad364e35~amd64~~10.0."),
+            b,
+            Text("."),
+            earlier,
+        ],
     };
+    for piece in pieces {
+        match *piece {
+            Text(text) => out.push_str(text),
+            Long(value) => digits::hex(out, value, 16),
+            Short(value) => digits::hex(out, value, 8),
+            Number(value) => digits::decimal(out, value, 1),
+        }
+    }
+    out.push_str("\" />");
 }
