@@ -48,19 +48,28 @@ pub struct Limits {
     pub elements: usize,
     /// Bytes of text in one element.
     pub text: usize,
-    /// Entries of one array.
+    /// Entries of one array of numbers or short texts.
     pub array: usize,
+    /// Entries of one array of structures, each of which takes far more memory than bytes on the wire.
+    pub records: usize,
 }
 
 impl Limits {
     /// For what agents send. A client that holds 100,000 revisions still fits; real servers refuse
     /// more than 400 `InstalledNonLeafUpdateIDs`, which is a limit of theirs and not of the protocol.
+    /// Devices, events and identities come by the hundred; 20,000 keep one request under some 20 MB.
     pub const REQUEST: Self =
-        Self { bytes: 8 << 20, depth: 32, elements: 500_000, text: 4 << 20, array: 250_000 };
+        Self { bytes: 8 << 20, depth: 32, elements: 500_000, text: 4 << 20, array: 250_000, records: 20_000 };
 
     /// For what servers send: Core fragments of 47 MB were seen (observed-behaviour 3.3).
-    pub const ANSWER: Self =
-        Self { bytes: 512 << 20, depth: 32, elements: 10_000_000, text: 256 << 20, array: 2_000_000 };
+    pub const ANSWER: Self = Self {
+        bytes: 512 << 20,
+        depth: 32,
+        elements: 10_000_000,
+        text: 256 << 20,
+        array: 2_000_000,
+        records: 1_000_000,
+    };
 }
 
 impl Default for Limits {

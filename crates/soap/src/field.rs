@@ -1,6 +1,7 @@
 //! SOAP: how a value is one element. Scalars and arrays here; the `message!` macro makes a structure
 //! from a list of elements in the order of the interface definition, read in any order.
 
+use crate::envelope::Limits;
 use crate::error::{DecodeError, Problem};
 use crate::reader::XmlReader;
 use crate::text::Text;
@@ -19,6 +20,10 @@ pub(crate) trait Field<'a>: Sized {
     }
     /// Reads the open element through its end tag.
     fn read(reader: &mut XmlReader<'a>) -> Result<Self, DecodeError>;
+    /// How many entries an array of these may have.
+    fn array_limit(limits: &Limits) -> usize {
+        limits.records
+    }
     /// Reads the entries of the open array element through its end tag.
     fn read_array(reader: &mut XmlReader<'a>, item: &str) -> Result<Vec<Self>, DecodeError> {
         let mut entries = Vec::new();
@@ -42,8 +47,9 @@ fn read_entries<'a, T: Field<'a>>(
             continue;
         }
         let entry = T::read(reader)?;
-        if out.len() >= reader.array_limit() {
-            return Err(reader.wrong(Problem::TooMany(reader.array_limit())));
+        let limit = T::array_limit(reader.limits());
+        if out.len() >= limit {
+            return Err(reader.wrong(Problem::TooMany(limit)));
         }
         out.push(entry);
     }
@@ -85,6 +91,9 @@ impl<'a> Field<'a> for Text<'a> {
 }
 
 impl<'a> Field<'a> for String {
+    fn array_limit(limits: &Limits) -> usize {
+        limits.array
+    }
     fn read(reader: &mut XmlReader<'a>) -> Result<Self, DecodeError> {
         Ok(reader.text()?.plain().into_owned())
     }
@@ -94,6 +103,9 @@ impl<'a> Field<'a> for String {
 }
 
 impl<'a> Field<'a> for i32 {
+    fn array_limit(limits: &Limits) -> usize {
+        limits.array
+    }
     fn read(reader: &mut XmlReader<'a>) -> Result<Self, DecodeError> {
         read_scalar(reader, |text| integer(text, "a whole number from -2147483648 to 2147483647"))
     }
@@ -103,8 +115,8 @@ impl<'a> Field<'a> for i32 {
             let rest = reader.rest().as_bytes();
             if rest.starts_with(b"<int>") {
                 // Eighteen bytes are an entry of six digits, what revision ids are like.
-                entries.reserve_exact((rest.len() / 18 + 1).min(reader.array_limit()));
-                let bytes = crate::ints::read_run(rest, reader.array_limit(), &mut entries);
+                entries.reserve_exact((rest.len() / 18 + 1).min(reader.limits().array));
+                let bytes = crate::ints::read_run(rest, reader.limits().array, &mut entries);
                 reader.resume_after(bytes, entries.len())?;
             }
         }
@@ -135,6 +147,9 @@ fn integer<T: core::str::FromStr>(text: &str, expected: &str) -> Result<T, Strin
 macro_rules! scalar {
     ($($type:ty, |$text:ident| $parse:expr, |$value:ident| $show:expr;)*) => { $(
         impl<'a> Field<'a> for $type {
+            fn array_limit(limits: &Limits) -> usize {
+                limits.array
+            }
             fn read(reader: &mut XmlReader<'a>) -> Result<Self, DecodeError> {
                 read_scalar(reader, |$text| $parse)
             }

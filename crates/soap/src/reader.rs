@@ -218,9 +218,9 @@ impl<'a> XmlReader<'a> {
         self.names.get(self.root..depth).unwrap_or_default().join(".")
     }
 
-    /// The entries an array may have, and an error when it has more.
-    pub(crate) fn array_limit(&self) -> usize {
-        self.limits.array
+    /// The limits in force.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The unread rest of the message.
@@ -371,9 +371,10 @@ impl<'a> XmlReader<'a> {
     }
 }
 
-/// `xsi:nil` under whatever prefix.
+/// `xsi:nil` under whatever prefix. Without the check for repeated names, whose time grows with the
+/// square of their number.
 fn is_nil(tag: &BytesStart<'_>) -> bool {
-    tag.attributes().filter_map(Result::ok).any(|attribute| {
+    tag.attributes().with_checks(false).filter_map(Result::ok).any(|attribute| {
         attribute.key.local_name().into_inner() == "nil"
             && attribute.key.prefix().is_some()
             && matches!(attribute.value.trim(), "true" | "1")

@@ -11,7 +11,8 @@ use sluicegate_soap::{
 };
 
 fn decode_as_everything(body: &[u8]) {
-    let limits = Limits { bytes: 1 << 20, depth: 20, elements: 10_000, text: 10_000, array: 1000 };
+    let limits =
+        Limits { bytes: 1 << 20, depth: 20, elements: 10_000, text: 10_000, array: 1000, records: 100 };
     let _ = Request::decode(body, Some("\"x/SyncUpdates\""), &limits).map_err(|error| error.to_string());
     let _ = Request::decode(body, None, &limits).map_err(|error| error.fault());
     let _ = reporting::Request::decode(body, None, &limits);

@@ -245,7 +245,7 @@ fn an_action_that_names_another_operation_is_refused() {
 
 #[test]
 fn every_limit_is_kept_and_named() {
-    let limits = Limits { bytes: 4000, depth: 12, elements: 60, text: 100, array: 20 };
+    let limits = Limits { bytes: 4000, depth: 12, elements: 60, text: 100, array: 20, records: 3 };
     let decode = |body: &str| Request::decode(body.as_bytes(), None, &limits).map(|_| ());
     let ids = |count: usize, spelling: &str| {
         sync(&format!("<InstalledNonLeafUpdateIDs>{}</InstalledNonLeafUpdateIDs>", spelling.repeat(count)))
@@ -269,6 +269,15 @@ fn every_limit_is_kept_and_named() {
         ));
         assert_eq!(decode(&both), Err(DecodeError::TooManyElements { limit: 60 }));
     }
+    let devices = |count: usize| sync(&format!("<SystemSpec>{}</SystemSpec>", "<Device/>".repeat(count)));
+    assert_eq!(decode(&devices(3)), Ok(()));
+    assert_eq!(
+        decode(&devices(4)),
+        Err(DecodeError::Parameter {
+            path: "parameters.SystemSpec".to_owned(),
+            problem: Problem::TooMany(3)
+        })
+    );
     let deep = sync(&format!("{}{}", "<a>".repeat(9), "</a>".repeat(9)));
     assert_eq!(decode(&deep), Err(DecodeError::TooDeep { limit: 12 }));
     let key = |text: &str| sync(&format!("<FeatureScoreMatchingKey>{text}</FeatureScoreMatchingKey>"));
@@ -277,4 +286,12 @@ fn every_limit_is_kept_and_named() {
         let error = decode(&key(&text)).unwrap_err();
         assert!(error.to_string().contains("FeatureScoreMatchingKey has more than 100 bytes"), "{error}");
     }
+}
+
+/// Comparing each attribute with all others would take minutes here.
+#[test]
+fn very_many_attributes_take_time_in_proportion() {
+    let attributes: String = (0..300_000).map(|n| format!(" a{n}=''")).collect();
+    let body = sync("").replace("<ExpressQuery>", &format!("<ExpressQuery{attributes}>"));
+    assert!(decode(&body).is_ok());
 }
