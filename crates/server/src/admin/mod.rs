@@ -1,9 +1,169 @@
-//! admin
+//! The admin API: JSON under `/api/v1`, for the holder of the token in the data folder. Everything here
+//! goes to the store away from the async workers; decisions are policy's.
+
+mod catalog;
+mod computers;
+mod config;
+mod error;
+mod framed;
+mod groups;
+mod import;
+mod input;
+mod status;
+mod updates;
+mod upload;
+
 use crate::state::App;
-use crate::transport::body::{Body, text};
-use http::{Request, Response, StatusCode};
+use crate::transport::body::Body;
+use error::AdminError;
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use input::Query;
+use serde_json::Value;
+use sluicegate_store::{Store, StoreError};
 use std::sync::Arc;
-pub(crate) async fn answer(_app: &Arc<App>, _rest: &str, _request: Request<Incoming>) -> Response<Body> {
-    text(StatusCode::NOT_FOUND, "x")
+use std::time::Duration;
+use subtle::ConstantTimeEq as _;
+
+/// Longest wait for a change to be in service before it is answered.
+const IN_SERVICE: Duration = Duration::from_secs(10);
+
+/// Answers a request to the admin API; `path` is what follows `/api/v1/`.
+pub(crate) async fn answer(app: &Arc<App>, path: &str, request: Request<Incoming>) -> Response<Body> {
+    let answered = match authorized(app, &request) {
+        true => dispatch(app, path, request).await,
+        false => Err(AdminError::unauthorized()),
+    };
+    answered.unwrap_or_else(|error| refuse(app, path, &error))
+}
+
+/// Compares the bearer token in constant time.
+fn authorized<B>(app: &App, request: &Request<B>) -> bool {
+    let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = given.and_then(|given| {
+        let (scheme, token) = given.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    token.is_some_and(|token| bool::from(token.as_bytes().ct_eq(app.store.admin_token().as_bytes())))
+}
+
+async fn dispatch(app: &Arc<App>, path: &str, request: Request<Incoming>) -> Result<Response<Body>, AdminError> {
+    let query = Query::parse(request.uri().query().unwrap_or_default());
+    let names: Vec<String> = path
+        .split('/')
+        .filter(|name| !name.is_empty())
+        .map(|name| crate::routes::percent_decode(name).ok_or_else(|| AdminError::bad_path(name)))
+        .collect::<Result<_, _>>()?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let get = *request.method() == Method::GET || *request.method() == Method::HEAD;
+    let post = *request.method() == Method::POST;
+    let put = *request.method() == Method::PUT;
+    let value = match names.as_slice() {
+        ["status"] if get => status::status(app).await?,
+        ["catalog", "import"] if post => return import::import(app, &query, request),
+        ["catalog", "quarantine"] if get => catalog::quarantine(app).await?,
+        ["categories"] if get => catalog::categories(app).await?,
+        ["updates"] if get => updates::list(app, &query).await?,
+        ["updates", id] if get => updates::show(app, id).await?,
+        ["updates", id, action @ ("approve" | "unapprove" | "decline")] if post => {
+            let input = input::json(app, request).await?;
+            let value = match *action {
+                "approve" => updates::approve(app, id, &input).await?,
+                "unapprove" => updates::unapprove(app, id, &input).await?,
+                _ => updates::decline(app, id).await?,
+            };
+            in_service(app, &query).await;
+            value
+        }
+        ["groups"] if get => groups::list(app).await?,
+        ["groups"] if post => {
+            let input = input::json(app, request).await?;
+            let value = groups::create(app, &input).await?;
+            in_service(app, &query).await;
+            value
+        }
+        ["computers"] if get => computers::list(app, &query).await?,
+        ["computers", id] if get => computers::show(app, id).await?,
+        ["computers", id, "move"] if post => {
+            let input = input::json(app, request).await?;
+            computers::move_to(app, id, &input).await?
+        }
+        ["content"] if post => upload::content(app, &query, request).await?,
+        ["config"] if get => config::show(app),
+        ["config"] if put => {
+            let input = input::json(app, request).await?;
+            config::change(app, &input).await?
+        }
+        known if is_known(known) => return Err(AdminError::method(request.method())),
+        _ => return Err(AdminError::nowhere(path)),
+    };
+    Ok(json(StatusCode::OK, &value))
+}
+
+/// Whether there is something at a path, for other methods.
+fn is_known(names: &[&str]) -> bool {
+    matches!(
+        names,
+        ["status" | "categories" | "updates" | "groups" | "computers" | "content" | "config"]
+            | ["catalog", "import" | "quarantine"]
+            | ["updates" | "computers", _]
+            | ["updates", _, "approve" | "unapprove" | "decline"]
+            | ["computers", _, "move"]
+    )
+}
+
+/// Rings the publisher and waits until the change is in service, so that the next scan sees what an
+/// administrator was just told is done. `wait=false` in the query asks not to wait.
+async fn in_service(app: &App, query: &Query) {
+    app.changed.notify_one();
+    if query.get("wait") == Some("false") {
+        return;
+    }
+    let wanted = app.store.anchor();
+    let served = async {
+        loop {
+            let reached = app.published.load().as_ref().is_some_and(|p| p.snapshot.anchor() >= wanted);
+            if reached || app.publisher.lock().failure.is_some() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    // A large catalog takes longer; the change is durable in any case.
+    let _ = tokio::time::timeout(IN_SERVICE, served).await;
+}
+
+/// Runs a piece of work on the store where blocking is allowed.
+async fn with_store<T: Send + 'static>(
+    app: &App,
+    work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, AdminError> {
+    let store = app.store.clone();
+    match tokio::task::spawn_blocking(move || work(&store)).await {
+        Ok(outcome) => Ok(outcome?),
+        Err(error) => Err(AdminError::internal(error.to_string())),
+    }
+}
+
+fn json(status: StatusCode, value: &Value) -> Response<Body> {
+    let mut response = Response::new(Body::bytes(value.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn refuse(app: &App, path: &str, error: &AdminError) -> Response<Body> {
+    let id = app.random.guid();
+    if error.status.is_server_error() {
+        tracing::error!(%id, path, code = error.code, cause = error.message, "admin request failed");
+    } else {
+        tracing::info!(%id, path, code = error.code, cause = error.message, "admin request refused");
+    }
+    let mut response = json(error.status, &error.to_json(id));
+    if error.status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
 }

@@ -1,0 +1,158 @@
+//! Computers: listed, shown with what they reported, and moved between groups.
+
+use super::error::AdminError;
+use super::input::{Input, Query};
+use super::with_store;
+use crate::contacts;
+use crate::inventory::Inventory;
+use crate::state::App;
+use serde_json::{Value, json};
+use sluicegate_policy::{GroupTree, UpdateState};
+use sluicegate_store::{Computer, ComputerFilter, ComputerGroups, Targeting};
+use sluicegate_terms::{ComputerId, Timestamp};
+use std::sync::Arc;
+
+/// Events shown of one computer.
+const EVENTS: u32 = 50;
+
+/// `GET computers`. A group's list has the computers of the groups nested in it too.
+pub(super) async fn list(app: &Arc<App>, query: &Query) -> Result<Value, AdminError> {
+    let decisions = app.store.decisions();
+    let targeting = app.settings.load().targeting.into();
+    let groups = match query.get("group") {
+        None => None,
+        Some(name) => {
+            let top = decisions.groups.find(name)?.id;
+            let below = decisions.groups.iter().filter(|group| decisions.groups.path(group.id).any(|id| id == top));
+            Some(below.map(|group| group.id).collect())
+        }
+    };
+    let filter = ComputerFilter {
+        groups,
+        targeting,
+        search: query.get("search").map(str::to_owned),
+        limit: query.number("limit", 100)?,
+        offset: query.number("offset", 0)?,
+    };
+    note_contacts(app).await?;
+    let page = with_store(app, move |store| store.computers(&filter)).await?;
+    let rows: Vec<Value> = page.rows.iter().map(|row| shown(row, targeting, &decisions.groups)).collect();
+    Ok(json!({ "computers": rows, "total": page.total }))
+}
+
+/// `GET computers/{id}`.
+pub(super) async fn show(app: &Arc<App>, id: &str) -> Result<Value, AdminError> {
+    let id: ComputerId = id.parse()?;
+    note_contacts(app).await?;
+    let decisions = app.store.decisions();
+    let targeting = app.settings.load().targeting.into();
+    with_store(app, move |store| {
+        let computer = store.computer(&id)?;
+        let status = store.computer_status(&id)?;
+        let updates: Vec<Value> = status
+            .rows
+            .iter()
+            .map(|(update, row)| {
+                // An update that was reported and is not in the catalog has no title.
+                let known = store.update(*update).ok().map(|details| details.row);
+                json!({
+                    "update_id": update.to_string(),
+                    "title": known.as_ref().map(|row| row.title.as_str()),
+                    "kb": known.as_ref().map(|row| row.kb.clone()),
+                    "state": row.state.as_str(),
+                    "since": row.since.iso(),
+                    "error": (row.error != 0).then(|| format!("0x{:08X}", row.error)),
+                })
+            })
+            .collect();
+        let events: Vec<Value> = store
+            .events_of(&id, EVENTS)?
+            .iter()
+            .map(|event| {
+                json!({
+                    "event": event.id,
+                    "namespace": event.namespace,
+                    "source": event.source,
+                    "update_id": event.update.map(|identity| identity.update.to_string()),
+                    "revision": event.update.map(|identity| identity.revision.get()),
+                    "at": event.at.iso(),
+                    "received": event.received.iso(),
+                    "result": format!("0x{:08X}", event.result),
+                })
+            })
+            .collect();
+        let mut value = shown(&computer, targeting, &decisions.groups);
+        value["updates"] = json!(updates);
+        value["events"] = json!(events);
+        value["inventory"] = json!(Inventory::from_text(computer.inventory.as_deref()));
+        Ok(value)
+    })
+    .await
+}
+
+/// `POST computers/{id}/move`.
+pub(super) async fn move_to(app: &Arc<App>, id: &str, input: &Input) -> Result<Value, AdminError> {
+    let id: ComputerId = id.parse()?;
+    let decisions = app.store.decisions();
+    let Some(group) = input.group("group", &decisions.groups)? else {
+        return Err(AdminError::invalid("`group` is missing"));
+    };
+    if app.settings.load().targeting == crate::settings::Targeting::Client {
+        return Err(AdminError::invalid(
+            "computers name their own groups here; set `targeting` to `server` to move them",
+        ));
+    }
+    note_contacts(app).await?;
+    let moved = id.clone();
+    with_store(app, move |store| store.move_computer(&moved, group)).await?;
+    contacts::reread(app, &id).await?;
+    Ok(json!({
+        "id": id.as_str(),
+        "group": decisions.groups.require(group)?.name.as_str(),
+        "group_id": group.to_string(),
+    }))
+}
+
+/// What was heard a moment ago is to be seen.
+async fn note_contacts(app: &Arc<App>) -> Result<(), AdminError> {
+    let writer = Arc::clone(app);
+    match tokio::task::spawn_blocking(move || contacts::write_back(&writer)).await {
+        Ok(outcome) => Ok(outcome?),
+        Err(error) => Err(AdminError::internal(error.to_string())),
+    }
+}
+
+fn shown(computer: &Computer, targeting: Targeting, tree: &GroupTree) -> Value {
+    let belongs = ComputerGroups {
+        registered: computer.registered_at.is_some(),
+        assigned: computer.assigned.clone(),
+        requested: computer.requested.clone(),
+    };
+    let groups = belongs.effective(targeting, tree);
+    let names: Vec<&str> =
+        groups.iter().filter_map(|id| tree.get(*id)).map(|group| group.name.as_str()).collect();
+    let inventory = Inventory::from_text(computer.inventory.as_deref());
+    let count = |state| computer.states.of(state);
+    let time = |time: Option<Timestamp>| time.map(Timestamp::iso);
+    json!({
+        "id": computer.id.as_str(),
+        "dns_name": computer.dns_name,
+        "groups": names,
+        "requested_groups": computer.requested,
+        "os": inventory.os,
+        "manufacturer": inventory.manufacturer,
+        "model": inventory.model,
+        "client_version": computer.client_version,
+        "ip": computer.ip,
+        "needed": count(UpdateState::NotInstalled) + count(UpdateState::Downloaded),
+        "failed": count(UpdateState::Failed),
+        "installed": count(UpdateState::Installed),
+        "pending_reboot": count(UpdateState::InstalledPendingReboot),
+        "registered": time(computer.registered_at),
+        "first_seen": computer.first_seen.iso(),
+        "last_contact": computer.last_contact.iso(),
+        "last_sync": time(computer.last_sync),
+        "last_report": time(computer.last_report),
+        "last_status": time(computer.status_at),
+    })
+}

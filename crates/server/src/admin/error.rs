@@ -1,0 +1,155 @@
+//! What the admin API answers when it cannot do what was asked: a code for programs, a sentence for
+//! people, and an id that also stands in the log.
+
+use crate::services::Failure;
+use crate::settings::SettingError;
+use crate::transport::request::BodyError;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use sluicegate_policy::{ApprovalError, GroupError};
+use sluicegate_store::StoreError;
+use sluicegate_terms::{Guid, TermError};
+
+/// A refusal or failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AdminError {
+    pub(crate) status: StatusCode,
+    /// For programs.
+    pub(crate) code: &'static str,
+    /// What, why, and what next.
+    pub(crate) message: String,
+}
+
+impl AdminError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into() }
+    }
+
+    pub(crate) fn unauthorized() -> Self {
+        let message = "the token is missing or wrong; it is in the file `admin-token` of the data folder \
+            and goes into the header `Authorization: Bearer TOKEN`";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    }
+
+    pub(crate) fn nowhere(path: &str) -> Self {
+        let path: String = path.chars().take(100).collect();
+        Self::new(StatusCode::NOT_FOUND, "no-such-path", format!("there is nothing at /api/v1/{path}"))
+    }
+
+    pub(crate) fn bad_path(name: &str) -> Self {
+        let name: String = name.chars().take(100).collect();
+        Self::new(StatusCode::BAD_REQUEST, "invalid", format!("`{name}` is not a properly escaped name"))
+    }
+
+    pub(crate) fn method(method: &Method) -> Self {
+        let message = format!("{method} is not possible here; look is GET, do is POST, settings are PUT");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", message)
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid", message)
+    }
+
+    pub(crate) fn unknown(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "unknown", message)
+    }
+
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+    }
+
+    /// As the body of an answer. What failed inside is for the log; it may name places on this machine.
+    pub(crate) fn to_json(&self, id: Guid) -> Value {
+        let message = match self.code {
+            "internal" => format!("the server failed; its log says why under {id}"),
+            _ => self.message.clone(),
+        };
+        json!({ "error": { "code": self.code, "message": message, "id": id.to_string() } })
+    }
+}
+
+impl From<StoreError> for AdminError {
+    fn from(error: StoreError) -> Self {
+        let message = error.to_string();
+        match error {
+            StoreError::UnknownUpdate(_) | StoreError::UnknownRevision(_) | StoreError::UnknownComputer(_) => {
+                Self::unknown(message)
+            }
+            StoreError::Decision(decision) => decision.into(),
+            StoreError::UndeclaredContent { .. } => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "undeclared-content", message)
+            }
+            StoreError::ContentMismatch { .. } => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "content-mismatch", message)
+            }
+            StoreError::ContentSource { .. } => Self::new(StatusCode::BAD_REQUEST, "broken-upload", message),
+            StoreError::DiskFull { .. } => Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk-full", message),
+            StoreError::Invalid { .. } => Self::invalid(message),
+            _ => Self::internal(message),
+        }
+    }
+}
+
+impl From<ApprovalError> for AdminError {
+    fn from(error: ApprovalError) -> Self {
+        let message = error.to_string();
+        match error {
+            ApprovalError::Group(group) => group.into(),
+            _ => Self::new(StatusCode::CONFLICT, "not-possible", message),
+        }
+    }
+}
+
+impl From<GroupError> for AdminError {
+    fn from(error: GroupError) -> Self {
+        let message = error.to_string();
+        match error {
+            GroupError::UnknownId(_) | GroupError::UnknownName(_) => Self::unknown(message),
+            GroupError::Name { .. } => Self::invalid(message),
+            _ => Self::new(StatusCode::CONFLICT, "not-possible", message),
+        }
+    }
+}
+
+impl From<SettingError> for AdminError {
+    fn from(error: SettingError) -> Self {
+        match error {
+            SettingError::Unknown(_) => Self::unknown(error.to_string()),
+            SettingError::Value { .. } | SettingError::ReadOnly(_) => Self::invalid(error.to_string()),
+        }
+    }
+}
+
+impl From<TermError> for AdminError {
+    fn from(error: TermError) -> Self {
+        Self::invalid(error.to_string())
+    }
+}
+
+impl From<BodyError> for AdminError {
+    fn from(error: BodyError) -> Self {
+        Self::new(error.status(), "body", error.to_string())
+    }
+}
+
+impl From<Failure> for AdminError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Store(error) => error.into(),
+            other => Self::internal(other.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_inside_is_not_told_outside() {
+        let error = AdminError::internal("/srv/data/x is damaged");
+        let text = error.to_json(Guid::from_u128(7)).to_string();
+        assert!(!text.contains("/srv/data"), "{text}");
+        assert!(text.contains(&Guid::from_u128(7).to_string()));
+    }
+}

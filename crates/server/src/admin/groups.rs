@@ -1,0 +1,47 @@
+//! Target groups: listed and made.
+
+use super::error::AdminError;
+use super::input::Input;
+use super::{config, with_store};
+use crate::state::App;
+use serde_json::{Value, json};
+use sluicegate_policy::{Group, GroupTree};
+use std::sync::Arc;
+
+/// `GET groups`: all groups with the number of computers directly in each.
+pub(super) async fn list(app: &App) -> Result<Value, AdminError> {
+    let targeting = app.settings.load().targeting.into();
+    let sizes = with_store(app, move |store| store.group_sizes(targeting)).await?;
+    let decisions = app.store.decisions();
+    let list: Vec<Value> = decisions
+        .groups
+        .iter()
+        .map(|group| {
+            let mut value = shown(group, &decisions.groups);
+            value["computers"] = json!(sizes.get(&group.id).copied().unwrap_or(0));
+            value
+        })
+        .collect();
+    Ok(json!({ "groups": list }))
+}
+
+/// `POST groups`.
+pub(super) async fn create(app: &Arc<App>, input: &Input) -> Result<Value, AdminError> {
+    let name = input.group_name("name")?;
+    let parent = input.group("parent", &app.store.decisions().groups)?;
+    let now = app.clock.now();
+    let group = with_store(app, move |store| store.create_group(name, parent, now)).await?;
+    // A computer may have asked for a group of this name before there was one.
+    config::regroup(app).await?;
+    Ok(shown(&group, &app.store.decisions().groups))
+}
+
+fn shown(group: &Group, tree: &GroupTree) -> Value {
+    let parent = group.parent.and_then(|id| tree.get(id));
+    json!({
+        "id": group.id.to_string(),
+        "name": group.name.as_str(),
+        "parent": parent.map(|parent| parent.name.as_str()),
+        "parent_id": parent.map(|parent| parent.id.to_string()),
+    })
+}

@@ -1,0 +1,131 @@
+//! What an administrator sends: query parameters and small JSON objects, read into values once.
+
+use super::error::AdminError;
+use crate::admission::Stage;
+use crate::routes::percent_decode;
+use crate::state::App;
+use crate::transport::request;
+use http::Request;
+use hyper::body::Incoming;
+use serde_json::{Map, Value};
+use sluicegate_policy::{GroupTree, GroupName};
+use sluicegate_terms::{GroupId, Timestamp};
+
+/// Most parameters read.
+const MOST: usize = 32;
+
+/// The parameters of a query. Of a repeated one the first counts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Reads `a=b&c=d`; what is malformed is passed over.
+    pub(super) fn parse(text: &str) -> Self {
+        let decode = |part: &str| percent_decode(&part.replace('+', " "));
+        let pairs = text.split('&').filter(|pair| !pair.is_empty()).take(MOST).filter_map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Some((decode(name)?, decode(value)?))
+        });
+        Self(pairs.collect())
+    }
+
+    /// A parameter; an empty one counts as absent.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// A number, or `otherwise`.
+    pub(super) fn number(&self, name: &str, otherwise: u32) -> Result<u32, AdminError> {
+        match self.get(name) {
+            None => Ok(otherwise),
+            Some(text) => {
+                text.parse().map_err(|_| AdminError::invalid(format!("`{name}` must be a whole number, not `{text}`")))
+            }
+        }
+    }
+}
+
+/// The members of a JSON object.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Input(pub(super) Map<String, Value>);
+
+impl Input {
+    /// A text; null and an empty text count as absent.
+    pub(super) fn text(&self, name: &str) -> Result<Option<&str>, AdminError> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) if text.is_empty() => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(AdminError::invalid(format!("`{name}` must be a text"))),
+        }
+    }
+
+    /// A text that must be there.
+    pub(super) fn required(&self, name: &str) -> Result<&str, AdminError> {
+        self.text(name)?.ok_or_else(|| AdminError::invalid(format!("`{name}` is missing")))
+    }
+
+    /// A time.
+    pub(super) fn time(&self, name: &str) -> Result<Option<Timestamp>, AdminError> {
+        Ok(self.text(name)?.map(str::parse).transpose()?)
+    }
+
+    /// A group by name or id, if one is named.
+    pub(super) fn group(&self, name: &str, tree: &GroupTree) -> Result<Option<GroupId>, AdminError> {
+        self.text(name)?.map(|text| Ok(tree.find(text)?.id)).transpose()
+    }
+
+    /// A name for a new group.
+    pub(super) fn group_name(&self, name: &str) -> Result<GroupName, AdminError> {
+        Ok(self.required(name)?.parse::<GroupName>()?)
+    }
+}
+
+/// Reads a small JSON object; an empty body is an empty object.
+pub(super) async fn json(app: &App, request: Request<Incoming>) -> Result<Input, AdminError> {
+    let limit = app.limits.admin_body;
+    let announced = request::announced(request.headers(), limit)?.unwrap_or(limit / 16);
+    let room = app.bodies.admit(announced, Stage::Continues, app.jitter()).await;
+    let _room = room.map_err(|busy| AdminError {
+        status: http::StatusCode::SERVICE_UNAVAILABLE,
+        code: "busy",
+        message: busy.to_string(),
+    })?;
+    let body = request::read(request.into_body(), limit, app.limits.body_time).await?;
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Input::default());
+    }
+    match serde_json::from_slice(&body) {
+        Ok(Value::Object(members)) => Ok(Input(members)),
+        Ok(_) => Err(AdminError::invalid("the body must be a JSON object")),
+        Err(error) => Err(AdminError::invalid(format!("the body is not JSON: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_decoded() {
+        let query = Query::parse("search=B%C3%BCro+1&limit=5&empty=&bad=%zz&limit=9");
+        assert_eq!(query.get("search"), Some("Büro 1"));
+        assert_eq!(query.number("limit", 1).unwrap(), 5);
+        assert_eq!(query.number("offset", 7).unwrap(), 7);
+        assert_eq!(query.get("empty"), None);
+        assert_eq!(query.get("bad"), None);
+        assert!(Query::parse("limit=x").number("limit", 1).is_err());
+    }
+
+    #[test]
+    fn members_have_types() {
+        let input = |value: Value| Input(value.as_object().unwrap().clone());
+        let given = input(serde_json::json!({"group": "Pilots", "deadline": null, "n": 3}));
+        assert_eq!(given.required("group").unwrap(), "Pilots");
+        assert_eq!(given.time("deadline").unwrap(), None);
+        assert!(given.text("n").is_err());
+        assert!(given.required("name").is_err());
+        assert!(input(serde_json::json!({"deadline": "soon"})).time("deadline").is_err());
+        assert!(given.group("group", &GroupTree::new()).is_err());
+    }
+}

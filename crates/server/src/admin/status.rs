@@ -1,0 +1,44 @@
+//! `GET status`: the server in one object.
+
+use super::error::AdminError;
+use super::with_store;
+use crate::health;
+use crate::state::App;
+use serde_json::{Value, json};
+use sluicegate_store::ComputerFilter;
+
+/// Answers it.
+pub(super) async fn status(app: &App) -> Result<Value, AdminError> {
+    let (catalog, computers, free) = with_store(app, |store| {
+        let computers = store.computers(&ComputerFilter { limit: 1, ..ComputerFilter::default() })?.total;
+        Ok((store.catalog_size()?, computers, store.free_space()))
+    })
+    .await?;
+    let decisions = app.store.decisions();
+    let (files, bytes) = app.store.content().totals();
+    let (_, health) = health::report(app);
+    Ok(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "server_id": app.server_id.to_string(),
+        "time": app.clock.now().iso(),
+        "anchor": app.store.anchor().0,
+        "catalog": {
+            "updates": catalog.updates,
+            "revisions": catalog.revisions,
+            "quarantined": catalog.quarantined,
+        },
+        "decisions": {
+            "groups": decisions.groups.iter().count(),
+            "approvals": decisions.approvals.len(),
+            "declined": decisions.declined.len(),
+        },
+        "computers": computers,
+        "content": {
+            "files": files,
+            "bytes": bytes,
+            "declared_files": app.store.file_count(),
+        },
+        "free_bytes": free,
+        "health": health,
+    }))
+}

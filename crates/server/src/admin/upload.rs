@@ -1,0 +1,37 @@
+//! `POST content?name=FILE`: a content file, streamed to the store, which keeps it only when its length and
+//! every digest are those an update declares.
+
+use super::error::AdminError;
+use super::input::Query;
+use crate::state::App;
+use crate::transport::blocking;
+use http::Request;
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Takes the file in, and says whose it is.
+pub(super) async fn content(
+    app: &Arc<App>,
+    query: &Query,
+    request: Request<Incoming>,
+) -> Result<Value, AdminError> {
+    let Some(name) = query.get("name") else {
+        return Err(AdminError::invalid("`name` is missing from the query; it is for messages only"));
+    };
+    let name: String = name.chars().filter(|c| !c.is_control()).take(255).collect();
+    let mut body = blocking::reader(request.into_body(), app.limits.body_time);
+    let now = app.clock.now();
+    super::with_store(app, move |store| {
+        let taken = store.add_content(&name, &mut body, now, &mut |_| {})?;
+        let updates: Vec<String> = store.file_owners(taken.sha1)?.iter().map(ToString::to_string).collect();
+        Ok(json!({
+            "name": name,
+            "sha1": taken.sha1.to_hex_upper(),
+            "size": taken.size,
+            "already_held": taken.already_held,
+            "updates": updates,
+        }))
+    })
+    .await
+}
