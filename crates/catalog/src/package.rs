@@ -5,12 +5,12 @@
 
 use sluicegate_terms::UpdateIdentity;
 
-mod read;
+mod reader;
 mod utf8;
-mod write;
+mod writer;
 
-pub use read::{Documents, documents};
-pub use write::{Contents, Export, ExportFile, Language, package_xml, push_metadata_line, single_xml};
+pub use reader::{Documents, read};
+pub use writer::{Contents, Export, ExportFile, Language, package_xml, push_metadata_line, single_xml};
 
 /// The name of the member that lists what is inside.
 pub const PACKAGE_MEMBER: &str = "package.xml";

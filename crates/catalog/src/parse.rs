@@ -4,7 +4,7 @@
 use crate::document::{CategoryInfo, EulaFile, LocalizedText, Properties, Relationships};
 use crate::fragments::{self, Eula, Fragments, Names};
 use crate::xml::{Element, Tree};
-use crate::{CatalogError, Clause, FileEntry, Limits, Reason, UpdateDocument, encoding};
+use crate::{CatalogError, Clause, FileEntry, Limits, Reason, ScanRecord, UpdateDocument, encoding};
 use core::str::FromStr;
 use sha2::{Digest as _, Sha256};
 use sluicegate_terms::{
@@ -31,6 +31,35 @@ pub fn parse(bytes: &[u8], limits: &Limits) -> Result<UpdateDocument, CatalogErr
     read(root, identity).map_err(|error| error.for_update(identity.update))
 }
 
+impl ScanRecord {
+    /// The record as far as a Core fragment tells it, which is what an agent has: the level of a category and
+    /// whether the revision is expired stand elsewhere and are `None` and `false` here.
+    ///
+    /// # Errors
+    /// [`CatalogError`] as for whole documents.
+    pub fn from_core(core: &str, limits: &Limits) -> Result<Self, CatalogError> {
+        let tree = Tree::fragment(core, limits)?;
+        let section = |name: &'static str| tree.roots().find(|root| root.local() == name);
+        let needed = |name: &'static str| {
+            section(name).ok_or_else(|| CatalogError::new("fragment", 0, Reason::MissingElement(name)))
+        };
+        let identity = full_identity(needed("UpdateIdentity")?)?;
+        let read = || -> Result<Self, CatalogError> {
+            let properties = needed("Properties")?;
+            let relationships = relationships(section("Relationships"), identity.update)?;
+            Ok(Self {
+                explicitly_deployable: flag(properties, "ExplicitlyDeployable")?,
+                prerequisites: relationships.prerequisites,
+                bundles: relationships.bundles,
+                supersedes: relationships.supersedes,
+                drivers: driver::entries(section("ApplicabilityRules"))?,
+                ..Self::new(identity, term(properties, "UpdateType")?)
+            })
+        };
+        read().map_err(|error| error.for_update(identity.update))
+    }
+}
+
 fn read(root: Element<'_>, identity: UpdateIdentity) -> Result<UpdateDocument, CatalogError> {
     for name in [
         "UpdateIdentity",
@@ -53,7 +82,7 @@ fn read(root: Element<'_>, identity: UpdateIdentity) -> Result<UpdateDocument, C
         (UpdateKind::Category, category) => category,
         _ => None,
     };
-    let drivers = driver::entries(root)?;
+    let drivers = driver::entries(root.child("ApplicabilityRules"))?;
     if kind == UpdateKind::Driver && drivers.is_empty() {
         // "There is at least one entry in the driver table" (MS-WUSP 3.1.1.1).
         return Err(fail(root, Reason::MissingElement("WindowsDriverMetaData")));
@@ -67,7 +96,7 @@ fn read(root: Element<'_>, identity: UpdateIdentity) -> Result<UpdateDocument, C
         category,
         properties,
         texts,
-        relationships: relationships(root, identity.update)?,
+        relationships: relationships(root.child("Relationships"), identity.update)?,
         files: files(root)?,
         drivers,
         eulas,
@@ -236,9 +265,9 @@ fn file(element: Element<'_>) -> Result<FileEntry, CatalogError> {
     })
 }
 
-fn relationships(root: Element<'_>, this: UpdateId) -> Result<Relationships, CatalogError> {
+fn relationships(element: Option<Element<'_>>, this: UpdateId) -> Result<Relationships, CatalogError> {
     let mut out = Relationships::default();
-    let Some(element) = root.child("Relationships") else { return Ok(out) };
+    let Some(element) = element else { return Ok(out) };
     for clause in element.child("Prerequisites").into_iter().flat_map(Element::children) {
         match clause.local() {
             "UpdateIdentity" => {

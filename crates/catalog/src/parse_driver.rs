@@ -5,9 +5,9 @@ use crate::xml::Element;
 use crate::{CatalogError, DriverEntry, FeatureScore, Version};
 use sluicegate_terms::Guid;
 
-/// Every `WindowsDriverMetaData` of a document.
-pub(super) fn entries(root: Element<'_>) -> Result<Vec<DriverEntry>, CatalogError> {
-    let metadata = root.child("ApplicabilityRules").and_then(|rules| rules.child("Metadata"));
+/// Every `WindowsDriverMetaData` of a document's or fragment's `ApplicabilityRules`.
+pub(super) fn entries(rules: Option<Element<'_>>) -> Result<Vec<DriverEntry>, CatalogError> {
+    let metadata = rules.and_then(|rules| rules.child("Metadata"));
     let mut out = Vec::new();
     for element in named(metadata, "WindowsDriverMetaData") {
         out.push(entry(element)?);

@@ -143,3 +143,106 @@ fn malformed_rules_make_a_document_that_is_refused() {
     let error = parse(document.to_xml().as_bytes(), &Limits::default()).unwrap_err();
     assert!(matches!(error.reason, crate::Reason::Syntax(_)), "{error}");
 }
+
+#[test]
+fn lists_show_the_default_language_and_sorted_categories() {
+    let mut document = full();
+    document.relationships.prerequisites.push(Clause::category(id(50)));
+    document.relationships.prerequisites.push(Clause::category(id(51)));
+    document.relationships.prerequisites.push(Clause::category(id(50)));
+    let read =
+        |document: &Document| parse(document.to_xml().as_bytes(), &Limits::default()).unwrap().listing();
+    let mut listing = read(&document);
+    assert_eq!(listing.title, "Tools & \"more\" <1>");
+    assert_eq!(listing.languages, ["en", "de"]);
+    assert_eq!(listing.support_url.as_deref(), Some("https://help.invalid/?a=1&b=2"));
+    assert_eq!(listing.categories, [id(5), id(50), id(51)]);
+    assert_eq!((listing.classification, listing.products.len()), (None, 0));
+    listing.classify(|category| match category {
+        c if c == id(50) => Some(CategoryKind::UpdateClassification),
+        c if c == id(5) => Some(CategoryKind::Product),
+        _ => None,
+    });
+    assert_eq!((listing.classification, listing.products.as_slice()), (Some(id(50)), [id(5)].as_slice()));
+
+    document.properties.default_language = Some("de".parse().unwrap());
+    let german = read(&document);
+    assert_eq!(
+        (german.title.as_str(), german.description.as_str()),
+        ("Werkzeuge für „alle“", "Erste Zeile\nzweite")
+    );
+    document.properties.default_language = Some("fr".parse().unwrap());
+    assert_eq!(read(&document).title, "Tools & \"more\" <1>", "English when the default is absent");
+    document.texts.clear();
+    assert_eq!(read(&document).title, id(1).to_string());
+}
+
+mod properties {
+    use super::*;
+    use crate::ScanRecord;
+    use proptest::prelude::*;
+
+    fn text() -> impl Strategy<Value = String> {
+        // Everything XML can carry, white space and markup in front of and between it.
+        "[a-z<>&\"' \t\n\r\u{e9}\u{4e2d}\u{1f600}]{0,12}x".prop_map(String::from)
+    }
+    fn document() -> impl Strategy<Value = Document> {
+        let ids = || prop::collection::vec(2_u128..40, 1..4);
+        (
+            (0_i64..i64::from(i32::MAX), text(), text(), any::<bool>(), any::<bool>()),
+            prop::collection::vec((ids(), any::<bool>()), 0..4),
+            prop::collection::vec(ids(), 0..3),
+            prop::collection::vec(2_u128..40, 0..4),
+            prop::collection::vec((text(), any::<u64>(), any::<u32>(), any::<u8>()), 0..3),
+        )
+            .prop_map(
+                |((number, title, description, deployable, expired), needs, bundles, supersedes, drivers)| {
+                    let mut document = Document::software(revision(1, number), &title);
+                    document.texts[0].description = description;
+                    document.properties.explicitly_deployable = deployable;
+                    document.properties.expired = expired;
+                    document.relationships.prerequisites = needs
+                        .into_iter()
+                        .map(|(ids, is_category)| Clause {
+                            any_of: ids.into_iter().map(id).collect(),
+                            is_category,
+                        })
+                        .collect();
+                    document.relationships.bundles = bundles
+                        .into_iter()
+                        .map(|ids| ids.into_iter().map(|n| revision(n, 3)).collect())
+                        .collect();
+                    document.relationships.supersedes = supersedes.into_iter().map(id).collect();
+                    document.drivers = drivers
+                        .into_iter()
+                        .map(|(hardware_id, ver_version, whql_driver_id, score)| DriverEntry {
+                            hardware_id,
+                            ver_version,
+                            whql_driver_id,
+                            feature_scores: vec![FeatureScore {
+                                operating_system: "ARM64.10.0".to_owned(),
+                                score,
+                            }],
+                            ..DriverEntry::default()
+                        })
+                        .collect();
+                    document
+                },
+            )
+    }
+
+    proptest! {
+        /// What is composed is read back, and its Core fragment tells an agent the same.
+        #[test]
+        fn documents_and_their_core_fragments_say_the_same(written in document()) {
+            let read = parse(written.to_xml().as_bytes(), &Limits::default()).unwrap();
+            prop_assert_eq!(&read.texts, &written.texts);
+            prop_assert_eq!(&read.relationships, &written.relationships);
+            prop_assert_eq!(&read.drivers, &written.drivers);
+            let record = read.scan_record();
+            prop_assert_eq!(ScanRecord::decode(&record.encode()), Ok(record.clone()));
+            let from_core = ScanRecord::from_core(&read.fragments.core, &Limits::default()).unwrap();
+            prop_assert_eq!(ScanRecord { expired: record.expired, ..from_core }, record);
+        }
+    }
+}

@@ -21,9 +21,9 @@ fn metadata(entries: &[(UpdateIdentity, String)]) -> String {
     out
 }
 
-fn read(bytes: &[u8]) -> Result<Vec<(UpdateIdentity, String)>, PackageError> {
+fn read_all(bytes: &[u8]) -> Result<Vec<(UpdateIdentity, String)>, PackageError> {
     // A tiny buffer splits characters and fields everywhere.
-    documents(BufReader::with_capacity(7, bytes), Limits::default())
+    read(BufReader::with_capacity(7, bytes), Limits::default())
         .map(|document| document.map(|document| (document.identity.unwrap(), document.xml)))
         .collect()
 }
@@ -37,10 +37,14 @@ fn entries_are_read_as_written_in_every_encoding() {
     let mut little_marked = vec![0xff, 0xfe];
     little_marked.extend_from_slice(&little);
     for bytes in [text.clone().into_bytes(), marked, little, little_marked] {
-        assert_eq!(read(&bytes).unwrap(), sample());
+        assert_eq!(read_all(&bytes).unwrap(), sample());
     }
-    assert_eq!(read(text.replace("\r\n0000", "\n\n0000").as_bytes()).unwrap(), sample(), "other line ends");
-    assert!(read(b"").unwrap().is_empty());
+    assert_eq!(
+        read_all(text.replace("\r\n0000", "\n\n0000").as_bytes()).unwrap(),
+        sample(),
+        "other line ends"
+    );
+    assert!(read_all(b"").unwrap().is_empty());
 }
 
 #[test]
@@ -77,18 +81,15 @@ fn the_single_file_form_is_read_as_written() {
         .collect();
     let sample = sample();
     let text = single_xml(&export, contents.iter().zip(sample.iter().map(|(_, xml)| xml.as_str())));
-    let read = read(text.as_bytes()).unwrap();
-    assert_eq!(read, sample);
+    let found = read_all(text.as_bytes()).unwrap();
+    assert_eq!(found, sample);
 
     let listed = package_xml(&export, &contents);
     assert!(
         listed
             .contains("CreationTime=\"1970-01-01T00:00:00Z\" FormatVersion=\"1.0\" ProtocolVersion=\"1.20\"")
     );
-    assert!(
-        documents(listed.as_bytes(), Limits::default()).next().is_none(),
-        "it has no documents of its own"
-    );
+    assert!(read(listed.as_bytes(), Limits::default()).next().is_none(), "it has no documents of its own");
 }
 
 #[test]
@@ -104,7 +105,7 @@ fn broken_entries_are_named_by_place_and_the_good_ones_before_are_kept() {
         ("00000000-0000-0000-0000-0000000000ab 00000001", "comma"),
     ] {
         let text = format!("{good}{broken}");
-        let mut all = documents(text.as_bytes(), Limits::default());
+        let mut all = read(text.as_bytes(), Limits::default());
         assert!(all.next().unwrap().is_ok());
         let error = all.next().unwrap().unwrap_err();
         assert!(matches!(error, PackageError::Entry { .. }) && error.to_string().contains(reason), "{error}");
@@ -116,13 +117,13 @@ fn broken_entries_are_named_by_place_and_the_good_ones_before_are_kept() {
 fn oversized_documents_are_refused_before_they_are_read() {
     let limits = Limits { max_bytes: 100, ..Limits::default() };
     let line = "00000000-0000-0000-0000-0000000000ab,00000001,7fffffff,x";
-    let error = documents(line.as_bytes(), limits).next().unwrap().unwrap_err();
+    let error = read(line.as_bytes(), limits).next().unwrap().unwrap_err();
     assert!(matches!(error, PackageError::TooLarge { limit: 100, .. }), "{error}");
     let xml = format!(
         "<ExportPackage><Updates><Update><Xml>{}</Xml></Update></Updates></ExportPackage>",
         "&lt;".repeat(200)
     );
-    let error = documents(xml.as_bytes(), limits).next().unwrap().unwrap_err();
+    let error = read(xml.as_bytes(), limits).next().unwrap().unwrap_err();
     assert!(matches!(error, PackageError::TooLarge { .. }), "{error}");
 }
 
@@ -130,23 +131,23 @@ fn oversized_documents_are_refused_before_they_are_read() {
 fn an_endless_section_is_not_collected() {
     let endless = b"<ExportPackage><Updates><Update><Xml><![CDATA[".chain(std::io::repeat(b'x'));
     let limits = Limits { max_bytes: 1000, ..Limits::default() };
-    let error = documents(BufReader::new(endless), limits).next().unwrap().unwrap_err();
+    let error = read(BufReader::new(endless), limits).next().unwrap().unwrap_err();
     assert!(matches!(error, PackageError::Read { .. }), "{error}");
 }
 
 #[test]
 fn other_files_are_no_packages() {
     assert!(matches!(
-        documents(&b"PK\x03\x04"[..], Limits::default()).next(),
+        read(&b"PK\x03\x04"[..], Limits::default()).next(),
         Some(Err(PackageError::NotAPackage))
     ));
-    assert!(matches!(documents(&b"\x1f\x8b\x08\xff\xff"[..], Limits::default()).next(), Some(Err(_))));
+    assert!(matches!(read(&b"\x1f\x8b\x08\xff\xff"[..], Limits::default()).next(), Some(Err(_))));
     assert!(matches!(
-        documents(&b"<!DOCTYPE a><a/>"[..], Limits::default()).next(),
+        read(&b"<!DOCTYPE a><a/>"[..], Limits::default()).next(),
         Some(Err(PackageError::Xml { .. }))
     ));
     assert!(matches!(
-        documents(&b"<a><b></a>"[..], Limits::default()).next(),
+        read(&b"<a><b></a>"[..], Limits::default()).next(),
         Some(Err(PackageError::Xml { .. }))
     ));
 }

@@ -15,11 +15,11 @@ use std::io::BufRead;
 /// length in hexadecimal, the length counted in UTF-16 units, and a line end after it (as public tools
 /// that interoperate with WSUS 2016 write it). In the XML form, every element inside
 /// `ExportPackage/Updates/Update` whose text is a document counts.
-pub fn documents<R: BufRead>(source: R, limits: Limits) -> Documents<R> {
+pub fn read<R: BufRead>(source: R, limits: Limits) -> Documents<R> {
     Documents { state: State::Start(Utf8::new(source)), limits, offset: 0 }
 }
 
-/// See [`documents`]. Ends after the first error.
+/// See [`read`]. Ends after the first error.
 pub struct Documents<R: BufRead> {
     state: State<R>,
     limits: Limits,
