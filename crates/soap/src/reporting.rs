@@ -13,7 +13,7 @@ message! {
     /// Reports events.
     #[derive(Default)]
     pub struct ReportEventBatchRequest {
-        /// The session.
+        /// The client's cookie.
         cookie: Option<Cookie> = "cookie",
         /// The client's clock.
         client_time: Timestamp = "clientTime",
@@ -47,7 +47,7 @@ message! {
     /// Asks whether and which inventory the server wants.
     #[derive(Default)]
     pub struct GetRequiredInventoryTypeRequest {
-        /// The session.
+        /// The client's cookie.
         cookie: Option<Cookie> = "cookie",
         /// The rules the client has.
         rules_id: Guid = "rulesId",
@@ -64,7 +64,7 @@ message! {
     /// Reports an inventory.
     #[derive(Default)]
     pub struct ReportInventoryRequest {
-        /// The session.
+        /// The client's cookie.
         cookie: Option<Cookie> = "cookie",
         /// The client's clock.
         client_time: Timestamp = "clientTime",

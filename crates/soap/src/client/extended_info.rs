@@ -12,7 +12,7 @@ message! { borrowed
     /// Asks for fragments of revisions.
     #[derive(Default)]
     pub struct GetExtendedUpdateInfoRequest<'a> {
-        /// The session.
+        /// The client's cookie.
         cookie: Option<Cookie> = "cookie",
         /// Which revisions; agents send them in rising order, at most 50 (observed).
         revision_ids: Vec<i32> = "revisionIDs"["int"],

@@ -10,7 +10,7 @@ message! { borrowed
     /// Asks for fragments and file locations of revisions.
     #[derive(Default)]
     pub struct GetExtendedUpdateInfo2Request<'a> {
-        /// The session.
+        /// The client's cookie.
         cookie: Option<Cookie> = "cookie",
         /// Which revisions.
         update_ids: Vec<UpdateIdentity> = "updateIDs"["UpdateIdentity"],

@@ -9,7 +9,7 @@ message! {
     /// Asks where files are.
     #[derive(Default)]
     pub struct GetFileLocationsRequest {
-        /// The session.
+        /// The client's cookie.
         cookie: Option<Cookie> = "cookie",
         /// SHA-1 of each file; agents send up to 100 (observed).
         file_digests: Vec<Sha1Digest> = "fileDigests"["base64Binary"],

@@ -12,7 +12,7 @@ message! {
     /// Asks for the compact ids of revisions.
     #[derive(Default)]
     pub struct RefreshCacheRequest {
-        /// The session.
+        /// The client's cookie.
         cookie: Option<Cookie> = "cookie",
         /// The revisions; agents send 200 a call (observed).
         global_ids: Vec<UpdateIdentity> = "globalIDs"["UpdateIdentity"],

@@ -9,7 +9,7 @@ message! {
     /// A client describes itself.
     #[derive(Default)]
     pub struct RegisterComputerRequest {
-        /// The session.
+        /// The client's cookie.
         cookie: Option<Cookie> = "cookie",
         /// The description.
         computer_info: Option<ComputerInfo> = "computerInfo",

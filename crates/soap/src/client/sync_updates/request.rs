@@ -12,7 +12,7 @@ message! { borrowed
     /// Asks what changed for the client.
     #[derive(Default)]
     pub struct SyncUpdatesRequest<'a> {
-        /// The session.
+        /// The client's cookie.
         cookie: Option<Cookie> = "cookie",
         /// What the client holds and wants.
         parameters: Option<SyncUpdateParameters<'a>> = "parameters",
@@ -143,7 +143,7 @@ message! {
     /// Asks which printer drivers fit.
     #[derive(Default)]
     pub struct SyncPrinterCatalogRequest {
-        /// The session.
+        /// The client's cookie.
         cookie: Option<Cookie> = "cookie",
         /// As in SyncUpdates.
         installed_non_leaf: Vec<i32> = "installedNonLeafUpdateIDs"["int"],
