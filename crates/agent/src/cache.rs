@@ -2,6 +2,7 @@
 //! deployed and what evaluation said. Pure; the scan feeds it, reports and downloads read it.
 
 use crate::fragments::{CoreFacts, ExtendedFacts};
+use sluicegate_catalog::applicability::{self, Applicability};
 use sluicegate_terms::{DeploymentAction, DeploymentId, RevisionId, Timestamp, UpdateIdentity, UpdateKind};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -15,6 +16,27 @@ pub enum Verdict {
     Needed,
     /// There.
     Installed,
+}
+
+impl From<&Applicability> for Verdict {
+    /// What cannot be told is left alone, as real agents do with rules they do not know.
+    fn from(judged: &Applicability) -> Self {
+        match judged {
+            Applicability::Installed => Self::Installed,
+            Applicability::Installable => Self::Needed,
+            Applicability::NotApplicable | Applicability::Unknown(_) => Self::NotApplicable,
+        }
+    }
+}
+
+impl From<Verdict> for Applicability {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Installed => Self::Installed,
+            Verdict::Needed => Self::Installable,
+            Verdict::NotApplicable => Self::NotApplicable,
+        }
+    }
 }
 
 /// How a revision is deployed to this computer.
@@ -199,32 +221,34 @@ impl<R> Cache<R> {
         }
     }
 
-    /// A clause is open when a member of it is needed, and met when none is needed and one is
-    /// installed; a bundle is needed when a clause is open and none is hopeless. That "any alternative
-    /// installed" is enough was refuted on a real agent (observed-behaviour 9).
+    /// Judges a bundle and the bundles in it. A member that was never delivered is not for this computer,
+    /// and so is a bundle that contains itself.
     fn evaluate_bundle(&mut self, id: RevisionId, done: &mut HashSet<RevisionId>) -> Verdict {
         let Some(held) = self.by_id.get(&id) else { return Verdict::NotApplicable };
         if held.core.bundles.is_empty() || !done.insert(id) {
             return held.verdict;
         }
-        let own = held.core.has_rules.then_some(held.verdict);
-        if let Some(verdict @ (Verdict::Installed | Verdict::NotApplicable)) = own {
-            return verdict;
+        // A bundle with rules of its own needs its members only when those say it is needed.
+        if held.core.has_rules && held.verdict != Verdict::Needed {
+            return held.verdict;
         }
-        let clauses = held.core.bundles.clone();
-        let mut verdict = Verdict::Installed;
-        for clause in clauses {
-            let members: Vec<RevisionId> =
-                clause.iter().filter_map(|member| self.by_identity.get(member).copied()).collect();
-            let members: Vec<Verdict> =
-                members.into_iter().map(|member| self.evaluate_bundle(member, done)).collect();
-            if members.contains(&Verdict::Needed) {
-                verdict = Verdict::Needed;
-            } else if !members.contains(&Verdict::Installed) {
-                verdict = Verdict::NotApplicable;
-                break;
-            }
-        }
+        let members: Vec<Vec<Option<RevisionId>>> = held
+            .core
+            .bundles
+            .iter()
+            .map(|clause| clause.iter().map(|member| self.by_identity.get(member).copied()).collect())
+            .collect();
+        let clauses: Vec<Vec<Applicability>> = members
+            .into_iter()
+            .map(|clause| {
+                let judged = clause.into_iter().map(|member| match member {
+                    Some(member) => self.evaluate_bundle(member, done).into(),
+                    None => Applicability::NotApplicable,
+                });
+                judged.collect()
+            })
+            .collect();
+        let verdict = Verdict::from(&applicability::evaluate_bundle(&clauses));
         if let Some(held) = self.by_id.get_mut(&id) {
             held.verdict = verdict;
         }

@@ -26,7 +26,6 @@ fn held(n: u128, action: DeploymentAction) -> Cached<Verdict> {
             supersedes: Vec::new(),
             eula: None,
             has_rules: true,
-            drivers: Vec::new(),
         },
         deployment: Deployment { id: deployment_id(n), action, deadline: None },
         is_leaf: true,

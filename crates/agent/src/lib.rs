@@ -19,6 +19,7 @@ mod random;
 pub mod recovery;
 pub mod scan;
 pub mod session;
+pub mod simulated;
 
 pub use agent::{Agent, AgentOptions, CycleSummary};
 pub use clock::Clock;

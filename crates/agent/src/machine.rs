@@ -25,6 +25,7 @@ pub trait Machine: Send + Sync {
     fn install(
         &mut self,
         core: &CoreFacts,
+        rules: &Self::Rules,
         extended: &ExtendedFacts,
         files: &[(FileSpec, Contents)],
     ) -> Outcome;

@@ -58,8 +58,8 @@ impl<M: Machine> Agent<M> {
             let Some(held) = self.cache.get(*part) else { continue };
             let empty = ExtendedFacts::default();
             let extended = held.extended.as_ref().unwrap_or(&empty);
-            let ended =
-                self.machine.install(&held.core, extended, files.get(part).map_or(&[], Vec::as_slice));
+            let files = files.get(part).map_or(&[] as &[_], Vec::as_slice);
+            let ended = self.machine.install(&held.core, &held.rules, extended, files);
             if *part != task.parent {
                 self.note(*part, Some(task.parent), &installed(ended));
             }

@@ -23,27 +23,6 @@ pub struct CoreFacts {
     pub eula: Option<String>,
     /// True when it has rules of its own; most bundles have none (observed).
     pub has_rules: bool,
-    /// The devices a driver fits, and which driver it is.
-    pub drivers: Vec<DriverFacts>,
-}
-
-/// One `WindowsDriverMetaData` of a driver's Core fragment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DriverFacts {
-    /// The hardware or compatible id it fits.
-    pub hardware_id: String,
-    /// `DriverVerDate`, as written.
-    pub date: String,
-    /// `DriverVerVersion`, four parts with dots.
-    pub version: String,
-    /// Device class.
-    pub class: String,
-    /// Who made it.
-    pub manufacturer: String,
-    /// Who provides it.
-    pub provider: String,
-    /// The device model.
-    pub model: String,
 }
 
 impl CoreFacts {
@@ -102,7 +81,6 @@ struct Found {
     supersedes: Vec<UpdateId>,
     eula: Option<String>,
     has_rules: bool,
-    drivers: Vec<DriverFacts>,
 }
 
 impl Found {
@@ -145,11 +123,6 @@ impl Found {
                 self.supersedes.push(update(element)?);
                 Section::Other
             }
-            // Prefixes become `d.` in fragments (observed-behaviour 7).
-            (_, "d.WindowsDriverMetaData" | "WindowsDriverMetaData") => {
-                self.drivers.push(driver(element));
-                Section::Other
-            }
             _ => Section::Other,
         })
     }
@@ -163,21 +136,7 @@ impl Found {
             supersedes: self.supersedes,
             eula: self.eula,
             has_rules: self.has_rules,
-            drivers: self.drivers,
         })
-    }
-}
-
-fn driver(element: &BytesStart<'_>) -> DriverFacts {
-    let text = |name| attribute(element, name).unwrap_or_default();
-    DriverFacts {
-        hardware_id: text("HardwareID"),
-        date: text("DriverVerDate"),
-        version: text("DriverVerVersion"),
-        class: text("Class"),
-        manufacturer: text("Manufacturer"),
-        provider: text("Provider"),
-        model: text("Model"),
     }
 }
 

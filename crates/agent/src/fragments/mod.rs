@@ -6,7 +6,7 @@ mod extended;
 mod localized;
 mod reader;
 
-pub use core_fragment::{CoreFacts, DriverFacts};
+pub use core_fragment::CoreFacts;
 pub use extended::{ExtendedFacts, FileSpec, InstallCommand, InstallResult, ReturnCode};
 pub use localized::LocalizedTexts;
 
