@@ -217,12 +217,14 @@ impl Snapshot {
         }
     }
 
-    /// Since which anchor deployment and IsLeaf of a revision are what they are, for these groups.
+    /// Since which anchor deployment and IsLeaf of a revision are what they are, for these groups. Never
+    /// later than the snapshot's own anchor, or clients would be told again with every call.
     pub(crate) fn changed(&self, entry: &Entry, index: u32, overlay: &Overlay) -> Anchor {
-        match entry.decided.then(|| overlay.get(index)).flatten() {
+        let changed = match entry.decided.then(|| overlay.get(index)).flatten() {
             Some(explicit) => entry.changed.max(explicit.since),
             None => entry.changed,
-        }
+        };
+        changed.min(self.anchor)
     }
 
     /// What a revision is to be done with, for these groups.

@@ -1,0 +1,163 @@
+//! The engine and the reference agree about random worlds, and clients are told of every change.
+
+use crate::model::Model;
+use crate::world::{Draws, GROUPS, LAST_ANCHOR, Question, World, cases, draws, group, recovery_ids, uid};
+use proptest::prelude::*;
+use sluicegate_scan::{Deployed, PageBudget, PrinterQuery, Scratch, Snapshot, SyncAnswer, answer};
+use sluicegate_terms::{Anchor, RevisionNumber, UpdateIdentity};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The answer without what only this snapshot knows.
+fn comparable(mut answer: SyncAnswer) -> SyncAnswer {
+    for new in &mut answer.new {
+        new.index = 0;
+    }
+    answer
+}
+
+fn ask(snapshot: &Snapshot, question: &Question, scratch: &mut Scratch) -> SyncAnswer {
+    comparable(answer(snapshot, &question.query(), scratch))
+}
+
+/// A client that keeps what it is given, and finds some of it installed.
+#[derive(Default)]
+pub struct Client {
+    /// Held revisions: whether it is installed, whether it is a leaf, and the deployment.
+    pub held: BTreeMap<i32, (bool, bool, Deployed)>,
+    pub seen: Anchor,
+}
+
+impl Client {
+    pub fn fill(&self, question: &mut Question) {
+        let installed = |(installed, leaf, _): &(bool, bool, Deployed)| *installed && !*leaf;
+        question.installed = self.held.iter().filter(|(_, h)| installed(h)).map(|(id, _)| *id).collect();
+        question.other = self.held.iter().filter(|(_, h)| !installed(h)).map(|(id, _)| *id).collect();
+        question.seen = self.seen;
+    }
+
+    /// Takes an answer in. Returns whether the client has to ask again.
+    pub fn take(&mut self, answer: &SyncAnswer, installed: impl Fn(i32) -> bool) -> bool {
+        for new in &answer.new {
+            let id = i32::try_from(new.revision.get()).unwrap();
+            let old = self.held.insert(id, (installed(id), new.is_leaf, new.deployment.clone()));
+            assert!(old.is_none(), "revision {id} was delivered again");
+        }
+        for id in answer.out_of_scope.iter().chain(&answer.deployed_out_of_scope) {
+            assert!(self.held.remove(id).is_some(), "revision {id} was not held");
+        }
+        for changed in &answer.changed {
+            let held = self.held.get_mut(&i32::try_from(changed.revision.get()).unwrap()).unwrap();
+            (held.1, held.2) = (changed.is_leaf, changed.deployment.clone());
+        }
+        self.seen = answer.anchor;
+        answer.truncated || answer.new.iter().any(|new| !new.is_leaf)
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(6_000))]
+
+    #[test]
+    fn the_engine_and_the_reference_agree(numbers in draws()) {
+        let mut draws = Draws::new(numbers);
+        let world = World::draw(&mut draws);
+        let anchor = Anchor(LAST_ANCHOR);
+        let revisions = world.revisions_at(anchor);
+        let decisions = world.decisions_at(anchor);
+        let snapshot = World::snapshot(&revisions, &decisions, anchor);
+        let model = Model::new(&revisions, &decisions, anchor);
+        let left_out: BTreeSet<u32> = snapshot.left_out().iter().map(|left| left.revision.get()).collect();
+        prop_assert_eq!(left_out, model.left_out.clone());
+        prop_assert_eq!(snapshot.len(), model.scope.len());
+        let mut scratch = Scratch::new();
+        for _ in 0..4 {
+            let question = Question::draw(&mut draws, &world, recovery_ids());
+            let theirs = model.answer(&question.query());
+            prop_assert_eq!(ask(&snapshot, &question, &mut scratch), theirs, "{:?}", question);
+            let printers = PrinterQuery {
+                installed_non_leaf: &question.installed,
+                printer_updates: &question.cached_drivers,
+                groups: &question.groups,
+                seen: question.seen,
+                protocol: question.protocol,
+                budget: question.budget,
+            };
+            let ours = comparable(snapshot.sync_printer_catalog(&printers, &mut scratch));
+            prop_assert_eq!(ours, model.printers(&printers));
+            let ids: Vec<UpdateIdentity> = (0..world.updates + 1)
+                .map(|n| UpdateIdentity { update: uid(n), revision: RevisionNumber::new(100 + draws.below(3) as i64).unwrap() })
+                .collect();
+            let ours = snapshot.refresh_cache(&ids, &question.groups, question.protocol);
+            prop_assert_eq!(ours, model.refresh(&ids, &question.groups, question.protocol));
+        }
+    }
+
+    #[test]
+    fn whole_scans_agree_and_a_second_one_tells_every_change(numbers in draws()) {
+        let mut draws = Draws::new(numbers);
+        let world = World::draw(&mut draws);
+        let mut question = Question::draw(&mut draws, &world, recovery_ids());
+        question.categories.clear();
+        question.skip_software = false;
+        question.protocol = "2.90".parse().unwrap();
+        let verdicts = draws.below(1 << 20);
+        let installed = |id: i32| verdicts >> (id.unsigned_abs() % 20) & 1 == 0;
+        let early = Anchor(1 + draws.below(LAST_ANCHOR as usize) as u64);
+        // A computer keeps its groups; that a cookie for other groups starts anew is the server's part.
+        let before = world.decisions_at(early);
+        let after = world.decisions_at(Anchor(LAST_ANCHOR));
+        question.groups = (0..GROUPS + 2)
+            .map(group)
+            .filter(|g| before.groups.get(*g).is_some() && after.groups.get(*g).is_some())
+            .filter(|_| draws.chance(40))
+            .collect();
+        let mut client = Client::default();
+        let mut scratch = Scratch::new();
+        for (anchor, decisions) in [(early, before), (Anchor(LAST_ANCHOR), after)] {
+            let revisions = world.revisions_at(anchor);
+            let snapshot = World::snapshot(&revisions, &decisions, anchor);
+            let model = Model::new(&revisions, &decisions, anchor);
+            let mut rounds = 0;
+            loop {
+                client.fill(&mut question);
+                let ours = ask(&snapshot, &question, &mut scratch);
+                prop_assert_eq!(&ours, &model.answer(&question.query()));
+                rounds += 1;
+                client.take(&ours, installed);
+                // An update that others have come to need since counts only once its new IsLeaf is known,
+                // which an agent puts to use in its next scan; so scans go on until nothing is new.
+                if ours.new.is_empty() && ours.out_of_scope.is_empty() && ours.changed.is_empty() {
+                    break;
+                }
+            }
+            client.fill(&mut question);
+            let needed = model.needed_software(&question.query());
+            let held: BTreeSet<i32> = client.held.keys().copied().collect();
+            let ids = needed.iter().map(|update| i32::try_from(model.scope[update].id.get()).unwrap());
+            prop_assert_eq!(held, ids.collect::<BTreeSet<i32>>());
+            for update in needed {
+                let id = i32::try_from(model.scope[&update].id.get()).unwrap();
+                let (_, is_leaf, deployed) = &client.held[&id];
+                prop_assert_eq!(*is_leaf, model.is_leaf(update), "IsLeaf of {}", id);
+                prop_assert_eq!(deployed, &model.deployed(update, &question.groups, question.protocol));
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_of_revisions_given_does_not_matter(numbers in draws()) {
+        let mut draws = Draws::new(numbers);
+        let world = World::draw(&mut draws);
+        let anchor = Anchor(LAST_ANCHOR);
+        let decisions = world.decisions_at(anchor);
+        let mut revisions = world.revisions_at(anchor);
+        let one = World::snapshot(&revisions, &decisions, anchor);
+        revisions.reverse();
+        let other = World::snapshot(&revisions, &decisions, anchor);
+        let mut scratch = Scratch::new();
+        let mut question = Question::draw(&mut draws, &world, recovery_ids());
+        question.budget = PageBudget::default();
+        prop_assert_eq!(ask(&one, &question, &mut scratch), ask(&other, &question, &mut scratch));
+        prop_assert_eq!(one.left_out(), other.left_out());
+    }
+}

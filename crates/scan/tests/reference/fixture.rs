@@ -1,0 +1,145 @@
+//! Small catalogs written out by hand, for tests of single rules.
+
+use crate::world::{time, uid};
+use sluicegate_catalog::{Clause, ScanRecord};
+use sluicegate_policy::{Approval, ApprovalAction, Change, Decisions, Subject};
+use sluicegate_scan::{
+    CompileError, PageBudget, RevisionInput, Scratch, Snapshot, SnapshotBuilder, SyncAnswer, SyncQuery,
+    answer,
+};
+use sluicegate_terms::{
+    Anchor, DeploymentId, GroupId, RevisionId, RevisionNumber, UpdateIdentity, UpdateKind,
+};
+
+pub fn identity(update: usize, number: i64) -> UpdateIdentity {
+    UpdateIdentity { update: uid(update), revision: RevisionNumber::new(number).unwrap() }
+}
+
+pub fn record(update: usize, kind: UpdateKind) -> ScanRecord {
+    ScanRecord { explicitly_deployable: true, ..ScanRecord::new(identity(update, 100), kind) }
+}
+
+/// A record that needs each of these updates.
+pub fn needs(mut record: ScanRecord, updates: &[usize]) -> ScanRecord {
+    record.prerequisites.extend(updates.iter().map(|update| Clause::one(uid(*update))));
+    record
+}
+
+/// A record placed in these categories.
+pub fn within(mut record: ScanRecord, categories: &[usize]) -> ScanRecord {
+    record.prerequisites.extend(categories.iter().map(|update| Clause::category(uid(*update))));
+    record
+}
+
+/// A record that bundles each of these updates.
+pub fn bundles(mut record: ScanRecord, updates: &[usize]) -> ScanRecord {
+    record.bundles.extend(updates.iter().map(|update| vec![identity(*update, 100)]));
+    record
+}
+
+#[derive(Default, Clone)]
+pub struct Catalog {
+    pub revisions: Vec<RevisionInput>,
+    pub decisions: Decisions,
+    pub anchor: u64,
+}
+
+impl Catalog {
+    /// Adds revisions, each with the next anchor; ids count from 1.
+    pub fn with(mut self, records: impl IntoIterator<Item = ScanRecord>) -> Self {
+        for record in records {
+            self.anchor += 1;
+            let id = self.revisions.len() as u32 + 1;
+            self.revisions.push(RevisionInput {
+                id: RevisionId::new(i64::from(id)).unwrap(),
+                record,
+                core_escaped_len: 1_000,
+                core_token: id,
+                arrived: Anchor(self.anchor),
+                arrived_at: time(0),
+                leaf_changed: Anchor::START,
+            });
+        }
+        self
+    }
+
+    fn subject(update: usize) -> Subject {
+        let update = uid(update);
+        Subject {
+            update,
+            kind: UpdateKind::Software,
+            explicitly_deployable: true,
+            expired: false,
+            bundled_by: None,
+        }
+    }
+
+    pub fn approve(mut self, update: usize, group: GroupId, action: ApprovalAction) -> Self {
+        self.anchor += 1;
+        let approval = Approval {
+            update: uid(update),
+            group,
+            action,
+            deadline: None,
+            deployment: DeploymentId::new(i64::from(DeploymentId::FIRST_EXPLICIT) + self.anchor as i64)
+                .unwrap(),
+            changed: Anchor(self.anchor),
+            changed_at: time(self.anchor as usize),
+            by: "admin".to_owned(),
+        };
+        self.decisions.approve(&Self::subject(update), approval).unwrap();
+        self
+    }
+
+    pub fn decline(mut self, update: usize) -> Self {
+        self.anchor += 1;
+        let change = Change { anchor: Anchor(self.anchor), at: time(self.anchor as usize) };
+        self.decisions.decline(&Self::subject(update), change).unwrap();
+        self
+    }
+
+    pub fn compile(&self) -> Result<Snapshot, CompileError> {
+        let mut builder = SnapshotBuilder::new(Anchor(self.anchor));
+        for revision in &self.revisions {
+            builder.revision(revision.clone());
+        }
+        builder.decisions(&self.decisions);
+        builder.finish()
+    }
+
+    pub fn snapshot(&self) -> Snapshot {
+        self.compile().unwrap()
+    }
+}
+
+/// A software pass of a client of Unassigned Computers that holds nothing.
+pub fn query() -> SyncQuery<'static> {
+    SyncQuery {
+        installed_non_leaf: &[],
+        other_cached: &[],
+        cached_drivers: &[],
+        system_spec: &[],
+        computer_hardware_ids: &[],
+        feature_score_key: None,
+        filter_categories: &[],
+        skip_software: false,
+        also_regular: true,
+        two_groups: true,
+        groups: &[],
+        seen: Anchor::START,
+        protocol: sluicegate_scan::ProtocolVersion { major: 2, minor: 90 },
+        budget: PageBudget::default(),
+    }
+}
+
+pub fn ask(snapshot: &Snapshot, query: SyncQuery<'_>) -> SyncAnswer {
+    answer(snapshot, &query, &mut Scratch::new())
+}
+
+pub fn new_ids(answer: &SyncAnswer) -> Vec<u32> {
+    answer.new.iter().map(|new| new.revision.get()).collect()
+}
+
+pub fn changed_ids(answer: &SyncAnswer) -> Vec<u32> {
+    answer.changed.iter().map(|changed| changed.revision.get()).collect()
+}

@@ -1,0 +1,416 @@
+//! The reference: MS-WUSP 3.1.5.7 and the observed rules 3.2 and 3.3, as literally as they can be
+//! written, with loops over everything. Shares nothing with the engine but the types of question and
+//! answer.
+
+use sluicegate_catalog::{Clause, ScanRecord};
+use sluicegate_policy::{Approval, ApprovalAction, Decisions};
+use sluicegate_scan::{
+    AutoFields, ChangedUpdate, Deployed, NewUpdate, PageBudget, ProtocolVersion, RefreshedRevision,
+    RevisionInput, SyncAnswer, SyncQuery,
+};
+use sluicegate_terms::{
+    Anchor, DeploymentAction, DeploymentId, GroupId, Timestamp, UpdateId, UpdateIdentity, UpdateKind,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The catalog and the decisions as they are at one anchor.
+pub struct Model<'a> {
+    pub anchor: Anchor,
+    pub all: Vec<&'a RevisionInput>,
+    pub decisions: &'a Decisions,
+    /// The revision in scope of each update.
+    pub scope: BTreeMap<UpdateId, &'a RevisionInput>,
+    /// The newest revision of each update.
+    live: BTreeMap<UpdateId, &'a RevisionInput>,
+    /// Ids of the newest revisions that are left out.
+    pub left_out: BTreeSet<u32>,
+}
+
+fn update_of(revision: &RevisionInput) -> UpdateId {
+    revision.record.identity.update
+}
+
+pub fn members(record: &ScanRecord) -> BTreeSet<UpdateId> {
+    record.bundles.iter().flatten().map(|member| member.update).collect()
+}
+
+fn names(record: &ScanRecord) -> BTreeSet<UpdateId> {
+    record.prerequisites.iter().flat_map(|clause| clause.any_of.iter().copied()).collect()
+}
+
+fn installable(record: &ScanRecord) -> bool {
+    matches!(record.kind, UpdateKind::Software | UpdateKind::Driver)
+}
+
+impl<'a> Model<'a> {
+    pub fn new(all: &[&'a RevisionInput], decisions: &'a Decisions, anchor: Anchor) -> Self {
+        let mut live: BTreeMap<UpdateId, &RevisionInput> = BTreeMap::new();
+        for revision in all {
+            let newest = live.entry(update_of(revision)).or_insert(revision);
+            if newest.record.identity.revision < revision.record.identity.revision {
+                *newest = revision;
+            }
+        }
+        let mut model = Self {
+            anchor,
+            all: all.to_vec(),
+            decisions,
+            scope: BTreeMap::new(),
+            live,
+            left_out: BTreeSet::new(),
+        };
+        model.leave_out();
+        model.find_scope();
+        model
+    }
+
+    /// Judges a revision once all that it bundles has been judged; what never gets judged is part of a
+    /// ring of bundles or contains one.
+    fn leave_out(&mut self) {
+        let mut verdicts: BTreeMap<UpdateId, bool> = BTreeMap::new();
+        loop {
+            let before = verdicts.len();
+            for (update, revision) in &self.live {
+                let present = |member: &UpdateId| self.live.contains_key(member);
+                let judged =
+                    members(&revision.record).iter().filter(|m| present(m)).all(|m| verdicts.contains_key(m));
+                if judged && !verdicts.contains_key(update) {
+                    let needs = |clause: &Clause| clause.any_of.iter().any(present);
+                    let contains = |clause: &Vec<UpdateIdentity>| {
+                        clause.iter().any(|member| verdicts.get(&member.update) == Some(&true))
+                    };
+                    let sound = revision.record.prerequisites.iter().all(needs)
+                        && revision.record.bundles.iter().all(contains);
+                    verdicts.insert(*update, sound);
+                }
+            }
+            if verdicts.len() == before {
+                break;
+            }
+        }
+        let sound = |update: &UpdateId| verdicts.get(update) == Some(&true);
+        self.left_out =
+            self.live.iter().filter(|(update, _)| !sound(update)).map(|(_, r)| r.id.get()).collect();
+    }
+
+    fn find_scope(&mut self) {
+        let mut scope = BTreeSet::new();
+        for (update, revision) in &self.live {
+            let part_only = installable(&revision.record)
+                && self.is_member(*update)
+                && !revision.record.explicitly_deployable;
+            let declined = self.decisions.declined.contains_key(update);
+            if !revision.record.expired && !declined && !part_only {
+                scope.insert(*update);
+            }
+        }
+        scope.retain(|update| !self.left_out.contains(&self.live[update].id.get()));
+        loop {
+            let mut more = scope.clone();
+            for update in &scope {
+                let record = &self.live[update].record;
+                more.extend(names(record));
+                more.extend(members(record));
+            }
+            more.retain(|update| self.live.get(update).is_some_and(|r| !self.left_out.contains(&r.id.get())));
+            if more == scope {
+                break;
+            }
+            scope = more;
+        }
+        self.scope = scope.into_iter().map(|update| (update, self.live[&update])).collect();
+    }
+
+    /// A leaf is named as a prerequisite by no revision at all.
+    pub fn is_leaf(&self, update: UpdateId) -> bool {
+        !self.all.iter().any(|revision| names(&revision.record).contains(&update))
+    }
+
+    fn is_member(&self, update: UpdateId) -> bool {
+        self.live.values().any(|revision| members(&revision.record).contains(&update))
+    }
+
+    /// The anchor from which on deployment and IsLeaf may be what they are.
+    pub fn changed(&self, update: UpdateId, groups: &[GroupId]) -> Anchor {
+        self.anchor.min(self.changed_by_facts(update, groups))
+    }
+
+    fn changed_by_facts(&self, update: UpdateId, groups: &[GroupId]) -> Anchor {
+        let revision = self.scope[&update];
+        let mut changed = vec![Anchor(1), revision.arrived, revision.leaf_changed];
+        changed
+            .extend(self.all.iter().filter(|r| names(&r.record).contains(&update)).map(|r| r.arrived).min());
+        if installable(&revision.record) {
+            let bundles = |revision: &RevisionInput| members(&revision.record).contains(&update);
+            if self.is_member(update) {
+                changed.extend(self.live.values().filter(|r| bundles(r)).map(|r| r.arrived).min());
+                return changed.into_iter().max().unwrap();
+            }
+            let dropped =
+                self.all.iter().filter(|old| bundles(old)).map(|old| self.live[&update_of(old)].arrived);
+            changed.extend(dropped);
+            changed.extend(self.decisions.declined.get(&update).map(|change| change.anchor));
+            if self.base(update) == DeploymentAction::PreDeploymentCheck {
+                changed.push(self.decided(update, groups).1);
+            }
+        }
+        changed.into_iter().max().unwrap()
+    }
+
+    /// The action without approvals.
+    fn base(&self, update: UpdateId) -> DeploymentAction {
+        let record = &self.scope[&update].record;
+        if !installable(record) {
+            DeploymentAction::Evaluate
+        } else if self.is_member(update) {
+            DeploymentAction::Bundle
+        } else if record.expired || self.decisions.declined.contains_key(&update) {
+            DeploymentAction::Evaluate
+        } else {
+            DeploymentAction::PreDeploymentCheck
+        }
+    }
+
+    /// The approval that wins for these groups, and since when that is decided.
+    fn decided(&self, update: UpdateId, groups: &[GroupId]) -> (Option<Approval>, Anchor) {
+        let tree = &self.decisions.groups;
+        let mut since = self.decisions.restored.get(&update).map_or(Anchor(0), |change| change.anchor);
+        let recorded =
+            self.decisions.approvals.keys().chain(self.decisions.withdrawn.keys()).any(|(u, _)| *u == update);
+        if recorded {
+            since = since.max(tree.reshaped());
+        }
+        let mut starts: Vec<GroupId> =
+            groups.iter().copied().filter(|group| tree.get(*group).is_some()).collect();
+        if starts.is_empty() {
+            starts.push(GroupId::UNASSIGNED_COMPUTERS);
+        }
+        let mut winners: Vec<&Approval> = Vec::new();
+        for start in starts {
+            let mut group = Some(start);
+            while let Some(here) = group {
+                if let Some(change) = self.decisions.withdrawn.get(&(update, here)) {
+                    since = since.max(change.anchor);
+                }
+                if let Some(approval) = self.decisions.approvals.get(&(update, here)) {
+                    since = since.max(approval.changed);
+                    winners.push(approval);
+                    break;
+                }
+                group = tree.get(here).unwrap().parent;
+            }
+        }
+        for action in [ApprovalAction::Install, ApprovalAction::Uninstall] {
+            let of_action = winners.iter().filter(|approval| approval.action == action);
+            let first = of_action.min_by_key(|a| (a.deadline.unwrap_or(Timestamp::MAX), a.deployment));
+            if let Some(approval) = first {
+                return (Some((*approval).clone()), since);
+            }
+        }
+        (None, since)
+    }
+
+    pub fn deployed(&self, update: UpdateId, groups: &[GroupId], protocol: ProtocolVersion) -> Deployed {
+        let revision = self.scope[&update];
+        let mut deployed = Deployed {
+            id: DeploymentId::implicit(revision.id),
+            action: self.base(update),
+            deadline: None,
+            is_assigned: true,
+            last_change: revision.arrived_at,
+            download_priority: None,
+            hardware_ids: Vec::new(),
+            auto: (protocol >= ProtocolVersion { major: 1, minor: 8 }).then_some(AutoFields {
+                select: 0,
+                download: 0,
+                supersedence: 0,
+            }),
+        };
+        if deployed.action == DeploymentAction::PreDeploymentCheck
+            && let (Some(approval), _) = self.decided(update, groups)
+        {
+            deployed.id = approval.deployment;
+            deployed.deadline = approval.deadline;
+            deployed.last_change = approval.changed_at;
+            deployed.action = match approval.action {
+                ApprovalAction::Install => DeploymentAction::Install,
+                _ => DeploymentAction::Uninstall,
+            };
+        }
+        deployed
+    }
+
+    /// The updates whose revision in scope is among these ids.
+    fn with_ids(&self, ids: &[i32]) -> BTreeSet<UpdateId> {
+        let listed = |revision: &RevisionInput| ids.contains(&i32::try_from(revision.id.get()).unwrap());
+        self.scope.iter().filter(|(_, revision)| listed(revision)).map(|(update, _)| *update).collect()
+    }
+
+    pub fn satisfied(&self, update: UpdateId, installed: &[i32]) -> bool {
+        let installed = self.with_ids(installed);
+        let clauses = &self.scope[&update].record.prerequisites;
+        clauses.iter().all(|clause| clause.any_of.iter().any(|alternative| installed.contains(alternative)))
+    }
+
+    /// What a category scan is about; `None` for a regular scan.
+    pub fn concerned(&self, query: &SyncQuery<'_>) -> Option<BTreeSet<UpdateId>> {
+        let regular = query.filter_categories.is_empty()
+            || query.also_regular
+            || query.protocol < ProtocolVersion { major: 1, minor: 7 };
+        if regular {
+            return None;
+        }
+        let is_category = |update: &UpdateId| {
+            self.scope.get(update).is_some_and(|revision| revision.record.kind == UpdateKind::Category)
+        };
+        let mut placed: BTreeSet<UpdateId> =
+            query.filter_categories.iter().copied().filter(is_category).collect();
+        loop {
+            let inside = |clause: &Clause| {
+                clause.is_category && clause.any_of.iter().any(|u| placed.contains(u) && is_category(u))
+            };
+            let more: BTreeSet<UpdateId> = self
+                .scope
+                .iter()
+                .filter(|(update, r)| placed.contains(update) || r.record.prerequisites.iter().any(inside))
+                .map(|(update, _)| *update)
+                .collect();
+            if more == placed {
+                break;
+            }
+            placed = more;
+        }
+        loop {
+            let mut more = placed.clone();
+            for update in &placed {
+                more.extend(names(&self.scope[update].record));
+                more.extend(members(&self.scope[update].record));
+            }
+            more.retain(|update| self.scope.contains_key(update));
+            if more == placed {
+                return Some(placed);
+            }
+            placed = more;
+        }
+    }
+
+    /// The revisions a software pass needs.
+    pub fn needed_software(&self, query: &SyncQuery<'_>) -> BTreeSet<UpdateId> {
+        let concerned = self.concerned(query);
+        self.scope
+            .iter()
+            .filter(|(_, revision)| revision.record.kind != UpdateKind::Driver)
+            .map(|(update, _)| *update)
+            .filter(|update| self.satisfied(*update, query.installed_non_leaf))
+            .filter(|update| concerned.as_ref().is_none_or(|concerned| concerned.contains(update)))
+            .collect()
+    }
+
+    pub fn answer(&self, query: &SyncQuery<'_>) -> SyncAnswer {
+        let concerned = self.concerned(query);
+        let mut needed: BTreeMap<UpdateId, BTreeSet<Box<str>>> = BTreeMap::new();
+        let cached: Vec<i32> = if query.skip_software {
+            needed = self.needed_drivers(query);
+            query.cached_drivers.to_vec()
+        } else {
+            needed.extend(self.needed_software(query).into_iter().map(|update| (update, BTreeSet::new())));
+            [query.installed_non_leaf, query.other_cached].concat()
+        };
+        let mut answer =
+            self.compose(&needed, &cached, query.groups, query.seen, query.protocol, query.budget);
+        if query.two_groups && concerned.is_some() {
+            let deployed = |id: &i32| !self.with_ids(&[*id]).is_empty();
+            let (deployed, gone) = answer.out_of_scope.into_iter().partition(deployed);
+            answer.out_of_scope = gone;
+            answer.deployed_out_of_scope = deployed;
+        }
+        if query.protocol >= (ProtocolVersion { major: 1, minor: 7 }) {
+            let drivers = self
+                .scope
+                .iter()
+                .filter(|(update, _)| concerned.as_ref().is_none_or(|c| c.contains(update)))
+                .any(|(_, revision)| revision.record.kind == UpdateKind::Driver);
+            answer.driver_sync_not_needed = Some(!drivers && (query.skip_software || concerned.is_some()));
+        }
+        answer
+    }
+
+    pub fn compose(
+        &self,
+        needed: &BTreeMap<UpdateId, BTreeSet<Box<str>>>,
+        cached: &[i32],
+        groups: &[GroupId],
+        seen: Anchor,
+        protocol: ProtocolVersion,
+        budget: PageBudget,
+    ) -> SyncAnswer {
+        let held = self.with_ids(cached);
+        let deployed = |update: UpdateId| Deployed {
+            hardware_ids: match protocol >= (ProtocolVersion { major: 1, minor: 6 }) {
+                true => needed[&update].iter().cloned().collect(),
+                false => Vec::new(),
+            },
+            ..self.deployed(update, groups, protocol)
+        };
+        let mut order: Vec<UpdateId> = needed.keys().copied().collect();
+        order.sort_by_key(|update| (self.is_leaf(*update), self.scope[update].id));
+        let mut answer = SyncAnswer { anchor: self.anchor, ..SyncAnswer::default() };
+        let mut room = i64::from(budget.floor) + held.len() as i64 * i64::from(budget.per_held);
+        room = room.min(i64::from(budget.ceiling));
+        for update in &order {
+            let revision = self.scope[update];
+            let is_leaf = self.is_leaf(*update);
+            if held.contains(update) {
+                if self.changed(*update, groups) > seen {
+                    answer.changed.push(ChangedUpdate {
+                        revision: revision.id,
+                        deployment: deployed(*update),
+                        is_leaf,
+                    });
+                }
+                continue;
+            }
+            room -= i64::from(revision.core_escaped_len) + 400;
+            if answer.truncated || (room < 0 && !answer.new.is_empty()) {
+                answer.truncated = true;
+                continue;
+            }
+            answer.new.push(NewUpdate {
+                revision: revision.id,
+                index: 0,
+                deployment: deployed(*update),
+                is_leaf,
+                core_token: revision.core_token,
+                core_escaped_len: revision.core_escaped_len,
+            });
+        }
+        for id in cached {
+            let needed = self.with_ids(&[*id]).iter().any(|update| needed.contains_key(update));
+            if !needed && !answer.out_of_scope.contains(id) {
+                answer.out_of_scope.push(*id);
+            }
+        }
+        answer
+    }
+
+    /// RefreshCache (MS-WUSP 3.1.5.8; members of bundles are missing: observed behaviour 4).
+    pub fn refresh(
+        &self,
+        ids: &[UpdateIdentity],
+        groups: &[GroupId],
+        v: ProtocolVersion,
+    ) -> Vec<RefreshedRevision> {
+        ids.iter()
+            .filter(|identity| {
+                self.scope.get(&identity.update).is_some_and(|r| r.record.identity == **identity)
+            })
+            .filter(|identity| self.base(identity.update) != DeploymentAction::Bundle)
+            .map(|identity| RefreshedRevision {
+                identity: *identity,
+                revision: self.scope[&identity.update].id,
+                is_leaf: self.is_leaf(identity.update),
+                deployment: self.deployed(identity.update, groups, v),
+            })
+            .collect()
+    }
+}
