@@ -162,7 +162,9 @@ pub(crate) fn write_element<W: Write>(out: &mut W, element: Element<'_>, names: 
             }
             Step::Close(element) => {
                 scopes.pop();
-                write!(out, "</{}{}>", letter(element, names), element.local())
+                ["</", letter(element, names), element.local(), ">"]
+                    .iter()
+                    .try_for_each(|piece| out.write_str(piece))
             }
         };
     });
@@ -180,7 +182,9 @@ fn letter(element: Element<'_>, names: Names) -> &'static str {
 
 /// Writes `<name attributes` and answers the foreign default namespace now in force.
 fn write_start<'t, W: Write>(out: &mut W, element: Element<'t>, names: Names, scope: &'t str) -> &'t str {
-    let _ = write!(out, "<{}{}", letter(element, names), element.local());
+    for piece in ["<", letter(element, names), element.local()] {
+        let _ = out.write_str(piece);
+    }
     let namespace = element.namespace();
     let scope = if namespace.starts_with(FAMILY) || (namespace.is_empty() && scope.is_empty()) {
         ""
@@ -213,7 +217,9 @@ fn shadowed(element: Element<'_>, attribute: Attribute<'_>) -> bool {
 }
 
 pub(crate) fn write_attribute<W: Write>(out: &mut W, name: &str, value: &str) {
-    let _ = write!(out, " {name}=\"");
+    for piece in [" ", name, "=\""] {
+        let _ = out.write_str(piece);
+    }
     escape(out, value, true);
     let _ = out.write_char('"');
 }
@@ -223,12 +229,13 @@ pub(crate) fn write_attribute<W: Write>(out: &mut W, name: &str, value: &str) {
 /// change them.
 pub(crate) fn escape<W: Write>(out: &mut W, text: &str, in_attribute: bool) {
     let mut rest = text;
-    let special = |c: char| match c {
-        '&' | '<' | '>' | '\r' => true,
-        '"' | '\t' | '\n' => in_attribute,
+    // All of them are ASCII, so bytes can be looked at and text cut beside them.
+    let special = |byte: u8| match byte {
+        b'&' | b'<' | b'>' | b'\r' => true,
+        b'"' | b'\t' | b'\n' => in_attribute,
         _ => false,
     };
-    while let Some(at) = rest.find(special) {
+    while let Some(at) = rest.bytes().position(special) {
         let (plain, tail) = rest.split_at(at);
         let mut tail = tail.chars();
         let entity = match tail.next() {

@@ -337,7 +337,7 @@ impl<'a, 'l> Builder<'a, 'l> {
             let value = attribute
                 .normalized_value(XmlVersion::Implicit1_0)
                 .map_err(|error| self.fail(offset, syntax(&error)))?;
-            if !value.chars().all(is_xml_char) {
+            if !is_xml_text(&value) {
                 return Err(
                     self.fail(offset, Reason::Syntax("an attribute has a character XML forbids".to_owned()))
                 );
@@ -366,7 +366,7 @@ impl<'a, 'l> Builder<'a, 'l> {
     /// Ends the current run of text. White space between elements is formatting, not content.
     fn flush(&mut self, offset: u64) -> Result<(), CatalogError> {
         if self.significant {
-            if !self.text.chars().all(is_xml_char) {
+            if !is_xml_text(&self.text) {
                 return Err(self.fail(offset, Reason::Syntax("a character XML forbids".to_owned())));
             }
             if self.open.is_empty() {
@@ -448,6 +448,11 @@ fn predefined(name: &str) -> Option<char> {
         "quot" => '"',
         _ => return None,
     })
+}
+
+fn is_xml_text(text: &str) -> bool {
+    // Nearly everything is plain ASCII.
+    text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) || text.chars().all(is_xml_char)
 }
 
 /// The `Char` production of XML 1.0: control characters cannot be sent to agents in any form.
