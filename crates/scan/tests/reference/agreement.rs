@@ -21,14 +21,14 @@ fn ask(snapshot: &Snapshot, question: &Question, scratch: &mut Scratch) -> SyncA
 
 /// A client that keeps what it is given, and finds some of it installed.
 #[derive(Default)]
-pub struct Client {
+pub(crate) struct Client {
     /// Held revisions: whether it is installed, whether it is a leaf, and the deployment.
-    pub held: BTreeMap<i32, (bool, bool, Deployed)>,
-    pub seen: Anchor,
+    pub(crate) held: BTreeMap<i32, (bool, bool, Deployed)>,
+    pub(crate) seen: Anchor,
 }
 
 impl Client {
-    pub fn fill(&self, question: &mut Question) {
+    pub(crate) fn fill(&self, question: &mut Question) {
         let installed = |(installed, leaf, _): &(bool, bool, Deployed)| *installed && !*leaf;
         question.installed = self.held.iter().filter(|(_, h)| installed(h)).map(|(id, _)| *id).collect();
         question.other = self.held.iter().filter(|(_, h)| !installed(h)).map(|(id, _)| *id).collect();
@@ -36,7 +36,7 @@ impl Client {
     }
 
     /// Takes an answer in. Returns whether the client has to ask again.
-    pub fn take(&mut self, answer: &SyncAnswer, installed: impl Fn(i32) -> bool) -> bool {
+    pub(crate) fn take(&mut self, answer: &SyncAnswer, installed: impl Fn(i32) -> bool) -> bool {
         for new in &answer.new {
             let id = i32::try_from(new.revision.get()).unwrap();
             let old = self.held.insert(id, (installed(id), new.is_leaf, new.deployment.clone()));
@@ -123,6 +123,8 @@ proptest! {
                 let ours = ask(&snapshot, &question, &mut scratch);
                 prop_assert_eq!(&ours, &model.answer(&question.query()));
                 rounds += 1;
+                // Each round but the last brings something new or takes something stale away.
+                prop_assert!(rounds <= 2 * (snapshot.len() + world.revisions.len()) + 2, "the scan does not end");
                 client.take(&ours, installed);
                 // An update that others have come to need since counts only once its new IsLeaf is known,
                 // which an agent puts to use in its next scan; so scans go on until nothing is new.

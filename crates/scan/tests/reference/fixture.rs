@@ -11,42 +11,42 @@ use sluicegate_terms::{
     Anchor, DeploymentId, GroupId, RevisionId, RevisionNumber, UpdateIdentity, UpdateKind,
 };
 
-pub fn identity(update: usize, number: i64) -> UpdateIdentity {
+pub(crate) fn identity(update: usize, number: i64) -> UpdateIdentity {
     UpdateIdentity { update: uid(update), revision: RevisionNumber::new(number).unwrap() }
 }
 
-pub fn record(update: usize, kind: UpdateKind) -> ScanRecord {
+pub(crate) fn record(update: usize, kind: UpdateKind) -> ScanRecord {
     ScanRecord { explicitly_deployable: true, ..ScanRecord::new(identity(update, 100), kind) }
 }
 
 /// A record that needs each of these updates.
-pub fn needs(mut record: ScanRecord, updates: &[usize]) -> ScanRecord {
+pub(crate) fn needs(mut record: ScanRecord, updates: &[usize]) -> ScanRecord {
     record.prerequisites.extend(updates.iter().map(|update| Clause::one(uid(*update))));
     record
 }
 
 /// A record placed in these categories.
-pub fn within(mut record: ScanRecord, categories: &[usize]) -> ScanRecord {
+pub(crate) fn within(mut record: ScanRecord, categories: &[usize]) -> ScanRecord {
     record.prerequisites.extend(categories.iter().map(|update| Clause::category(uid(*update))));
     record
 }
 
 /// A record that bundles each of these updates.
-pub fn bundles(mut record: ScanRecord, updates: &[usize]) -> ScanRecord {
+pub(crate) fn bundles(mut record: ScanRecord, updates: &[usize]) -> ScanRecord {
     record.bundles.extend(updates.iter().map(|update| vec![identity(*update, 100)]));
     record
 }
 
 #[derive(Default, Clone)]
-pub struct Catalog {
-    pub revisions: Vec<RevisionInput>,
-    pub decisions: Decisions,
-    pub anchor: u64,
+pub(crate) struct Catalog {
+    pub(crate) revisions: Vec<RevisionInput>,
+    pub(crate) decisions: Decisions,
+    pub(crate) anchor: u64,
 }
 
 impl Catalog {
     /// Adds revisions, each with the next anchor; ids count from 1.
-    pub fn with(mut self, records: impl IntoIterator<Item = ScanRecord>) -> Self {
+    pub(crate) fn with(mut self, records: impl IntoIterator<Item = ScanRecord>) -> Self {
         for record in records {
             self.anchor += 1;
             let id = self.revisions.len() as u32 + 1;
@@ -74,7 +74,7 @@ impl Catalog {
         }
     }
 
-    pub fn approve(mut self, update: usize, group: GroupId, action: ApprovalAction) -> Self {
+    pub(crate) fn approve(mut self, update: usize, group: GroupId, action: ApprovalAction) -> Self {
         self.anchor += 1;
         let approval = Approval {
             update: uid(update),
@@ -91,14 +91,14 @@ impl Catalog {
         self
     }
 
-    pub fn decline(mut self, update: usize) -> Self {
+    pub(crate) fn decline(mut self, update: usize) -> Self {
         self.anchor += 1;
         let change = Change { anchor: Anchor(self.anchor), at: time(self.anchor as usize) };
         self.decisions.decline(&Self::subject(update), change).unwrap();
         self
     }
 
-    pub fn compile(&self) -> Result<Snapshot, CompileError> {
+    pub(crate) fn compile(&self) -> Result<Snapshot, CompileError> {
         let mut builder = SnapshotBuilder::new(Anchor(self.anchor));
         for revision in &self.revisions {
             builder.revision(revision.clone());
@@ -107,13 +107,13 @@ impl Catalog {
         builder.finish()
     }
 
-    pub fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         self.compile().unwrap()
     }
 }
 
 /// A software pass of a client of Unassigned Computers that holds nothing.
-pub fn query() -> SyncQuery<'static> {
+pub(crate) fn query() -> SyncQuery<'static> {
     SyncQuery {
         installed_non_leaf: &[],
         other_cached: &[],
@@ -132,14 +132,14 @@ pub fn query() -> SyncQuery<'static> {
     }
 }
 
-pub fn ask(snapshot: &Snapshot, query: SyncQuery<'_>) -> SyncAnswer {
+pub(crate) fn ask(snapshot: &Snapshot, query: SyncQuery<'_>) -> SyncAnswer {
     answer(snapshot, &query, &mut Scratch::new())
 }
 
-pub fn new_ids(answer: &SyncAnswer) -> Vec<u32> {
+pub(crate) fn new_ids(answer: &SyncAnswer) -> Vec<u32> {
     answer.new.iter().map(|new| new.revision.get()).collect()
 }
 
-pub fn changed_ids(answer: &SyncAnswer) -> Vec<u32> {
+pub(crate) fn changed_ids(answer: &SyncAnswer) -> Vec<u32> {
     answer.changed.iter().map(|changed| changed.revision.get()).collect()
 }

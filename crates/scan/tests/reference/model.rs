@@ -14,23 +14,23 @@ use sluicegate_terms::{
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The catalog and the decisions as they are at one anchor.
-pub struct Model<'a> {
-    pub anchor: Anchor,
-    pub all: Vec<&'a RevisionInput>,
-    pub decisions: &'a Decisions,
+pub(crate) struct Model<'a> {
+    pub(crate) anchor: Anchor,
+    pub(crate) all: Vec<&'a RevisionInput>,
+    pub(crate) decisions: &'a Decisions,
     /// The revision in scope of each update.
-    pub scope: BTreeMap<UpdateId, &'a RevisionInput>,
+    pub(crate) scope: BTreeMap<UpdateId, &'a RevisionInput>,
     /// The newest revision of each update.
     live: BTreeMap<UpdateId, &'a RevisionInput>,
     /// Ids of the newest revisions that are left out.
-    pub left_out: BTreeSet<u32>,
+    pub(crate) left_out: BTreeSet<u32>,
 }
 
 fn update_of(revision: &RevisionInput) -> UpdateId {
     revision.record.identity.update
 }
 
-pub fn members(record: &ScanRecord) -> BTreeSet<UpdateId> {
+pub(crate) fn members(record: &ScanRecord) -> BTreeSet<UpdateId> {
     record.bundles.iter().flatten().map(|member| member.update).collect()
 }
 
@@ -43,7 +43,7 @@ fn installable(record: &ScanRecord) -> bool {
 }
 
 impl<'a> Model<'a> {
-    pub fn new(all: &[&'a RevisionInput], decisions: &'a Decisions, anchor: Anchor) -> Self {
+    pub(crate) fn new(all: &[&'a RevisionInput], decisions: &'a Decisions, anchor: Anchor) -> Self {
         let mut live: BTreeMap<UpdateId, &RevisionInput> = BTreeMap::new();
         for revision in all {
             let newest = live.entry(update_of(revision)).or_insert(revision);
@@ -122,7 +122,7 @@ impl<'a> Model<'a> {
     }
 
     /// A leaf is named as a prerequisite by no revision at all.
-    pub fn is_leaf(&self, update: UpdateId) -> bool {
+    pub(crate) fn is_leaf(&self, update: UpdateId) -> bool {
         !self.all.iter().any(|revision| names(&revision.record).contains(&update))
     }
 
@@ -131,7 +131,7 @@ impl<'a> Model<'a> {
     }
 
     /// The anchor from which on deployment and IsLeaf may be what they are.
-    pub fn changed(&self, update: UpdateId, groups: &[GroupId]) -> Anchor {
+    pub(crate) fn changed(&self, update: UpdateId, groups: &[GroupId]) -> Anchor {
         self.anchor.min(self.changed_by_facts(update, groups))
     }
 
@@ -210,7 +210,12 @@ impl<'a> Model<'a> {
         (None, since)
     }
 
-    pub fn deployed(&self, update: UpdateId, groups: &[GroupId], protocol: ProtocolVersion) -> Deployed {
+    pub(crate) fn deployed(
+        &self,
+        update: UpdateId,
+        groups: &[GroupId],
+        protocol: ProtocolVersion,
+    ) -> Deployed {
         let revision = self.scope[&update];
         let mut deployed = Deployed {
             id: DeploymentId::implicit(revision.id),
@@ -246,14 +251,14 @@ impl<'a> Model<'a> {
         self.scope.iter().filter(|(_, revision)| listed(revision)).map(|(update, _)| *update).collect()
     }
 
-    pub fn satisfied(&self, update: UpdateId, installed: &[i32]) -> bool {
+    pub(crate) fn satisfied(&self, update: UpdateId, installed: &[i32]) -> bool {
         let installed = self.with_ids(installed);
         let clauses = &self.scope[&update].record.prerequisites;
         clauses.iter().all(|clause| clause.any_of.iter().any(|alternative| installed.contains(alternative)))
     }
 
     /// What a category scan is about; `None` for a regular scan.
-    pub fn concerned(&self, query: &SyncQuery<'_>) -> Option<BTreeSet<UpdateId>> {
+    pub(crate) fn concerned(&self, query: &SyncQuery<'_>) -> Option<BTreeSet<UpdateId>> {
         let regular = query.filter_categories.is_empty()
             || query.also_regular
             || query.protocol < ProtocolVersion { major: 1, minor: 7 };
@@ -295,7 +300,7 @@ impl<'a> Model<'a> {
     }
 
     /// The revisions a software pass needs.
-    pub fn needed_software(&self, query: &SyncQuery<'_>) -> BTreeSet<UpdateId> {
+    pub(crate) fn needed_software(&self, query: &SyncQuery<'_>) -> BTreeSet<UpdateId> {
         let concerned = self.concerned(query);
         self.scope
             .iter()
@@ -306,7 +311,7 @@ impl<'a> Model<'a> {
             .collect()
     }
 
-    pub fn answer(&self, query: &SyncQuery<'_>) -> SyncAnswer {
+    pub(crate) fn answer(&self, query: &SyncQuery<'_>) -> SyncAnswer {
         let concerned = self.concerned(query);
         let mut needed: BTreeMap<UpdateId, BTreeSet<Box<str>>> = BTreeMap::new();
         let cached: Vec<i32> = if query.skip_software {
@@ -335,7 +340,7 @@ impl<'a> Model<'a> {
         answer
     }
 
-    pub fn compose(
+    pub(crate) fn compose(
         &self,
         needed: &BTreeMap<UpdateId, BTreeSet<Box<str>>>,
         cached: &[i32],
@@ -394,7 +399,7 @@ impl<'a> Model<'a> {
     }
 
     /// RefreshCache (MS-WUSP 3.1.5.8; members of bundles are missing: observed behaviour 4).
-    pub fn refresh(
+    pub(crate) fn refresh(
         &self,
         ids: &[UpdateIdentity],
         groups: &[GroupId],

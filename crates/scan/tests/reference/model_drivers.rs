@@ -151,11 +151,11 @@ impl<'a> Model<'a> {
         let made = |entry: &DriverEntry| installed.manufacturer.is_some_and(|m| same(&entry.manufacturer, m));
         let kept =
             installed.skip_provider_filtering || drivers.iter().any(|entry| provided(entry) && made(entry));
-        kept && (device.flags % 2 == 0 || drivers.iter().any(|entry| is_printer(&entry.class)))
+        kept && (device.flags.is_multiple_of(2) || drivers.iter().any(|entry| is_printer(&entry.class)))
     }
 
     /// The needed drivers, each with the hardware ids it is the best match by.
-    pub fn needed_drivers(&self, query: &SyncQuery<'_>) -> BTreeMap<UpdateId, BTreeSet<Box<str>>> {
+    pub(crate) fn needed_drivers(&self, query: &SyncQuery<'_>) -> BTreeMap<UpdateId, BTreeSet<Box<str>>> {
         let mut needed: BTreeMap<UpdateId, BTreeSet<Box<str>>> = BTreeMap::new();
         for device in query.system_spec {
             // Base drivers compete with each other; so do the extensions of each provider.
@@ -223,7 +223,7 @@ impl<'a> Model<'a> {
     }
 
     /// SyncPrinterCatalog (MS-WUSP 3.1.5.12).
-    pub fn printers(&self, query: &PrinterQuery<'_>) -> SyncAnswer {
+    pub(crate) fn printers(&self, query: &PrinterQuery<'_>) -> SyncAnswer {
         let drivers = || self.scope.iter().filter(|(_, revision)| revision.record.kind == UpdateKind::Driver);
         let mut needed: BTreeMap<UpdateId, BTreeSet<Box<str>>> = BTreeMap::new();
         for (update, revision) in drivers() {

@@ -14,57 +14,57 @@ use sluicegate_terms::{
 };
 
 /// How many random worlds a property is tried on.
-pub fn cases(default: u32) -> ProptestConfig {
+pub(crate) fn cases(default: u32) -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(default);
     ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 4_000, ..ProptestConfig::default() }
 }
 
-pub fn draws() -> impl Strategy<Value = Vec<u32>> {
+pub(crate) fn draws() -> impl Strategy<Value = Vec<u32>> {
     prop::collection::vec(any::<u32>(), 0..1600)
 }
 
 /// A list of random numbers that is used up; then everything is 0.
-pub struct Draws {
+pub(crate) struct Draws {
     numbers: Vec<u32>,
     next: usize,
 }
 
 impl Draws {
-    pub fn new(numbers: Vec<u32>) -> Self {
+    pub(crate) fn new(numbers: Vec<u32>) -> Self {
         Self { numbers, next: 0 }
     }
 
-    pub fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         let number = self.numbers.get(self.next).copied().unwrap_or(0);
         self.next += 1;
         if bound == 0 { 0 } else { number as usize % bound }
     }
 
-    pub fn chance(&mut self, percent: usize) -> bool {
+    pub(crate) fn chance(&mut self, percent: usize) -> bool {
         // Zero, what is drawn at the end, means no.
         self.below(100) + percent >= 100
     }
 
-    pub fn pick<T: Clone>(&mut self, items: &[T]) -> T {
+    pub(crate) fn pick<T: Clone>(&mut self, items: &[T]) -> T {
         items[self.below(items.len())].clone()
     }
 
-    pub fn some<T: Clone>(&mut self, items: &[T], most: usize) -> Vec<T> {
+    pub(crate) fn some<T: Clone>(&mut self, items: &[T], most: usize) -> Vec<T> {
         let count = self.below(most + 1);
         if items.is_empty() { Vec::new() } else { (0..count).map(|_| self.pick(items)).collect() }
     }
 }
 
-pub fn uid(n: usize) -> UpdateId {
+pub(crate) fn uid(n: usize) -> UpdateId {
     // Scattered, so that no order of ids is the order of numbers.
     UpdateId(Guid::from_u128((n as u128 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)))
 }
 
-pub fn gid(n: usize) -> GroupId {
+pub(crate) fn gid(n: usize) -> GroupId {
     GroupId(Guid::from_u128(0x6000 + n as u128))
 }
 
-pub fn time(n: usize) -> Timestamp {
+pub(crate) fn time(n: usize) -> Timestamp {
     Timestamp::from_unix_seconds(1_700_000_000 + n as i64 * 86_400)
 }
 
@@ -74,7 +74,7 @@ const PROVIDERS: [&str; 3] = ["Contoso", "Fabrikam", "contoso"];
 const CLASSES: [&str; 5] =
     ["Net", "Printer", "Printers", "Extension", "{4d36e979-e325-11ce-bfc1-08002be10318}"];
 const SYSTEMS: [&str; 3] = ["AMD64.10.0", "amd64.10.0", "ARM64.10.0"];
-pub const LAST_ANCHOR: u64 = 24;
+pub(crate) const LAST_ANCHOR: u64 = 24;
 
 fn computer(n: usize) -> Guid {
     Guid::from_u128(0xC0 + n as u128)
@@ -111,9 +111,9 @@ fn driver_entry(draws: &mut Draws) -> DriverEntry {
 }
 
 /// A catalog that grew and decisions that were made, anchor by anchor.
-pub struct World {
-    pub updates: usize,
-    pub revisions: Vec<RevisionInput>,
+pub(crate) struct World {
+    pub(crate) updates: usize,
+    pub(crate) revisions: Vec<RevisionInput>,
     deeds: Vec<(u64, Deed)>,
 }
 
@@ -128,10 +128,10 @@ enum Deed {
     Restore { update: usize },
 }
 
-pub const GROUPS: usize = 5;
+pub(crate) const GROUPS: usize = 5;
 
 /// Groups by number: the two built-in ones, then an administrator's.
-pub fn group(n: usize) -> GroupId {
+pub(crate) fn group(n: usize) -> GroupId {
     match n {
         0 => GroupId::ALL_COMPUTERS,
         1 => GroupId::UNASSIGNED_COMPUTERS,
@@ -140,7 +140,7 @@ pub fn group(n: usize) -> GroupId {
 }
 
 impl World {
-    pub fn draw(draws: &mut Draws) -> Self {
+    pub(crate) fn draw(draws: &mut Draws) -> Self {
         let updates = 1 + draws.below(18);
         let kinds: Vec<UpdateKind> = (0..updates)
             .map(|_| match draws.below(10) {
@@ -180,12 +180,12 @@ impl World {
     }
 
     /// The revisions that are there at an anchor.
-    pub fn revisions_at(&self, anchor: Anchor) -> Vec<&RevisionInput> {
+    pub(crate) fn revisions_at(&self, anchor: Anchor) -> Vec<&RevisionInput> {
         self.revisions.iter().filter(|revision| revision.arrived <= anchor).collect()
     }
 
     /// What is decided at an anchor. Deeds that are refused are not done.
-    pub fn decisions_at(&self, anchor: Anchor) -> Decisions {
+    pub(crate) fn decisions_at(&self, anchor: Anchor) -> Decisions {
         let mut decisions = Decisions::default();
         for (n, (at, deed)) in self.deeds.iter().enumerate() {
             if Anchor(*at) <= anchor {
@@ -200,7 +200,7 @@ impl World {
         decisions
     }
 
-    pub fn snapshot(revisions: &[&RevisionInput], decisions: &Decisions, anchor: Anchor) -> Snapshot {
+    pub(crate) fn snapshot(revisions: &[&RevisionInput], decisions: &Decisions, anchor: Anchor) -> Snapshot {
         let mut builder = SnapshotBuilder::new(anchor);
         for revision in revisions {
             builder.revision((*revision).clone());
@@ -318,26 +318,26 @@ fn do_deed(decisions: &mut Decisions, deed: &Deed, at: u64, deployment: Deployme
 
 /// The owned parts of a query.
 #[derive(Clone, Debug)]
-pub struct Question {
-    pub installed: Vec<i32>,
-    pub other: Vec<i32>,
-    pub cached_drivers: Vec<i32>,
-    pub devices: Vec<Device<'static>>,
-    pub computers: Vec<Guid>,
-    pub key: Option<&'static str>,
-    pub categories: Vec<UpdateId>,
-    pub skip_software: bool,
-    pub also_regular: bool,
-    pub two_groups: bool,
-    pub groups: Vec<GroupId>,
-    pub seen: Anchor,
-    pub protocol: ProtocolVersion,
-    pub budget: PageBudget,
+pub(crate) struct Question {
+    pub(crate) installed: Vec<i32>,
+    pub(crate) other: Vec<i32>,
+    pub(crate) cached_drivers: Vec<i32>,
+    pub(crate) devices: Vec<Device<'static>>,
+    pub(crate) computers: Vec<Guid>,
+    pub(crate) key: Option<&'static str>,
+    pub(crate) categories: Vec<UpdateId>,
+    pub(crate) skip_software: bool,
+    pub(crate) also_regular: bool,
+    pub(crate) two_groups: bool,
+    pub(crate) groups: Vec<GroupId>,
+    pub(crate) seen: Anchor,
+    pub(crate) protocol: ProtocolVersion,
+    pub(crate) budget: PageBudget,
 }
 
 impl Question {
     /// A question without rhyme or reason: any ids, any state.
-    pub fn draw(draws: &mut Draws, world: &World, recovery: &'static [String]) -> Self {
+    pub(crate) fn draw(draws: &mut Draws, world: &World, recovery: &'static [String]) -> Self {
         let mut ids: Vec<i32> = world.revisions.iter().map(|r| i32::try_from(r.id.get()).unwrap()).collect();
         ids.extend([0, -1, i32::MAX, i32::MIN, 55]);
         let categories: Vec<UpdateId> = (0..=world.updates).map(uid).collect();
@@ -363,7 +363,7 @@ impl Question {
         }
     }
 
-    pub fn query(&self) -> SyncQuery<'_> {
+    pub(crate) fn query(&self) -> SyncQuery<'_> {
         SyncQuery {
             installed_non_leaf: &self.installed,
             other_cached: &self.other,
@@ -384,7 +384,7 @@ impl Question {
 }
 
 /// Update ids as text, for recovery ids that outlive a case.
-pub fn recovery_ids() -> &'static [String] {
+pub(crate) fn recovery_ids() -> &'static [String] {
     static IDS: std::sync::OnceLock<Vec<String>> = std::sync::OnceLock::new();
     IDS.get_or_init(|| (0..20).map(|n| uid(n).to_string()).chain(["nonsense".to_owned()]).collect())
 }

@@ -1,0 +1,272 @@
+//! Approvals and what follows from them, through the public interface: inheritance, conflicts between
+//! groups, declines, refusals, and that no change goes unnoticed.
+
+use proptest::prelude::*;
+use sluicegate_policy::{
+    Approval, ApprovalAction, ApprovalError, Change, Decision, Decisions, Subject, Withdrawal, effective,
+};
+use sluicegate_terms::{
+    Anchor, DeploymentAction, DeploymentId, GroupId, Guid, Timestamp, UpdateId, UpdateKind,
+};
+
+fn uid(n: u128) -> UpdateId {
+    UpdateId(Guid::from_u128(n))
+}
+
+fn gid(n: u128) -> GroupId {
+    match n {
+        0 => GroupId::ALL_COMPUTERS,
+        1 => GroupId::UNASSIGNED_COMPUTERS,
+        n => GroupId(Guid::from_u128(n)),
+    }
+}
+
+fn at(day: i64) -> Timestamp {
+    Timestamp::from_unix_seconds(day * 86_400)
+}
+
+fn change(anchor: u64) -> Change {
+    Change { anchor: Anchor(anchor), at: at(anchor as i64) }
+}
+
+fn subject(n: u128) -> Subject {
+    let update = uid(n);
+    Subject {
+        update,
+        kind: UpdateKind::Software,
+        explicitly_deployable: true,
+        expired: false,
+        bundled_by: None,
+    }
+}
+
+fn approval(update: u128, group: u128, action: ApprovalAction, anchor: u64) -> Approval {
+    Approval {
+        update: uid(update),
+        group: gid(group),
+        action,
+        deadline: None,
+        deployment: DeploymentId::new(i64::from(DeploymentId::FIRST_EXPLICIT) + anchor as i64).unwrap(),
+        changed: Anchor(anchor),
+        changed_at: at(anchor as i64),
+        by: "admin".to_owned(),
+    }
+}
+
+/// All Computers > 2 > 3 > 4, and 5 beside 2.
+fn decisions() -> Decisions {
+    let mut decisions = Decisions::default();
+    for (group, parent) in [(2, 0), (3, 2), (4, 3), (5, 0)] {
+        decisions.groups.create(gid(group), format!("g{group}").parse().unwrap(), Some(gid(parent))).unwrap();
+    }
+    decisions
+}
+
+fn action(decisions: &Decisions, update: u128, groups: &[u128]) -> Option<DeploymentAction> {
+    let groups: Vec<GroupId> = groups.iter().map(|g| gid(*g)).collect();
+    match effective(decisions, uid(update), &groups).decision {
+        Decision::Deployed { action, .. } => Some(action),
+        Decision::Undecided | Decision::Declined => None,
+    }
+}
+
+use ApprovalAction::{Install, NotApproved, Uninstall};
+
+#[test]
+fn the_nearest_approval_on_the_way_up_wins() {
+    let mut decisions = decisions();
+    decisions.approve(&subject(1), approval(1, 0, Install, 1)).unwrap();
+    decisions.approve(&subject(1), approval(1, 3, Uninstall, 2)).unwrap();
+    decisions.approve(&subject(1), approval(1, 4, NotApproved, 3)).unwrap();
+    assert_eq!(action(&decisions, 1, &[2]), Some(DeploymentAction::Install));
+    assert_eq!(action(&decisions, 1, &[3]), Some(DeploymentAction::Uninstall));
+    assert_eq!(action(&decisions, 1, &[4]), None);
+    assert_eq!(action(&decisions, 1, &[]), Some(DeploymentAction::Install));
+    assert_eq!(action(&decisions, 2, &[3]), None);
+}
+
+#[test]
+fn between_groups_install_beats_uninstall_beats_not_approved() {
+    let mut decisions = decisions();
+    decisions.approve(&subject(1), approval(1, 2, NotApproved, 1)).unwrap();
+    decisions.approve(&subject(1), approval(1, 5, Uninstall, 2)).unwrap();
+    assert_eq!(action(&decisions, 1, &[2, 5]), Some(DeploymentAction::Uninstall));
+    decisions.approve(&subject(1), approval(1, 4, Install, 3)).unwrap();
+    assert_eq!(action(&decisions, 1, &[5, 4, 2]), Some(DeploymentAction::Install));
+}
+
+#[test]
+fn between_equal_approvals_the_earliest_deadline_wins() {
+    let mut decisions = decisions();
+    let due = |group, anchor, day: Option<i64>| Approval {
+        deadline: day.map(at),
+        ..approval(1, group, Install, anchor)
+    };
+    decisions.approve(&subject(1), due(2, 1, None)).unwrap();
+    decisions.approve(&subject(1), due(5, 2, Some(9))).unwrap();
+    let deadline =
+        |decisions: &Decisions| match effective(decisions, uid(1), &[gid(2), gid(5), gid(4)]).decision {
+            Decision::Deployed { deadline, .. } => deadline,
+            other => panic!("{other:?}"),
+        };
+    assert_eq!(deadline(&decisions), Some(at(9)));
+    decisions.approve(&subject(1), due(4, 3, Some(5))).unwrap();
+    assert_eq!(deadline(&decisions), Some(at(5)));
+}
+
+#[test]
+fn a_decline_overrides_and_an_approval_takes_it_back() {
+    let mut decisions = decisions();
+    decisions.approve(&subject(1), approval(1, 0, Install, 1)).unwrap();
+    decisions.decline(&subject(1), change(2)).unwrap();
+    assert_eq!(effective(&decisions, uid(1), &[]).decision, Decision::Declined);
+    assert!(decisions.approvals.is_empty(), "approvals of a declined update are gone");
+    assert_eq!(decisions.decline(&subject(1), change(3)), Err(ApprovalError::AlreadyDeclined(uid(1))));
+    decisions.approve(&subject(1), approval(1, 2, Install, 4)).unwrap();
+    assert_eq!(action(&decisions, 1, &[2]), Some(DeploymentAction::Install));
+    assert_eq!(action(&decisions, 1, &[5]), None);
+    assert_eq!(decisions.restore(uid(1), change(5)), Err(ApprovalError::NotDeclined(uid(1))));
+}
+
+#[test]
+fn unapproving_a_group_that_inherits_denies_it_there_only() {
+    let mut decisions = decisions();
+    decisions.approve(&subject(1), approval(1, 0, Install, 1)).unwrap();
+    let done = decisions.unapprove(uid(1), Some(gid(3)), approval(1, 0, Install, 2)).unwrap();
+    assert!(
+        matches!(&done[..], [Withdrawal::Overridden(denial)] if denial.action == NotApproved && denial.group == gid(3))
+    );
+    assert_eq!(
+        (action(&decisions, 1, &[4]), action(&decisions, 1, &[2])),
+        (None, Some(DeploymentAction::Install))
+    );
+    let done = decisions.unapprove(uid(1), None, approval(1, 0, Install, 3)).unwrap();
+    assert_eq!(done.len(), 2);
+    assert_eq!(action(&decisions, 1, &[2]), None);
+    let nothing = decisions.unapprove(uid(1), Some(gid(2)), approval(1, 0, Install, 4)).unwrap_err();
+    assert!(nothing.to_string().contains("nothing to withdraw"), "{nothing}");
+}
+
+#[test]
+fn what_cannot_be_deployed_by_itself_is_refused_with_the_reason() {
+    let mut decisions = decisions();
+    let mut refuse = |subject: Subject, action| {
+        decisions.approve(&subject, approval(1, 0, action, 1)).unwrap_err().to_string()
+    };
+    assert!(refuse(Subject { kind: UpdateKind::Category, ..subject(1) }, Install).contains("is a Category"));
+    assert!(
+        refuse(Subject { kind: UpdateKind::Detectoid, ..subject(1) }, Install).contains("is a Detectoid")
+    );
+    let member = Subject { bundled_by: Some(uid(7)), ..subject(1) };
+    assert!(refuse(member, Install).contains(&uid(7).to_string()));
+    let part = Subject { explicitly_deployable: false, ..subject(1) };
+    assert!(refuse(part, Install).contains("not explicitly deployable"));
+    assert!(refuse(Subject { expired: true, ..subject(1) }, Install).contains("expired"));
+    for subject in [member, Subject { kind: UpdateKind::Category, ..subject(1) }] {
+        assert!(decisions.decline(&subject, change(1)).is_err());
+    }
+    let due = Approval { deadline: Some(at(1)), ..approval(1, 0, NotApproved, 1) };
+    assert_eq!(decisions.approve(&subject(1), due), Err(ApprovalError::DeadlineWithoutAction(uid(1))));
+    assert!(matches!(
+        decisions.approve(&subject(1), approval(1, 77, Install, 1)),
+        Err(ApprovalError::Group(_))
+    ));
+    assert_eq!(decisions.touched().count(), 0, "a refused decision leaves nothing behind");
+}
+
+#[test]
+fn an_expired_update_can_still_be_removed() {
+    let mut decisions = decisions();
+    decisions.approve(&Subject { expired: true, ..subject(1) }, approval(1, 0, Uninstall, 1)).unwrap();
+}
+
+#[test]
+fn deployment_ids_are_never_shared() {
+    let mut decisions = decisions();
+    let first = approval(1, 0, Install, 1);
+    decisions.approve(&subject(1), first.clone()).unwrap();
+    let again = Approval { deployment: first.deployment, ..approval(2, 0, Install, 2) };
+    assert_eq!(decisions.approve(&subject(2), again), Err(ApprovalError::DeploymentId(first.deployment)));
+    let implicit = DeploymentId::new(5).unwrap();
+    let low = Approval { deployment: implicit, ..approval(2, 0, Install, 2) };
+    assert_eq!(decisions.approve(&subject(2), low), Err(ApprovalError::DeploymentId(implicit)));
+}
+
+#[test]
+fn a_removed_group_takes_its_approvals_along() {
+    let mut decisions = decisions();
+    decisions.approve(&subject(1), approval(1, 4, Install, 1)).unwrap();
+    assert!(decisions.remove_group(gid(3)).is_err());
+    decisions.remove_group(gid(4)).unwrap();
+    assert!(decisions.approvals.is_empty());
+    assert_eq!(action(&decisions, 1, &[4]), None);
+}
+
+#[test]
+fn words_for_actions_are_read_in_any_letter_case() {
+    assert_eq!("Install".parse(), Ok(Install));
+    assert_eq!("NOT-APPROVED".parse(), Ok(NotApproved));
+    assert!("maybe".parse::<ApprovalAction>().is_err());
+}
+
+/// Does one random deed; refusals are part of the game.
+fn do_deed(decisions: &mut Decisions, (what, update, group, other): (u8, u128, u128, u128), anchor: u64) {
+    let subject = subject(update);
+    let _ = match what {
+        0 => decisions.approve(&subject, approval(update, group, Install, anchor)),
+        1 => decisions.approve(&subject, approval(update, group, Uninstall, anchor)),
+        2 => decisions.approve(&subject, approval(update, group, NotApproved, anchor)),
+        3 => decisions
+            .unapprove(subject.update, Some(gid(group)), approval(update, group, NotApproved, anchor))
+            .map(|_| ()),
+        4 => decisions
+            .unapprove(subject.update, None, approval(update, group, NotApproved, anchor))
+            .map(|_| ()),
+        5 => decisions.decline(&subject, change(anchor)),
+        6 => decisions.restore(subject.update, change(anchor)),
+        _ => decisions.groups.move_below(gid(group), gid(other), Anchor(anchor)).map_err(ApprovalError::from),
+    };
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+
+    #[test]
+    fn a_changed_decision_always_has_a_newer_anchor(
+        deeds in prop::collection::vec((0_u8..8, 0_u128..2, 0_u128..6, 0_u128..6), 1..30),
+        groups in prop::collection::vec(0_u128..6, 0..3),
+        seen in 0_usize..30,
+    ) {
+        let groups: Vec<GroupId> = groups.into_iter().map(gid).collect();
+        let mut decisions = decisions();
+        let mut before = None;
+        for (deed, anchor) in deeds.iter().zip(1_u64..) {
+            if anchor as usize > seen && before.is_none() {
+                before = Some((decisions.clone(), Anchor(anchor - 1)));
+            }
+            do_deed(&mut decisions, *deed, anchor);
+        }
+        let Some((before, seen)) = before else { return Ok(()) };
+        for update in [uid(0), uid(1)] {
+            let (old, new) = (effective(&before, update, &groups), effective(&decisions, update, &groups));
+            prop_assert!(old.decision == new.decision || new.since > seen, "{:?} became {:?}", old, new);
+        }
+    }
+
+    #[test]
+    fn one_decision_comes_out_whatever_the_order_of_groups(
+        deeds in prop::collection::vec((0_u8..8, 0_u128..2, 0_u128..6, 0_u128..6), 1..30),
+        mut groups in prop::collection::vec((0_u128..7).prop_map(gid), 1..5),
+    ) {
+        let mut decisions = decisions();
+        for (deed, anchor) in deeds.iter().zip(1_u64..) {
+            do_deed(&mut decisions, *deed, anchor);
+        }
+        let forward = effective(&decisions, uid(1), &groups);
+        groups.reverse();
+        prop_assert_eq!(forward, effective(&decisions, uid(1), &groups));
+        let first = groups[0];
+        groups.push(first);
+        prop_assert_eq!(forward, effective(&decisions, uid(1), &groups));
+    }
+}
