@@ -26,7 +26,8 @@ INSERT INTO segment (name, length) VALUES ('core', 0), ('fragments', 0), ('docum
 -- One row per update that has a revision; `newest` is its highest revision.
 CREATE TABLE known_update (
     update_id BLOB PRIMARY KEY CHECK (length(update_id) = 16),
-    newest    INTEGER NOT NULL REFERENCES revision (id) DEFERRABLE INITIALLY DEFERRED
+    -- UNIQUE is also the index without which every new revision would search this table (foreign keys).
+    newest    INTEGER NOT NULL UNIQUE REFERENCES revision (id) DEFERRABLE INITIALLY DEFERRED
 ) STRICT, WITHOUT ROWID;
 
 -- Ids end below 2^30, where the deployments of approvals begin. AUTOINCREMENT: never given twice.
@@ -59,7 +60,7 @@ CREATE TABLE named_prerequisite (
 -- Which updates some bundle has as a member; those follow their bundle and are not approved themselves.
 CREATE TABLE bundle_member (
     member BLOB NOT NULL CHECK (length(member) = 16),
-    bundle BLOB NOT NULL REFERENCES known_update (update_id) DEFERRABLE INITIALLY DEFERRED,
+    bundle BLOB NOT NULL REFERENCES known_update (update_id),
     PRIMARY KEY (member, bundle)
 ) STRICT, WITHOUT ROWID;
 
@@ -85,7 +86,7 @@ CREATE TABLE listing_category (
 CREATE INDEX listing_category_of_revision ON listing_category (revision_id);
 
 CREATE TABLE category (
-    update_id BLOB PRIMARY KEY REFERENCES known_update (update_id) DEFERRABLE INITIALLY DEFERRED,
+    update_id BLOB PRIMARY KEY REFERENCES known_update (update_id),
     kind      TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 

@@ -264,3 +264,34 @@ fn lists_are_searched_and_filtered() {
     assert_eq!(details.row.kb, ["5000001"]);
     assert!(matches!(store.update(uid(9)), Err(StoreError::UnknownUpdate(_))));
 }
+
+#[test]
+fn a_damaged_core_is_an_error_for_its_revision_only() {
+    let dir = tempfile::tempdir().unwrap();
+    import(&open(dir.path()), 0, &[software(1, 1, "One"), software(2, 1, "Two")]);
+    let path = dir.path().join("fragments/core.seg");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[12] ^= 0x40;
+    std::fs::write(&path, bytes).unwrap();
+    let store = open(dir.path());
+    let all = revisions(&store);
+    let cores = store.cores();
+    let damaged = cores.core(all[0].core).unwrap_err();
+    assert!(
+        damaged.to_string().contains("core.seg") && damaged.to_string().contains("checksum"),
+        "{damaged}"
+    );
+    assert_eq!(cores.core(all[1].core).unwrap(), core_bytes(&software(2, 1, "")));
+}
+
+#[test]
+fn a_shelf_taken_before_an_import_stays_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    import(&store, 0, &[software(1, 1, "One")]);
+    let before = store.cores();
+    import(&store, 1, &[software(2, 1, "Two")]);
+    let second = revisions(&store)[1].core;
+    assert!(matches!(before.core(second), Err(StoreError::UnknownRevision(2))));
+    assert_eq!(store.cores().core(second).unwrap(), core_bytes(&software(2, 1, "")));
+}

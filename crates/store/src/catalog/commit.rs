@@ -118,6 +118,9 @@ impl Commit<'_> {
         for entry in &refused {
             quarantine::refuse(self.tx, entry, self.now)?;
         }
+        if !refused.is_empty() {
+            quarantine::trim_refusals(self.tx)?;
+        }
         report.quarantined.extend(refused);
         if keep_bytes {
             self.record_lengths(lengths)?;

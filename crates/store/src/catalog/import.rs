@@ -7,15 +7,13 @@ use crate::catalog::shelf::Lengths;
 use crate::catalog::summary::Summary;
 use crate::error::{During, StoreError};
 use crate::segment::{Appender, Place};
-use flate2::Compression;
-use flate2::write::DeflateEncoder;
+use flate2::{Compress, Compression, FlushCompress, Status};
 use parking_lot::MutexGuard;
 use sluicegate_catalog::{Eula, FileEntry, Listing, ScanRecord, UpdateDocument};
 use sluicegate_terms::{
     Anchor, Locale, RevisionNumber, Sha1Digest, Sha256Digest, Timestamp, UpdateId, UpdateIdentity,
 };
 use std::collections::HashMap;
-use std::io::Write;
 
 /// A revision ready to be stored: parsed, with its Core fragment escaped and compressed.
 #[derive(Clone, Debug)]
@@ -144,6 +142,9 @@ pub struct Importer<'a> {
     appenders: Option<Appenders>,
     gathered: Gathered,
     by_identity: HashMap<UpdateIdentity, usize>,
+    /// The catalog had no revision when the import began: nothing to compare with.
+    into_empty: bool,
+    deflater: Compress,
     /// One import at a time: segments have one writer.
     _turn: MutexGuard<'a, ()>,
 }
@@ -156,6 +157,7 @@ impl Store {
     pub fn importer(&self, now: Timestamp) -> Result<Importer<'_>, StoreError> {
         let turn = self.shared.import_turn.lock();
         let committed = self.shared.database.read(|db| Lengths::load(db))?;
+        let into_empty = self.catalog_size()?.revisions == 0;
         let segments = &self.shared.segments;
         let appenders = Appenders {
             core: segments.core.append(committed.core)?,
@@ -169,6 +171,8 @@ impl Store {
             appenders: Some(appenders),
             gathered: Gathered::default(),
             by_identity: HashMap::new(),
+            into_empty,
+            deflater: Compress::new(Compression::fast(), false),
             _turn: turn,
         })
     }
@@ -221,6 +225,9 @@ impl Importer<'_> {
     }
 
     fn content_in_catalog(&self, identity: UpdateIdentity) -> Result<Option<Sha256Digest>, StoreError> {
+        if self.into_empty {
+            return Ok(None);
+        }
         self.store.shared.database.read(|db| {
             db.prepare_cached("SELECT content FROM revision WHERE update_id = ?1 AND number = ?2")
                 .and_then(|mut s| {
@@ -248,7 +255,7 @@ impl Importer<'_> {
             core: appenders.core.push(&[&revision.core_ready])?,
             core_escaped_len: revision.core_escaped_len,
             fragments: appenders.fragments.push(&[&record])?,
-            document: appenders.documents.push(&[&deflate(&revision.document)])?,
+            document: appenders.documents.push(&[&deflate(&mut self.deflater, &revision.document)?])?,
             source: revision.source.into(),
             waited: false,
         })
@@ -307,10 +314,17 @@ impl Drop for Importer<'_> {
     }
 }
 
-/// Original documents are kept for comparison, export and repair, not for speed.
-fn deflate(document: &[u8]) -> Vec<u8> {
-    let mut encoder = DeflateEncoder::new(Vec::with_capacity(document.len() / 4), Compression::fast());
-    // Writing to memory cannot fail.
-    let _ = encoder.write_all(document);
-    encoder.finish().unwrap_or_default()
+/// Original documents are kept for comparison, export and repair, not for speed. The compressor's tables
+/// are large, so one serves a whole import.
+fn deflate(deflater: &mut Compress, document: &[u8]) -> Result<Vec<u8>, StoreError> {
+    deflater.reset();
+    // Room for the worst case: stored blocks cost five bytes per 16 KiB or more, and a little besides.
+    let mut out = Vec::with_capacity(document.len() + document.len() / 1_000 + 64);
+    match deflater.compress_vec(document, &mut out, FlushCompress::Finish) {
+        Ok(Status::StreamEnd) => Ok(out),
+        other => Err(StoreError::Invalid {
+            what: "a document",
+            reason: format!("compressing it ended with {other:?}"),
+        }),
+    }
 }

@@ -146,14 +146,19 @@ pub(crate) fn refuse(tx: &Transaction<'_>, entry: &Quarantined, now: Timestamp) 
             now.ticks()
         ])
     })
-    .during("note a refused document")?;
-    tx.prepare_cached(
+    .during("note a refused document")
+    .map(|_| ())
+}
+
+/// Forgets the oldest refusals beyond the cap.
+pub(crate) fn trim_refusals(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    tx.execute(
         "DELETE FROM quarantine WHERE held = 0
              AND id <= (SELECT id FROM quarantine WHERE held = 0 ORDER BY id DESC LIMIT 1 OFFSET ?1)",
+        [MOST_REFUSALS],
     )
-    .and_then(|mut s| s.execute([MOST_REFUSALS]))
-    .during("forget old refusals")?;
-    Ok(())
+    .during("forget old refusals")
+    .map(|_| ())
 }
 
 /// A revision entered (or was refused): it waits no longer, and old refusals of it are settled.

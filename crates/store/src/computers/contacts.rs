@@ -118,6 +118,15 @@ impl Store {
     }
 }
 
+impl Store {
+    /// For calls that read: a full disk must not keep anybody from looking.
+    pub(crate) fn flush_contacts_if_possible(&self) {
+        if let Err(error) = self.flush_contacts() {
+            tracing::warn!(%error, "contacts of computers wait for the next attempt to write them");
+        }
+    }
+}
+
 impl crate::Shared {
     pub(crate) fn flush_contacts(&self) -> Result<(), StoreError> {
         let notes: Vec<Note> = self.contacts.lock().waiting.drain().map(|(_, note)| note).collect();

@@ -85,7 +85,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::UnknownComputer`], or a failure to read.
     pub fn computer(&self, id: &ComputerId) -> Result<Computer, StoreError> {
-        self.flush_contacts()?;
+        self.flush_contacts_if_possible();
         self.shared.database.read(|db| {
             let db = db.transaction().during("look up a computer")?;
             let mut statement =
@@ -103,7 +103,7 @@ impl Store {
     /// # Errors
     /// A failure to read.
     pub fn computers(&self, filter: &ComputerFilter) -> Result<ComputerPage, StoreError> {
-        self.flush_contacts()?;
+        self.flush_contacts_if_possible();
         let (condition, values) = condition(filter);
         self.shared.database.read(|db| {
             let db = db.transaction().during("list computers")?;
@@ -133,7 +133,7 @@ impl Store {
     /// # Errors
     /// A failure to read.
     pub fn group_sizes(&self, targeting: Targeting) -> Result<BTreeMap<GroupId, u64>, StoreError> {
-        self.flush_contacts()?;
+        self.flush_contacts_if_possible();
         let sql = match targeting {
             Targeting::Server => "SELECT group_id, count(*) FROM membership GROUP BY group_id",
             Targeting::Client => {

@@ -1,6 +1,8 @@
 //! Helpers of this crate's tests: documents made on the spot, a fresh data folder, times.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+pub mod child;
+
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 use sluicegate_catalog::compose::Document;
