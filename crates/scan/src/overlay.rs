@@ -1,7 +1,7 @@
 //! Scan: what approvals change for one set of groups. Small beside the catalog, worked out by `policy`
 //! when a client of these groups first asks, and kept.
 
-use crate::snapshot::{Base, Snapshot};
+use crate::snapshot::Snapshot;
 use rustc_hash::FxHashMap;
 use sluicegate_policy::{Decision, effective_on};
 use sluicegate_terms::{Anchor, DeploymentAction, DeploymentId, GroupId, Timestamp};
@@ -58,9 +58,8 @@ impl Snapshot {
 
     fn make_overlay(&self, groups: &[GroupId]) -> Overlay {
         let paths = self.decisions.groups.paths(groups);
-        let decided = self.decisions.touched().filter_map(|update| {
-            let index = self.index_of_update(update)?;
-            self.entry(index).filter(|entry| entry.base == Base::Free)?;
+        let decided = self.decided.iter().map(|index| {
+            let update = self.update(*index);
             let effective = effective_on(&self.decisions, update, &paths);
             let explicit = match effective.decision {
                 Decision::Deployed { deployment: id, action, deadline, last_change } => {
@@ -68,7 +67,7 @@ impl Snapshot {
                 }
                 Decision::Declined | Decision::Undecided => None,
             };
-            Some((index, Decided { since: effective.since, explicit }))
+            (*index, Decided { since: effective.since, explicit })
         });
         Overlay(decided.collect())
     }

@@ -116,6 +116,8 @@ pub struct Snapshot {
     pub(crate) members: Ragged<u32>,
     pub(crate) drivers: DriverIndex,
     pub(crate) decisions: Arc<Decisions>,
+    /// The revisions marked as decided.
+    pub(crate) decided: Vec<u32>,
     pub(crate) overlays: OverlayCache,
     pub(crate) filters: FilterCache,
     pub(crate) left_out: Vec<LeftOut>,

@@ -97,13 +97,7 @@ pub(super) fn lay_out(
         members.push(of_row);
         members
     });
-    for update in decisions.touched() {
-        let found = by_update.binary_search_by(|index| at(&updates, *index).cmp(&update));
-        let index = found.ok().and_then(|place| by_update.get(place));
-        if let Some(entry) = index.and_then(|index| entries.get_mut(*index as usize)) {
-            entry.decided = entry.base == Base::Free;
-        }
-    }
+    let decided = mark_decided(&decisions, &updates, &by_update, &mut entries);
     let category_kinds =
         rows.iter().zip(0_u32..).filter_map(|(row, index)| Some((index, row.category_kind?))).collect();
     let is_driver = |row: &Row| row.kind == UpdateKind::Driver;
@@ -126,10 +120,30 @@ pub(super) fn lay_out(
         members,
         drivers: builder.drivers.compile(in_scope),
         decisions,
+        decided,
         overlays: Default::default(),
         filters: Default::default(),
         left_out,
     }
+}
+
+/// Marks and lists the revisions that the groups of a client make a difference to.
+fn mark_decided(
+    decisions: &Decisions,
+    updates: &[UpdateId],
+    by_update: &[u32],
+    entries: &mut [Entry],
+) -> Vec<u32> {
+    let mut decided = Vec::new();
+    for update in decisions.touched() {
+        let found = by_update.binary_search_by(|index| at(updates, *index).cmp(&update));
+        let Some(index) = found.ok().and_then(|place| by_update.get(place)) else { continue };
+        if let Some(entry) = entries.get_mut(*index as usize).filter(|entry| entry.base == Base::Free) {
+            entry.decided = true;
+            decided.push(*index);
+        }
+    }
+    decided
 }
 
 /// Clauses and gates in use, renumbered, with their posting lists.
