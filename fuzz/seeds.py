@@ -116,6 +116,8 @@ def soap_requests():
     yield "declared", b'<?xml version="1.0" encoding="utf-8"?>\r\n' + envelope(
         SOAP["11"], CLIENT, "GetConfig", "<protocolVersion>1.8</protocolVersion>", "soap"
     )
+    # Characters that no XML may contain, in a value and in a name: to be refused.
+    yield "control", envelope(SOAP["11"], AUTH, "GetAuthorizationCookie", f"<clientId>{GUID}</clientId><dnsName>p\x1cc</dnsName>")
     yield "doctype", b'<!DOCTYPE a [<!ENTITY b "c">]>' + envelope(SOAP["11"], CLIENT, "GetConfig", "&b;")
 
 
@@ -208,6 +210,7 @@ def documents():
     )
     for name, text in {"category": category, "software": software, "driver": driver}.items():
         yield name, text.encode()
+    yield "control", software.replace("bar:FileExists ", "bar:FileEx\x08ists ").encode()
     yield "utf16", b"\xff\xfe" + category.encode("utf-16le")
     yield "utf16-bare", category.encode("utf-16le")
 
