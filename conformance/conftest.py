@@ -94,8 +94,9 @@ def stranger(subject) -> Computer:
     return Computer(subject)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _scanned(subject, _setup):
+    # Of this module: other modules change catalog and decisions.
     if _setup is not None:
         _setup.ready()
     computer = Computer(subject).handshake()

@@ -7,7 +7,7 @@ from base64 import b64decode, b64encode
 import pytest
 
 from conformance.judging import assert_fault
-from conformance.wire.answers import Cookie, child_text
+from conformance.wire.answers import Cookie, child, child_text
 from conformance.wire.client import Computer, cookie_markup, now
 from conformance.wire.soap import CLIENT, REPORTING, array, element, text
 
@@ -156,6 +156,8 @@ def test_an_expired_cookie_is_renewed_with_get_cookie(subject):
     computer.sign_on(old=over)
     computer.register()
     assert computer.cookie.expires > over.expires
+    # What the old one knew of file locations went over into the new one; GetFileLocations brings it up to date.
+    computer.cookie = Cookie.read(child(computer.file_locations([b64encode(bytes(20)).decode()]), "NewCookie"))
     assert computer.sync().cookie.data
 
 

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate, parsedate_to_datetime
 
 import pytest
-from tests.support.bench import payload
-from tests.support.documents import Payload, bundle, software
 
 from conformance.wire.http import exchange
+from tests.support.bench import payload
+from tests.support.documents import Payload, bundle, software
 
 pytestmark = pytest.mark.setup
 

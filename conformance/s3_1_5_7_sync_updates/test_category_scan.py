@@ -47,6 +47,12 @@ def test_a_category_without_drivers_needs_no_driver_pass(computer, bench, name, 
     assert {page.driver_sync_not_needed for _, page in scan_of(computer, bench, name).pages} == {said}
 
 
+@pytest.mark.observed("3.2")
+def test_what_a_category_scan_has_just_delivered_has_not_changed(category_scan):
+    """Recorded category scans hold no ChangedUpdates, whatever round they are in."""
+    assert [page.changed for _, page in category_scan.pages if page.changed] == []
+
+
 @pytest.mark.spec("2.2.2.2.4")
 def test_an_unknown_category_relates_to_nothing(computer):
     page = computer.sync(categories=["12345678-1234-1234-1234-123456789012"], also_regular=False)

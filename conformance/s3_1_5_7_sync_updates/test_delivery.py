@@ -4,11 +4,11 @@ by one follow, with a catalog of our own."""
 from dataclasses import replace
 
 import pytest
-from tests.support.documents import bundle, software
 
 from conformance.hooks import eventually
 from conformance.wire.answers import Update
 from conformance.wire.client import Computer
+from tests.support.documents import bundle, software
 
 
 def ids(updates: list[Update]) -> set[int]:
@@ -104,6 +104,13 @@ def test_ids_nobody_issued_leave_the_cache(scanned):
     strange = [1_999_999_998, 1_999_999_999]
     page = computer.sync(installed=sorted(scan.installed), other=sorted(scan.other) + strange)
     assert page.out_of_scope == strange
+
+
+@pytest.mark.spec("3.1.5.7")
+def test_what_a_scan_has_just_delivered_has_not_changed(subject):
+    """The cookie remembers what was told; see ChangedUpdates."""
+    scan = Computer(subject).handshake().scan()
+    assert [page.changed for _, page in scan.pages if page.changed] == []
 
 
 @pytest.mark.spec("3.1.5.7")

@@ -4,11 +4,11 @@ clients that hold the update already."""
 from datetime import UTC, datetime
 
 import pytest
-from tests.support.documents import Document, bundle, detectoid, software
 
 from conformance.hooks import eventually
 from conformance.wire.client import Computer
 from conformance.wire.soap import CLIENT
+from tests.support.documents import Document, bundle, detectoid, software
 
 pytestmark = pytest.mark.setup
 

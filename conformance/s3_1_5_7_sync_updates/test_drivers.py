@@ -2,10 +2,10 @@
 installed."""
 
 import pytest
-from tests.support.bench import FEATURE_KEY, OTHER_PC, THIS_PC
 
 from conformance.hooks import eventually
 from conformance.wire.client import Computer, device
+from tests.support.bench import FEATURE_KEY, OTHER_PC, THIS_PC
 
 pytestmark = [pytest.mark.setup, pytest.mark.spec("3.1.5.7")]
 

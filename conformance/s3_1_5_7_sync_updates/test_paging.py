@@ -1,10 +1,10 @@
 """MS-WUSP 3.1.5.7, Truncated: large answers come in pages, and a scan ends long before agents give up."""
 
 import pytest
-from tests.support.documents import FALSE, bundle, detectoid, software
 
 from conformance.hooks import eventually
 from conformance.wire.client import Computer, present
+from tests.support.documents import FALSE, bundle, detectoid, software
 
 COUNT = 900
 # Agents stop after 200 calls with 0x80244010 (observed-behaviour 3.3 rule 11).

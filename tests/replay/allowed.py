@@ -67,9 +67,21 @@ ALLOWED = [
 ABSENT_HEADERS = {"server", "x-aspnet-version", "x-powered-by"}
 OWN_VALUE_HEADERS = {"date", "last-modified", "etag", "content-length"}
 
-# Parts whose order means nothing on real servers (observed-behaviour 3.3 rule 8, 4): compared as sets.
-UNORDERED = [r"<UpdateInfo>.*?</UpdateInfo>", r"<FileLocation>.*?</FileLocation>"]
-UNORDERED_TEXTS = r"<Update><ID>\d+</ID><Xml>&lt;LocalizedProperties&gt;.*?</Update>"
+# Arrays whose order means nothing on real servers (observed-behaviour 3.3 rule 8, 4), and their members. Extended
+# fragments come by ascending id there; ids being each server's own, ascending order is asserted apart.
+UNORDERED = [
+    (r"<NewUpdates>.*?</NewUpdates>", r"<UpdateInfo>.*?</UpdateInfo>"),
+    (r"<ChangedUpdates>.*?</ChangedUpdates>", r"<UpdateInfo>.*?</UpdateInfo>"),
+    (r"<FileLocations>.*?</FileLocations>", r"<FileLocation>.*?</FileLocation>"),
+    (r"<Updates>.*?</Updates>", r"<Update><ID>\d+</ID><Xml>&lt;LocalizedProperties&gt;.*?</Update>"),
+    (r"<Updates>.*?</Updates>", r"<Update><ID>\d+</ID><Xml>&lt;ExtendedProperties .*?</Update>"),
+]
+
+
+def in_common_order(array: str, member: str) -> str:
+    """An array with its members of one kind sorted; everything else keeps its place."""
+    supply = iter(sorted(re.findall(member, array, re.DOTALL)))
+    return re.sub(member, lambda _: next(supply), array, flags=re.DOTALL)
 
 
 def levelled(body: bytes, ids: dict[int, int] | None = None) -> str:
@@ -80,10 +92,8 @@ def levelled(body: bytes, ids: dict[int, int] | None = None) -> str:
         text = re.sub(difference.pattern, difference.level, text)
     for number_place in (r"(<UpdateInfo><ID>)(\d+)(</ID>)", r"(<Update><ID>)(\d+)(</ID>)"):
         text = re.sub(number_place, lambda m: f"{m[1]}{(ids or {}).get(int(m[2]), int(m[2]))}{m[3]}", text)
-    for pattern in [*UNORDERED, UNORDERED_TEXTS]:
-        parts = sorted(re.findall(pattern, text, re.DOTALL))
-        supply = iter(parts)
-        text = re.sub(pattern, lambda _, supply=supply: next(supply), text, flags=re.DOTALL)
+    for array, member in UNORDERED:
+        text = re.sub(array, lambda m, member=member: in_common_order(m[0], member), text, flags=re.DOTALL)
     return text
 
 
@@ -95,3 +105,12 @@ def assert_same(recorded: bytes, ours: bytes, recorded_ids=None, our_ids=None) -
     at = next((n for n, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
     around = slice(max(at - 200, 0), at + 200)
     raise AssertionError(f"answers part at character {at}:\nrecorded: {left[around]}\nours:     {right[around]}")
+
+
+def assert_extended_ascending(body: bytes) -> None:
+    """Extended fragments stand before all others, by ascending id (observed-behaviour 4)."""
+    found = re.findall(r"<Update><ID>(\d+)</ID><Xml>&lt;(\w+)", body.decode("utf-8"))
+    kinds = [kind for _, kind in found]
+    assert kinds == sorted(kinds), "ExtendedProperties before LocalizedProperties"
+    ids = [int(number) for number, kind in found if kind == "ExtendedProperties"]
+    assert ids and ids == sorted(set(ids))

@@ -7,7 +7,7 @@ from conformance.wire.soap import CLIENT, Reply
 from tests.support.server import ServerUnderTest
 
 from . import recorded
-from .allowed import assert_same
+from .allowed import assert_extended_ascending, assert_same
 from .sending import Session, assert_headers
 from .standins import for_documents
 
@@ -91,5 +91,7 @@ class TestClientScan:
 
     def test_10_get_extended_update_info(self, session):
         exchange, answer = self.answer(session, 10)
+        assert_extended_ascending(exchange.response)
+        assert_extended_ascending(answer.body)
         assert_same(exchange.response, answer.body, our_ids=session.back)
         assert CLIENT.tag("GetExtendedUpdateInfoResponse") == Reply(answer).result().tag

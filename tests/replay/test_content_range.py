@@ -42,5 +42,5 @@ def test_the_recorded_range_is_answered_as_recorded(stored, shape):
     start, end = map(int, re.search(r"bytes=(\d+)-(\d+)", dict(exchange.headers)["Range"]).groups())
     assert answer.raw == file.data[start : end + 1]
     assert answer.header("Content-Length") == dict(exchange.response_headers)["Content-Length"]
-    # The form of the tag: quoted, with the colon and count that IIS writes.
-    assert re.fullmatch(r'"[0-9a-f]+:0"', answer.header("ETag"))
+    # A strong tag; what stands in it is each server's own.
+    assert re.fullmatch(r'"[0-9A-Za-z:]+"', answer.header("ETag"))

@@ -39,3 +39,11 @@ def test_levelling_keeps_what_is_not_listed():
     with pytest.raises(AssertionError):
         assert_same(text, text.replace(b"<ID>5", b"<ID>6"))
     assert_same(text, text.replace(b"<ID>5", b"<ID>6"), our_ids={6: 5})
+
+
+def test_levelling_keeps_updates_in_the_array_they_stand_in():
+    one, two = (f"<UpdateInfo><ID>{number}</ID></UpdateInfo>".encode() for number in (1, 2))
+    text = b"<NewUpdates>" + two + one + b"</NewUpdates><ChangedUpdates></ChangedUpdates>"
+    assert_same(text, text.replace(two + one, one + two))
+    with pytest.raises(AssertionError):
+        assert_same(text, b"<NewUpdates>" + two + b"</NewUpdates><ChangedUpdates>" + one + b"</ChangedUpdates>")

@@ -235,7 +235,7 @@ def driver(
     manufacturer: str = "Contoso",
     **more,
 ) -> Document:
-    """A driver. Each entry of `hardware`: id, date, version, and optionally scores (key to value),
+    """A driver. Each entry of `hardware`: id, date, version, and optionally scores (key to value, 0 to 255),
     computers (INF-targeted) and distribution (distribution-targeted) lists of computer hardware ids.
 
     The children of WindowsDriverMetaData are those MS-WUSP 3.1.1.1 names.
@@ -254,7 +254,7 @@ def driver(
             Model=entry.get("model", "Contoso Adapter"),
         )
         inner = "".join(
-            f"<drv:FeatureScore{attributes(OperatingSystem=key, FeatureScore=value)} />"
+            f"<drv:FeatureScore{attributes(OperatingSystem=key, FeatureScore=f'{value:02X}')} />"
             for key, value in entry.get("scores", {}).items()
         )
         for tag, key in (("Distribution", "distribution"), ("Target", "computers")):
