@@ -206,3 +206,25 @@ def test_a_change_is_told_with_its_children_in_order(setup, watcher, bench):
     changed, _ = watcher.changed(bench["to approve"])
     names = [child.tag for child in changed.node]
     assert names[:3] == [CLIENT.tag(name) for name in ("ID", "Deployment", "IsLeaf")]
+
+
+@pytest.mark.spec("3.1.5.7")
+def test_a_category_scan_tells_the_changes_in_its_category_and_hides_none_elsewhere(setup, watcher, bench):
+    """What a scan of one category tells is not lost on the regular scan after it, nor kept from it."""
+    inside, outside = bench["either"], bench["other product"]
+    wanted = watcher.scan.by_id(inside.id).id
+    setup.admin.approve(inside.id, watcher.group)
+    setup.admin.approve(outside.id, watcher.group)
+
+    def told():
+        """The change inside the category is told by a scan of the category."""
+        page = watcher.computer.sync(
+            installed=sorted(watcher.scan.installed),
+            other=sorted(watcher.scan.other),
+            categories=[bench["product"].id],
+            also_regular=False,
+        )
+        return wanted in [update.id for update in page.changed]
+
+    eventually(told)
+    assert watcher.changed(outside)[0].action == "Install"

@@ -37,7 +37,8 @@ class TestScanWithAFullCache:
     """client-flow 1: 87 installed and 1,029 other cached revisions; six detectoids are new."""
 
     @pytest.fixture(scope="class")
-    def ready(self):
+    @classmethod
+    def ready(cls):
         """A server that knows as many revisions as the request names, all held by the client, and then the six
         recorded ones, of which the client has not heard."""
         exchange = recorded.exchange("client-flow", "000001")
@@ -91,7 +92,8 @@ class TestScanWithAFullCache:
             yield exchange, session, page
 
     @pytest.fixture(scope="class")
-    def answered(self, ready):
+    @classmethod
+    def answered(cls, ready):
         exchange, session, page = ready
         answer = session.send(exchange)
         sync = Sync(child(Reply(answer).result(), "SyncUpdatesResult"))
@@ -115,7 +117,8 @@ class TestLaterPages:
     id is unknown here, so all of them leave the scope."""
 
     @pytest.fixture(scope="class")
-    def session(self):
+    @classmethod
+    def session(cls):
         with ServerUnderTest() as server:
             server.admin.import_all(
                 {name: data for name, data in recorded.documents().items() if name.startswith("56309036")}
@@ -150,7 +153,8 @@ class TestDownloadAndReports:
     """client-flow 15 to 18: extended information for eighteen revisions with nine files, then three batches."""
 
     @pytest.fixture(scope="class")
-    def session(self):
+    @classmethod
+    def session(cls):
         exchange = recorded.exchange("client-flow", "000015")
         fragments: dict[int, dict[str, str]] = {}
         for node in parse(exchange.response).iter(CLIENT.tag("Update")):
