@@ -4,7 +4,7 @@ import pytest
 
 from conformance.judging import assert_fault
 from conformance.wire.answers import Cookie
-from conformance.wire.client import Computer, cookie_markup
+from conformance.wire.client import Computer
 from conformance.wire.soap import CLIENT
 
 SPOILED = Cookie("2030-01-01T00:00:00Z", "bm90IGEgY29va2ll")
@@ -13,9 +13,13 @@ SPOILED = Cookie("2030-01-01T00:00:00Z", "bm90IGEgY29va2ll")
 @pytest.mark.parametrize(
     "operation, content, code",
     [
-        ("SyncUpdates", cookie_markup("cookie", SPOILED) + "<parameters/>", "InvalidCookie"),
+        ("SyncUpdates", Computer("").sync_content(cookie=SPOILED), "InvalidCookie"),
+        (
+            "GetFileLocations",
+            Computer("").file_locations_content(["AAAAAAAAAAAAAAAAAAAAAAAAAAA="], SPOILED),
+            "InvalidCookie",
+        ),
         ("StartCategoryScan", "", "InvalidParameters"),
-        ("RefreshCache", cookie_markup("cookie", SPOILED) + "<globalIDs/>", "InvalidCookie"),
     ],
 )
 def test_the_id_of_a_fault_stands_in_the_log(stocked, operation, content, code):
