@@ -55,7 +55,7 @@ impl Client {
 }
 
 proptest! {
-    #![proptest_config(cases(6_000))]
+    #![proptest_config(cases(8_000))]
 
     #[test]
     fn the_engine_and_the_reference_agree(numbers in draws()) {
@@ -89,6 +89,24 @@ proptest! {
                 .collect();
             let ours = snapshot.refresh_cache(&ids, &question.groups, question.protocol);
             prop_assert_eq!(ours, model.refresh(&ids, &question.groups, question.protocol));
+        }
+    }
+
+    #[test]
+    fn driver_passes_agree(numbers in draws()) {
+        let mut draws = Draws::new(numbers);
+        let world = World::draw_drivers(&mut draws);
+        let anchor = Anchor(LAST_ANCHOR);
+        let (revisions, decisions) = (world.revisions_at(anchor), world.decisions_at(anchor));
+        let snapshot = World::snapshot(&revisions, &decisions, anchor);
+        let model = Model::new(&revisions, &decisions, anchor);
+        let mut scratch = Scratch::new();
+        for _ in 0..6 {
+            let mut question = Question::draw(&mut draws, &world, recovery_ids());
+            question.skip_software = true;
+            question.also_regular |= draws.chance(70);
+            let theirs = model.answer(&question.query());
+            prop_assert_eq!(ask(&snapshot, &question, &mut scratch), theirs, "{:?}", question);
         }
     }
 

@@ -141,9 +141,19 @@ pub(crate) fn group(n: usize) -> GroupId {
 
 impl World {
     pub(crate) fn draw(draws: &mut Draws) -> Self {
+        Self::draw_with(draws, false)
+    }
+
+    /// Mostly drivers, which otherwise seldom meet on one device.
+    pub(crate) fn draw_drivers(draws: &mut Draws) -> Self {
+        Self::draw_with(draws, true)
+    }
+
+    fn draw_with(draws: &mut Draws, drivers: bool) -> Self {
         let updates = 1 + draws.below(18);
         let kinds: Vec<UpdateKind> = (0..updates)
             .map(|_| match draws.below(10) {
+                2.. if drivers => UpdateKind::Driver,
                 0..=4 => UpdateKind::Software,
                 5 | 6 => UpdateKind::Category,
                 7 => UpdateKind::Detectoid,
@@ -160,7 +170,10 @@ impl World {
                     id += 1;
                 }
                 ids.push(id);
-                let record = record(draws, n, number, *kind, updates);
+                let mut record = record(draws, n, number, *kind, updates);
+                if drivers && *kind == UpdateKind::Driver && draws.chance(80) {
+                    record.prerequisites.clear();
+                }
                 revisions.push(RevisionInput {
                     id: RevisionId::new(i64::from(id) * far).unwrap(),
                     record,
