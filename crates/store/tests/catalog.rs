@@ -295,3 +295,19 @@ fn a_shelf_taken_before_an_import_stays_as_it_was() {
     assert!(matches!(before.core(second), Err(StoreError::UnknownRevision(2))));
     assert_eq!(store.cores().core(second).unwrap(), core_bytes(&software(2, 1, "")));
 }
+
+#[test]
+fn what_waits_is_told_again_and_not_stored_again_when_it_comes_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let waiting = needing(software(3, 1, "Needs two"), &[&[2]]);
+    import(&store, 0, std::slice::from_ref(&waiting));
+    let size = || std::fs::metadata(dir.path().join("fragments/fragments.seg")).unwrap().len();
+    let before = size();
+    let report = import(&store, 1, std::slice::from_ref(&waiting));
+    assert_eq!((report.quarantined.len(), report.unchanged), (1, 0));
+    assert_eq!(size(), before);
+    assert_eq!(store.quarantine().unwrap()[0].first_seen, at(0));
+    let report = import(&store, 2, &[waiting, software(2, 1, "Two")]);
+    assert_eq!((report.added, report.released, report.quarantined.len()), (2, 1, 0));
+}

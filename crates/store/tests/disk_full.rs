@@ -16,8 +16,8 @@ use support::{at, core_bytes, file, identity, import, open, prepared, software};
 /// Mounts a small file system on the folder, visible to the child only, and runs the rest in it.
 const IN_SMALL_DISK: &str = "mount -t tmpfs -o size=12m none \"$STORE_TEST_CHILD_FOLDER\" && exec \"$@\"";
 
-/// Files end at 512 blocks of 1 KiB or less; a write beyond is an error instead of a signal.
-const IN_SMALL_FILES: &str = "trap '' XFSZ; ulimit -f 512; exec \"$@\"";
+/// Files end at 1,536 blocks of half a KiB or of one; a write beyond is an error instead of a signal.
+const IN_SMALL_FILES: &str = "trap '' XFSZ; ulimit -f 1536; exec \"$@\"";
 
 fn content() -> Vec<u8> {
     (0..1_000_000_u32).flat_map(u32::to_le_bytes).take(3_000_000).collect()

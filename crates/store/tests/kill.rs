@@ -21,7 +21,7 @@ const BATCH: u128 = 40;
 /// Spreads the kills over opening the folder and over the time a piece of work takes.
 fn moment(round: u32) -> Kill {
     let delay = Duration::from_micros(u64::from(round) * 7_300 % 61_000);
-    if round % 3 == 0 { Kill::AfterStart(delay) } else { Kill::AfterFirst(delay) }
+    if round.is_multiple_of(3) { Kill::AfterStart(delay) } else { Kill::AfterFirst(delay) }
 }
 
 fn revisions(store: &Store) -> Vec<StoredRevision> {
@@ -38,7 +38,7 @@ fn revisions(store: &Store) -> Vec<StoredRevision> {
 fn batch(number: u128) -> Vec<sluicegate_catalog::compose::Document> {
     let document = |n: u128| {
         let plain = software(n, 1, &format!("Update {n}"));
-        if n % BATCH == 0 { plain } else { needing(plain, &[&[n - 1]]) }
+        if n.is_multiple_of(BATCH) { plain } else { needing(plain, &[&[n - 1]]) }
     };
     (number * BATCH..(number + 1) * BATCH).map(document).collect()
 }

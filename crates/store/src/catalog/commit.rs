@@ -69,7 +69,7 @@ struct Commit<'a> {
 
 impl Commit<'_> {
     fn carry_out(self, gathered: Gathered, lengths: Lengths) -> Result<Committed, StoreError> {
-        let Gathered { staged, mut refused, unchanged } = gathered;
+        let Gathered { staged, mut refused, unchanged, still_waiting } = gathered;
         let mut report = ImportReport { unchanged: unchanged.len() as u64, ..ImportReport::default() };
         let arrived: HashSet<UpdateIdentity> = staged.iter().map(|s| s.identity).collect();
         let waiting = quarantine::held(self.tx)?.into_iter().filter(|w| !arrived.contains(&w.identity));
@@ -99,11 +99,13 @@ impl Commit<'_> {
         }
         (self.progress)(total, total);
 
-        let keep_bytes = !committed.shelved.is_empty() || !wait.is_empty();
+        // Everything staged may have been refused; then the segments' new bytes belong to nobody.
+        let fresh = |index: usize| candidates.get(index).is_some_and(|staged| !staged.waited);
+        let keep_bytes = enter.iter().copied().any(fresh) || wait.iter().any(|(index, _)| fresh(*index));
         for (index, reason) in wait {
             let Some(staged) = candidates.get(index) else { continue };
             let reason = quarantine::hold(self.tx, staged, &reason, self.now)?;
-            if !staged.waited {
+            if !staged.waited || still_waiting.contains(&staged.identity) {
                 report.quarantined.push(reason);
             }
         }

@@ -3,6 +3,7 @@
 
 use crate::Store;
 use crate::catalog::fragments;
+use crate::catalog::quarantine;
 use crate::catalog::shelf::Lengths;
 use crate::catalog::summary::Summary;
 use crate::error::{During, StoreError};
@@ -13,7 +14,7 @@ use sluicegate_catalog::{Eula, FileEntry, Listing, ScanRecord, UpdateDocument};
 use sluicegate_terms::{
     Anchor, Locale, RevisionNumber, Sha1Digest, Sha256Digest, Timestamp, UpdateId, UpdateIdentity,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A revision ready to be stored: parsed, with its Core fragment escaped and compressed.
 #[derive(Clone, Debug)]
@@ -126,6 +127,8 @@ pub(crate) struct Gathered {
     pub(crate) refused: Vec<Quarantined>,
     /// Source and identity of what was there already, to clear old refusals of it.
     pub(crate) unchanged: Vec<(String, UpdateIdentity)>,
+    /// What waits in quarantine already and came again with the same content.
+    pub(crate) still_waiting: HashSet<UpdateIdentity>,
 }
 
 struct Appenders {
@@ -144,6 +147,8 @@ pub struct Importer<'a> {
     by_identity: HashMap<UpdateIdentity, usize>,
     /// The catalog had no revision when the import began: nothing to compare with.
     into_empty: bool,
+    /// The content of what waits in quarantine.
+    waiting: HashMap<UpdateIdentity, Sha256Digest>,
     deflater: Compress,
     /// One import at a time: segments have one writer.
     _turn: MutexGuard<'a, ()>,
@@ -158,6 +163,7 @@ impl Store {
         let turn = self.shared.import_turn.lock();
         let committed = self.shared.database.read(|db| Lengths::load(db))?;
         let into_empty = self.catalog_size()?.revisions == 0;
+        let waiting = self.shared.database.read(|db| quarantine::waiting_contents(db))?;
         let segments = &self.shared.segments;
         let appenders = Appenders {
             core: segments.core.append(committed.core)?,
@@ -172,6 +178,7 @@ impl Store {
             gathered: Gathered::default(),
             by_identity: HashMap::new(),
             into_empty,
+            waiting,
             deflater: Compress::new(Compression::fast(), false),
             _turn: turn,
         })
@@ -206,6 +213,10 @@ impl Importer<'_> {
                 return Ok(());
             }
             None => {}
+        }
+        if self.waiting.get(&identity) == Some(&revision.content) {
+            self.gathered.still_waiting.insert(identity);
+            return Ok(());
         }
         let staged = self.append(revision)?;
         self.by_identity.insert(identity, self.gathered.staged.len());

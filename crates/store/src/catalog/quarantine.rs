@@ -6,8 +6,9 @@ use crate::catalog::import::{Quarantined, Staged};
 use crate::columns::{Columns, for_rows, signed};
 use crate::error::{During, StoreError};
 use crate::segment::Place;
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 use sluicegate_terms::{RevisionNumber, Sha256Digest, Timestamp, UpdateId, UpdateIdentity};
+use std::collections::HashMap;
 
 /// Most refusals kept; the oldest are forgotten.
 const MOST_REFUSALS: u32 = 10_000;
@@ -85,6 +86,21 @@ pub(crate) fn held(tx: &Transaction<'_>) -> Result<Vec<Staged>, StoreError> {
         Ok(())
     })?;
     Ok(waiting)
+}
+
+/// The content of each waiting document, to recognise it when it comes again.
+pub(crate) fn waiting_contents(db: &Connection) -> Result<HashMap<UpdateIdentity, Sha256Digest>, StoreError> {
+    let mut statement = db
+        .prepare_cached("SELECT update_id, number, content FROM quarantine WHERE held = 1")
+        .during("read the quarantine")?;
+    let mut rows = statement.query([]).during("read the quarantine")?;
+    let mut contents = HashMap::new();
+    for_rows(&mut rows, |row| {
+        let identity = UpdateIdentity { update: row.update(0)?, revision: row.revision_number(1)? };
+        contents.insert(identity, Sha256Digest(row.get(2).during("read the quarantine")?));
+        Ok(())
+    })?;
+    Ok(contents)
 }
 
 /// Keeps a document waiting; a newer document of the same revision takes an older one's place.
