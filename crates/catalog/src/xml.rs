@@ -257,6 +257,10 @@ impl<'a, 'l> Builder<'a, 'l> {
     }
 
     fn run(mut self) -> Result<Tree<'a>, CatalogError> {
+        // Names too: text and values are checked again once references in them are resolved.
+        if let Some((at, _)) = forbidden_char(self.tree.source) {
+            return Err(self.fail(at as u64, Reason::Syntax("a character XML forbids".to_owned())));
+        }
         let mut reader = NsReader::from_str(self.tree.source);
         reader.config_mut().enable_all_checks(true);
         loop {
@@ -451,8 +455,17 @@ fn predefined(name: &str) -> Option<char> {
 }
 
 fn is_xml_text(text: &str) -> bool {
-    // Nearly everything is plain ASCII.
-    text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) || text.chars().all(is_xml_char)
+    forbidden_char(text).is_none()
+}
+
+/// The first character XML forbids, and where it stands.
+fn forbidden_char(text: &str) -> Option<(usize, char)> {
+    // Nearly everything is plain ASCII, which one pass without branches settles.
+    let suspicious = |byte: u8| (byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')) || byte == 0xef;
+    if !text.bytes().fold(false, |found, byte| found | suspicious(byte)) {
+        return None;
+    }
+    text.char_indices().find(|(_, c)| !is_xml_char(*c))
 }
 
 /// The `Char` production of XML 1.0: control characters cannot be sent to agents in any form.

@@ -74,3 +74,18 @@ fn bounds_hold() {
     let many: String = (0..300).map(|n| format!("<a xmlns='u:{n}'/>")).collect();
     assert!(matches!(reason(&format!("<r>{many}</r>")), Reason::TooMany { what: "namespaces", .. }));
 }
+
+#[test]
+fn characters_xml_forbids_are_refused_wherever_they_stand() {
+    for source in [
+        "<a\u{1}b/>",
+        "<a x\u{2}='1'/>",
+        "<a x='\u{3}'/>",
+        "<a>\u{0}</a>",
+        "<a><!-- \u{b} --></a>",
+        "<a>\u{ffff}</a>",
+    ] {
+        assert!(matches!(reason(source), Reason::Syntax(_)), "{source:?}");
+    }
+    assert!(Tree::document("<a>\t\r\n\u{feff}\u{fffd}\u{f900}</a>", &Limits::default()).is_ok());
+}

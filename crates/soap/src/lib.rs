@@ -2,7 +2,10 @@
 //! service descriptions (WSDL), Xpress bodies and Cabinet files. Bytes in, values out: no I/O, no clock,
 //! no storage and no HTTP.
 #![deny(missing_docs)]
-#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
 
 pub mod cabinet;
 pub mod client;

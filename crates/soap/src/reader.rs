@@ -57,6 +57,12 @@ impl<'a> XmlReader<'a> {
         }
         let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
         let body = std::str::from_utf8(body).map_err(|e| DecodeError::NotUtf8 { offset: e.valid_up_to() })?;
+        // Once for the whole body, markup included: what XML forbids must reach no name and no value.
+        let forbidden = |byte: &u8| *byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r');
+        if let Some(at) = body.as_bytes().iter().position(|byte| forbidden(byte)) {
+            let reason = "it has a control character, which XML forbids".to_owned();
+            return Err(DecodeError::Malformed { offset: at as u64, reason });
+        }
         let mut inner = Reader::from_str(body);
         inner.config_mut().check_end_names = true;
         Ok(Self {

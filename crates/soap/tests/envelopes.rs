@@ -295,3 +295,14 @@ fn very_many_attributes_take_time_in_proportion() {
     let body = sync("").replace("<ExpressQuery>", &format!("<ExpressQuery{attributes}>"));
     assert!(decode(&body).is_ok());
 }
+
+#[test]
+fn control_characters_are_refused_wherever_they_stand() {
+    for place in
+        ["<x\u{0}y/>", "<InstalledNonLeafUpdateIDs>\u{1}</InstalledNonLeafUpdateIDs>", "<!-- \u{b} -->"]
+    {
+        let error = refused(&sync(place));
+        assert!(matches!(error, DecodeError::Malformed { .. }), "{place:?}: {error}");
+        assert!(error.to_string().contains("control character"), "{error}");
+    }
+}
