@@ -4,7 +4,7 @@
 use crate::endpoint::Endpoint;
 use anyhow::{Context as _, anyhow, bail};
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, StreamBody, combinators::BoxBody};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::body::{Frame, Incoming};
 use hyper::{Method, Request, Response};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
@@ -56,7 +56,11 @@ impl AdminClient {
     }
 
     /// POST of a body that the caller sends in pieces.
-    pub(crate) async fn post_stream(&self, path: &str, body: mpsc::Receiver<std::io::Result<Bytes>>) -> anyhow::Result<Response<Incoming>> {
+    pub(crate) async fn post_stream(
+        &self,
+        path: &str,
+        body: mpsc::Receiver<std::io::Result<Bytes>>,
+    ) -> anyhow::Result<Response<Incoming>> {
         let stream = ReceiverStream(body);
         self.send(Method::POST, path, BodyExt::boxed(StreamBody::new(stream))).await
     }
@@ -75,13 +79,18 @@ impl AdminClient {
             .body(body)
             .with_context(|| format!("`{uri}` is not a usable address"))?;
         let response = self.http.request(request).await.map_err(|e| {
-            anyhow!("cannot reach the server at {}: {}. Is `sluicegate serve` running?", self.endpoint.base, root_cause(&e))
+            anyhow!(
+                "cannot reach the server at {}: {}. Is `sluicegate serve` running?",
+                self.endpoint.base,
+                root_cause(&e)
+            )
         })?;
         if response.status().is_success() {
             return Ok(response);
         }
         let status = response.status();
-        let body = response.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        let body =
+            response.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         let message = serde_json::from_slice::<Value>(&body)
             .ok()
             .and_then(|v| v.pointer("/error/message").and_then(Value::as_str).map(str::to_owned))

@@ -64,6 +64,9 @@ pub(crate) enum Command {
     Status,
     /// Measure this machine: figures are ratios against baselines of the same run
     Bench(Bench),
+    /// The baseline server of `bench`
+    #[command(hide = true)]
+    BenchBare(crate::bench::bare::Bare),
 }
 
 /// `serve`
@@ -252,4 +255,10 @@ pub(crate) struct Bench {
     /// Seconds of load for each measured rate
     #[arg(long, default_value_t = 10)]
     pub(crate) seconds: u64,
+    /// Agents in the storm
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) agents: usize,
+    /// Where the synthetic catalogs are kept between runs
+    #[arg(long, default_value = "target/bench", value_name = "DIR")]
+    pub(crate) folder: PathBuf,
 }

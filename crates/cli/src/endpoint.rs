@@ -17,7 +17,10 @@ pub(crate) struct Endpoint {
 /// The data folder of `serve` when none is named: apart for the demo, so that looking around never
 /// touches a real catalog.
 pub(crate) fn data_folder(target: &Target, demo: bool) -> PathBuf {
-    target.data.clone().unwrap_or_else(|| PathBuf::from(if demo { "sluicegate-demo" } else { "sluicegate-data" }))
+    target
+        .data
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(if demo { "sluicegate-demo" } else { "sluicegate-data" }))
 }
 
 impl Endpoint {
@@ -25,7 +28,9 @@ impl Endpoint {
     pub(crate) fn find(target: &Target) -> anyhow::Result<Self> {
         if let Some(server) = &target.server {
             let Some(file) = &target.token_file else {
-                bail!("--server needs --token-file: the admin token is in the file `admin-token` of that server's data folder");
+                bail!(
+                    "--server needs --token-file: the admin token is in the file `admin-token` of that server's data folder"
+                );
             };
             return Ok(Self { base: server.trim_end_matches('/').to_owned(), token: read_line(file)? });
         }

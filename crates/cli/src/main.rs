@@ -14,6 +14,8 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = args::Cli::parse();
+    // Ten thousand clients are ten thousand open files; the usual soft limit of 1024 is for desktops.
+    let _ = rlimit::increase_nofile_limit(1 << 20);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {

@@ -23,11 +23,14 @@ pub(crate) fn rows(list: &Value, columns: &[Column], empty: &str) {
         return;
     }
     let mut table = new_table();
-    table.set_header(columns.iter().map(|(heading, _)| *heading));
+    table.set_header(columns.iter().map(|(heading, _)| heading.to_uppercase()));
     for row in list {
         table.add_row(columns.iter().map(|(_, pointer)| text(row.pointer(pointer))));
     }
-    println!("{table}");
+    // Columns are padded; trailing space helps nobody.
+    for line in table.lines() {
+        println!("{}", line.trim_end());
+    }
 }
 
 /// Prints the named values of one object, one per line; absent ones are left out.
@@ -48,9 +51,11 @@ pub(crate) fn text(value: Option<&Value>) -> String {
         Some(Value::String(s)) => s.clone(),
         Some(Value::Bool(b)) => if *b { "yes" } else { "no" }.to_owned(),
         Some(Value::Array(items)) => items.iter().map(|item| text(Some(item))).collect::<Vec<_>>().join(", "),
-        Some(Value::Object(map)) => {
-            map.iter().map(|(key, value)| format!("{key} {}", text(Some(value)))).collect::<Vec<_>>().join(", ")
-        }
+        Some(Value::Object(map)) => map
+            .iter()
+            .map(|(key, value)| format!("{key} {}", text(Some(value))))
+            .collect::<Vec<_>>()
+            .join(", "),
         Some(other) => other.to_string(),
     }
 }
@@ -73,7 +78,7 @@ pub(crate) fn size(bytes: u64) -> String {
 
 fn new_table() -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     if !std::io::IsTerminal::is_terminal(&std::io::stdout()) {
         // A program that reads the table should not meet wrapped lines.
         table.set_content_arrangement(ContentArrangement::Disabled);

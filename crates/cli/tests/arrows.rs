@@ -37,7 +37,10 @@ fn dependencies(room: &str) -> BTreeSet<String> {
     for line in manifest.lines() {
         if line.starts_with('[') {
             inside = line == "[dependencies]";
-        } else if inside && let Some(name) = line.split(['.', '=', ' ']).next().filter(|n| !n.is_empty() && !n.starts_with('#')) {
+        } else if inside
+            && let Some(name) =
+                line.split(['.', '=', ' ']).next().filter(|n| !n.is_empty() && !n.starts_with('#'))
+        {
             names.insert(name.to_owned());
         }
     }
@@ -51,7 +54,11 @@ fn rooms_know_only_the_rooms_drawn() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    assert_eq!(rooms, drawn.keys().map(|room| (*room).to_owned()).collect(), "a room is missing from the drawing");
+    assert_eq!(
+        rooms,
+        drawn.keys().map(|room| (*room).to_owned()).collect(),
+        "a room is missing from the drawing"
+    );
     for (room, may_know) in &drawn {
         for name in dependencies(room) {
             if let Some(known) = name.strip_prefix("sluicegate-") {
@@ -70,12 +77,20 @@ fn pure_rooms_cannot_reach_outside() {
         }
         for source in sources(&crates_folder().join(room).join("src")) {
             let text = std::fs::read_to_string(&source).unwrap();
-            for outside in ["std::fs", "std::net", "std::process", "std::env", "SystemTime::now", "Instant::now"] {
-                assert!(!text.contains(outside), "{} is in a pure room and uses `{outside}`", source.display());
+            for outside in
+                ["std::fs", "std::net", "std::process", "std::env", "SystemTime::now", "Instant::now"]
+            {
+                assert!(
+                    !text.contains(outside),
+                    "{} is in a pure room and uses `{outside}`",
+                    source.display()
+                );
             }
         }
         let root = std::fs::read_to_string(crates_folder().join(room).join("src/lib.rs")).unwrap();
-        for lint in ["clippy::unwrap_used", "clippy::expect_used", "clippy::panic", "clippy::indexing_slicing"] {
+        for lint in
+            ["clippy::unwrap_used", "clippy::expect_used", "clippy::panic", "clippy::indexing_slicing"]
+        {
             assert!(root.contains(lint), "`{room}` must deny {lint}");
         }
     }

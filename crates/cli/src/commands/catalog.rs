@@ -42,7 +42,12 @@ async fn import(client: &AdminClient, paths: &[PathBuf], json: bool) -> anyhow::
     output::show(json, &report, |report| {
         output::fields(
             report,
-            &[("Added", "/added"), ("Revised", "/revised"), ("Unchanged", "/unchanged"), ("Anchor", "/anchor")],
+            &[
+                ("Added", "/added"),
+                ("Revised", "/revised"),
+                ("Unchanged", "/unchanged"),
+                ("Anchor", "/anchor"),
+            ],
         );
         let held = &report["quarantined"];
         if held.as_array().is_some_and(|list| !list.is_empty()) {
@@ -56,7 +61,12 @@ async fn import(client: &AdminClient, paths: &[PathBuf], json: bool) -> anyhow::
 fn quarantine_table(list: &Value) {
     output::rows(
         list,
-        &[("Source", "/source"), ("UpdateID", "/update_id"), ("Revision", "/revision"), ("Reason", "/reason")],
+        &[
+            ("Source", "/source"),
+            ("UpdateID", "/update_id"),
+            ("Revision", "/revision"),
+            ("Reason", "/reason"),
+        ],
         "Nothing is held back.",
     );
 }
@@ -149,23 +159,34 @@ async fn send(pieces: &Chunks, pending: &mut Vec<u8>) -> anyhow::Result<()> {
 }
 
 /// Shows progress lines as a bar and returns the report of the last line.
-async fn follow(response: hyper::Response<hyper::body::Incoming>, files: usize, json: bool) -> anyhow::Result<Value> {
+async fn follow(
+    response: hyper::Response<hyper::body::Incoming>,
+    files: usize,
+    json: bool,
+) -> anyhow::Result<Value> {
     let bar = if json { indicatif::ProgressBar::hidden() } else { indicatif::ProgressBar::new(files as u64) };
     let mut body = response.into_body();
     let mut buffer = Vec::new();
     let mut report = None;
     loop {
-        let frame = body.frame().await.transpose().context("the server's answer broke off; look at `sluicegate status`")?;
+        let frame = body
+            .frame()
+            .await
+            .transpose()
+            .context("the server's answer broke off; look at `sluicegate status`")?;
         let ended = frame.is_none();
         if let Some(Ok(data)) = frame.map(hyper::body::Frame::into_data) {
             buffer.extend_from_slice(&data);
         }
-        while let Some(end) = buffer.iter().position(|b| *b == b'\n').or((ended && !buffer.is_empty()).then_some(buffer.len())) {
+        while let Some(end) =
+            buffer.iter().position(|b| *b == b'\n').or((ended && !buffer.is_empty()).then_some(buffer.len()))
+        {
             let line: Vec<u8> = buffer.drain(..buffer.len().min(end + 1)).collect();
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            let mut line: Value = serde_json::from_slice(&line).context("the server's progress is not JSON")?;
+            let mut line: Value =
+                serde_json::from_slice(&line).context("the server's progress is not JSON")?;
             if let Some(read) = line.pointer("/progress/read").and_then(Value::as_u64) {
                 if let Some(total) = line.pointer("/progress/total").and_then(Value::as_u64) {
                     bar.set_length(total);

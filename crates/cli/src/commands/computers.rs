@@ -52,7 +52,13 @@ pub(crate) async fn run(client: &AdminClient, args: Computers, json: bool) -> an
                 println!("\nUpdates");
                 output::rows(
                     &value["updates"],
-                    &[("State", "/state"), ("Since", "/since"), ("KB", "/kb"), ("Title", "/title"), ("UpdateID", "/update_id")],
+                    &[
+                        ("State", "/state"),
+                        ("Since", "/since"),
+                        ("KB", "/kb"),
+                        ("Title", "/title"),
+                        ("UpdateID", "/update_id"),
+                    ],
                     "Nothing reported yet.",
                 );
             });

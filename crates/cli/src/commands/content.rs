@@ -27,7 +27,13 @@ pub(crate) async fn run(client: &AdminClient, args: Content, json: bool) -> anyh
     output::show(json, &results, |results| {
         output::rows(
             results,
-            &[("File", "/name"), ("SHA-1", "/sha1"), ("Size", "/size"), ("Updates", "/updates"), ("Refused because", "/error")],
+            &[
+                ("File", "/name"),
+                ("SHA-1", "/sha1"),
+                ("Size", "/size"),
+                ("Updates", "/updates"),
+                ("Refused because", "/error"),
+            ],
             "No files.",
         );
     });
@@ -42,7 +48,11 @@ async fn add(client: &AdminClient, path: &Path, json: bool) -> anyhow::Result<Va
     let mut file = tokio::fs::File::open(path).await.with_context(unreadable)?;
     let size = file.metadata().await.with_context(unreadable)?.len();
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let bar = if json || size < 16 << 20 { indicatif::ProgressBar::hidden() } else { indicatif::ProgressBar::new(size) };
+    let bar = if json || size < 16 << 20 {
+        indicatif::ProgressBar::hidden()
+    } else {
+        indicatif::ProgressBar::new(size)
+    };
     let (pieces, body) = tokio::sync::mpsc::channel(8);
     let progress = bar.clone();
     let reader = tokio::spawn(async move {

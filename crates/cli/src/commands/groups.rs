@@ -17,7 +17,12 @@ pub(crate) async fn run(client: &AdminClient, args: Groups, json: bool) -> anyho
             output::show(json, &list, |list| {
                 output::rows(
                     entries(list, "groups"),
-                    &[("Name", "/name"), ("Parent", "/parent"), ("Computers", "/computers"), ("GroupID", "/id")],
+                    &[
+                        ("Name", "/name"),
+                        ("Parent", "/parent"),
+                        ("Computers", "/computers"),
+                        ("GroupID", "/id"),
+                    ],
                     "No groups.",
                 );
             });

@@ -21,12 +21,13 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
     match command {
         Command::Serve(args) => return serve::run(&target, &args).await,
         Command::Bench(args) => return crate::bench::run(&args, target.json).await,
+        Command::BenchBare(args) => return crate::bench::bare::serve(&args).await,
         _ => {}
     }
     let client = AdminClient::new(Endpoint::find(&target)?);
     let json = target.json;
     match command {
-        Command::Serve(_) | Command::Bench(_) => Ok(()),
+        Command::Serve(_) | Command::Bench(_) | Command::BenchBare(_) => Ok(()),
         Command::Catalog(args) => catalog::run(&client, args, json).await,
         Command::Updates(args) => updates::run(&client, args, json).await,
         Command::Groups(args) => groups::run(&client, args, json).await,

@@ -58,7 +58,13 @@ pub(crate) async fn run(client: &AdminClient, args: Updates, json: bool) -> anyh
                 println!("\nApprovals");
                 output::rows(
                     &value["approvals"],
-                    &[("Group", "/group"), ("Action", "/action"), ("Deadline", "/deadline"), ("Since", "/changed_at"), ("By", "/by")],
+                    &[
+                        ("Group", "/group"),
+                        ("Action", "/action"),
+                        ("Deadline", "/deadline"),
+                        ("Since", "/changed_at"),
+                        ("By", "/by"),
+                    ],
                     "None.",
                 );
                 println!("\nFiles");
