@@ -39,7 +39,7 @@ async fn in_a_storm_everyone_finishes_though_many_are_refused_at_first() {
     let calls = AtomicUsize::new(0);
     let server = FakeServer::start(move |seen| {
         // Every third call finds the server busy.
-        if calls.fetch_add(1, Ordering::Relaxed) % 3 == 0 {
+        if calls.fetch_add(1, Ordering::Relaxed).is_multiple_of(3) {
             let mut busy = answer(503, "");
             busy.headers_mut().insert("retry-after", "0".parse().unwrap());
             return busy;

@@ -3,7 +3,8 @@
 //!
 //! A light agent speaks the whole scan protocol but evaluates no rules: a function of (agent, update)
 //! decides what is installed, and of a delivered revision only its ids are kept (8 bytes), so that ten
-//! thousand of them fit where a few hundred full agents would.
+//! thousand of them fit where a few hundred full agents would. Pages that many agents are sent alike are
+//! unpacked once.
 
 mod latency;
 mod light;
@@ -20,7 +21,7 @@ use crate::profile::Profile;
 use crate::random::Random;
 use crate::recovery::Patience;
 use crate::scan::{ScanPlan, ScanSummary, scan};
-use crate::session::{Session, SessionOptions};
+use crate::session::{PageMemory, Session, SessionOptions};
 use sluicegate_terms::TermError;
 use statistics::Phase;
 use std::sync::Arc;
@@ -107,10 +108,13 @@ pub async fn run(options: &FleetOptions, installed: Arc<Installed>) -> Result<Fl
         Connections::Own => None,
         Connections::Shared(connections) => Some(pool(options, connections)),
     };
+    let memory = Arc::new(PageMemory::default());
     let mut agents = Vec::with_capacity(options.agents);
     for number in 0..options.agents {
         let pool = shared.clone().unwrap_or_else(|| pool(options, 1));
-        agents.push(LightAgent::new(number, pool, options, Arc::clone(&installed), random.fork())?);
+        let mut agent = LightAgent::new(number, pool, options, Arc::clone(&installed), random.fork())?;
+        agent.session.share_pages(Arc::clone(&memory));
+        agents.push(agent);
     }
     let first = Arc::new(Phase::default());
     let (agents, first_took) = scan_all(agents, &first, 1, None).await;

@@ -54,7 +54,8 @@ impl Session {
                     .map(|id| CategoryRelationship { index_of_and_group: 0, category_id: *id })
                     .collect(),
             })
-            .await?;
+            .await?
+            .body;
         let answer: StartCategoryScanResponse = read(&body, &self.limits)?;
         Ok(answer.preferred_category_ids.into_iter().map(UpdateId).collect())
     }
@@ -107,20 +108,21 @@ impl Session {
         take: impl FnOnce(&SyncInfo<'_>) -> Result<T, AgentError>,
         parameters: impl Fn(&Profile) -> SyncUpdateParameters<'static>,
     ) -> Result<(T, SyncFacts), AgentError> {
-        let body = self
+        let reply = self
             .call(CLIENT, UsesIds::Yes, |profile, cookie| SyncUpdatesRequest {
                 cookie,
                 parameters: Some(parameters(profile)),
             })
             .await?;
         let (result, facts, cookie) = {
-            let info = read::<SyncUpdatesResponse<'_>>(&body, &self.limits)?.info;
+            let info = read::<SyncUpdatesResponse<'_>>(&reply.body, &self.limits)?.info;
             let not_needed = info.driver_sync_not_needed.as_deref();
             let facts = SyncFacts {
                 truncated: info.truncated,
                 driver_sync_not_needed: not_needed.is_some_and(|text| text.eq_ignore_ascii_case("true")),
             };
-            (take(&info)?, facts, info.new_cookie)
+            let page = reply.page.as_ref().map_or(&info, |page| &page.info);
+            (take(page)?, facts, info.new_cookie)
         };
         self.take_cookie(cookie);
         Ok((result, facts))
@@ -147,7 +149,8 @@ impl Session {
                 geo_id: Some(profile.geo_id.clone()),
                 caller_attributes: Some(Text::new(&profile.caller_attributes())),
             })
-            .await?;
+            .await?
+            .body;
         let (result, locations) = {
             let info = read::<GetExtendedUpdateInfoResponse<'_>>(&body, &self.limits)?.info;
             (take(&info.updates)?, info.file_locations)
@@ -180,7 +183,7 @@ impl Session {
         for digests in known.chunks(LOCATIONS_AT_ONCE) {
             let request =
                 GetFileLocationsRequest { cookie: self.cookie.clone(), file_digests: digests.to_vec() };
-            let body = self.caller.call(&path, &request).await?;
+            let body = self.caller.call(&path, &request).await?.body;
             let result = read::<GetFileLocationsResponse>(&body, &self.limits)?.result;
             self.keep_locations(result.file_locations);
             self.take_cookie(result.new_cookie);
@@ -216,7 +219,8 @@ impl Session {
                     cookie,
                     global_ids: identities.to_vec(),
                 })
-                .await?;
+                .await?
+                .body;
             let answer: RefreshCacheResponse = read(&body, &self.limits)?;
             refreshed.extend(answer.revisions.into_iter().filter_map(|revision| {
                 let deployment = deployment(revision.deployment.as_ref()?);
@@ -240,7 +244,8 @@ impl Session {
                     client_time: now,
                     events: batch.to_vec(),
                 })
-                .await?;
+                .await?
+                .body;
             if !read::<ReportEventBatchResponse>(&body, &self.limits)?.received {
                 return Err(AgentError::EventsRefused { events: batch.len() });
             }

@@ -1,6 +1,7 @@
 //! Session: one SOAP call over HTTP, with the header fields of a native agent (observed-behaviour 1.2),
 //! and the patience a busy server asks for.
 
+use super::page_memory::{Page, PageMemory};
 use crate::correlation::CorrelationVector;
 use crate::error::AgentError;
 use crate::http::{Answer, Pool};
@@ -32,6 +33,23 @@ pub(super) struct Caller {
     pub(super) correlation: CorrelationVector,
     pub(super) user_agent: HeaderValue,
     pub(super) limits: Limits,
+    pub(super) memory: Option<Arc<PageMemory>>,
+}
+
+/// An answer, unpacked. With a page, the body has only what is not in the page.
+pub(super) struct Reply {
+    pub(super) body: Bytes,
+    pub(super) page: Option<Arc<Page>>,
+}
+
+impl Reply {
+    fn body_bytes(&self) -> usize {
+        self.page.as_ref().map_or(self.body.len(), |page| page.body_bytes)
+    }
+}
+
+fn is_xpress(answer: &Answer) -> bool {
+    answer.headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding == "xpress")
 }
 
 impl fmt::Debug for Caller {
@@ -45,15 +63,15 @@ impl Caller {
         let correlation = CorrelationVector::new(&mut random);
         // The text is a constant of digits, dots and words.
         let user_agent = HeaderValue::from_str(&user_agent()).unwrap_or(HeaderValue::from_static("agent"));
-        Self { pool, patience, random, observer: None, correlation, user_agent, limits }
+        Self { pool, patience, random, observer: None, correlation, user_agent, limits, memory: None }
     }
 
-    /// Calls, waits while the server is busy, and gives the answer's body, decoded.
+    /// Calls, waits while the server is busy, and gives the answer, unpacked.
     pub(super) async fn call<R: RequestMessage>(
         &mut self,
         path: &str,
         request: &R,
-    ) -> Result<Bytes, AgentError> {
+    ) -> Result<Reply, AgentError> {
         let operation = R::OPERATION;
         let request = self.request(path, &operation, request.encode(SoapVersion::V11));
         let mut refusals = 0;
@@ -64,6 +82,7 @@ impl Caller {
                 .send(&request, self.limits.bytes)
                 .await
                 .map_err(|source| AgentError::Http { operation: operation.name, source })?;
+            let took = begun.elapsed();
             let retry_after = answer.retry_after();
             let wire_bytes = answer.body.len();
             let outcome = self.outcome(&operation, answer)?;
@@ -79,8 +98,8 @@ impl Caller {
                 continue;
             };
             if let Some(observer) = &self.observer {
-                let body_bytes = result.as_ref().map_or(0, Bytes::len);
-                observer.answered(operation.name, begun.elapsed(), wire_bytes, body_bytes);
+                let body_bytes = result.as_ref().map_or(0, Reply::body_bytes);
+                observer.answered(operation.name, took, wire_bytes, body_bytes);
             }
             return result.map_err(|fault| AgentError::Fault { operation: operation.name, fault });
         }
@@ -91,15 +110,15 @@ impl Caller {
         &self,
         operation: &Operation,
         answer: Answer,
-    ) -> Result<Option<Result<Bytes, Box<ReceivedFault>>>, AgentError> {
+    ) -> Result<Option<Result<Reply, Box<ReceivedFault>>>, AgentError> {
         let status = answer.status;
         if status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::TOO_MANY_REQUESTS {
             return Ok(None);
         }
-        let body = self.decompress(operation, answer)?;
         if status == StatusCode::OK {
-            return Ok(Some(Ok(body)));
+            return self.reply(operation, answer).map(|reply| Some(Ok(reply)));
         }
+        let body = self.decompress(operation, answer)?;
         // Faults come with HTTP 500.
         match ReceivedFault::decode(&body, &self.limits) {
             Ok(Some(fault)) => match fault.error_code.map(reaction) {
@@ -111,6 +130,20 @@ impl Caller {
                 Err(AgentError::Status { operation: operation.name, status: status.as_u16(), excerpt })
             }
         }
+    }
+
+    fn reply(&self, operation: &Operation, answer: Answer) -> Result<Reply, AgentError> {
+        let memory = self.memory.as_ref().filter(|_| operation.name == "SyncUpdates" && is_xpress(&answer));
+        let known = memory.and_then(|memory| Some((memory, PageMemory::parts(&answer.body)?)));
+        let Some((memory, parts)) = known else {
+            return Ok(Reply { body: self.decompress(operation, answer)?, page: None });
+        };
+        if let Some(page) = memory.recall(parts.key) {
+            return Ok(Reply { body: parts.rest.into(), page: Some(page) });
+        }
+        let body = self.decompress(operation, answer)?;
+        memory.remember(parts.key, &body, &self.limits);
+        Ok(Reply { body, page: None })
     }
 
     fn decompress(&self, operation: &Operation, answer: Answer) -> Result<Bytes, AgentError> {

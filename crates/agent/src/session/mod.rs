@@ -3,10 +3,12 @@
 
 mod calls;
 mod exchange;
+mod page_memory;
 
 pub use calls::SyncFacts;
 pub(crate) use calls::{Refreshed, deployment, deployment_of};
 pub use exchange::Observer;
+pub use page_memory::PageMemory;
 
 use crate::clock::Clock;
 use crate::error::AgentError;
@@ -14,8 +16,7 @@ use crate::http::Pool;
 use crate::profile::{AGENT_VERSION, CLIENT_PROTOCOL, Profile};
 use crate::random::Random;
 use crate::recovery::{Patience, Reaction, Recoveries, reaction};
-use bytes::Bytes;
-use exchange::Caller;
+use exchange::{Caller, Reply};
 use sluicegate_soap::client::{
     AuthorizationCookie, ComputerInfo, Config, Cookie, GetConfigRequest, GetConfigResponse, GetCookieRequest,
     GetCookieResponse, RegisterComputerRequest,
@@ -102,6 +103,12 @@ impl Session {
         self.caller.observer = Some(observer);
     }
 
+    /// Lets pages be remembered together with other agents; see [`PageMemory`]. Only for holders that
+    /// need no more of a Core fragment than the identity.
+    pub fn share_pages(&mut self, memory: Arc<PageMemory>) {
+        self.caller.memory = Some(memory);
+    }
+
     /// The computer that speaks.
     #[must_use]
     pub fn profile(&self) -> &Arc<Profile> {
@@ -183,7 +190,7 @@ impl Session {
         service: &str,
         uses_ids: UsesIds,
         build: impl Fn(&Profile, Option<Cookie>) -> R,
-    ) -> Result<Bytes, AgentError> {
+    ) -> Result<Reply, AgentError> {
         loop {
             self.ensure_ready().await?;
             if uses_ids == UsesIds::Yes && self.refresh_due {
@@ -192,7 +199,7 @@ impl Session {
             let request = build(&self.profile, self.cookie.clone());
             let path = self.caller.pool.address().join(service);
             match self.caller.call(&path, &request).await {
-                Ok(body) => return Ok(body),
+                Ok(reply) => return Ok(reply),
                 Err(error) => self.recover(error)?,
             }
         }
@@ -236,7 +243,7 @@ impl Session {
     async fn get_config(&mut self) -> Result<(), AgentError> {
         let request = GetConfigRequest { protocol_version: Some(CLIENT_PROTOCOL.to_owned()) };
         let path = self.caller.pool.address().join(CLIENT);
-        let body = self.caller.call(&path, &request).await?;
+        let body = self.caller.call(&path, &request).await?.body;
         self.config = Some(read::<GetConfigResponse>(&body, &self.limits)?.config);
         Ok(())
     }
@@ -255,7 +262,7 @@ impl Session {
             target_group_name: self.profile.target_group.clone(),
             dns_name: Some(self.profile.dns_name.clone()),
         };
-        let body = self.caller.call(&service, &auth).await?;
+        let body = self.caller.call(&service, &auth).await?.body;
         let auth: AuthorizationCookie = read::<GetAuthorizationCookieResponse>(&body, &self.limits)?.cookie;
         let now = self.clock.now();
         // The first call has an old cookie without data that expires now (observed-behaviour 2).
@@ -268,7 +275,7 @@ impl Session {
             protocol_version: Some(CLIENT_PROTOCOL.to_owned()),
         };
         let path = self.caller.pool.address().join(CLIENT);
-        let body = self.caller.call(&path, &request).await?;
+        let body = self.caller.call(&path, &request).await?.body;
         let cookie = read::<GetCookieResponse>(&body, &self.limits)?.cookie;
         // A new cookie that has expired shows only that the clocks differ: then the server must say when.
         let now = self.clock.now();
