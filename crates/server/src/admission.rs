@@ -102,9 +102,9 @@ impl Gate {
     /// Waits for room for `bytes` (more than the whole gate counts as the whole gate).
     ///
     /// # Errors
-    /// [`Busy`] when too many wait already or the wait took too long. `jitter` in 0.0..1.0 spreads
-    /// the clients that are told so.
-    pub async fn admit(&self, bytes: usize, stage: Stage, jitter: f64) -> Result<Permit, Busy> {
+    /// [`Busy`] when too many wait already or the wait took too long. `jitter`, in 0.0..1.0, spreads the
+    /// clients that are told so; it is asked for only then.
+    pub async fn admit(&self, bytes: usize, stage: Stage, jitter: impl Fn() -> f64) -> Result<Permit, Busy> {
         let wanted = units(bytes).min(self.0.capacity);
         // `new` bounds the capacity to what fits.
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
@@ -115,11 +115,11 @@ impl Gate {
             Stage::Continues => self.0.max_waiting,
             Stage::Begins => self.0.max_waiting / 2,
         };
-        let Some(_place) = Place::take(&self.0, ceiling) else { return Err(self.refuse(jitter)) };
+        let Some(_place) = Place::take(&self.0, ceiling) else { return Err(self.refuse(jitter())) };
         let turn = Arc::clone(&self.0.room).acquire_many_owned(wanted);
         match tokio::time::timeout(self.0.max_wait, turn).await {
             Ok(Ok(room)) => Ok(self.permit(room)),
-            Ok(Err(_)) | Err(_) => Err(self.refuse(jitter)),
+            Ok(Err(_)) | Err(_) => Err(self.refuse(jitter())),
         }
     }
 
@@ -216,36 +216,36 @@ mod tests {
     #[tokio::test]
     async fn room_is_given_back() {
         let gate = gate(4, 0);
-        let all = gate.admit(4 * UNIT, Stage::Begins, 0.0).await.unwrap();
+        let all = gate.admit(4 * UNIT, Stage::Begins, || 0.0).await.unwrap();
         assert_eq!(gate.held(), 4 * UNIT);
-        assert!(gate.admit(1, Stage::Continues, 0.0).await.is_err());
+        assert!(gate.admit(1, Stage::Continues, || 0.0).await.is_err());
         drop(all);
-        assert!(gate.admit(1, Stage::Continues, 0.0).await.is_ok());
+        assert!(gate.admit(1, Stage::Continues, || 0.0).await.is_ok());
         assert_eq!(gate.held(), 0);
     }
 
     #[tokio::test]
     async fn shrinking_lets_others_in() {
         let gate = gate(4, 0);
-        let mut first = gate.admit(4 * UNIT, Stage::Begins, 0.0).await.unwrap();
+        let mut first = gate.admit(4 * UNIT, Stage::Begins, || 0.0).await.unwrap();
         first.shrink_to(UNIT);
         assert_eq!(gate.held(), UNIT);
-        assert!(gate.admit(3 * UNIT, Stage::Begins, 0.0).await.is_ok());
+        assert!(gate.admit(3 * UNIT, Stage::Begins, || 0.0).await.is_ok());
     }
 
     #[tokio::test]
     async fn more_than_everything_is_everything() {
         let gate = gate(2, 0);
-        assert!(gate.admit(usize::MAX / 2, Stage::Begins, 0.0).await.is_ok());
+        assert!(gate.admit(usize::MAX / 2, Stage::Begins, || 0.0).await.is_ok());
     }
 
     #[tokio::test]
     async fn a_waiting_request_gets_its_turn() {
         let gate = gate(1, 4);
-        let held = gate.admit(1, Stage::Begins, 0.0).await.unwrap();
+        let held = gate.admit(1, Stage::Begins, || 0.0).await.unwrap();
         let later = tokio::spawn({
             let gate = gate.clone();
-            async move { gate.admit(1, Stage::Continues, 0.0).await.is_ok() }
+            async move { gate.admit(1, Stage::Continues, || 0.0).await.is_ok() }
         });
         while gate.waiting() == 0 {
             tokio::task::yield_now().await;
@@ -258,18 +258,18 @@ mod tests {
     #[tokio::test]
     async fn beginners_are_refused_before_those_who_have_begun() {
         let gate = gate(1, 2);
-        let _held = gate.admit(1, Stage::Begins, 0.0).await.unwrap();
+        let _held = gate.admit(1, Stage::Begins, || 0.0).await.unwrap();
         let waiting = tokio::spawn({
             let gate = gate.clone();
-            async move { gate.admit(1, Stage::Begins, 0.0).await }
+            async move { gate.admit(1, Stage::Begins, || 0.0).await }
         });
         while gate.waiting() == 0 {
             tokio::task::yield_now().await;
         }
         let started = Instant::now();
-        assert!(gate.admit(1, Stage::Begins, 0.0).await.is_err());
+        assert!(gate.admit(1, Stage::Begins, || 0.0).await.is_err());
         assert!(started.elapsed() < Duration::from_millis(40), "a beginner must be refused without waiting");
-        assert!(gate.admit(1, Stage::Continues, 0.0).await.is_err(), "waits and times out");
+        assert!(gate.admit(1, Stage::Continues, || 0.0).await.is_err(), "waits and times out");
         assert!(waiting.await.unwrap().is_err());
     }
 

@@ -43,7 +43,13 @@ async fn refusals_say_what_and_why_with_an_id() {
         ("POST", "groups".to_owned(), json!({ "name": "all computers" }), 409, "not-possible"),
         ("POST", "groups".to_owned(), json!({ "name": "" }), 400, "invalid"),
         ("POST", "groups".to_owned(), json!([1]), 400, "invalid"),
-        ("POST", "computers/nobody/move".to_owned(), json!({ "group": "Unassigned Computers" }), 404, "unknown"),
+        (
+            "POST",
+            "computers/nobody/move".to_owned(),
+            json!({ "group": "Unassigned Computers" }),
+            404,
+            "unknown",
+        ),
         ("PUT", "config".to_owned(), json!({ "targeting": "both" }), 400, "invalid"),
         ("PUT", "config".to_owned(), json!({ "colour": "red" }), 404, "unknown"),
         ("GET", "updates?approval=maybe".to_owned(), json!(null), 400, "invalid"),
@@ -65,7 +71,8 @@ async fn updates_are_listed_found_and_shown() {
     assert_eq!(list["total"], 2, "what can be approved: {list}");
     let found = site.manage("GET", "updates?search=kb5000002", json!(null)).await;
     assert_eq!(found["updates"][0]["update_id"], update(PLAIN).to_string());
-    let by_class = site.manage("GET", "updates?classification=fixes&product=Contoso%20Desk&limit=1", json!(null)).await;
+    let by_class =
+        site.manage("GET", "updates?classification=fixes&product=Contoso%20Desk&limit=1", json!(null)).await;
     assert_eq!((by_class["total"].as_u64(), by_class["updates"].as_array().unwrap().len()), (Some(2), 1));
     let shown = site.manage("GET", &format!("updates/{}", update(PLAIN)), json!(null)).await;
     assert_eq!(shown["kb"], json!(["5000002"]));
@@ -86,9 +93,16 @@ async fn approvals_come_and_go() {
     assert_eq!(group["parent"], "All Computers");
     let path = |action: &str| format!("updates/{}/{action}", update(PLAIN));
     let approved = site
-        .manage("POST", &path("approve"), json!({ "group": group["id"], "action": "uninstall", "deadline": "2026-12-01" }))
+        .manage(
+            "POST",
+            &path("approve"),
+            json!({ "group": group["id"], "action": "uninstall", "deadline": "2026-12-01" }),
+        )
         .await;
-    assert_eq!((approved["action"].as_str(), approved["deadline"].as_str()), (Some("uninstall"), Some("2026-12-01T00:00:00Z")));
+    assert_eq!(
+        (approved["action"].as_str(), approved["deadline"].as_str()),
+        (Some("uninstall"), Some("2026-12-01T00:00:00Z"))
+    );
     let shown = site.manage("GET", &format!("updates/{}", update(PLAIN)), json!(null)).await;
     assert_eq!(shown["approvals"][0]["group"], "Pilots");
     assert_eq!(site.manage("GET", "updates?approval=approved", json!(null)).await["total"], 1);
@@ -104,8 +118,10 @@ async fn one_bad_document_does_not_stop_the_others() {
     let site = Site::start().await;
     let good = catalog::small();
     let texts: Vec<String> = good.iter().map(|d| d.to_xml()).collect();
-    let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain(texts[0].encode_utf16().flat_map(u16::to_le_bytes)).collect();
-    let mut files: Vec<(&str, &[u8])> = vec![("first.xml", &utf16), ("bad.xml", b"<upd:Update"), ("dtd.xml", b"<!DOCTYPE x><x/>")];
+    let utf16: Vec<u8> =
+        [0xff, 0xfe].into_iter().chain(texts[0].encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    let mut files: Vec<(&str, &[u8])> =
+        vec![("first.xml", &utf16), ("bad.xml", b"<upd:Update"), ("dtd.xml", b"<!DOCTYPE x><x/>")];
     files.extend(texts.iter().skip(1).map(|text| ("rest.xml", text.as_bytes())));
     let report = site.import_files(&files).await;
     assert_eq!(report["report"]["added"], 8, "{report}");
@@ -116,7 +132,10 @@ async fn one_bad_document_does_not_stop_the_others() {
     let listed = site.manage("GET", "catalog/quarantine", json!(null)).await;
     assert_eq!(listed["quarantine"].as_array().unwrap().len(), 2);
     let again = site.import_files(&[("rest.xml", texts[1].as_bytes())]).await;
-    assert_eq!((again["report"]["unchanged"].as_u64(), again["report"]["added"].as_u64()), (Some(1), Some(0)));
+    assert_eq!(
+        (again["report"]["unchanged"].as_u64(), again["report"]["added"].as_u64()),
+        (Some(1), Some(0))
+    );
 }
 
 #[tokio::test]
@@ -126,7 +145,11 @@ async fn packages_are_unpacked() {
     for document in catalog::small() {
         sluicegate_catalog::package::push_metadata_line(&mut metadata, document.identity, &document.to_xml());
     }
-    let cab = sluicegate_soap::cabinet::write(&[("metadata.txt", metadata.as_bytes()), ("package.xml", b"<ExportPackage />")]).unwrap();
+    let cab = sluicegate_soap::cabinet::write(&[
+        ("metadata.txt", metadata.as_bytes()),
+        ("package.xml", b"<ExportPackage />"),
+    ])
+    .unwrap();
     let report = site.import_files(&[("export.cab", &cab)]).await;
     assert_eq!(report["report"]["added"], 8, "{report}");
     let xml = catalog::plain(60, 1, "Packed").to_xml();
@@ -134,7 +157,9 @@ async fn packages_are_unpacked() {
     sluicegate_catalog::package::push_metadata_line(&mut line, catalog::identity(60, 1), &xml);
     let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gz.write_all(line.as_bytes()).unwrap();
-    let report = site.import_files(&[("export.xml.gz", &gz.finish().unwrap()), ("broken.cab", b"MSCF nonsense")]).await;
+    let report = site
+        .import_files(&[("export.xml.gz", &gz.finish().unwrap()), ("broken.cab", b"MSCF nonsense")])
+        .await;
     assert_eq!(report["report"]["added"], 1, "{report}");
     assert_eq!(report["report"]["quarantined"][0]["source"], "broken.cab");
 }
@@ -146,7 +171,8 @@ async fn an_import_that_breaks_off_leaves_nothing() {
     let head = format!("{{\"name\":\"a.xml\",\"size\":{}}}\n", xml.len());
     let body = format!("{head}{xml}{head}{}", &xml[..40]);
     let bearer = format!("Bearer {}", site.token());
-    let answer = site.request("POST", "/api/v1/catalog/import", &[("Authorization", &bearer)], body.as_bytes()).await;
+    let answer =
+        site.request("POST", "/api/v1/catalog/import", &[("Authorization", &bearer)], body.as_bytes()).await;
     let text = answer.text();
     let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
     assert!(last["error"]["message"].as_str().unwrap().contains("broke off"), "{last}");
@@ -169,6 +195,7 @@ async fn computers_show_what_they_said() {
     let shown = site.manage("GET", "computers/pc-1", json!(null)).await;
     assert_eq!(shown["inventory"]["manufacturer"], "Contoso");
     let groups = site.manage("GET", "groups", json!(null)).await;
-    let unassigned = groups["groups"].as_array().unwrap().iter().find(|g| g["name"] == "Unassigned Computers").unwrap();
+    let unassigned =
+        groups["groups"].as_array().unwrap().iter().find(|g| g["name"] == "Unassigned Computers").unwrap();
     assert_eq!(unassigned["computers"], 1);
 }

@@ -63,11 +63,19 @@ async fn paths_are_tolerant_of_letter_case_only() {
     assert_eq!(site.get(&path().to_lowercase()).await.body, FILE);
     assert_eq!(site.get(&format!("/Content/13/{FILE_SHA1}.exe")).await.status, 404);
     assert_eq!(site.get(&format!("/Content/12/{FILE_SHA1}")).await.status, 403);
-    for escape in ["/Content/../admin-token", "/Content/12/../../admin-token", "/Content/%2e%2e/admin-token", "/SelfUpdate/../admin-token"] {
+    for escape in [
+        "/Content/../admin-token",
+        "/Content/12/../../admin-token",
+        "/Content/%2e%2e/admin-token",
+        "/SelfUpdate/../admin-token",
+    ] {
         assert_eq!(site.get(escape).await.status, 404, "{escape}");
     }
     assert_eq!(site.request("POST", &path(), &[], b"").await.status, 405);
-    assert_eq!(site.get(&format!("/Content/12/{FILE_SHA1}.cab")).await.header("content-type"), Some("application/vnd.ms-cab-compressed"));
+    assert_eq!(
+        site.get(&format!("/Content/12/{FILE_SHA1}.cab")).await.header("content-type"),
+        Some("application/vnd.ms-cab-compressed")
+    );
 }
 
 #[tokio::test]
@@ -102,7 +110,9 @@ async fn several_ranges_come_as_parts() {
     let content_type = answer.header("content-type").unwrap().to_owned();
     let boundary = content_type.strip_prefix("multipart/byteranges; boundary=").unwrap();
     let part = |range: &str, body: &str| {
-        format!("\r\n--{boundary}\r\nContent-Type: application/octet-stream\r\nContent-Range: bytes {range}/43\r\n\r\n{body}")
+        format!(
+            "\r\n--{boundary}\r\nContent-Type: application/octet-stream\r\nContent-Range: bytes {range}/43\r\n\r\n{body}"
+        )
     };
     let expected = format!("{}{}\r\n--{boundary}--\r\n", part("0-2", "The"), part("40-42", "dog"));
     assert_eq!(answer.text(), expected);
@@ -140,7 +150,12 @@ async fn large_files_stream_and_ranges_join_to_the_file() {
     let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, &bytes);
     let sha1 = sluicegate_terms::Sha1Digest(digest.as_ref().try_into().unwrap());
     let mut document = Document::software(catalog::identity(50, 1), "Large");
-    document.files = vec![sluicegate_catalog::FileEntry { name: "large.wim".into(), size: bytes.len() as u64, sha1, ..catalog::file() }];
+    document.files = vec![sluicegate_catalog::FileEntry {
+        name: "large.wim".into(),
+        size: bytes.len() as u64,
+        sha1,
+        ..catalog::file()
+    }];
     site.import(&[document]).await;
     let (status, value) = site.upload("large.wim", &bytes).await;
     assert_eq!(status, 200, "{value}");
@@ -163,5 +178,8 @@ async fn the_self_update_directory_is_empty_until_filled() {
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("wuident.txt"), "ident").unwrap();
     let answer = site.request("GET", "/selfupdate/wua/WUIDENT.TXT", &[("Range", "bytes=1-2")], b"").await;
-    assert_eq!((answer.status, answer.text().as_str(), answer.header("content-type")), (206, "de", Some("text/plain")));
+    assert_eq!(
+        (answer.status, answer.text().as_str(), answer.header("content-type")),
+        (206, "de", Some("text/plain"))
+    );
 }

@@ -3,8 +3,8 @@
 mod support;
 
 use serde_json::json;
-use sluicegate_soap::client::{Base64, Cookie, GetConfigRequest, GetConfigResponse, RegisterComputerRequest};
 use sluicegate_soap::client::sync_updates::{Device, SyncUpdateParameters, SyncUpdatesRequest};
+use sluicegate_soap::client::{Base64, Cookie, GetConfigRequest, GetConfigResponse, RegisterComputerRequest};
 use sluicegate_soap::fault::{ErrorCode, ReceivedFault};
 use sluicegate_soap::simple_auth::{GetAuthorizationCookieRequest, PingRequest};
 use sluicegate_soap::{Limits, RequestMessage, ResponseMessage, SoapVersion};
@@ -34,21 +34,31 @@ async fn get_config_says_what_real_servers_say() {
     let names: Vec<_> = config.properties.iter().filter_map(|p| p.name.as_deref()).collect();
     assert_eq!(
         names,
-        ["MaxExtendedUpdatesPerRequest", "PackageServerShare", "ProtocolVersion", "IsInventoryRequired", "ClientReportingLevel"]
+        [
+            "MaxExtendedUpdatesPerRequest",
+            "PackageServerShare",
+            "ProtocolVersion",
+            "IsInventoryRequired",
+            "ClientReportingLevel"
+        ]
     );
     assert_eq!(config.properties[2].value.as_deref(), Some("3.2"));
     assert_eq!(config.auth_info[0].service_url.as_deref(), Some("SimpleAuthWebService/SimpleAuth.asmx"));
     assert!(config.allowed_event_ids.is_empty());
     let wrong = GetConfigRequest { protocol_version: Some("two".into()) };
     let fault = agent.fault(&wrong).await;
-    assert_eq!((fault.error_code, fault.message.as_str()), (Some(ErrorCode::InvalidParameters), "protocolVersion"));
+    assert_eq!(
+        (fault.error_code, fault.message.as_str()),
+        (Some(ErrorCode::InvalidParameters), "protocolVersion")
+    );
 }
 
 #[tokio::test]
 async fn soap_12_is_answered_in_soap_12() {
     let site = Site::start().await;
     let agent = Agent::new(&site, "pc-1");
-    let answer = agent.send(&GetConfigRequest { protocol_version: Some("2.90".into()) }, SoapVersion::V12).await;
+    let answer =
+        agent.send(&GetConfigRequest { protocol_version: Some("2.90".into()) }, SoapVersion::V12).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("content-type"), Some("application/soap+xml; charset=utf-8"));
     assert!(answer.text().contains("http://www.w3.org/2003/05/soap-envelope"));
@@ -135,7 +145,13 @@ async fn another_server_with_the_same_key_says_server_changed() {
     second.stop().await;
     std::fs::copy(first.dir.path().join("cookie.key"), second.dir.path().join("cookie.key")).unwrap();
     second.restart().await;
-    let stranger = Agent { site: &second, id: agent.id.clone(), group: None, cookie: agent.cookie.clone(), accept: "identity" };
+    let stranger = Agent {
+        site: &second,
+        id: agent.id.clone(),
+        group: None,
+        cookie: agent.cookie.clone(),
+        accept: "identity",
+    };
     assert_eq!(stranger.error_code(&stranger.sync_request(held(&[], &[]))).await, ErrorCode::ServerChanged);
     let request = stranger.cookie_request(stranger.authorize().await).await;
     assert_eq!(stranger.error_code(&request).await, ErrorCode::ServerChanged, "as oldCookie too");
@@ -176,7 +192,9 @@ async fn the_parameters_of_a_scan_are_checked() {
     assert_eq!((fault.code.as_str(), fault.message.as_str()), ("Client", "parameters.SystemSpec"));
     let body = String::from_utf8(agent.sync_request(held(&[1], &[])).encode(SoapVersion::V11)).unwrap();
     let body = body.replace("<int>1</int>", "<int>one</int>");
-    let answer = site.request("POST", "/ClientWebService/Client.asmx", &[("Content-Type", "text/xml")], body.as_bytes()).await;
+    let answer = site
+        .request("POST", "/ClientWebService/Client.asmx", &[("Content-Type", "text/xml")], body.as_bytes())
+        .await;
     assert_eq!(answer.status, 500);
     assert_eq!(answer.element("Message").as_deref(), Some("parameters.InstalledNonLeafUpdateIDs.int"));
 }

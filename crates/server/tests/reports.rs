@@ -5,8 +5,9 @@ mod support;
 use serde_json::json;
 use sluicegate_soap::fault::ErrorCode;
 use sluicegate_soap::reporting::{
-    BasicData, ExtendedData, GetRequiredInventoryTypeRequest, ReportEventBatch2Request, ReportEventBatchRequest,
-    ReportInventoryRequest, ReportingEvent, ReportingInventory, UpdateRevisionIdentifier,
+    BasicData, ExtendedData, GetRequiredInventoryTypeRequest, ReportEventBatch2Request,
+    ReportEventBatchRequest, ReportInventoryRequest, ReportingEvent, ReportingInventory,
+    UpdateRevisionIdentifier,
 };
 use sluicegate_terms::{Guid, UpdateId};
 use support::catalog::{self, BUNDLE, PLAIN, update};
@@ -20,7 +21,10 @@ fn event(instance: u128, id: i32, update: Option<UpdateId>, misc: Vec<String>) -
             namespace_id: 1,
             event_id: id,
             source_id: 101,
-            update: Some(UpdateRevisionIdentifier { update: update.map_or(Guid::ZERO, |u| u.0), revision: 200 }),
+            update: Some(UpdateRevisionIdentifier {
+                update: update.map_or(Guid::ZERO, |u| u.0),
+                revision: 200,
+            }),
             win32_hresult: if id == 182 { -2_145_116_147 } else { 0 },
             ..BasicData::default()
         }),
@@ -60,7 +64,7 @@ async fn a_status_event_becomes_the_computers_status_and_survives_a_restart() {
         .map(|u| (u["title"].as_str().unwrap(), u["state"].as_str().unwrap()))
         .collect();
     assert_eq!(states, [("Bundle of two (KB5000001)", "failed"), ("Plain update (KB5000002)", "installed")]);
-    assert_eq!(shown["updates"][0]["error"], "0x8024000D");
+    assert_eq!(shown["updates"][0]["error"], "0x8024200D");
     let listed = site.manage("GET", "updates?search=5000002", json!(null)).await;
     assert_eq!(listed["updates"][0]["installed"], 1);
 }
@@ -96,7 +100,11 @@ async fn reports_are_checked() {
 async fn reports_without_a_cookie_are_for_known_computers() {
     let site = Site::start().await;
     let mut agent = Agent::new(&site, "pc-1");
-    let request = ReportEventBatch2Request { computer_id: Some("pc-1".into()), client_time: noon(), events: vec![status(5)] };
+    let request = ReportEventBatch2Request {
+        computer_id: Some("pc-1".into()),
+        client_time: noon(),
+        events: vec![status(5)],
+    };
     assert_eq!(agent.fault(&request).await.message, "computerId");
     agent.join().await;
     agent.call(&request).await;
@@ -111,11 +119,19 @@ async fn inventories_are_not_wanted_and_kept_all_the_same() {
     let site = Site::start().await;
     let mut agent = Agent::new(&site, "pc-1");
     agent.join().await;
-    let wanted = GetRequiredInventoryTypeRequest { cookie: Some(agent.cookie.clone()), ..GetRequiredInventoryTypeRequest::default() };
+    let wanted = GetRequiredInventoryTypeRequest {
+        cookie: Some(agent.cookie.clone()),
+        ..GetRequiredInventoryTypeRequest::default()
+    };
     let answer = agent.call(&wanted).await;
     assert_eq!(answer.element("GetRequiredInventoryTypeResult").as_deref(), Some("0"));
-    let inventory = ReportingInventory { raw_xml: Some("<Inventory/>".into()), ..ReportingInventory::default() };
-    let report = ReportInventoryRequest { cookie: Some(agent.cookie.clone()), client_time: noon(), inventory: Some(inventory) };
+    let inventory =
+        ReportingInventory { raw_xml: Some("<Inventory/>".into()), ..ReportingInventory::default() };
+    let report = ReportInventoryRequest {
+        cookie: Some(agent.cookie.clone()),
+        client_time: noon(),
+        inventory: Some(inventory),
+    };
     let answer = agent.call(&report).await;
     assert_eq!(answer.element("ReportInventoryResult").as_deref(), Some("true"));
     let shown = site.manage("GET", "computers/pc-1", json!(null)).await;

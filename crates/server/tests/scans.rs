@@ -9,8 +9,9 @@ use sluicegate_soap::client::sync_updates::{
 };
 use sluicegate_soap::client::{
     CategoryRelationship, FragmentType, GetExtendedUpdateInfo2Request, GetExtendedUpdateInfo2Response,
-    GetExtendedUpdateInfoRequest, GetExtendedUpdateInfoResponse, GetFileLocationsRequest, GetFileLocationsResponse,
-    RefreshCacheRequest, RefreshCacheResponse, StartCategoryScanRequest, StartCategoryScanResponse,
+    GetExtendedUpdateInfoRequest, GetExtendedUpdateInfoResponse, GetFileLocationsRequest,
+    GetFileLocationsResponse, RefreshCacheRequest, RefreshCacheResponse, StartCategoryScanRequest,
+    StartCategoryScanResponse,
 };
 use sluicegate_soap::fault::ErrorCode;
 use sluicegate_soap::{Limits, ResponseMessage, SoapVersion};
@@ -49,7 +50,8 @@ async fn a_fresh_agent_gets_the_catalog_gate_by_gate() {
     let first = agent.sync(held(&[], &[])).await;
     let roots: Vec<u32> = first.new.iter().map(|(id, ..)| *id).collect();
     assert!(!roots.contains(&ids[&BUNDLE]), "its prerequisites are not installed yet: {roots:?}");
-    let all: BTreeMap<u32, String> = agent.scan().await.into_iter().map(|(id, action, _)| (id, action)).collect();
+    let all: BTreeMap<u32, String> =
+        agent.scan().await.into_iter().map(|(id, action, _)| (id, action)).collect();
     assert_eq!(all.len(), 8);
     assert_eq!(all[&ids[&PRODUCT]], "Evaluate");
     assert_eq!(all[&ids[&MEMBER_A]], "Bundle");
@@ -92,7 +94,8 @@ async fn compressed_requests_are_read() {
     let site = stocked().await;
     let mut agent = Agent::new(&site, "pc-1");
     agent.join().await;
-    let plain = sluicegate_soap::RequestMessage::encode(&agent.sync_request(held(&[], &[])), SoapVersion::V11);
+    let plain =
+        sluicegate_soap::RequestMessage::encode(&agent.sync_request(held(&[], &[])), SoapVersion::V11);
     let mut xpress = Vec::new();
     sluicegate_soap::xpress::compress_into(&mut xpress, &plain, sluicegate_soap::xpress::Effort::Fast);
     for (coding, body) in [("xpress", xpress), ("gzip", sluicegate_soap::gzip::encode(&plain))] {
@@ -150,7 +153,8 @@ async fn a_new_revision_takes_the_place_of_the_old_one() {
     let mut agent = Agent::new(&site, "pc-1");
     agent.join().await;
     let all = agent.scan().await;
-    let installed: Vec<i32> = all.iter().filter(|(_, _, leaf)| !leaf).map(|(id, ..)| i32::try_from(*id).unwrap()).collect();
+    let installed: Vec<i32> =
+        all.iter().filter(|(_, _, leaf)| !leaf).map(|(id, ..)| i32::try_from(*id).unwrap()).collect();
     site.import(&[catalog::plain(PLAIN, 201, "Plain update, corrected")]).await;
     let scan = agent.sync(held(&installed, &[i32::try_from(before).unwrap()])).await;
     assert_eq!(scan.out_of_scope, [i32::try_from(before).unwrap()]);
@@ -261,7 +265,12 @@ async fn refreshing_a_cache_gives_the_ids_of_this_server() {
     agent.join().await;
     let request = RefreshCacheRequest {
         cookie: Some(agent.cookie.clone()),
-        global_ids: vec![identity(BUNDLE, 200), identity(MEMBER_A, 200), identity(PLAIN, 199), identity(PRODUCT, 100)],
+        global_ids: vec![
+            identity(BUNDLE, 200),
+            identity(MEMBER_A, 200),
+            identity(PLAIN, 199),
+            identity(PRODUCT, 100),
+        ],
     };
     let answer = agent.call(&request).await;
     let found = RefreshCacheResponse::decode(&answer.body, &Limits::ANSWER).unwrap().revisions;
@@ -276,7 +285,8 @@ async fn refreshing_a_cache_gives_the_ids_of_this_server() {
 async fn category_scans_begin_without_a_cookie() {
     let site = stocked().await;
     let mut agent = Agent::new(&site, "pc-1");
-    let relation = |group, number| CategoryRelationship { index_of_and_group: group, category_id: update(number) };
+    let relation =
+        |group, number| CategoryRelationship { index_of_and_group: group, category_id: update(number) };
     let request = StartCategoryScanRequest {
         requested_categories: vec![relation(0, PRODUCT), relation(0, CLASSIFICATION), relation(1, 99)],
     };
@@ -306,7 +316,10 @@ async fn the_driver_pass_and_the_printer_catalog_answer() {
     let scan = agent.sync(SyncUpdateParameters { skip_software_sync: true, ..held(&[], &[]) }).await;
     assert!(scan.new.is_empty());
     assert_eq!(scan.driver_sync_not_needed.as_deref(), Some("true"));
-    let request = SyncPrinterCatalogRequest { cookie: Some(agent.cookie.clone()), ..SyncPrinterCatalogRequest::default() };
+    let request = SyncPrinterCatalogRequest {
+        cookie: Some(agent.cookie.clone()),
+        ..SyncPrinterCatalogRequest::default()
+    };
     let answer = agent.call(&request).await;
     let info = SyncPrinterCatalogResponse::decode(&answer.body, &Limits::ANSWER).unwrap().info;
     assert!(info.new_updates.is_empty() && info.new_cookie.is_some());

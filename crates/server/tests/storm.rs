@@ -17,7 +17,12 @@ use tokio::net::TcpStream;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_client_of_a_storm_finishes() {
     // Room for one answer and a handful of waiting requests.
-    let limits = Limits { answers_in_flight: 1 << 20, waiting: 4, wait: Duration::from_millis(50), ..Limits::default() };
+    let limits = Limits {
+        answers_in_flight: 1 << 20,
+        waiting: 4,
+        wait: Duration::from_millis(50),
+        ..Limits::default()
+    };
     let site = Site::with_limits(limits).await;
     site.import(&catalog::small()).await;
     let mut agent = Agent::new(&site, "pc-1");
@@ -30,7 +35,8 @@ async fn every_client_of_a_storm_finishes() {
         clients.spawn(async move {
             for _ in 0..500 {
                 let headers = [("Content-Type", "text/xml"), ("Accept-Encoding", "identity")];
-                let answer = exchange(addr, "POST", "/ClientWebService/Client.asmx", &headers, &body).await.unwrap();
+                let answer =
+                    exchange(addr, "POST", "/ClientWebService/Client.asmx", &headers, &body).await.unwrap();
                 if answer.status == 200 {
                     return true;
                 }
@@ -62,11 +68,13 @@ async fn an_answer_nobody_takes_gives_its_room_back() {
     // One answer of some megabytes: more than the socket buffers take.
     let filler = "x".repeat(4000);
     let many: Vec<_> = (0..400)
-        .map(|n| sluicegate_catalog::compose::Document::detectoid(
-            catalog::identity(1000 + n, 1),
-            "Long",
-            &format!("<b.RegKeyExists Key=\"HKEY_LOCAL_MACHINE\" Subkey=\"{n}{filler}\" />"),
-        ))
+        .map(|n| {
+            sluicegate_catalog::compose::Document::detectoid(
+                catalog::identity(1000 + n, 1),
+                "Long",
+                &format!("<b.RegKeyExists Key=\"HKEY_LOCAL_MACHINE\" Subkey=\"{n}{filler}\" />"),
+            )
+        })
         .collect();
     site.import(&many).await;
     let mut agent = Agent::new(&site, "pc-1");

@@ -23,7 +23,8 @@ pub(super) async fn list(app: &Arc<App>, query: &Query) -> Result<Value, AdminEr
         None => None,
         Some(name) => {
             let top = decisions.groups.find(name)?.id;
-            let below = decisions.groups.iter().filter(|group| decisions.groups.path(group.id).any(|id| id == top));
+            let below =
+                decisions.groups.iter().filter(|group| decisions.groups.path(group.id).any(|id| id == top));
             Some(below.map(|group| group.id).collect())
         }
     };

@@ -22,10 +22,10 @@ pub(super) async fn change(app: &Arc<App>, input: &Input) -> Result<Value, Admin
     let texts: BTreeMap<String, String> =
         after.texts().into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
     with_store(app, move |store| store.set_config(&texts, now)).await?;
-    let regroup = after.targeting != before.targeting;
+    let retargeted = after.targeting != before.targeting;
     app.settings.store(Arc::new(after));
-    if regroup {
-        self::regroup(app).await?;
+    if retargeted {
+        regroup(app).await?;
     }
     tracing::info!("settings changed");
     Ok(show(app))

@@ -72,9 +72,9 @@ impl From<StoreError> for AdminError {
     fn from(error: StoreError) -> Self {
         let message = error.to_string();
         match error {
-            StoreError::UnknownUpdate(_) | StoreError::UnknownRevision(_) | StoreError::UnknownComputer(_) => {
-                Self::unknown(message)
-            }
+            StoreError::UnknownUpdate(_)
+            | StoreError::UnknownRevision(_)
+            | StoreError::UnknownComputer(_) => Self::unknown(message),
             StoreError::Decision(decision) => decision.into(),
             StoreError::UndeclaredContent { .. } => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "undeclared-content", message)

@@ -87,7 +87,8 @@ impl<R: Read> Documents<R> {
         let name: String = header.name.chars().filter(|c| !c.is_control()).take(1024).collect();
         let broken = |source| FramedError::Broken { name: name.clone(), source };
         if header.size > self.limit as u64 {
-            let passed = io::copy(&mut (&mut self.from).take(header.size), &mut io::sink()).map_err(broken)?;
+            let passed =
+                io::copy(&mut (&mut self.from).take(header.size), &mut io::sink()).map_err(broken)?;
             if passed < header.size {
                 return Err(broken(io::ErrorKind::UnexpectedEof.into()));
             }
@@ -120,9 +121,11 @@ mod tests {
     #[test]
     fn documents_follow_each_other() {
         let body = b"{\"name\":\"a.xml\",\"size\":3}\nabc{\"name\":\"b.xml\",\"size\":0}\n\n{\"name\":\"c\",\"size\":1}\nx";
-        let names: Vec<_> =
-            all(body, 10).unwrap().into_iter().map(|d| (d.name, d.bytes.unwrap())).collect();
-        assert_eq!(names, [("a.xml".into(), b"abc".to_vec()), ("b.xml".into(), vec![]), ("c".into(), b"x".to_vec())]);
+        let names: Vec<_> = all(body, 10).unwrap().into_iter().map(|d| (d.name, d.bytes.unwrap())).collect();
+        assert_eq!(
+            names,
+            [("a.xml".into(), b"abc".to_vec()), ("b.xml".into(), vec![]), ("c".into(), b"x".to_vec())]
+        );
         assert!(all(b"", 10).unwrap().is_empty());
     }
 

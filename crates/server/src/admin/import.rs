@@ -4,8 +4,8 @@
 use super::catalog::held_back;
 use super::error::AdminError;
 use super::framed::{Document, Documents};
-use super::input::Query;
 use super::in_service;
+use super::input::Query;
 use crate::state::App;
 use crate::transport::blocking;
 use crate::transport::body::Body;
@@ -226,7 +226,12 @@ impl Import {
         })
     }
 
-    fn package(&mut self, importer: &mut Importer<'_>, name: &str, from: impl Read) -> Result<(), AdminError> {
+    fn package(
+        &mut self,
+        importer: &mut Importer<'_>,
+        name: &str,
+        from: impl Read,
+    ) -> Result<(), AdminError> {
         for document in package::read(BufReader::with_capacity(256 << 10, from), self.limits) {
             match document {
                 Ok(document) => {
@@ -237,7 +242,9 @@ impl Import {
                     add(importer, source, document.xml.into_bytes(), &self.limits)?;
                 }
                 // What came before is good; the rest cannot be found any more.
-                Err(error @ PackageError::Read { .. }) => return Err(AdminError::invalid(format!("`{name}`: {error}"))),
+                Err(error @ PackageError::Read { .. }) => {
+                    return Err(AdminError::invalid(format!("`{name}`: {error}")));
+                }
                 Err(error) => importer.reject(name.to_owned(), None, error.to_string()),
             }
             self.progress.tell(None)?;

@@ -8,7 +8,7 @@ use crate::transport::request;
 use http::Request;
 use hyper::body::Incoming;
 use serde_json::{Map, Value};
-use sluicegate_policy::{GroupTree, GroupName};
+use sluicegate_policy::{GroupName, GroupTree};
 use sluicegate_terms::{GroupId, Timestamp};
 
 /// Most parameters read.
@@ -31,16 +31,20 @@ impl Query {
 
     /// A parameter; an empty one counts as absent.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+        self.0
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
     }
 
     /// A number, or `otherwise`.
     pub(super) fn number(&self, name: &str, otherwise: u32) -> Result<u32, AdminError> {
         match self.get(name) {
             None => Ok(otherwise),
-            Some(text) => {
-                text.parse().map_err(|_| AdminError::invalid(format!("`{name}` must be a whole number, not `{text}`")))
-            }
+            Some(text) => text
+                .parse()
+                .map_err(|_| AdminError::invalid(format!("`{name}` must be a whole number, not `{text}`"))),
         }
     }
 }
@@ -85,7 +89,7 @@ impl Input {
 pub(super) async fn json(app: &App, request: Request<Incoming>) -> Result<Input, AdminError> {
     let limit = app.limits.admin_body;
     let announced = request::announced(request.headers(), limit)?.unwrap_or(limit / 16);
-    let room = app.bodies.admit(announced, Stage::Continues, app.jitter()).await;
+    let room = app.bodies.admit(announced, Stage::Continues, || app.jitter()).await;
     let _room = room.map_err(|busy| AdminError {
         status: http::StatusCode::SERVICE_UNAVAILABLE,
         code: "busy",

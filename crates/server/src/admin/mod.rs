@@ -48,7 +48,11 @@ fn authorized<B>(app: &App, request: &Request<B>) -> bool {
     token.is_some_and(|token| bool::from(token.as_bytes().ct_eq(app.store.admin_token().as_bytes())))
 }
 
-async fn dispatch(app: &Arc<App>, path: &str, request: Request<Incoming>) -> Result<Response<Body>, AdminError> {
+async fn dispatch(
+    app: &Arc<App>,
+    path: &str,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, AdminError> {
     let query = Query::parse(request.uri().query().unwrap_or_default());
     let names: Vec<String> = path
         .split('/')

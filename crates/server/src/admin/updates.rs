@@ -6,7 +6,9 @@ use super::with_store;
 use crate::state::App;
 use serde_json::{Value, json};
 use sluicegate_policy::{Approval, ApprovalAction, GroupTree, UpdateState, Withdrawal};
-use sluicegate_store::{ApprovalFilter, ApprovalOrder, StateCounts, Store, StoreError, UpdateQuery, UpdateRow};
+use sluicegate_store::{
+    ApprovalFilter, ApprovalOrder, StateCounts, Store, StoreError, UpdateQuery, UpdateRow,
+};
 use sluicegate_terms::{CategoryKind, Timestamp, UpdateId};
 use std::collections::BTreeMap;
 
@@ -227,7 +229,9 @@ pub(super) async fn approve(app: &App, id: &str, input: &Input) -> Result<Value,
     };
     let action = match input.text("action")? {
         None => ApprovalAction::Install,
-        Some(word) => word.parse::<ApprovalAction>().map_err(|error| AdminError::invalid(error.to_string()))?,
+        Some(word) => {
+            word.parse::<ApprovalAction>().map_err(|error| AdminError::invalid(error.to_string()))?
+        }
     };
     let deadline = input.time("deadline")?;
     let now = app.clock.now();

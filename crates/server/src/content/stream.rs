@@ -1,22 +1,62 @@
-//! Parts of a file as a response body: read in pieces of bounded size away from the async workers, the
-//! next piece while the last one is being sent. A file is never whole in memory.
+//! Parts of a file as a response body, read in pieces of bounded size; a file is never whole in memory.
+//! What the system has in its cache is read at once, which is what a fleet fetching the same files finds;
+//! what it would have to wait for is read away from the async workers, the next piece while the last one
+//! is being sent.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use tokio::task::JoinHandle;
 
 /// Bytes read at once.
 pub const PIECE: usize = 256 << 10;
 
 /// Buffers kept for reading again once the network is done with them.
-const KEPT: usize = 3;
+const KEPT: usize = 64;
+
+/// Buffers nobody uses, each of [`PIECE`] bytes.
+static FREE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+
+/// A piece of a file in a buffer that goes back when the network is done with it.
+#[derive(Debug)]
+struct Piece {
+    buffer: Vec<u8>,
+    len: usize,
+}
+
+impl Piece {
+    fn new(len: usize) -> Self {
+        let free = FREE.lock().pop();
+        Self { buffer: free.unwrap_or_else(|| vec![0; PIECE]), len: len.min(PIECE) }
+    }
+
+    fn space(&mut self) -> &mut [u8] {
+        self.buffer.get_mut(..self.len).unwrap_or_default()
+    }
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        self.buffer.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        let mut free = FREE.lock();
+        if free.len() < KEPT {
+            free.push(std::mem::take(&mut self.buffer));
+        }
+    }
+}
 
 /// One part of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,14 +76,20 @@ impl Part {
     }
 }
 
+/// A piece that is being read, or was read at once.
+#[derive(Debug)]
+enum Reading {
+    Done(io::Result<Piece>),
+    Under(JoinHandle<io::Result<Piece>>),
+}
+
 /// A body made of parts of one file.
 #[derive(Debug)]
 pub struct FileBody {
     file: Arc<File>,
     parts: VecDeque<Part>,
     left: u64,
-    reading: Option<JoinHandle<io::Result<BytesMut>>>,
-    sent: VecDeque<Bytes>,
+    reading: Option<Reading>,
 }
 
 impl FileBody {
@@ -51,7 +97,7 @@ impl FileBody {
     #[must_use]
     pub fn new(file: File, parts: Vec<Part>) -> Self {
         let left = parts.iter().map(Part::len).sum();
-        Self { file: Arc::new(file), parts: parts.into(), left, reading: None, sent: VecDeque::new() }
+        Self { file: Arc::new(file), parts: parts.into(), left, reading: None }
     }
 
     /// Bytes not yet handed out.
@@ -63,58 +109,65 @@ impl FileBody {
     /// The next piece, in order; `None` at the end.
     pub fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         if self.reading.is_none() {
-            if let Some(Part::Text(_)) = self.parts.front() {
-                let Some(Part::Text(text)) = self.parts.pop_front() else { return Poll::Ready(None) };
-                self.left = self.left.saturating_sub(text.len() as u64);
-                self.begin_reading();
-                return Poll::Ready(Some(Ok(text)));
-            }
             self.begin_reading();
         }
-        let Some(reading) = self.reading.as_mut() else { return Poll::Ready(None) };
-        let outcome = ready!(Pin::new(reading).poll(cx));
-        self.reading = None;
-        let piece = match outcome {
-            Ok(Ok(piece)) => piece.freeze(),
-            Ok(Err(error)) => return Poll::Ready(Some(Err(error))),
-            Err(stopped) => return Poll::Ready(Some(Err(io::Error::other(stopped)))),
+        let outcome = match self.reading.take() {
+            // Not a span: a text, or the end.
+            None => {
+                let Some(Part::Text(text)) = self.parts.pop_front() else { return Poll::Ready(None) };
+                self.left = self.left.saturating_sub(text.len() as u64);
+                return Poll::Ready(Some(Ok(text)));
+            }
+            Some(Reading::Done(outcome)) => outcome,
+            Some(Reading::Under(mut task)) => match Pin::new(&mut task).poll(cx) {
+                Poll::Pending => {
+                    self.reading = Some(Reading::Under(task));
+                    return Poll::Pending;
+                }
+                Poll::Ready(outcome) => {
+                    // The disk is slower than the network: have the next piece read meanwhile.
+                    self.begin_reading();
+                    outcome.unwrap_or_else(|stopped| Err(io::Error::other(stopped)))
+                }
+            },
         };
-        self.left = self.left.saturating_sub(piece.len() as u64);
-        self.begin_reading();
-        if self.sent.len() < KEPT && piece.len() == PIECE {
-            self.sent.push_back(piece.clone());
-        }
-        Poll::Ready(Some(Ok(piece)))
+        Poll::Ready(Some(outcome.map(|piece| {
+            self.left = self.left.saturating_sub(piece.len as u64);
+            Bytes::from_owner(piece)
+        })))
     }
 
-    /// Starts reading the next piece when the next part is of the file.
+    /// Reads the next piece, or begins to, when the next part is of the file.
     fn begin_reading(&mut self) {
         while matches!(self.parts.front(), Some(Part::Span(span)) if span.is_empty()) {
             self.parts.pop_front();
         }
         let Some(Part::Span(span)) = self.parts.front_mut() else { return };
         let start = span.start;
-        let len = usize::try_from(span.end - span.start).unwrap_or(PIECE).min(PIECE);
-        span.start += len as u64;
-        let mut buffer = self.buffer();
-        buffer.resize(len, 0);
-        let file = Arc::clone(&self.file);
-        self.reading = Some(tokio::task::spawn_blocking(move || {
-            file.read_exact_at(&mut buffer, start)?;
-            Ok(buffer)
-        }));
-    }
-
-    /// A buffer the network has given back, or a new one.
-    fn buffer(&mut self) -> BytesMut {
-        match self.sent.pop_front().map(Bytes::try_into_mut) {
-            Some(Ok(free)) => free,
-            Some(Err(busy)) => {
-                self.sent.push_back(busy);
-                BytesMut::new()
+        let mut piece = Piece::new(usize::try_from(span.end - span.start).unwrap_or(PIECE));
+        span.start += piece.len as u64;
+        self.reading = Some(match read_cached(&self.file, &mut piece, start) {
+            Ok(true) => Reading::Done(Ok(piece)),
+            Err(error) => Reading::Done(Err(error)),
+            Ok(false) => {
+                let file = Arc::clone(&self.file);
+                Reading::Under(tokio::task::spawn_blocking(move || {
+                    file.read_exact_at(piece.space(), start)?;
+                    Ok(piece)
+                }))
             }
-            None => BytesMut::new(),
-        }
+        });
+    }
+}
+
+/// Reads a piece if all of it is in the system's cache; `false` when it is not.
+fn read_cached(file: &File, piece: &mut Piece, start: u64) -> io::Result<bool> {
+    let wanted = piece.len;
+    match preadv2(file, &mut [IoSliceMut::new(piece.space())], start, ReadWriteFlags::NOWAIT) {
+        Ok(read) => Ok(read == wanted),
+        // Not cached, or a file system that does not know the question.
+        Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::INTR | Errno::NOSYS | Errno::INVAL) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -162,6 +215,22 @@ mod tests {
         ];
         let expected = [b"<", &bytes[10..12], b"|", &bytes[90..], b">"].concat();
         assert_eq!(collect(FileBody::new(file, parts)).await.unwrap(), expected);
+    }
+
+    #[tokio::test]
+    async fn pieces_read_away_from_the_workers_join_too() {
+        let (file, bytes) = file_of(PIECE * 2 + 5);
+        let mut body = FileBody::new(file, vec![Part::Span(0..bytes.len() as u64)]);
+        // As if nothing had been cached.
+        let file = Arc::clone(&body.file);
+        let Some(Part::Span(span)) = body.parts.front_mut() else { panic!("a span") };
+        span.start = PIECE as u64;
+        body.reading = Some(Reading::Under(tokio::task::spawn_blocking(move || {
+            let mut piece = Piece::new(PIECE);
+            file.read_exact_at(piece.space(), 0)?;
+            Ok(piece)
+        })));
+        assert!(collect(body).await.unwrap() == bytes);
     }
 
     #[tokio::test]

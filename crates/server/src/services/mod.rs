@@ -156,8 +156,17 @@ pub(crate) async fn answer(app: &Arc<App>, caller: &Caller, request: Request<Inc
         }
     };
     let bytes = http_body::Body::size_hint(response.body()).exact().unwrap_or(0);
-    app.telemetry.request(&format!("{:?}", caller.service), operation, outcome, started.elapsed(), bytes);
+    app.telemetry.request(name_of(caller.service), operation, outcome, started.elapsed(), bytes);
     response
+}
+
+/// The name of a service in metrics.
+const fn name_of(service: Service) -> &'static str {
+    match service {
+        Service::SimpleAuth => "SimpleAuth",
+        Service::Client => "Client",
+        Service::Reporting => "Reporting",
+    }
 }
 
 enum Unreceived {
@@ -194,7 +203,7 @@ async fn receive(
     };
     let room = app
         .bodies
-        .admit(wanted, Stage::Continues, app.jitter())
+        .admit(wanted, Stage::Continues, || app.jitter())
         .await
         .map_err(|busy| Unreceived::Failure(busy.into()))?;
     let raw = request::read(body, limit, app.limits.body_time).await?;

@@ -82,7 +82,7 @@ pub(super) fn published(app: &App) -> Result<Arc<Published>, Failure> {
 pub(super) async fn room(app: &App, page: u64, wanted: Coding, stage: Stage) -> Result<Permit, Failure> {
     let bytes = if wanted == Coding::Xpress { page / XPRESS_RATIO } else { page };
     let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-    Ok(app.answers.admit(bytes, stage, app.jitter()).await?)
+    Ok(app.answers.admit(bytes, stage, || app.jitter()).await?)
 }
 
 /// The devices of a driver pass, as the engine takes them.

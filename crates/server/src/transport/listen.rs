@@ -100,7 +100,6 @@ async fn connection<H: Handler>(
         .header_read_timeout(limits.head_time)
         .max_headers(limits.header_fields)
         .max_buf_size(limits.head_bytes.max(8192))
-        .pipeline_flush(true)
         .serve_connection(TokioIo::new(Guarded::new(stream, limits.stall_time)), service);
     let mut served = pin!(served);
     let ended = tokio::select! {

@@ -2,7 +2,9 @@
 //! cookie.
 
 use super::{Answer, Site};
-use sluicegate_soap::client::sync_updates::{SyncInfo, SyncUpdateParameters, SyncUpdatesRequest, SyncUpdatesResponse};
+use sluicegate_soap::client::sync_updates::{
+    SyncInfo, SyncUpdateParameters, SyncUpdatesRequest, SyncUpdatesResponse,
+};
 use sluicegate_soap::client::{
     AuthorizationCookie, ComputerInfo, Cookie, GetConfigRequest, GetConfigResponse, GetCookieRequest,
     GetCookieResponse, RegisterComputerRequest,
@@ -159,7 +161,10 @@ impl<'a> Agent<'a> {
                 .new_updates
                 .iter()
                 .map(|u| {
-                    assert!(u.xml.as_ref().is_some_and(|xml| !xml.is_empty()), "new updates have a Core fragment");
+                    assert!(
+                        u.xml.as_ref().is_some_and(|xml| !xml.is_empty()),
+                        "new updates have a Core fragment"
+                    );
                     let action = u.deployment.as_ref().unwrap().action.as_str().to_owned();
                     (u.id.get(), action, u.is_leaf)
                 })

@@ -1,6 +1,12 @@
 //! A server over a temporary folder, and a client that speaks plain HTTP to it: what the tests of this
 //! room have in common.
-#![allow(dead_code, unused_imports, missing_docs, unreachable_pub, reason = "each test uses its part of this")]
+#![allow(
+    dead_code,
+    unused_imports,
+    missing_docs,
+    unreachable_pub,
+    reason = "each test uses its part of this"
+)]
 
 pub mod agent;
 pub mod catalog;
@@ -119,7 +125,8 @@ impl Site {
     pub async fn import(&self, documents: &[Document]) {
         let texts: Vec<(String, String)> =
             documents.iter().map(|d| (format!("{}.xml", d.identity), d.to_xml())).collect();
-        let files: Vec<(&str, &[u8])> = texts.iter().map(|(name, text)| (name.as_str(), text.as_bytes())).collect();
+        let files: Vec<(&str, &[u8])> =
+            texts.iter().map(|(name, text)| (name.as_str(), text.as_bytes())).collect();
         let report = self.import_files(&files).await;
         assert_eq!(report["report"]["quarantined"], json!([]), "{report}");
     }
