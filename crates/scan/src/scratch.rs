@@ -12,6 +12,10 @@ pub struct Scratch {
     held: Vec<u32>,
     needed: Vec<u32>,
     satisfied: Vec<u32>,
+    /// The client holds ids that stand for no revision.
+    pub(crate) strangers: bool,
+    /// How many of the held revisions are needed.
+    pub(crate) kept: usize,
     pub(crate) unknown: FxHashSet<i32>,
     pub(crate) groups: Vec<GroupId>,
     pub(crate) clauses: Vec<u32>,
@@ -56,6 +60,8 @@ impl Scratch {
                 marks.resize(len, 0);
             }
         }
+        self.strangers = false;
+        self.kept = 0;
         self.unknown.clear();
         self.clauses.clear();
         self.candidates.clear();

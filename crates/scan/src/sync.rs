@@ -76,8 +76,16 @@ impl Pass<'_> {
         }
     }
 
+    /// How many different revisions the client holds; ids that stand for none are noted.
     fn hold<'i>(&self, ids: impl Iterator<Item = &'i i32>, scratch: &mut Scratch) -> usize {
-        ids.filter_map(|id| self.snapshot.by_id.get(*id)).filter(|index| scratch.hold(*index)).count()
+        let mut held = 0;
+        for id in ids {
+            match self.snapshot.by_id.get(*id) {
+                Some(index) => held += usize::from(scratch.hold(index)),
+                None => scratch.strangers = true,
+            }
+        }
+        held
     }
 
     fn software(&self, installed: &[i32], other: &[i32], scratch: &mut Scratch) -> SyncAnswer {
@@ -112,7 +120,12 @@ impl Pass<'_> {
         }
         if !scratch.is_held(index) {
             scratch.candidates.push(index);
-        } else if let Some(entry) = self.snapshot.entry(index)
+            return;
+        }
+        scratch.kept += 1;
+        // Who has seen this snapshot's anchor has seen every change in it.
+        if self.seen < self.snapshot.anchor
+            && let Some(entry) = self.snapshot.entry(index)
             && self.snapshot.changed(entry, index, self.overlay) > self.seen
         {
             scratch.changed.push(index);
@@ -161,6 +174,10 @@ impl Pass<'_> {
                 Some(ChangedUpdate { revision: entry.id, deployment, is_leaf: entry.is_leaf })
             })
             .collect();
+        // Nearly always everything held is still needed, which the counts tell without another look.
+        if scratch.kept == held && !scratch.strangers {
+            return answer;
+        }
         for id in ids {
             match self.snapshot.by_id.get(*id) {
                 None if scratch.unknown.insert(*id) => answer.out_of_scope.push(*id),
