@@ -32,17 +32,17 @@ fn state<'a>(computers: &'a [Value], name: &str, update: sluicegate_terms::Updat
 /// What is still missing from the picture.
 fn missing(computers: &[Value]) -> Vec<String> {
     let wanted = [
-        ("pilot-anvil", ids::DESK_420, "Installed"),
-        ("pilot-birch", ids::VIEWER, "Installed"),
-        ("desk-cedar", ids::DESK_413, "Installed"),
-        ("desk-cedar", ids::DICTIONARY, "NotInstalled"),
-        ("desk-drift", ids::DIAGNOSTICS, "Failed"),
+        ("pilot-anvil", ids::DESK_420, "installed"),
+        ("pilot-birch", ids::VIEWER, "installed"),
+        ("desk-cedar", ids::DESK_413, "installed"),
+        ("desk-cedar", ids::DICTIONARY, "needed"),
+        ("desk-drift", ids::DIAGNOSTICS, "failed"),
         // Removed, and not offered to anybody.
         ("desk-drift", ids::SYNC_AGENT, ""),
-        ("desk-ember", ids::SUITE, "Installed"),
-        ("station-fjord", ids::STATION_704, "Installed"),
-        ("station-grove", ids::SUITE, "Installed"),
-        ("bench-heath", ids::GAUGE_DRIVER, "Installed"),
+        ("desk-ember", ids::SUITE, "installed"),
+        ("station-fjord", ids::STATION_704, "installed"),
+        ("station-grove", ids::SUITE, "installed"),
+        ("bench-heath", ids::GAUGE_DRIVER, "installed"),
         // Declined updates are not delivered and so never reported.
         ("desk-cedar", ids::CONVERTER, ""),
     ];

@@ -17,6 +17,9 @@ use sluicegate_terms::UpdateId;
 /// Hardware id of the gauge.
 pub(super) const GAUGE: &str = "USB\\VID_1209&PID_4E41";
 
+/// An update of the workbench: id, version, article, and bytes of its file.
+type Release = (UpdateId, &'static str, &'static str, usize);
+
 /// Adds all updates.
 pub(super) fn add_to(catalog: &mut Catalog) {
     desk_updates(catalog);
@@ -64,12 +67,9 @@ fn software(
 }
 
 fn desk_updates(catalog: &mut Catalog) {
-    let chain: [(UpdateId, &str, &str, usize, &[UpdateId], Words, Words); 3] = [
+    let chain: [(Release, &[UpdateId], Words, Words); 3] = [
         (
-            DESK_412,
-            "4.1.2.0",
-            "9904120",
-            180_000,
+            (DESK_412, "4.1.2.0", "9904120", 180_000),
             &[],
             (
                 "Security Update for Heron Desk 4.1.2 (KB9904120)",
@@ -81,10 +81,7 @@ fn desk_updates(catalog: &mut Catalog) {
             ),
         ),
         (
-            DESK_413,
-            "4.1.3.0",
-            "9904130",
-            220_000,
+            (DESK_413, "4.1.3.0", "9904130", 220_000),
             &[DESK_412],
             (
                 "Security Update for Heron Desk 4.1.3 (KB9904130)",
@@ -96,10 +93,7 @@ fn desk_updates(catalog: &mut Catalog) {
             ),
         ),
         (
-            DESK_420,
-            "4.2.0.0",
-            "9904200",
-            2_700_000,
+            (DESK_420, "4.2.0.0", "9904200", 2_700_000),
             &[DESK_413, DESK_412],
             (
                 "Cumulative Update for Heron Desk 4.2 (KB9904200)",
@@ -111,7 +105,7 @@ fn desk_updates(catalog: &mut Catalog) {
             ),
         ),
     ];
-    for (update, version, kb, size, supersedes, english, german) in chain {
+    for ((update, version, kb, size), supersedes, english, german) in chain {
         let installed = rules::at_least(rules::DESK, version);
         let mut document =
             software(update, english, german, installed, rules::at_least(rules::DESK, "4.0.0.0"));
