@@ -10,7 +10,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use sluicegate_agent::http::{Address, Pool, PoolOptions};
 use sluicegate_agent::session::{Session, SessionOptions};
-use sluicegate_agent::{Clock, Profile, Random};
+use sluicegate_agent::{Profile, Random};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
@@ -104,9 +104,4 @@ async fn read(request: http::Request<Incoming>) -> Seen {
         headers: parts.headers.clone(),
         body: String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap(),
     }
-}
-
-/// A clock that stands still at noon.
-pub fn noon() -> Clock {
-    Clock::from_fn(|| "2026-11-21T12:00:00Z".parse().unwrap())
 }
