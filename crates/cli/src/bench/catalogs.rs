@@ -17,7 +17,7 @@ use sluicegate_synth::{Catalog, Client, Shape};
 use sluicegate_terms::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The seed of every catalog measured here.
 const SEED: u64 = 2008;
@@ -57,14 +57,7 @@ pub(crate) async fn measure(bench: &Setup, size: usize, report: &mut Report) -> 
     let catalog = ready(bench, size).await?;
     let server = Server::sluicegate(&catalog.data).await?;
     let mut client = dialogue::Client::sign_on(server.addr, "bench-start").await?;
-    // Until its first snapshot is compiled the server says 503.
-    let scan = loop {
-        match client.sync(&sluicegate_agent::cache::HeldIds::default()).await {
-            Ok(scan) => break scan,
-            Err(e) if server.started.elapsed() > Duration::from_secs(120) => return Err(e),
-            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
-        }
-    };
+    let scan = client.sync(&sluicegate_agent::cache::HeldIds::default()).await?;
     let took = server.started.elapsed().as_secs_f64();
     ensure!(scan.answer.len() > 200, "the first answer is empty");
     report.check(
@@ -140,7 +133,8 @@ fn decline_retired(data: &Path, catalog: &Catalog) -> anyhow::Result<()> {
     let store = Store::open(data, StoreOptions::new(now))?;
     let subjects = catalog.declined().map(|update| store.subject(update)).collect::<Result<Vec<_>, _>>()?;
     store.change_decisions(now, |decisions, scope| {
-        for subject in &subjects {
+        // Members of bundles follow their bundle.
+        for subject in subjects.iter().filter(|subject| subject.bundled_by.is_none()) {
             decisions.decline(subject, scope.change)?;
         }
         Ok(())

@@ -8,7 +8,7 @@ use sluicegate_agent::fleet::{Installed, LightHolder};
 use sluicegate_agent::scan::Holder as _;
 use sluicegate_soap::client::sync_updates::{SyncUpdateParameters, SyncUpdatesRequest};
 use sluicegate_soap::client::{
-    Config, Cookie, GetConfigRequest, GetConfigResponse, GetCookieRequest, GetCookieResponse,
+    ComputerInfo, Config, Cookie, GetConfigRequest, GetConfigResponse, GetCookieRequest, GetCookieResponse,
     RegisterComputerRequest, SyncUpdatesResponse,
 };
 use sluicegate_soap::simple_auth::{GetAuthorizationCookieRequest, GetAuthorizationCookieResponse};
@@ -72,8 +72,13 @@ impl Client {
         };
         let answer = call(&mut connection, CLIENT, &request).await?;
         let cookie = GetCookieResponse::decode(&answer, &Limits::ANSWER)?.cookie;
-        let request =
-            RegisterComputerRequest { cookie: Some(cookie.clone()), ..RegisterComputerRequest::default() };
+        let request = RegisterComputerRequest {
+            cookie: Some(cookie.clone()),
+            computer_info: Some(ComputerInfo {
+                dns_name: Some(format!("{name}.bench.invalid")),
+                ..ComputerInfo::default()
+            }),
+        };
         call(&mut connection, CLIENT, &request).await?;
         Ok(Self { connection, cookie })
     }

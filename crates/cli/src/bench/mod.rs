@@ -51,7 +51,9 @@ pub(crate) async fn run(args: &Bench, json: bool) -> anyhow::Result<()> {
     if let (Some(smallest), Some(largest)) = (sizes.first(), sizes.last()) {
         if wants("steady") {
             scans::steady(&bench, *smallest, &mut report).await?;
-            scans::steady(&bench, *largest, &mut report).await?;
+            if smallest != largest {
+                scans::steady(&bench, *largest, &mut report).await?;
+            }
         }
         if wants("first") {
             scans::first(&bench, *largest, &mut report).await?;

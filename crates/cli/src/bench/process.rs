@@ -27,7 +27,17 @@ impl Server {
             .arg(data)
             .args(["--listen", "127.0.0.1:0"])
             .env("RUST_LOG", "error");
-        Self::start(command, &listen).await
+        let server = Self::start(command, &listen).await?;
+        // It listens before its first snapshot is compiled, and says so with 503 until then.
+        let question = super::load::get("/healthz", &[]);
+        while server.started.elapsed() < Duration::from_secs(120) {
+            let mut connection = super::load::Connection::open(server.addr).await?;
+            if matches!(connection.exchange(&question, None).await, Ok((200, _))) {
+                return Ok(server);
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        bail!("the server was not healthy after two minutes")
     }
 
     /// Starts the bare axum handler that answers with the bytes in `answers`, round robin.

@@ -40,6 +40,14 @@ pub(crate) async fn steady(bench: &Setup, size: usize, report: &mut Report) -> a
             median(rounds.iter().map(|r| r.bare.rate()))
         ),
     );
+    let micros = |cpu: f64| cpu * 1e6;
+    let ours_cpu = median(rounds.iter().map(|r| micros(r.ours_cpu_per_answer())));
+    let bare_cpu = median(rounds.iter().map(|r| micros(r.bare_cpu_per_answer())));
+    report.note(
+        format!("{title}: server CPU a request, ours and bare"),
+        ours_cpu,
+        format!("{ours_cpu:.1} µs and {bare_cpu:.1} µs"),
+    );
     report.check(format!("{title}: rate against the bare handler"), rate, "x", Bound::AtLeast(0.5));
     Ok(())
 }
