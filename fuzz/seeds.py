@@ -217,11 +217,12 @@ def documents():
 
 def cookies():
     """The content of a cookie as crates/server/src/cookie.rs lays it out, unsealed; and shapes near it."""
-    fixed = struct.pack("<qq16sqIHHQQ", 17 * 10**15, 17 * 10**15 + 36 * 10**9, bytes(16), 10**15, 1, 2, 90, 5, 6)
+    times = struct.pack("<qq16sq", 17 * 10**15, 17 * 10**15 + 36 * 10**9, bytes(16), 10**15)
+    fixed = times + struct.pack("<IHH6Q", 1, 2, 90, 5, 6, 7, 2**63, 8, 9)
     for groups in (0, 1, 3):
         yield f"groups-{groups}", fixed + struct.pack("<H", 4) + b"pc-1" + bytes([groups]) + bytes(16) * groups
     yield "short", fixed
-    yield "sealed-shape", b"\x01\x02" + bytes(12 + 100 + 16)
+    yield "sealed-shape", b"\x02\x02" + bytes(12 + 100 + 16)
 
 
 TARGETS = {

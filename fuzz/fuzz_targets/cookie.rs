@@ -14,9 +14,9 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 const KEY: [u8; 32] = [7; 32];
 const NONCE: [u8; 12] = [9; 12];
 
-/// Seals arbitrary content the way cookies are sealed: version 1, kind, nonce, content, tag.
+/// Seals arbitrary content the way cookies are sealed: version, kind, nonce, content, tag.
 fn sealed(kind: CookieKind, content: &[u8]) -> Vec<u8> {
-    let header = [1, kind as u8];
+    let header = [cookie::VERSION, kind as u8];
     let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &KEY).expect("32 bytes are a key"));
     let mut body = content.to_vec();
     let nonce = Nonce::assume_unique_for_key(NONCE);

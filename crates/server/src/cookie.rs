@@ -4,7 +4,7 @@
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use sluicegate_scan::ProtocolVersion;
-use sluicegate_terms::{Anchor, ComputerId, GroupId, Guid, Timestamp};
+use sluicegate_terms::{Anchor, ComputerId, GroupId, Guid, Timestamp, UpdateId};
 use std::fmt;
 
 /// How long a cookie lives: one absolute hour, however often it is replaced (observed-behaviour 2).
@@ -16,7 +16,9 @@ pub const MAX_GROUPS: usize = 64;
 /// Longest sealed cookie we look at: far above what `seal` can make.
 pub const MAX_SEALED: usize = 8 * 1024;
 
-const VERSION: u8 = 1;
+/// The layout of what is sealed; another layout gets another number.
+pub const VERSION: u8 = 2;
+
 const HEADER: usize = 2;
 
 /// What a cookie is for.
@@ -27,6 +29,40 @@ pub enum CookieKind {
     Authorization = 1,
     /// From GetCookie and every `NewCookie` after it (MS-WUSP 2.2.3.5).
     Client = 2,
+}
+
+/// The categories of a scan of only some (`FilterCategoryIds`), reduced to a number of fixed size. The order
+/// they come in and repetitions make no difference.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CategorySet(u64);
+
+impl CategorySet {
+    /// Of a scan that named these.
+    #[must_use]
+    pub fn of(categories: &[UpdateId]) -> Self {
+        let mut sorted = categories.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+        for category in &sorted {
+            context.update(category.0.as_bytes());
+        }
+        let digest = context.finish();
+        // 64 bits are plenty: who finds a collision only hides changes from itself.
+        Self(digest.as_ref().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes)))
+    }
+}
+
+/// What scans of some categories have told beyond what regular scans have. Only the last set of categories
+/// is remembered: an agent goes through the rounds of one category scan before it begins another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Partial {
+    /// Which categories.
+    pub categories: CategorySet,
+    /// Up to where the client has seen software changes in them.
+    pub software: Anchor,
+    /// Up to where the client has seen driver changes in them.
+    pub drivers: Anchor,
 }
 
 /// What a cookie says.
@@ -54,6 +90,51 @@ pub struct Cookie {
     pub drivers: Anchor,
     /// Up to where the client has seen changes of the printer catalog.
     pub printers: Anchor,
+    /// What the last scans of some categories add to that.
+    pub partial: Partial,
+}
+
+impl Cookie {
+    /// The newest change that any kind of scan has seen.
+    #[must_use]
+    pub fn newest_seen(&self) -> Anchor {
+        let partial = self.partial.software.max(self.partial.drivers);
+        self.software.max(self.drivers).max(self.printers).max(partial)
+    }
+
+    /// Up to where the client has seen the changes that a scan would tell, of some `categories` or regular,
+    /// in its software or its `drivers` pass. Regular scans see every category, so what they have seen counts
+    /// for scans of some as well, but not the other way round.
+    #[must_use]
+    pub fn seen(&self, categories: Option<CategorySet>, drivers: bool) -> Anchor {
+        let (regular, partial) = match drivers {
+            true => (self.drivers, self.partial.drivers),
+            false => (self.software, self.partial.software),
+        };
+        if categories == Some(self.partial.categories) { regular.max(partial) } else { regular }
+    }
+
+    /// Notes that such a scan has told every change up to `anchor`.
+    pub fn note_seen(&mut self, categories: Option<CategorySet>, drivers: bool, anchor: Anchor) {
+        let (software_seen, drivers_seen) = match categories {
+            None => (&mut self.software, &mut self.drivers),
+            Some(categories) => {
+                if categories != self.partial.categories {
+                    self.partial = Partial { categories, ..Partial::default() };
+                }
+                (&mut self.partial.software, &mut self.partial.drivers)
+            }
+        };
+        *(if drivers { drivers_seen } else { software_seen }) = anchor;
+    }
+
+    /// Forgets what was seen.
+    pub fn forget_seen(&mut self) {
+        self.software = Anchor::START;
+        self.drivers = Anchor::START;
+        self.printers = Anchor::START;
+        self.partial = Partial::default();
+    }
 }
 
 /// Why a cookie is not accepted.
@@ -155,7 +236,7 @@ fn encode(cookie: &Cookie) -> Option<Vec<u8>> {
     let name = cookie.computer.as_str().as_bytes();
     let name_len = u16::try_from(name.len()).ok()?;
     let groups_len = u8::try_from(cookie.groups.len()).ok().filter(|n| usize::from(*n) <= MAX_GROUPS)?;
-    let mut out = Vec::with_capacity(96 + name.len() + 16 * cookie.groups.len());
+    let mut out = Vec::with_capacity(128 + name.len() + 16 * cookie.groups.len());
     out.extend_from_slice(&cookie.issued.ticks().to_le_bytes());
     out.extend_from_slice(&cookie.expires.ticks().to_le_bytes());
     out.extend_from_slice(cookie.server.as_bytes());
@@ -166,6 +247,9 @@ fn encode(cookie: &Cookie) -> Option<Vec<u8>> {
     out.extend_from_slice(&cookie.software.0.to_le_bytes());
     out.extend_from_slice(&cookie.drivers.0.to_le_bytes());
     out.extend_from_slice(&cookie.printers.0.to_le_bytes());
+    out.extend_from_slice(&cookie.partial.categories.0.to_le_bytes());
+    out.extend_from_slice(&cookie.partial.software.0.to_le_bytes());
+    out.extend_from_slice(&cookie.partial.drivers.0.to_le_bytes());
     out.extend_from_slice(&name_len.to_le_bytes());
     out.extend_from_slice(name);
     out.push(groups_len);
@@ -210,6 +294,11 @@ fn decode(bytes: &[u8]) -> Option<Cookie> {
     let software = Anchor(u64::from_le_bytes(from.array()?));
     let drivers = Anchor(u64::from_le_bytes(from.array()?));
     let printers = Anchor(u64::from_le_bytes(from.array()?));
+    let partial = Partial {
+        categories: CategorySet(u64::from_le_bytes(from.array()?)),
+        software: Anchor(u64::from_le_bytes(from.array()?)),
+        drivers: Anchor(u64::from_le_bytes(from.array()?)),
+    };
     let name_len = usize::from(u16::from_le_bytes(from.array()?));
     let computer = std::str::from_utf8(from.slice(name_len)?).ok()?.parse().ok()?;
     let [count] = from.array()?;
@@ -232,6 +321,7 @@ fn decode(bytes: &[u8]) -> Option<Cookie> {
         software,
         drivers,
         printers,
+        partial,
     })
 }
 
@@ -262,6 +352,11 @@ mod tests {
             software: Anchor(u64::MAX),
             drivers: Anchor(12),
             printers: Anchor(0),
+            partial: Partial {
+                categories: CategorySet::of(&[UpdateId(Guid::from_u128(5))]),
+                software: Anchor(13),
+                drivers: Anchor(14),
+            },
         }
     }
 
@@ -304,6 +399,35 @@ mod tests {
         assert_eq!(open_at(Guid::from_u128(8), noon()), Err(CookieError::OtherServer(SERVER)));
         let other_key = CookieKey::new(&[8; 32]).unwrap();
         assert!(matches!(unseal(&other_key, CookieKind::Client, &sealed), Err(CookieError::NotOurs(_))));
+    }
+
+    #[test]
+    fn a_set_of_categories_has_neither_order_nor_repetitions() {
+        let [a, b] = [1, 2].map(|n| UpdateId(Guid::from_u128(n)));
+        assert_eq!(CategorySet::of(&[a, b]), CategorySet::of(&[b, a, b]));
+        assert_ne!(CategorySet::of(&[a, b]), CategorySet::of(&[a]));
+        assert_ne!(CategorySet::of(&[a]), CategorySet::of(&[b]));
+    }
+
+    #[test]
+    fn a_scan_of_some_categories_has_seen_nothing_of_the_others() {
+        let one = Some(CategorySet::of(&[UpdateId(Guid::from_u128(1))]));
+        let other = Some(CategorySet::of(&[UpdateId(Guid::from_u128(2))]));
+        let mut cookie = sample();
+        cookie.forget_seen();
+        cookie.note_seen(None, false, Anchor(3));
+        assert_eq!(cookie.seen(one, false), Anchor(3), "a regular scan sees every category");
+        cookie.note_seen(one, false, Anchor(9));
+        cookie.note_seen(one, true, Anchor(8));
+        assert_eq!((cookie.seen(one, false), cookie.seen(one, true)), (Anchor(9), Anchor(8)));
+        assert_eq!((cookie.seen(None, false), cookie.seen(None, true)), (Anchor(3), Anchor::START));
+        assert_eq!(cookie.seen(other, false), Anchor(3));
+        assert_eq!(cookie.newest_seen(), Anchor(9));
+        cookie.note_seen(other, true, Anchor(10));
+        assert_eq!((cookie.seen(one, false), cookie.seen(one, true)), (Anchor(3), Anchor::START));
+        assert_eq!((cookie.seen(other, false), cookie.seen(other, true)), (Anchor(3), Anchor(10)));
+        cookie.note_seen(None, false, Anchor(11));
+        assert_eq!(cookie.seen(other, false), Anchor(11));
     }
 
     #[test]

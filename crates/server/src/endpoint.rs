@@ -13,6 +13,7 @@ use crate::{admin, health};
 use http::header::{ALLOW, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,25 +30,34 @@ impl Handler for Endpoint {
             Route::Soap(service) => Some(Caller::new(service, request.headers(), peer, now)),
             _ => None,
         };
-        let answered = match &caller {
-            Some(caller) => panics::caught(services::answer(app, caller, request)).await,
-            None => panics::caught(other(app, request)).await,
-        };
-        answered.unwrap_or_else(|panic| {
-            app.telemetry.panic();
-            let cause = format!("panic: {panic}");
-            match &caller {
-                Some(caller) => {
-                    services::fault(app, caller, caller.version, "", None, &Failure::Internal(cause))
-                }
-                None => {
-                    let id = app.random.guid();
-                    tracing::error!(%id, %peer, cause, "request failed");
-                    let sentence = format!("The server failed; its log says why under {id}.\n");
-                    text(StatusCode::INTERNAL_SERVER_ERROR, sentence)
-                }
-            }
-        })
+        match &caller {
+            Some(soap) => guarded(app, peer, Some(soap), services::answer(app, soap, request)).await,
+            None => guarded(app, peer, None, other(app, request)).await,
+        }
+    }
+}
+
+/// What `answering` answers; when it panics, an answer that says so: a fault to callers of a service.
+async fn guarded(
+    app: &App,
+    peer: SocketAddr,
+    caller: Option<&Caller>,
+    answering: impl Future<Output = Response<Body>>,
+) -> Response<Body> {
+    let panic = match panics::caught(answering).await {
+        Ok(response) => return response,
+        Err(panic) => panic,
+    };
+    app.telemetry.panic();
+    let cause = format!("panic: {panic}");
+    match caller {
+        Some(caller) => services::fault(app, caller, caller.version, "", None, &Failure::Internal(cause)),
+        None => {
+            let id = app.random.guid();
+            tracing::error!(%id, %peer, cause, "request failed");
+            let sentence = format!("The server failed; its log says why under {id}.\n");
+            text(StatusCode::INTERNAL_SERVER_ERROR, sentence)
+        }
     }
 }
 
@@ -88,4 +98,64 @@ fn only_reading() -> Response<Body> {
     let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are possible here.\n");
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{self, Log};
+    use sluicegate_soap::Service;
+
+    /// Panics in every request, where [`Endpoint`] would answer.
+    #[derive(Clone)]
+    struct Broken(Arc<App>);
+
+    impl Handler for Broken {
+        async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+            let now = self.0.clock.now();
+            let caller = (request.method() == Method::POST)
+                .then(|| Caller::new(Service::Client, request.headers(), peer, now));
+            let answering = async {
+                tokio::task::yield_now().await;
+                assert!(request.uri().path().is_empty(), "out of cheese");
+                text(StatusCode::OK, "")
+            };
+            guarded(&self.0, peer, caller.as_ref(), answering).await
+        }
+    }
+
+    fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+        let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("{before} is not in {text}"));
+        rest.split_once(after).unwrap_or_else(|| panic!("{after} is not in {rest}")).0
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_with_an_id_that_stands_in_the_log_and_the_server_goes_on() {
+        let (_dir, app) = testing::app().await;
+        let log = Log::default();
+        let _collecting = log.collect();
+        let addr = testing::serve(&app, Broken(Arc::clone(&app))).await;
+        let fields = "Content-Type: text/xml\r\nSOAPAction: \"urn:x/SyncUpdates\"\r\n";
+        for round in 1..=2_usize {
+            let answer = testing::exchange(addr, "POST", "/ClientWebService/Client.asmx", fields).await;
+            assert!(answer.starts_with("HTTP/1.1 500"), "{answer}");
+            assert_eq!(between(&answer, "<ErrorCode>", "</"), "InternalServerError");
+            assert!(!answer.contains("cheese"), "what failed is for the log: {answer}");
+            let id = between(&answer, "<ID>", "</").to_owned();
+            let plain = testing::get(addr, "/x").await;
+            let other = between(&plain, "under ", ".\n").to_owned();
+            let log = log.text();
+            assert_eq!(log.lines().count(), 2 * round, "{log}");
+            for id in [id, other] {
+                let line =
+                    log.lines().find(|line| line.contains(&id)).unwrap_or_else(|| panic!("{id}: {log}"));
+                assert!(line.contains("ERROR") && line.contains("out of cheese"), "{line}");
+            }
+        }
+        assert!(
+            app.telemetry.render(&[]).contains("sluicegate_panics_total 4"),
+            "{}",
+            app.telemetry.render(&[])
+        );
+    }
 }

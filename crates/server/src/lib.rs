@@ -24,6 +24,8 @@ mod publisher;
 mod server;
 mod services;
 mod state;
+#[cfg(test)]
+mod testing;
 
 pub use options::{Limits, ServerOptions};
 pub use server::{Running, Server, StartError};

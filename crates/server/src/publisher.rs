@@ -86,7 +86,7 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     loop {
         let served = app.published.load().as_ref().map(|published| published.snapshot.anchor());
         if served != Some(app.store.anchor()) {
-            wait = if publish(&app, served).await { POLL } else { RETRY };
+            wait = if publish(&app, served, compile).await { POLL } else { RETRY };
         }
         tokio::select! {
             _ = stop.wait_for(|stopping| *stopping) => return,
@@ -96,8 +96,11 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Publishes the present state; `false` when it cannot be compiled.
-async fn publish(app: &Arc<App>, served: Option<Anchor>) -> bool {
+/// Publishes the present state, as `compile` makes it; `false` when it cannot be compiled.
+async fn publish<F>(app: &Arc<App>, served: Option<Anchor>, compile: F) -> bool
+where
+    F: FnOnce(&Store, Timestamp) -> Result<Published, PublishError> + Send + 'static,
+{
     let now = app.clock.now();
     let store = app.store.clone();
     let compiled = tokio::task::spawn_blocking(move || compile(&store, now)).await;
@@ -125,5 +128,52 @@ async fn publish(app: &Arc<App>, served: Option<Anchor>) -> bool {
             health.failing_since.get_or_insert_with(|| now.iso());
             false
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::Endpoint;
+    use crate::testing;
+    use sluicegate_terms::{RevisionId, RevisionNumber, UpdateId, UpdateIdentity};
+
+    fn contradiction() -> PublishError {
+        let identity = UpdateIdentity {
+            update: UpdateId("6f1c24fe-3c5d-4d0a-8b6e-4c8f0d1b2a30".parse().unwrap()),
+            revision: RevisionNumber::new(204).unwrap(),
+        };
+        let [first, second] = [7, 8].map(|id| RevisionId::new(id).unwrap());
+        CompileError::SharedIdentity { identity, first, second }.into()
+    }
+
+    #[tokio::test]
+    async fn while_the_newest_state_cannot_be_compiled_the_last_good_one_serves_and_health_names_the_cause() {
+        let (_dir, app) = testing::app().await;
+        let addr = testing::serve(&app, Endpoint(Arc::clone(&app))).await;
+        let health = || testing::get(addr, "/healthz");
+
+        assert!(!publish(&app, None, |_, _| Err(contradiction())).await);
+        let answer = health().await;
+        assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("\"failing\""), "{answer}");
+        assert!(publish(&app, None, compile).await);
+        let answer = health().await;
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"ok\""), "{answer}");
+
+        let good = app.published.load_full().unwrap();
+        let served = Some(good.snapshot.anchor());
+        assert!(!publish(&app, served, |_, _| Err(contradiction())).await);
+        assert!(Arc::ptr_eq(&good, &app.published.load_full().unwrap()), "scans use what they used before");
+        let answer = health().await;
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"degraded\""), "{answer}");
+        assert!(answer.contains("6f1c24fe-3c5d-4d0a-8b6e-4c8f0d1b2a30"), "{answer}");
+        assert!(testing::get(addr, "/metrics").await.contains("\nsluicegate_publish_failing 1\n"));
+
+        assert!(!publish(&app, served, |_, _| panic!("a defect of the compiler")).await);
+        assert!(health().await.contains("a defect of the compiler"));
+
+        assert!(publish(&app, served, compile).await);
+        let answer = health().await;
+        assert!(answer.contains("\"ok\"") && answer.contains("\"failure\": null"), "{answer}");
     }
 }

@@ -75,20 +75,39 @@ impl Server {
     /// # Errors
     /// [`StartError`].
     pub async fn start(options: ServerOptions) -> Result<Running, StartError> {
-        let ServerOptions { data, listen, clock, limits } = options;
-        let now = clock.now();
-        let random = Randomness::new()?;
+        let listen = options.listen;
+        let data = options.data.clone();
         let listener = TcpListener::bind(listen)
             .await
             .map_err(|source| StartError::Listen { address: listen, source })?;
         let local_addr =
             listener.local_addr().map_err(|source| StartError::Listen { address: listen, source })?;
+        let app = Arc::new(App::open(options, local_addr).await?);
+        let (store, limits) = (app.store.clone(), Arc::clone(&app.limits));
+        let listen_file = data.join("listen");
+        write_listen_file(&listen_file, local_addr)?;
+        let (stop, stopping) = watch::channel(false);
+        let tasks = vec![
+            tokio::spawn(publisher::run(Arc::clone(&app), stopping.clone())),
+            tokio::spawn(contacts::run(Arc::clone(&app), stopping.clone())),
+            tokio::spawn(listen::serve(listener, Endpoint(app), limits, stopping)),
+        ];
+        tracing::info!(address = %local_addr, data = %data.display(), "listening");
+        Ok(Running { local_addr, store, stop, tasks, listen_file })
+    }
+}
+
+impl App {
+    /// Opens the data folder for a server that listens at `local_addr`.
+    pub(crate) async fn open(options: ServerOptions, local_addr: SocketAddr) -> Result<Self, StartError> {
+        let ServerOptions { data, clock, limits, .. } = options;
+        let now = clock.now();
+        let random = Randomness::new()?;
         let folder = data.clone();
         let store =
             tokio::task::spawn_blocking(move || Store::open(folder, StoreOptions::new(now))).await??;
         let settings = stored_settings(&store)?;
-        let limits = Arc::new(limits);
-        let app = Arc::new(App {
+        Ok(Self {
             cookie_key: CookieKey::new(store.cookie_key()).ok_or(NoRandomness)?,
             server_id: store.server_id(),
             clock,
@@ -107,19 +126,9 @@ impl Server {
             port: local_addr.port(),
             self_update: data.join("self-update"),
             settings_turn: tokio::sync::Mutex::new(()),
-            limits: Arc::clone(&limits),
-            store: store.clone(),
-        });
-        let listen_file = data.join("listen");
-        write_listen_file(&listen_file, local_addr)?;
-        let (stop, stopping) = watch::channel(false);
-        let tasks = vec![
-            tokio::spawn(publisher::run(Arc::clone(&app), stopping.clone())),
-            tokio::spawn(contacts::run(Arc::clone(&app), stopping.clone())),
-            tokio::spawn(listen::serve(listener, Endpoint(app), limits, stopping)),
-        ];
-        tracing::info!(address = %local_addr, data = %data.display(), "listening");
-        Ok(Running { local_addr, store, stop, tasks, listen_file })
+            limits: Arc::new(limits),
+            store,
+        })
     }
 }
 

@@ -129,7 +129,7 @@ impl Settings {
             targeting: Targeting::Server,
             registration_required: true,
             content_base: None,
-            config_changed: now,
+            config_changed: whole_milliseconds(now),
             locations: 0,
         }
     }
@@ -152,6 +152,7 @@ impl Settings {
         if let Some(text) = get(names::CHANGED) {
             settings.config_changed =
                 text.parse().map_err(|_| value(names::CHANGED, &text, "a date and time"))?;
+            settings.config_changed = whole_milliseconds(settings.config_changed);
         }
         if let Some(text) = get(names::LOCATIONS) {
             settings.locations =
@@ -205,7 +206,8 @@ impl Settings {
         }
         if next.targeting != self.targeting || next.registration_required != self.registration_required {
             // Strictly later, so that no client can hold the new time before the change.
-            next.config_changed = now.max(Timestamp::from_ticks(self.config_changed.ticks() + 1));
+            let later = Timestamp::from_ticks(self.config_changed.ticks() + TICKS_PER_MILLISECOND);
+            next.config_changed = whole_milliseconds(now).max(later);
         }
         if next.content_base != self.content_base {
             next.locations = self.locations.wrapping_add(1);
@@ -213,6 +215,14 @@ impl Settings {
         Ok(next)
     }
 }
+
+/// Clients hand `LastChange` back and must be understood, but many toolkits keep only micro- or milliseconds
+/// of a time. Real servers write few digits too (`...07.59Z`, observed-behaviour 1.3).
+fn whole_milliseconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_ticks(time.ticks() - time.ticks().rem_euclid(TICKS_PER_MILLISECOND))
+}
+
+const TICKS_PER_MILLISECOND: i64 = 10_000;
 
 fn value(name: &'static str, given: &str, expected: &'static str) -> SettingError {
     SettingError::Value { name, value: given.chars().take(80).collect(), expected }
@@ -278,6 +288,19 @@ mod tests {
         let first = change(&Settings::fresh(noon()), json!({"targeting": "client"})).unwrap();
         let second = change(&first, json!({"targeting": "server"})).unwrap();
         assert!(second.config_changed > first.config_changed);
+    }
+
+    #[test]
+    fn the_time_of_a_change_survives_toolkits_that_keep_milliseconds() {
+        let odd: Timestamp = "2026-10-04T12:00:00.1239999Z".parse().unwrap();
+        let even: Timestamp = "2026-10-04T12:00:00.123Z".parse().unwrap();
+        let fresh = Settings::fresh(odd);
+        assert_eq!(fresh.config_changed, even);
+        let stored = |name: &str| (name == names::CHANGED).then(|| odd.iso());
+        assert_eq!(Settings::load(stored, noon()).unwrap().config_changed, even);
+        let changes = json!({"targeting": "client"});
+        let next = fresh.changed(changes.as_object().unwrap(), odd).unwrap();
+        assert_eq!(next.config_changed.iso(), "2026-10-04T12:00:00.124Z");
     }
 
     #[test]

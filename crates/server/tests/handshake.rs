@@ -8,8 +8,9 @@ use sluicegate_soap::client::{Base64, Cookie, GetConfigRequest, GetConfigRespons
 use sluicegate_soap::fault::{ErrorCode, ReceivedFault};
 use sluicegate_soap::simple_auth::{GetAuthorizationCookieRequest, PingRequest};
 use sluicegate_soap::{Limits, RequestMessage, ResponseMessage, SoapVersion};
+use std::path::Path;
 use support::agent::held;
-use support::{Agent, Site};
+use support::{Agent, Site, catalog};
 
 #[tokio::test]
 async fn an_agent_joins_and_scans_an_empty_catalog() {
@@ -155,6 +156,53 @@ async fn another_server_with_the_same_key_says_server_changed() {
     assert_eq!(stranger.error_code(&stranger.sync_request(held(&[], &[]))).await, ErrorCode::ServerChanged);
     let request = stranger.cookie_request(stranger.authorize().await).await;
     assert_eq!(stranger.error_code(&request).await, ErrorCode::ServerChanged, "as oldCookie too");
+}
+
+#[tokio::test]
+async fn a_server_set_back_to_a_backup_says_server_changed_to_those_who_saw_more() {
+    let mut site = Site::start().await;
+    site.import(&catalog::small()).await;
+    let mut before = Agent::new(&site, "pc-1");
+    before.join().await;
+    before.scan().await;
+    let before = (before.id.clone(), before.cookie.clone());
+    site.stop().await;
+    let backup = tempfile::tempdir().unwrap();
+    copy_folder(site.dir.path(), backup.path());
+    site.restart().await;
+    site.import(&[catalog::plain(90, 1, "Imported after the backup")]).await;
+    let mut after = Agent::new(&site, "pc-2");
+    after.join().await;
+    after.scan().await;
+    let after = (after.id.clone(), after.cookie.clone());
+    site.stop().await;
+    std::fs::remove_dir_all(site.dir.path()).unwrap();
+    copy_folder(backup.path(), site.dir.path());
+    site.restart().await;
+
+    let mut agent = Agent { site: &site, id: after.0, group: None, cookie: after.1, accept: "identity" };
+    assert_eq!(agent.error_code(&agent.sync_request(held(&[], &[]))).await, ErrorCode::ServerChanged);
+    let request = agent.cookie_request(agent.authorize().await).await;
+    assert_eq!(agent.error_code(&request).await, ErrorCode::ServerChanged, "as oldCookie too");
+    // The client discards its cookie and begins anew (MS-WUSP 2.2.2.4).
+    agent.cookie = Cookie::default();
+    agent.join().await;
+    assert_eq!(agent.scan().await.len(), 8);
+    let mut agent = Agent { site: &site, id: before.0, group: None, cookie: before.1, accept: "identity" };
+    agent.sync(held(&[], &[])).await;
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), &target).unwrap();
+        }
+    }
 }
 
 #[tokio::test]

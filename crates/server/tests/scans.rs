@@ -308,6 +308,62 @@ async fn category_scans_begin_without_a_cookie() {
     assert!(!scan.new.is_empty());
 }
 
+/// What a native agent asks when one category is scanned.
+fn of_category(number: u128, installed: &[i32], other: &[i32]) -> SyncUpdateParameters<'static> {
+    SyncUpdateParameters {
+        filter_categories: vec![CategoryIdentifier { id: update(number) }],
+        also_perform_regular_sync: Some(false),
+        ..held(installed, other)
+    }
+}
+
+#[tokio::test]
+async fn what_a_category_scan_delivered_has_not_changed_in_its_next_round() {
+    let site = stocked().await;
+    let mut agent = Agent::new(&site, "pc-1");
+    agent.join().await;
+    let (mut installed, mut other) = (Vec::new(), Vec::new());
+    let mut rounds = 0;
+    loop {
+        let scan = agent.sync(of_category(PRODUCT, &installed, &other)).await;
+        assert!(scan.changed.is_empty(), "round {rounds}: {scan:?}");
+        for (id, _, leaf) in &scan.new {
+            let id = i32::try_from(*id).unwrap();
+            if *leaf { other.push(id) } else { installed.push(id) }
+        }
+        rounds += 1;
+        if scan.new.is_empty() {
+            break;
+        }
+    }
+    assert!(rounds > 2, "the category tree comes level by level");
+    let elsewhere = agent.sync(of_category(CLASSIFICATION, &installed, &other)).await;
+    assert!(!elsewhere.changed.is_empty(), "a scan of others has not been told: {elsewhere:?}");
+}
+
+#[tokio::test]
+async fn a_category_scan_keeps_no_change_from_the_regular_one() {
+    let site = stocked().await;
+    let ids = ids(&site).await;
+    let mut agent = Agent::new(&site, "pc-1");
+    agent.join().await;
+    let (leaves, others): (Vec<_>, Vec<_>) = agent.scan().await.into_iter().partition(|(.., leaf)| *leaf);
+    let numbers = |list: &[(u32, String, bool)]| {
+        list.iter().map(|(id, ..)| i32::try_from(*id).unwrap()).collect::<Vec<_>>()
+    };
+    let (installed, other) = (numbers(&others), numbers(&leaves));
+    let path = format!("updates/{}/approve", update(BUNDLE));
+    site.manage("POST", &path, json!({ "group": "All Computers" })).await;
+    let change = (ids[&BUNDLE], "Install".to_owned());
+    let scan = agent.sync(of_category(PRODUCT, &installed, &other)).await;
+    assert!(scan.changed.contains(&change), "{scan:?}");
+    let again = agent.sync(of_category(PRODUCT, &installed, &other)).await;
+    assert!(again.changed.is_empty(), "told once: {again:?}");
+    let regular = agent.sync(held(&installed, &other)).await;
+    assert!(regular.changed.contains(&change), "{regular:?}");
+    assert!(agent.sync(held(&installed, &other)).await.changed.is_empty());
+}
+
 #[tokio::test]
 async fn the_driver_pass_and_the_printer_catalog_answer() {
     let site = stocked().await;

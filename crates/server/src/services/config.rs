@@ -1,7 +1,7 @@
 //! The handshake: GetConfig (MS-WUSP 3.1.5.2) and GetCookie (3.1.5.4).
 
 use super::{Caller, Failure, Reply, session};
-use crate::cookie::{self, Cookie, CookieError, CookieKind, LIFETIME_SECONDS};
+use crate::cookie::{self, Cookie, CookieError, CookieKind, LIFETIME_SECONDS, Partial};
 use crate::state::App;
 use sluicegate_scan::ProtocolVersion;
 use sluicegate_soap::SoapVersion;
@@ -105,6 +105,7 @@ pub(super) fn get_cookie(
         software: Anchor::START,
         drivers: Anchor::START,
         printers: Anchor::START,
+        partial: Partial::default(),
         ..authorized
     };
     // What an expired cookie of the same client knew goes over into the new one.
@@ -113,6 +114,7 @@ pub(super) fn get_cookie(
         fresh.software = old.software;
         fresh.drivers = old.drivers;
         fresh.printers = old.printers;
+        fresh.partial = old.partial;
         fresh.groups = old.groups;
     }
     let cookie = session::seal(app, &fresh)?;
@@ -128,6 +130,7 @@ fn old_cookie(app: &App, request: &GetCookieRequest) -> Result<Option<Cookie>, F
     if old.server != app.server_id {
         return Err(CookieError::OtherServer(old.server).into());
     }
+    session::not_ahead(app, &old)?;
     Ok(Some(old))
 }
 

@@ -6,7 +6,7 @@ use crate::contacts;
 use crate::cookie::{self, Cookie, CookieKind};
 use crate::state::App;
 use sluicegate_soap::client::{Base64, Cookie as WireCookie};
-use sluicegate_terms::{Anchor, ComputerId, GroupId, Timestamp};
+use sluicegate_terms::{ComputerId, GroupId, Timestamp};
 use std::sync::Arc;
 
 /// Opens the cookie of a request: present, ours, of this server, not expired, and not from a future that
@@ -21,13 +21,19 @@ pub(super) fn open(
     let Some(sealed) = sealed else { return Err(Failure::NoCookie) };
     let opened = cookie::open(&app.cookie_key, CookieKind::Client, &sealed.0, app.server_id, now)?;
     *computer = Some(opened.computer.clone());
-    let seen = opened.software.max(opened.drivers).max(opened.printers);
-    if let Some(published) = app.published.load().as_ref()
-        && seen > published.snapshot.anchor()
-    {
-        return Err(Failure::SetBack { seen, last: published.snapshot.anchor() });
-    }
+    not_ahead(app, &opened)?;
     Ok(opened)
+}
+
+/// Refuses a cookie that has seen changes which this server has not (any more).
+pub(super) fn not_ahead(app: &App, cookie: &Cookie) -> Result<(), Failure> {
+    let seen = cookie.newest_seen();
+    match app.published.load().as_ref() {
+        Some(published) if seen > published.snapshot.anchor() => {
+            Err(Failure::SetBack { seen, last: published.snapshot.anchor() })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The further checks of the synchronizing operations (MS-WUSP 3.1.5.7, 3.1.5.12): the configuration and
@@ -56,9 +62,7 @@ pub(super) async fn check_for_sync(app: &App, cookie: &Cookie) -> Result<Arc<[Gr
 pub(super) fn set_groups(cookie: &mut Cookie, groups: &[GroupId]) {
     if cookie.groups != groups {
         cookie.groups = groups.to_vec();
-        cookie.software = Anchor::START;
-        cookie.drivers = Anchor::START;
-        cookie.printers = Anchor::START;
+        cookie.forget_seen();
     }
 }
 
@@ -72,7 +76,8 @@ pub(super) fn seal(app: &App, cookie: &Cookie) -> Result<WireCookie, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sluicegate_terms::Guid;
+    use crate::cookie::{CategorySet, Partial};
+    use sluicegate_terms::{Anchor, Guid};
 
     #[test]
     fn other_groups_forget_what_was_seen() {
@@ -89,14 +94,12 @@ mod tests {
             software: Anchor(5),
             drivers: Anchor(6),
             printers: Anchor(7),
+            partial: Partial { categories: CategorySet::of(&[]), software: Anchor(8), drivers: Anchor(9) },
         };
         set_groups(&mut cookie, &[GroupId::UNASSIGNED_COMPUTERS]);
         assert_eq!(cookie.software, Anchor(5));
         set_groups(&mut cookie, &[GroupId::ALL_COMPUTERS]);
-        assert_eq!(
-            (cookie.software, cookie.drivers, cookie.printers),
-            (Anchor::START, Anchor::START, Anchor::START)
-        );
+        assert_eq!(cookie.newest_seen(), Anchor::START);
         assert_eq!(cookie.groups, [GroupId::ALL_COMPUTERS]);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Caller, Failure, Reply, config::PLUG_IN};
 use crate::contacts;
-use crate::cookie::{self, Cookie, CookieKind, LIFETIME_SECONDS};
+use crate::cookie::{self, Cookie, CookieKind, LIFETIME_SECONDS, Partial};
 use crate::state::App;
 use sluicegate_scan::ProtocolVersion;
 use sluicegate_soap::SoapVersion;
@@ -63,6 +63,7 @@ async fn authorize(
         software: Anchor::START,
         drivers: Anchor::START,
         printers: Anchor::START,
+        partial: Partial::default(),
     };
     let sealed = cookie::seal(&app.cookie_key, CookieKind::Authorization, &cookie, app.random.nonce())
         .ok_or_else(|| {

@@ -3,10 +3,11 @@
 
 use super::{Caller, Failure, Reply, session, sync_answer};
 use crate::admission::{Permit, Stage};
+use crate::cookie::CategorySet;
 use crate::publisher::Published;
 use crate::state::App;
 use crate::transport::coding::Coding;
-use sluicegate_scan::{self as scan, PageBudget, SyncQuery};
+use sluicegate_scan::{self as scan, PageBudget, ProtocolVersion, SyncQuery};
 use sluicegate_soap::SoapVersion;
 use sluicegate_soap::client::sync_updates::{SyncUpdateParameters, SyncUpdatesRequest};
 use sluicegate_terms::{ComputerId, UpdateId};
@@ -40,9 +41,15 @@ pub(super) async fn sync_updates(
     let budget = PageBudget::default();
     let permit = room(app, budget.bytes(held), wanted, stage).await?;
     let published = published(app)?;
-    let seen = if parameters.skip_software_sync { cookie.drivers } else { cookie.software };
     let devices = devices(parameters);
     let categories: Vec<UpdateId> = parameters.filter_categories.iter().map(|category| category.id).collect();
+    let (also_regular, drivers) =
+        (parameters.also_perform_regular_sync.unwrap_or(false), parameters.skip_software_sync);
+    // A scan of some categories says nothing about changes in the others, so the cookie keeps apart what it
+    // has told.
+    let partial =
+        !categories.is_empty() && !also_regular && cookie.protocol >= ProtocolVersion::CATEGORY_SCAN;
+    let partial = partial.then(|| CategorySet::of(&categories));
     let query = SyncQuery {
         installed_non_leaf: &parameters.installed_non_leaf,
         other_cached: &parameters.other_cached,
@@ -51,23 +58,18 @@ pub(super) async fn sync_updates(
         computer_hardware_ids: parameters.computer_spec.as_ref().map_or(&[], |spec| &spec.hardware_ids),
         feature_score_key: parameters.feature_score_matching_key.as_deref(),
         filter_categories: &categories,
-        skip_software: parameters.skip_software_sync,
-        also_regular: parameters.also_perform_regular_sync.unwrap_or(false),
+        skip_software: drivers,
+        also_regular,
         two_groups: parameters.need_two_group_out_of_scope.unwrap_or(false),
         groups: &groups,
-        seen,
+        seen: cookie.seen(partial, drivers),
         protocol: cookie.protocol,
         budget,
     };
     let mut scratch = app.scratches.take();
     let answer = scan::answer(&published.snapshot, &query, &mut scratch);
     app.scratches.give_back(scratch);
-    // A scan of some categories says nothing about changes in the others, so it has not "seen" them.
-    let partial = !query.filter_categories.is_empty() && !query.also_regular;
-    if !partial {
-        let seen = if query.skip_software { &mut cookie.drivers } else { &mut cookie.software };
-        *seen = answer.anchor;
-    }
+    cookie.note_seen(partial, drivers, answer.anchor);
     let cookie = session::seal(app, &cookie)?;
     let form = sync_answer::Form { printers: false, version, wanted };
     sync_answer::write(&published, answer, cookie, form, permit).await
