@@ -9,7 +9,7 @@ const DRAWN: &[(&str, &[&str])] = &[
     ("terms", &[]),
     ("soap", &["terms"]),
     ("catalog", &["terms"]),
-    ("policy", &["terms", "catalog"]),
+    ("policy", &["terms"]),
     ("scan", &["terms", "catalog", "policy"]),
     ("store", &["terms", "catalog", "policy"]),
     ("server", &["terms", "soap", "catalog", "policy", "scan", "store"]),

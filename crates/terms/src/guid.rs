@@ -106,7 +106,13 @@ mod tests {
 
     #[test]
     fn refuses_other_shapes() {
-        for bad in ["", "56309036", "56309036-4c77-4dd9-951a-99ee9c246a9", "5630903g-4c77-4dd9-951a-99ee9c246a94", "56309036_4c77-4dd9-951a-99ee9c246a94"] {
+        for bad in [
+            "",
+            "56309036",
+            "56309036-4c77-4dd9-951a-99ee9c246a9",
+            "5630903g-4c77-4dd9-951a-99ee9c246a94",
+            "56309036_4c77-4dd9-951a-99ee9c246a94",
+        ] {
             assert!(matches!(bad.parse::<Guid>(), Err(TermError::Guid(_))), "{bad}");
         }
     }

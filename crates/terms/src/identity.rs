@@ -61,11 +61,11 @@ impl RevisionNumber {
     /// # Errors
     /// [`TermError::Range`].
     pub fn new(value: i64) -> Result<Self, TermError> {
-        i32::try_from(value)
-            .ok()
-            .and_then(|v| u32::try_from(v).ok())
-            .map(Self)
-            .ok_or(TermError::Range { term: "RevisionNumber", value, expected: "0 to 2147483647" })
+        i32::try_from(value).ok().and_then(|v| u32::try_from(v).ok()).map(Self).ok_or(TermError::Range {
+            term: "RevisionNumber",
+            value,
+            expected: "0 to 2147483647",
+        })
     }
 
     /// The number.

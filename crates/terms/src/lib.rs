@@ -2,7 +2,10 @@
 //! room shares, each with the rule that makes a value valid. Text from outside is parsed here once;
 //! behind this border nothing is stringly. No I/O, no clock.
 #![deny(missing_docs)]
-#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
 
 mod digest;
 mod guid;

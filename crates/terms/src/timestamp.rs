@@ -74,7 +74,8 @@ impl Timestamp {
     }
 
     fn offset_date_time(self) -> OffsetDateTime {
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 100).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 100)
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 
     fn from_offset(t: OffsetDateTime) -> Self {
@@ -121,7 +122,12 @@ mod tests {
 
     #[test]
     fn wire_forms_round_trip() {
-        for form in ["2026-10-04T13:17:07.59Z", "2026-10-04T16:03:35.9967236Z", "2026-10-04T15:03:36Z", "0001-01-01T00:00:00Z"] {
+        for form in [
+            "2026-10-04T13:17:07.59Z",
+            "2026-10-04T16:03:35.9967236Z",
+            "2026-10-04T15:03:36Z",
+            "0001-01-01T00:00:00Z",
+        ] {
             assert_eq!(form.parse::<Timestamp>().unwrap().iso(), form);
         }
     }
