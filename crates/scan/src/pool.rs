@@ -5,6 +5,7 @@ use core::hash::{Hash, Hasher};
 use rustc_hash::{FxHashMap, FxHasher};
 
 /// The element, or the type's default beyond the end.
+#[inline]
 pub(crate) fn at<T: Copy + Default>(items: &[T], index: u32) -> T {
     items.get(index as usize).copied().unwrap_or_default()
 }
@@ -29,6 +30,7 @@ impl<T> Default for Ragged<T> {
 
 impl<T: Copy> Ragged<T> {
     /// List number `index`; empty beyond the end.
+    #[inline]
     pub(crate) fn get(&self, index: u32) -> &[T] {
         let index = index as usize;
         match (self.starts.get(index), self.starts.get(index + 1)) {

@@ -31,7 +31,7 @@ impl Snapshot {
     /// Answers one SyncPrinterCatalog call.
     #[must_use]
     pub fn sync_printer_catalog(&self, query: &PrinterQuery<'_>, scratch: &mut Scratch) -> SyncAnswer {
-        scratch.begin(self.len(), self.clauses.len());
+        scratch.begin(self);
         scratch.set_groups(query.groups);
         let overlay = self.overlay(&scratch.groups);
         let pass = Pass {

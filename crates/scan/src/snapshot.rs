@@ -45,24 +45,42 @@ pub(crate) struct Entry {
     pub(crate) decided: bool,
 }
 
-/// From revision ids to indices.
+/// The gate of what no gate stands before in a software scan: drivers, and nothing at all.
+pub(crate) const NO_GATE: u32 = u32::MAX;
+
+/// Where a revision id leads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place {
+    /// The revision's index.
+    pub(crate) index: u32,
+    /// The gate it is behind; [`NO_GATE`] for drivers.
+    pub(crate) gate: u32,
+}
+
+/// From revision ids to indices, and to gates, which are wanted together.
 #[derive(Debug)]
 pub(crate) enum IdIndex {
-    /// Ids are close together: a table, 0 for "none", else index + 1.
-    Table(Vec<u32>),
+    /// Ids are close together: a table.
+    Table(Vec<Place>),
     /// Ids are far apart.
-    Map(FxHashMap<u32, u32>),
+    Map(FxHashMap<u32, Place>),
 }
+
+/// What the table has for ids that stand for nothing.
+const NOWHERE: Place = Place { index: u32::MAX, gate: NO_GATE };
 
 impl IdIndex {
     pub(crate) fn new(entries: &[Entry]) -> Self {
         let highest = entries.iter().map(|e| e.id.get()).max().unwrap_or(0) as usize;
-        let pairs = entries.iter().zip(0_u32..).map(|(e, index)| (e.id.get(), index));
+        let pairs = entries.iter().zip(0_u32..).map(|(entry, index)| {
+            let gate = if entry.kind == UpdateKind::Driver { NO_GATE } else { entry.gate };
+            (entry.id.get(), Place { index, gate })
+        });
         if highest <= entries.len() * 8 + 65_536 {
-            let mut table = vec![0; highest + 1];
-            for (id, index) in pairs {
+            let mut table = vec![NOWHERE; highest + 1];
+            for (id, place) in pairs {
                 if let Some(slot) = table.get_mut(id as usize) {
-                    *slot = index + 1;
+                    *slot = place;
                 }
             }
             Self::Table(table)
@@ -71,18 +89,34 @@ impl IdIndex {
         }
     }
 
+    #[inline]
     pub(crate) fn get(&self, id: i32) -> Option<u32> {
-        let id = u32::try_from(id).ok()?;
+        self.place(id).map(|place| place.index)
+    }
+
+    #[inline]
+    pub(crate) fn place(&self, id: i32) -> Option<Place> {
         match self {
-            Self::Table(table) => at(table, id).checked_sub(1),
-            Self::Map(map) => map.get(&id).copied(),
+            Self::Table(table) => Self::in_table(table, id),
+            Self::Map(map) => Self::in_map(map, id),
         }
+    }
+
+    /// As [`Self::place`], for many ids in a row: negative ones are beyond the table's end.
+    #[inline]
+    pub(crate) fn in_table(table: &[Place], id: i32) -> Option<Place> {
+        table.get(id.cast_unsigned() as usize).copied().filter(|place| place.index != NOWHERE.index)
+    }
+
+    #[inline]
+    pub(crate) fn in_map(map: &FxHashMap<u32, Place>, id: i32) -> Option<Place> {
+        map.get(&id.cast_unsigned()).copied()
     }
 
     fn heap_bytes(&self) -> usize {
         match self {
-            Self::Table(table) => table.capacity() * 4,
-            Self::Map(map) => map.capacity() * 9,
+            Self::Table(table) => table.capacity() * size_of::<Place>(),
+            Self::Map(map) => map.capacity() * 13,
         }
     }
 }
@@ -165,6 +199,7 @@ impl Snapshot {
             + self.drivers.heap_bytes()
     }
 
+    #[inline]
     pub(crate) fn entry(&self, index: u32) -> Option<&Entry> {
         self.entries.get(index as usize)
     }

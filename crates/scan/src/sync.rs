@@ -9,7 +9,7 @@ use crate::outcome::{ChangedUpdate, NewUpdate, SyncAnswer};
 use crate::overlay::Overlay;
 use crate::query::{PageBudget, ProtocolVersion, SyncQuery};
 use crate::scratch::Scratch;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{IdIndex, Place, Snapshot};
 use sluicegate_terms::Anchor;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// `scratch` was used for before.
 #[must_use]
 pub fn answer(snapshot: &Snapshot, query: &SyncQuery<'_>, scratch: &mut Scratch) -> SyncAnswer {
-    scratch.begin(snapshot.len(), snapshot.clauses.len());
+    scratch.begin(snapshot);
     scratch.set_groups(query.groups);
     let overlay = snapshot.overlay(&scratch.groups);
     let category_scan = query.protocol >= ProtocolVersion::CATEGORY_SCAN
@@ -76,55 +76,67 @@ impl Pass<'_> {
         }
     }
 
-    /// How many different revisions the client holds; ids that stand for none are noted.
-    fn hold<'i>(&self, ids: impl Iterator<Item = &'i i32>, scratch: &mut Scratch) -> usize {
-        let mut held = 0;
-        for id in ids {
-            match self.snapshot.by_id.get(*id) {
-                Some(index) => held += usize::from(scratch.hold(index)),
-                None => scratch.strangers = true,
+    /// Notes what the client holds; ids that stand for no revision too.
+    fn hold(&self, ids: &[i32], scratch: &mut Scratch) {
+        // Decided once for all ids instead of for each.
+        match (&self.snapshot.by_id, self.filter) {
+            (IdIndex::Table(table), None) => {
+                scratch.hold_all(ids, |id| IdIndex::in_table(table, id), |_| true);
+            }
+            (IdIndex::Map(map), None) => scratch.hold_all(ids, |id| IdIndex::in_map(map, id), |_| true),
+            (by_id, Some(filter)) => {
+                scratch.hold_all(ids, |id| by_id.place(id), |index| filter.allows(index));
             }
         }
-        held
     }
 
     fn software(&self, installed: &[i32], other: &[i32], scratch: &mut Scratch) -> SyncAnswer {
         let snapshot = self.snapshot;
-        let held = self.hold(installed.iter().chain(other), scratch);
+        // A gate is watched by one clause, and each clause is here once, so each gate is opened once.
         if let Some(gate) = snapshot.open_gate {
-            self.open(gate, scratch);
+            scratch.open(gate);
         }
         for place in 0.. {
             let Some(clause) = scratch.clauses.get(place).copied() else { break };
             for gate in snapshot.watchers.get(clause) {
                 if scratch.all_satisfied(snapshot.gates.get(*gate)) {
-                    self.open(*gate, scratch);
+                    scratch.open(*gate);
                 }
             }
         }
-        self.conclude(held, installed.iter().chain(other), scratch, |_, deployed| deployed)
+        self.hold(installed, scratch);
+        self.hold(other, scratch);
+        // Nearly always the client holds everything behind the open gates, which the counts tell: a
+        // revision is behind one gate. And who has seen this snapshot's anchor has seen every change in it.
+        let needed: usize = scratch.gates.iter().map(|gate| snapshot.behind.get(*gate).len()).sum();
+        if self.filter.is_some() || scratch.kept != needed || self.seen < snapshot.anchor {
+            self.behind_open_gates(scratch);
+        }
+        let is_needed = |scratch: &Scratch, place: Place| self.is_behind_open_gate(place, scratch);
+        self.conclude(installed.iter().chain(other), scratch, is_needed, |_, deployed| deployed)
     }
 
-    /// Everything behind a gate is needed.
-    fn open(&self, gate: u32, scratch: &mut Scratch) {
-        for index in self.snapshot.behind.get(gate) {
-            if self.filter.is_none_or(|filter| filter.allows(*index)) {
-                self.need(*index, scratch);
+    fn is_behind_open_gate(&self, place: Place, scratch: &Scratch) -> bool {
+        scratch.is_open(place.gate) && self.filter.is_none_or(|filter| filter.allows(place.index))
+    }
+
+    /// Everything behind the open gates is needed: what the client lacks of it is new to it.
+    fn behind_open_gates(&self, scratch: &mut Scratch) {
+        for place in 0.. {
+            let Some(gate) = scratch.gates.get(place).copied() else { break };
+            for index in self.snapshot.behind.get(gate) {
+                if self.filter.is_none_or(|filter| filter.allows(*index)) {
+                    self.sort_out(*index, scratch);
+                }
             }
         }
     }
 
-    pub(crate) fn need(&self, index: u32, scratch: &mut Scratch) {
-        if !scratch.need(index) {
-            return;
-        }
+    /// A needed revision is new to the client, or perhaps changed.
+    fn sort_out(&self, index: u32, scratch: &mut Scratch) {
         if !scratch.is_held(index) {
             scratch.candidates.push(index);
-            return;
-        }
-        scratch.kept += 1;
-        // Who has seen this snapshot's anchor has seen every change in it.
-        if self.seen < self.snapshot.anchor
+        } else if self.seen < self.snapshot.anchor
             && let Some(entry) = self.snapshot.entry(index)
             && self.snapshot.changed(entry, index, self.overlay) > self.seen
         {
@@ -134,9 +146,13 @@ impl Pass<'_> {
 
     /// The driver pass: `needed` is sorted by index.
     pub(crate) fn drivers(&self, needed: &[BestMatch], cached: &[i32], scratch: &mut Scratch) -> SyncAnswer {
-        let held = self.hold(cached.iter(), scratch);
+        self.hold(cached, scratch);
+        // No gate was opened, so nothing counts as kept yet.
         for found in needed {
-            self.need(found.revision, scratch);
+            if scratch.need(found.revision) {
+                scratch.kept += usize::from(scratch.is_held(found.revision));
+                self.sort_out(found.revision, scratch);
+            }
         }
         let texts = self.snapshot.drivers.texts();
         let hardware_ids = |index: u32| {
@@ -148,7 +164,8 @@ impl Pass<'_> {
             ids
         };
         let with_ids = self.protocol >= ProtocolVersion::HARDWARE_IDS;
-        self.conclude(held, cached.iter(), scratch, |index, deployed| Deployed {
+        let is_needed = |scratch: &Scratch, place: Place| scratch.is_needed(place.index);
+        self.conclude(cached.iter(), scratch, is_needed, |index, deployed| Deployed {
             hardware_ids: if with_ids { hardware_ids(index) } else { Vec::new() },
             ..deployed
         })
@@ -156,13 +173,13 @@ impl Pass<'_> {
 
     fn conclude<'i>(
         &self,
-        held: usize,
         ids: impl Iterator<Item = &'i i32>,
         scratch: &mut Scratch,
+        is_needed: impl Fn(&Scratch, Place) -> bool,
         dress: impl Fn(u32, Deployed) -> Deployed,
     ) -> SyncAnswer {
         let mut answer = SyncAnswer { anchor: self.snapshot.anchor, ..SyncAnswer::default() };
-        self.fill_page(held, scratch, &dress, &mut answer);
+        self.fill_page(scratch, &dress, &mut answer);
         scratch.changed.sort_unstable();
         answer.changed = scratch
             .changed
@@ -175,18 +192,20 @@ impl Pass<'_> {
             })
             .collect();
         // Nearly always everything held is still needed, which the counts tell without another look.
-        if scratch.kept == held && !scratch.strangers {
+        if scratch.kept == scratch.held && !scratch.strangers {
             return answer;
         }
         for id in ids {
-            match self.snapshot.by_id.get(*id) {
+            match self.snapshot.by_id.place(*id) {
                 None if scratch.unknown.insert(*id) => answer.out_of_scope.push(*id),
                 // In a category scan the two groups tell what is no longer deployed at all from what
                 // is only not part of this scan (MS-WUSP 2.2.2.2.4, OutOfScopeRevisionIDs).
-                Some(index) if !scratch.is_needed(index) && scratch.settle(index) => match self.two_groups {
-                    true => answer.deployed_out_of_scope.push(*id),
-                    false => answer.out_of_scope.push(*id),
-                },
+                Some(place) if !is_needed(scratch, place) && scratch.settle(place.index) => {
+                    match self.two_groups {
+                        true => answer.deployed_out_of_scope.push(*id),
+                        false => answer.out_of_scope.push(*id),
+                    }
+                }
                 _ => {}
             }
         }
@@ -196,14 +215,13 @@ impl Pass<'_> {
     /// Takes new updates in page order until the budget is used up, always at least one.
     fn fill_page(
         &self,
-        held: usize,
         scratch: &mut Scratch,
         dress: &impl Fn(u32, Deployed) -> Deployed,
         answer: &mut SyncAnswer,
     ) {
         /// Sorted at a time: a page of a large backlog is a small part of it.
         const RUN: usize = 1024;
-        let budget = self.budget.bytes(held);
+        let budget = self.budget.bytes(scratch.held);
         let mut bytes = 0_u64;
         let mut rest = scratch.candidates.as_mut_slice();
         answer.new.reserve(rest.len().min(RUN));
