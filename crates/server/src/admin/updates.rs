@@ -182,8 +182,10 @@ pub(super) async fn show(app: &App, id: &str) -> Result<Value, AdminError> {
     .await
 }
 
-/// The updates whose newest revision supersedes this one, and those that bundle it. Walks the catalog: for
-/// people looking at one update, not for clients.
+/// The updates whose newest revision supersedes this one, and those that bundle it. Walks the catalog: the
+/// snapshot does not know (supersedence decides nothing in a scan, so it is not compiled in, and bundles are
+/// kept from bundle to member only), nor has the store an index this way round. It is for a person who looks
+/// at one update, runs away from the async workers, and costs one pass over the records, as compiling does.
 fn named_by(store: &Store, id: UpdateId) -> Result<(Vec<UpdateId>, Vec<UpdateId>), StoreError> {
     let mut naming = BTreeMap::new();
     store.for_each_revision(|revision| {

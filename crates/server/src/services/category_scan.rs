@@ -14,7 +14,7 @@ pub(super) fn start(
 ) -> Result<Reply, Failure> {
     let asked = &request.requested_categories;
     if asked.is_empty() {
-        return Err(Failure::parameter("requestedCategories", "it is missing or empty"));
+        return Err(Failure::no_elements("requestedCategories"));
     }
     let wanted: Vec<_> = asked
         .iter()

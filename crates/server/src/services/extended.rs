@@ -44,7 +44,7 @@ pub(super) async fn get_extended_update_info(
 ) -> Result<Reply, Failure> {
     session::open(app, request.cookie.as_ref(), caller.now, computer)?;
     if request.revision_ids.is_empty() {
-        return Err(Failure::parameter("revisionIDs", "it is missing or empty"));
+        return Err(Failure::no_elements("revisionIDs"));
     }
     check_count("revisionIDs", request.revision_ids.len())?;
     let locales = checked_kinds(&request.info_types, &request.locales)?;
@@ -77,7 +77,7 @@ pub(super) async fn get_extended_update_info2(
 ) -> Result<Reply, Failure> {
     session::open(app, request.cookie.as_ref(), caller.now, computer)?;
     if request.update_ids.is_empty() {
-        return Err(Failure::parameter("updateIDs", "it is missing or empty"));
+        return Err(Failure::no_elements("updateIDs"));
     }
     check_count("updateIDs", request.update_ids.len())?;
     let locales = checked_kinds(&request.info_types, &request.locales)?;
@@ -118,7 +118,7 @@ fn check_count(name: &'static str, given: usize) -> Result<(), Failure> {
 /// The languages to look for: those asked for, then English, which is always given (MS-WUSP 2.2.2.2.6).
 fn checked_kinds(kinds: &[FragmentType], locales: &[String]) -> Result<Vec<Locale>, Failure> {
     if kinds.is_empty() {
-        return Err(Failure::parameter("infoTypes", "it is missing or empty"));
+        return Err(Failure::no_elements("infoTypes"));
     }
     let texts = kinds.contains(&FragmentType::LocalizedProperties) || kinds.contains(&FragmentType::Eula);
     if texts && locales.is_empty() {

@@ -84,6 +84,13 @@ impl Failure {
         Self::Parameter { name, reason: reason.into() }
     }
 
+    /// An array that must be there and has no elements. MS-WUSP 3.1.5 asks only that it be present, but one
+    /// that was left out decodes to the same value as an empty one, and senders differ in which of the two
+    /// they write for "nothing" (observed-behaviour 1.3 has both from real servers). Both are refused.
+    pub(crate) fn no_elements(name: &'static str) -> Self {
+        Self::parameter(name, "it is missing or empty")
+    }
+
     /// The fault: who erred, the code, and the message.
     pub(crate) fn fault(&self) -> (FaultCode, ErrorCode, String) {
         let client = |code| (FaultCode::Client, code, String::new());

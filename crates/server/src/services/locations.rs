@@ -22,7 +22,7 @@ pub(super) fn get_file_locations(
 ) -> Result<Reply, Failure> {
     let mut cookie = session::open(app, request.cookie.as_ref(), caller.now, computer)?;
     if request.file_digests.is_empty() {
-        return Err(Failure::parameter("fileDigests", "it is missing or empty"));
+        return Err(Failure::no_elements("fileDigests"));
     }
     cookie.locations = app.settings.load().locations;
     let result = GetFileLocationsResults {

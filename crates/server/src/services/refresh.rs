@@ -17,7 +17,7 @@ pub(super) async fn refresh_cache(
 ) -> Result<Reply, Failure> {
     let cookie = session::open(app, request.cookie.as_ref(), caller.now, computer)?;
     if request.global_ids.is_empty() {
-        return Err(Failure::parameter("globalIDs", "it is missing or empty"));
+        return Err(Failure::no_elements("globalIDs"));
     }
     let groups = contacts::known(app, &cookie.computer).await?.groups;
     let published = sync::published(app)?;
