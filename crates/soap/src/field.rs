@@ -114,8 +114,8 @@ impl<'a> Field<'a> for i32 {
         if item == "int" && reader.may_read_directly() {
             let rest = reader.rest().as_bytes();
             if rest.starts_with(b"<int>") {
-                // Eighteen bytes are an entry of six digits, what revision ids are like.
-                entries.reserve_exact((rest.len() / 18 + 1).min(reader.limits().array));
+                // No entry is shorter than twelve bytes, so this is room for all there can be.
+                entries.reserve_exact((rest.len() / 12 + 1).min(reader.limits().array));
                 let bytes = crate::ints::read_run(rest, reader.limits().array, &mut entries);
                 reader.resume_after(bytes, entries.len())?;
             }

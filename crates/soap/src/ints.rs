@@ -6,44 +6,60 @@
 pub(crate) fn read_run(text: &[u8], limit: usize, out: &mut Vec<i32>) -> usize {
     let mut rest = text;
     while out.len() < limit {
-        let Some((value, length)) = read_short(rest).or_else(|| read_one(rest)) else { break };
+        let Some((value, length)) = read_one(rest) else { break };
         out.push(value);
         rest = rest.get(length..).unwrap_or_default();
+        // Agents send ids in order, so those of as many digits stand together.
+        let left = limit - out.len();
+        let read = match length {
+            13 => read_equal::<13>(rest, left, out),
+            14 => read_equal::<14>(rest, left, out),
+            15 => read_equal::<15>(rest, left, out),
+            16 => read_equal::<16>(rest, left, out),
+            17 => read_equal::<17>(rest, left, out),
+            18 => read_equal::<18>(rest, left, out),
+            _ => 0,
+        };
+        rest = rest.get(read..).unwrap_or_default();
     }
     text.len() - rest.len()
 }
 
 const OPEN: u64 = u64::from_le_bytes(*b"<int>\0\0\0");
 const OPEN_MASK: u64 = (1 << 40) - 1;
-const CLOSE: u64 = u64::from_le_bytes(*b"</int>\0\0");
-const CLOSE_MASK: u64 = (1 << 48) - 1;
+const CLOSE: u64 = u64::from_le_bytes(*b"\0\0</int>");
+const CLOSE_MASK: u64 = !0xFFFF;
 
-/// An entry of one to seven digits, which nearly all are, eight bytes at a time. Answers its value
-/// and length; `None` for anything else, right or wrong.
+/// Reads entries that are `LENGTH` bytes long each (13 to 18: two to seven digits), at most `most`.
+/// Since no entry has to be read to know where the next one begins, the processor works on several at
+/// a time.
 #[inline]
-fn read_short(text: &[u8]) -> Option<(i32, usize)> {
-    let word = |at: usize| text.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes);
-    if word(0)? & OPEN_MASK != OPEN {
+fn read_equal<const LENGTH: usize>(text: &[u8], most: usize, out: &mut Vec<i32>) -> usize {
+    let before = out.len();
+    let entries = text.as_chunks::<LENGTH>().0.iter().take(most);
+    out.extend(entries.map_while(equal_entry));
+    (out.len() - before) * LENGTH
+}
+
+/// The value of an entry of so many bytes; `None` for anything else, right or wrong.
+#[inline]
+fn equal_entry<const LENGTH: usize>(entry: &[u8; LENGTH]) -> Option<i32> {
+    let first = u64::from_le_bytes(*entry.first_chunk()?);
+    let middle = u64::from_le_bytes(*entry.get(5..)?.first_chunk()?);
+    let last = u64::from_le_bytes(*entry.last_chunk()?);
+    // The digits alone, moved to the most significant end with zeros before them. Each byte becomes its
+    // digit's value; the high bit marks bytes that are no digits.
+    let beside = 64 - 8 * (LENGTH - 11);
+    let digits = (middle ^ 0x3030_3030_3030_3030) << beside;
+    let others = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080;
+    if ((first & OPEN_MASK) ^ OPEN) | ((last & CLOSE_MASK) ^ CLOSE) | others != 0 {
         return None;
     }
-    // Each byte becomes its digit's value; the high bit marks bytes that are no digits.
-    let values = word(5)? ^ 0x3030_3030_3030_3030;
-    let others = (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080;
-    let digits = others.trailing_zeros() / 8;
-    if !(1..=7).contains(&digits) {
-        return None;
-    }
-    let length = 5 + usize::try_from(digits).ok()?;
-    if word(length)? & CLOSE_MASK != CLOSE {
-        return None;
-    }
-    // The digits moved to the most significant end, zeros before them: eight digits. Then pairs,
-    // fours and eights are joined.
-    let mut value = values << (64 - 8 * digits);
-    value = (value & 0x000F_000F_000F_000F) * 10 + ((value >> 8) & 0x000F_000F_000F_000F);
-    value = (value & 0x0000_00FF_0000_00FF) * 100 + ((value >> 16) & 0x0000_00FF_0000_00FF);
-    value = (value & 0x0000_0000_0000_FFFF) * 10_000 + ((value >> 32) & 0x0000_0000_0000_FFFF);
-    Some((i32::try_from(value).ok()?, length + 6))
+    // Eight digits; pairs, fours and eights are joined.
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    let even = (pairs & 0x0000_00FF_0000_00FF).wrapping_mul(100 + (1_000_000 << 32));
+    let odd = ((pairs >> 16) & 0x0000_00FF_0000_00FF).wrapping_mul(1 + (10_000 << 32));
+    i32::try_from(even.wrapping_add(odd) >> 32).ok()
 }
 
 /// `<int>`, an optional minus sign, one to ten digits in the range of `xs:int`, `</int>`.
@@ -98,32 +114,56 @@ mod tests {
 
     #[test]
     fn both_ways_of_reading_an_entry_agree() {
-        let numbers =
-            (0..2000).chain((0..200).map(|n| n * 49_999 + 7)).chain([9_999_999, 10_000_000, i32::MAX]);
-        for number in numbers {
-            for entry in [format!("<int>{number}</int>"), format!("<int>0{number}</int>")] {
-                let padded = format!("{entry}<next>");
-                let expected = read_one(padded.as_bytes());
-                assert_eq!(read_short(padded.as_bytes()).or(expected), expected, "{entry}");
-                assert_eq!(expected.map(|(value, _)| value).or(Some(number)), Some(number));
+        fn quick(entry: &str) -> Option<i32> {
+            let bytes = entry.as_bytes();
+            match bytes.len() {
+                13 => equal_entry::<13>(bytes.try_into().unwrap()),
+                14 => equal_entry::<14>(bytes.try_into().unwrap()),
+                15 => equal_entry::<15>(bytes.try_into().unwrap()),
+                16 => equal_entry::<16>(bytes.try_into().unwrap()),
+                17 => equal_entry::<17>(bytes.try_into().unwrap()),
+                18 => equal_entry::<18>(bytes.try_into().unwrap()),
+                other => panic!("entries of {other} bytes are not read this way"),
             }
         }
-        for entry in [
-            "<int>1:</int>",
-            "<int>/1</int>",
-            "<int>1\u{b1}</int>",
-            "<int></int>",
-            "<int>12</inx>",
-            "<iNt>12</int>",
-        ] {
-            assert_eq!(read_short(format!("{entry}<next>").as_bytes()), None, "{entry}");
+        for number in (0..2000).chain((0..200).map(|n| n * 49_999 + 7)).chain([9_999_999]) {
+            for digits in 2..=7 {
+                let entry = format!("<int>{number:0digits$}</int>");
+                let slow = read_one(entry.as_bytes());
+                assert_eq!(slow, Some((number, entry.len())), "{entry}");
+                if entry.len() <= 18 {
+                    assert_eq!(quick(&entry), Some(number), "{entry}");
+                }
+            }
         }
-        assert_eq!(read_short(b"<int>123456</int><next>"), Some((123_456, 17)));
-        assert_eq!(read_short(b"<int>7</int></a>"), Some((7, 12)));
+        for digits in ["12", "123", "1234", "12345", "123456", "1234567"] {
+            let good = format!("<int>{digits}</int>");
+            for at in 0..good.len() {
+                // Every byte but those that make another digit of a digit.
+                for byte in 0..=u8::MAX {
+                    let mut entry = good.clone().into_bytes();
+                    entry[at] = byte;
+                    let Ok(entry) = String::from_utf8(entry) else { continue };
+                    let read = quick(&entry);
+                    let whole = read_one(entry.as_bytes()).filter(|_| !entry.contains('-'));
+                    assert_eq!(read, whole.map(|(value, _)| value), "{entry}");
+                }
+            }
+        }
+        assert_eq!(quick("<int>12\u{b1}</int>"), None);
+    }
+
+    #[test]
+    fn entries_of_different_lengths_may_follow_each_other() {
+        let numbers =
+            [1, 22, 33, 7, 4444, 4445, 4446, 55, 666_666, 7_777_777, 88_888_888, -3, 10, 11, i32::MAX];
+        let text: String = numbers.iter().map(|number| format!("<int>{number}</int>")).collect();
+        assert_eq!(run(&(text + "<int>x</int>"), 99), (numbers.to_vec(), "<int>x</int>"));
     }
 
     #[test]
     fn no_more_than_the_limit_is_read() {
         assert_eq!(run("<int>1</int><int>2</int><int>3</int>", 2), (vec![1, 2], "<int>3</int>"));
+        assert_eq!(run("<int>11</int><int>12</int><int>13</int>", 2), (vec![11, 12], "<int>13</int>"));
     }
 }

@@ -34,6 +34,10 @@ pub(crate) struct XmlReader<'a> {
     limits: Limits,
     /// Names of the open elements; those from `depth` on are closed ones, kept to name what is missing.
     names: Vec<&'a str>,
+    /// For each of them, whether `scopes` knows it: those without attributes declare nothing.
+    scoped: Vec<bool>,
+    /// What `foreign` is for an element without prefix, until the scopes change.
+    unprefixed_foreign: Option<bool>,
     depth: usize,
     elements: usize,
     /// Depth of the operation element: paths begin below it.
@@ -69,6 +73,8 @@ impl<'a> XmlReader<'a> {
             scopes: NamespaceResolver::default(),
             limits: *limits,
             names: Vec::with_capacity(16),
+            scoped: Vec::with_capacity(16),
+            unprefixed_foreign: None,
             depth: 0,
             elements: 0,
             root: 0,
@@ -84,6 +90,7 @@ impl<'a> XmlReader<'a> {
     pub(crate) fn enter_operation(&mut self, namespace: &'static str) {
         self.root = self.depth;
         self.namespace = namespace;
+        self.unprefixed_foreign = None;
     }
 
     /// Opens the next child of the open element, or closes that element and answers `None`.
@@ -302,17 +309,36 @@ impl<'a> XmlReader<'a> {
         if self.depth >= self.limits.depth {
             return Err(DecodeError::TooDeep { limit: self.limits.depth });
         }
-        self.scopes.push(tag).map_err(|e| self.malformed(&e.to_string()))?;
+        let scoped = !tag.attributes_raw().is_empty();
+        if scoped {
+            self.scopes.push(tag).map_err(|e| self.malformed(&e.to_string()))?;
+            self.unprefixed_foreign = None;
+        }
         // The tag as it stands in the body, so that its name outlives the event.
         let behind = usize::try_from(self.inner.buffer_position()).unwrap_or(usize::MAX);
         let start = behind.saturating_sub(tag.len() + if self_closed { 2 } else { 1 });
         let full = self.body.get(start..).and_then(|rest| rest.get(..tag.name().into_inner().len()));
-        let name = full.map(|full| full.split_once(':').map_or(full, |(_, local)| local)).unwrap_or_default();
+        let colon = full.and_then(|full| full.bytes().position(|byte| byte == b':'));
+        let name = match colon {
+            Some(colon) => full.and_then(|full| full.get(colon + 1..)),
+            None => full,
+        };
         self.names.truncate(self.depth);
-        self.names.push(name);
+        self.names.push(name.unwrap_or_default());
+        self.scoped.truncate(self.depth);
+        self.scoped.push(scoped);
         self.depth += 1;
         self.self_closed = self_closed;
+        self.nil = scoped && is_nil(tag);
+        match self.unprefixed_foreign {
+            Some(foreign) if colon.is_none() => self.foreign = foreign,
+            _ => self.place(tag, colon.is_none())?,
+        }
+        Ok(Step::Open)
+    }
 
+    /// Finds out whose the element is that was just opened.
+    fn place(&mut self, tag: &BytesStart<'a>, unprefixed: bool) -> Result<(), DecodeError> {
         let (namespace, _) = self.scopes.resolve_element(tag.name());
         match namespace {
             ResolveResult::Bound(namespace) => {
@@ -330,15 +356,21 @@ impl<'a> XmlReader<'a> {
                 return Err(self.malformed(&format!("the prefix `{prefix}` is not declared")));
             }
         }
-        self.nil = !tag.attributes_raw().is_empty() && is_nil(tag);
-        Ok(Step::Open)
+        // Before the operation is entered its namespace is asked for with each element.
+        if unprefixed && self.root > 0 {
+            self.unprefixed_foreign = Some(self.foreign);
+        }
+        Ok(())
     }
 
     fn pop(&mut self) {
         self.self_closed = false;
         self.nil = false;
-        self.scopes.pop();
         self.depth = self.depth.saturating_sub(1);
+        if self.scoped.get(self.depth).copied().unwrap_or_default() {
+            self.scopes.pop();
+            self.unprefixed_foreign = None;
+        }
     }
 
     fn count(&mut self, elements: usize) -> Result<(), DecodeError> {
@@ -379,9 +411,15 @@ impl<'a> XmlReader<'a> {
 /// included, so that such a character reaches no name and no value.
 fn first_forbidden(body: &str) -> Option<usize> {
     let forbidden = |byte: u8| byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r');
-    // One pass without branches, which the compiler makes wide; the second look is for hostile bodies.
-    let any = body.bytes().fold(false, |found, byte| found | forbidden(byte));
-    if any { body.bytes().position(forbidden) } else { None }
+    // Most stretches have no control character at all, which their smallest byte tells; the compiler
+    // makes a wide pass of that.
+    const STRETCH: usize = 1024;
+    body.as_bytes().chunks(STRETCH).zip(0_usize..).find_map(|(stretch, before)| {
+        let least = stretch.iter().fold(u8::MAX, |least, byte| least.min(*byte));
+        let suspect = least < 0x20 && stretch.iter().fold(false, |found, byte| found | forbidden(*byte));
+        let at = if suspect { stretch.iter().position(|byte| forbidden(*byte)) } else { None };
+        at.map(|at| before * STRETCH + at)
+    })
 }
 
 /// `xsi:nil` under whatever prefix. Without the check for repeated names, whose time grows with the
