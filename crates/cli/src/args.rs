@@ -243,9 +243,9 @@ pub(crate) enum Config {
 /// `bench`
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// Which measurement: all, or one of those `--list` names
+    /// Which measurements: all, or some of those `--list` names
     #[arg(default_value = "all")]
-    pub(crate) which: String,
+    pub(crate) which: Vec<String>,
     /// List the measurements
     #[arg(long)]
     pub(crate) list: bool,

@@ -33,9 +33,11 @@ pub(crate) async fn run(args: &Bench, json: bool) -> anyhow::Result<()> {
         }
         return Ok(());
     }
-    let wants = |name: &str| args.which == "all" || args.which == name;
-    if !NAMES.iter().any(|(name, _)| wants(name)) {
-        bail!("there is no measurement `{}`; `sluicegate bench --list` names them", args.which);
+    let wants = |name: &str| args.which.iter().any(|which| which == "all" || which == name);
+    if let Some(unknown) =
+        args.which.iter().find(|which| *which != "all" && !NAMES.iter().any(|(name, _)| name == which))
+    {
+        bail!("there is no measurement `{unknown}`; `sluicegate bench --list` names them");
     }
     let bench = Setup { folder: args.folder.clone(), seconds: args.seconds.max(1), agents: args.agents };
     std::fs::create_dir_all(&bench.folder)?;
