@@ -76,7 +76,13 @@ fn pure_rooms_cannot_reach_outside() {
             assert!(!names.contains(*io), "`{room}` is pure and must not depend on `{io}`");
         }
         for source in sources(&crates_folder().join(room).join("src")) {
+            // Tests may read recordings and measure; what ships may not.
+            let name = source.file_name().unwrap().to_string_lossy().into_owned();
+            if name == "tests.rs" || name.ends_with("_tests.rs") {
+                continue;
+            }
             let text = std::fs::read_to_string(&source).unwrap();
+            let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
             for outside in
                 ["std::fs", "std::net", "std::process", "std::env", "SystemTime::now", "Instant::now"]
             {
