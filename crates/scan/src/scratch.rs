@@ -96,24 +96,28 @@ impl Scratch {
     }
 
     /// Notes what the client holds, and how much of that is needed as `allowed` and the open gates say.
+    /// `find` answers [`NOWHERE`](crate::snapshot::NOWHERE) for ids that stand for no revision.
     #[inline]
     pub(crate) fn hold_all(
         &mut self,
         ids: &[i32],
-        find: impl Fn(i32) -> Option<Place>,
+        find: impl Fn(i32) -> Place,
         allowed: impl Fn(u32) -> bool,
     ) {
         // In variables of their own, so that they stay in registers.
         let (marks, opened, generation) = (&mut *self.revisions, &*self.opened, self.generation);
         let (mut held, mut kept, mut strangers) = (0, 0, false);
         for id in ids {
-            let Some(place) = find(*id) else {
+            let place = find(*id);
+            let Some(slot) = marks.get_mut(place.index as usize) else {
                 strangers = true;
                 continue;
             };
-            let first = mark(marks, place.index, generation, HELD);
-            held += usize::from(first);
+            let known = generation.max(*slot);
+            *slot = known | HELD;
+            let first = known & HELD == 0;
             let needed = at(opened, place.gate) == generation && allowed(place.index);
+            held += usize::from(first);
             kept += usize::from(first & needed);
         }
         self.held += held;
@@ -182,9 +186,10 @@ impl Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snapshot::NOWHERE;
 
-    fn place(id: i32) -> Option<Place> {
-        u32::try_from(id).ok().map(|id| Place { index: id, gate: id / 2 })
+    fn place(id: i32) -> Place {
+        u32::try_from(id).map_or(NOWHERE, |id| Place { index: id, gate: id / 2 })
     }
 
     #[test]

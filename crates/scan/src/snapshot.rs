@@ -66,8 +66,8 @@ pub(crate) enum IdIndex {
     Map(FxHashMap<u32, Place>),
 }
 
-/// What the table has for ids that stand for nothing.
-const NOWHERE: Place = Place { index: u32::MAX, gate: NO_GATE };
+/// Where ids lead that stand for nothing.
+pub(crate) const NOWHERE: Place = Place { index: u32::MAX, gate: NO_GATE };
 
 impl IdIndex {
     pub(crate) fn new(entries: &[Entry]) -> Self {
@@ -96,21 +96,22 @@ impl IdIndex {
 
     #[inline]
     pub(crate) fn place(&self, id: i32) -> Option<Place> {
-        match self {
+        let place = match self {
             Self::Table(table) => Self::in_table(table, id),
             Self::Map(map) => Self::in_map(map, id),
-        }
+        };
+        (place != NOWHERE).then_some(place)
     }
 
-    /// As [`Self::place`], for many ids in a row: negative ones are beyond the table's end.
+    /// For many ids in a row: [`NOWHERE`] for those of no revision. Negative ones are beyond the table.
     #[inline]
-    pub(crate) fn in_table(table: &[Place], id: i32) -> Option<Place> {
-        table.get(id.cast_unsigned() as usize).copied().filter(|place| place.index != NOWHERE.index)
+    pub(crate) fn in_table(table: &[Place], id: i32) -> Place {
+        table.get(id.cast_unsigned() as usize).copied().unwrap_or(NOWHERE)
     }
 
     #[inline]
-    pub(crate) fn in_map(map: &FxHashMap<u32, Place>, id: i32) -> Option<Place> {
-        map.get(&id.cast_unsigned()).copied()
+    pub(crate) fn in_map(map: &FxHashMap<u32, Place>, id: i32) -> Place {
+        map.get(&id.cast_unsigned()).copied().unwrap_or(NOWHERE)
     }
 
     fn heap_bytes(&self) -> usize {

@@ -9,7 +9,7 @@ use crate::outcome::{ChangedUpdate, NewUpdate, SyncAnswer};
 use crate::overlay::Overlay;
 use crate::query::{PageBudget, ProtocolVersion, SyncQuery};
 use crate::scratch::Scratch;
-use crate::snapshot::{IdIndex, Place, Snapshot};
+use crate::snapshot::{IdIndex, NOWHERE, Place, Snapshot};
 use sluicegate_terms::Anchor;
 use std::sync::Arc;
 
@@ -85,7 +85,7 @@ impl Pass<'_> {
             }
             (IdIndex::Map(map), None) => scratch.hold_all(ids, |id| IdIndex::in_map(map, id), |_| true),
             (by_id, Some(filter)) => {
-                scratch.hold_all(ids, |id| by_id.place(id), |index| filter.allows(index));
+                scratch.hold_all(ids, |id| by_id.place(id).unwrap_or(NOWHERE), |index| filter.allows(index));
             }
         }
     }
