@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const ROUNDS: usize = 5;
+/// Enough that neither server waits for the load generator: what is compared is the rate each can reach.
+const CONNECTIONS: usize = 64;
 
 /// A client that has everything and to whom nothing is new.
 pub(crate) async fn steady(bench: &Setup, size: usize, report: &mut Report) -> anyhow::Result<()> {
@@ -28,7 +30,7 @@ pub(crate) async fn steady(bench: &Setup, size: usize, report: &mut Report) -> a
     );
     let ids = first.held.installed_non_leaf.len() + first.held.other.len();
     let pair = Pair::new(bench, ours, std::slice::from_ref(&exchange)).await?;
-    let rounds = pair.rounds(bench, 8).await?;
+    let rounds = pair.rounds(bench, CONNECTIONS).await?;
     let title = format!("steady SyncUpdates, {size} revisions, {ids} cached ids");
     let rate = median(rounds.iter().map(|r| r.ours.rate() / r.bare.rate()));
     report.note(
@@ -67,7 +69,7 @@ pub(crate) async fn first(bench: &Setup, size: usize, report: &mut Report) -> an
     );
     report.check(format!("{title}: round trips"), scan.calls.len() as f64, "", Bound::AtMost(29.0));
     let pair = Pair::new(bench, ours, &scan.calls).await?;
-    let rounds = pair.rounds(bench, 4).await?;
+    let rounds = pair.rounds(bench, CONNECTIONS).await?;
     let cpu = median(rounds.iter().map(|r| r.ours_cpu_per_answer() / r.bare_cpu_per_answer()));
     let calls = scan.calls.len() as f64;
     report.note(

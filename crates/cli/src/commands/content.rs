@@ -60,9 +60,12 @@ async fn add(client: &AdminClient, path: &Path, json: bool) -> anyhow::Result<Va
             let mut piece = Vec::with_capacity(256 * 1024);
             let read = (&mut file).take(256 * 1024).read_to_end(&mut piece).await;
             progress.inc(piece.len() as u64);
-            let end = !matches!(read, Ok(n) if n > 0);
-            let item = read.map(|_| Bytes::from(piece));
-            if (end && item.is_ok()) || pieces.send(item).await.is_err() || end {
+            if matches!(read, Ok(0)) {
+                break;
+            }
+            // A file that cannot be read on must reach the server as a broken upload.
+            let failed = read.is_err();
+            if pieces.send(read.map(|_| Bytes::from(piece))).await.is_err() || failed {
                 break;
             }
         }
