@@ -12,11 +12,6 @@ mod output;
 use clap::Parser as _;
 use std::process::ExitCode;
 
-// Many short-lived buffers of very different sizes from several threads: the system's allocator takes
-// longer over them and keeps more of them after a storm.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = args::Cli::parse();
     // Ten thousand clients are ten thousand open files; the usual soft limit of 1024 is for desktops.
