@@ -95,7 +95,7 @@ pub(super) async fn json(app: &App, request: Request<Incoming>) -> Result<Input,
         code: "busy",
         message: busy.to_string(),
     })?;
-    let body = request::read(request.into_body(), limit, app.limits.body_time).await?;
+    let body = request::read(request.into_body(), None, limit, app.limits.body_time).await?;
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Input::default());
     }

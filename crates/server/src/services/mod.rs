@@ -206,7 +206,7 @@ async fn receive(
         .admit(wanted, Stage::Continues, || app.jitter())
         .await
         .map_err(|busy| Unreceived::Failure(busy.into()))?;
-    let raw = request::read(body, limit, app.limits.body_time).await?;
+    let raw = request::read(body, announced, limit, app.limits.body_time).await?;
     Ok((request::decode(raw, coding, expanded)?, room))
 }
 

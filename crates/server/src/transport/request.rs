@@ -66,41 +66,45 @@ pub fn announced(headers: &HeaderMap, limit: usize) -> Result<Option<usize>, Bod
     }
 }
 
-/// Reads a body of at most `limit` bytes within `time`.
+/// Reads a body of at most `limit` bytes within `time`. `announced` is its length, if the client said it.
 ///
 /// # Errors
 /// [`BodyError`].
-pub async fn read(body: Incoming, limit: usize, time: Duration) -> Result<Bytes, BodyError> {
-    match tokio::time::timeout(time, collect(body, limit)).await {
+pub async fn read(
+    body: Incoming,
+    announced: Option<usize>,
+    limit: usize,
+    time: Duration,
+) -> Result<Bytes, BodyError> {
+    match tokio::time::timeout(time, collect(body, announced, limit)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(BodyError::TooSlow { seconds: time.as_secs() }),
     }
 }
 
-async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, BodyError> {
+async fn collect(mut body: Incoming, announced: Option<usize>, limit: usize) -> Result<Bytes, BodyError> {
+    // A request that arrives in one piece is used as it is.
     let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
+    let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|error| BodyError::Broken(error.to_string()))?.into_data() else {
             continue;
         };
-        if first.len() + rest.len() + data.len() > limit {
+        if first.len() + whole.len() + data.len() > limit {
             return Err(BodyError::TooLarge { limit });
         }
-        // Most requests arrive in one piece, which is then used as it is.
-        if first.is_empty() {
+        if first.is_empty() && whole.is_empty() {
             first = data;
-        } else {
-            rest.extend_from_slice(&data);
+            continue;
         }
+        if whole.is_empty() {
+            // Room for all of it at once, so that every byte is copied once.
+            whole.reserve(announced.unwrap_or_default().min(limit).max(first.len() + data.len()));
+            whole.extend_from_slice(&std::mem::take(&mut first));
+        }
+        whole.extend_from_slice(&data);
     }
-    if rest.is_empty() {
-        return Ok(first);
-    }
-    let mut whole = BytesMut::with_capacity(first.len() + rest.len());
-    whole.extend_from_slice(&first);
-    whole.extend_from_slice(&rest);
-    Ok(whole.freeze())
+    Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
 /// Undoes a request's coding, to at most `limit` bytes.
