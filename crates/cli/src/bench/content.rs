@@ -2,7 +2,7 @@
 //! nginx, rounds alternating.
 
 use super::Setup;
-use super::load::{self, RawRequest, get};
+use super::load::{self, Connection, RawRequest, get};
 use super::process::Server;
 use super::report::{Bound, Report};
 use crate::admin_client::AdminClient;
@@ -118,13 +118,23 @@ fn document(file: &[u8]) -> anyhow::Result<(String, Sha1Digest)> {
     Ok((document.to_xml(), sha1))
 }
 
-/// nginx over the same bytes, with sendfile and as many workers as cores.
+/// nginx over the same bytes. It cannot report a port it chose, so one is chosen for it; when somebody else
+/// takes that port first, another is tried.
 async fn nginx(folder: &Path, file: &[u8]) -> anyhow::Result<Server> {
     let root = folder.join("nginx");
     std::fs::create_dir_all(&root)?;
     std::fs::write(root.join(NAME), file)?;
-    // nginx cannot report a port it chose, so one is chosen for it.
-    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    for _ in 0..5 {
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        if let Some(server) = nginx_on(&root, port).await? {
+            return Ok(server);
+        }
+    }
+    anyhow::bail!("nginx did not come up; its reasons are in {}", root.join("error.log").display())
+}
+
+/// nginx on a port, with sendfile and as many workers as cores; `None` when it is not nginx that answers there.
+async fn nginx_on(root: &Path, port: u16) -> anyhow::Result<Option<Server>> {
     let root_text = root.display();
     let config = format!(
         "daemon off; master_process on; worker_processes auto; pid {root_text}/pid; error_log {root_text}/error.log;\n\
@@ -134,17 +144,20 @@ async fn nginx(folder: &Path, file: &[u8]) -> anyhow::Result<Server> {
     );
     std::fs::write(root.join("nginx.conf"), config)?;
     let listen = root.join("listen");
-    std::fs::write(&listen, format!("http://127.0.0.1:{port}"))?;
     let mut command = Command::new("nginx");
-    command.arg("-p").arg(&root).arg("-c").arg(root.join("nginx.conf"));
+    command.arg("-p").arg(root).arg("-c").arg(root.join("nginx.conf"));
+    // `start` waits for the file that says where the server listens; nginx writes none.
+    std::fs::write(&listen, format!("http://127.0.0.1:{port}"))?;
     let server = Server::start(command, &listen)
         .await
         .context("nginx is the baseline: apt-get install nginx-light")?;
-    for _ in 0..200 {
-        if tokio::net::TcpStream::connect(server.addr).await.is_ok() {
-            return Ok(server);
-        }
+    let first_byte = get(&format!("/{NAME}"), &[("Range", "bytes=0-0")]);
+    for _ in 0..100 {
         tokio::time::sleep(Duration::from_millis(20)).await;
+        if let Ok(mut connection) = Connection::open(server.addr).await {
+            let answer = connection.exchange(&first_byte, None).await;
+            return Ok(matches!(answer, Ok((206, 1))).then_some(server));
+        }
     }
-    anyhow::bail!("nginx did not come up")
+    Ok(None)
 }
