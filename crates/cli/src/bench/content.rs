@@ -12,6 +12,7 @@ use bytes::Bytes;
 use sluicegate_agent::Random;
 use sluicegate_catalog::{FileEntry, compose::Document};
 use sluicegate_terms::{Guid, RevisionNumber, Sha1Digest, UpdateId, UpdateIdentity};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -136,8 +137,10 @@ async fn nginx(folder: &Path, file: &[u8]) -> anyhow::Result<Server> {
 /// nginx on a port, with sendfile and as many workers as cores; `None` when it is not nginx that answers there.
 async fn nginx_on(root: &Path, port: u16) -> anyhow::Result<Option<Server>> {
     let root_text = root.display();
+    // Started by root, its workers would be somebody who may not read a private folder.
+    let user = if std::fs::metadata(root)?.uid() == 0 { "user root; " } else { "" };
     let config = format!(
-        "daemon off; master_process on; worker_processes auto; pid {root_text}/pid; error_log {root_text}/error.log;\n\
+        "{user}daemon off; master_process on; worker_processes auto; pid {root_text}/pid; error_log {root_text}/error.log;\n\
          events {{ worker_connections 1024; }}\n\
          http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000;\n\
          server {{ listen 127.0.0.1:{port}; root {root_text}; }} }}\n"
