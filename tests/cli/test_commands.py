@@ -172,6 +172,12 @@ def test_what_is_wrong_is_said_by_name(server, imported, words, sentence):
     assert sentence.lower() in run(server, *words, code=1).lower()
 
 
+def test_a_reader_who_has_seen_enough_is_no_error(server, imported):
+    command = f"set -o pipefail; {binary()} updates list --json --data {server.data} | head -c 1"
+    ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
 def test_without_a_server_the_next_step_is_named(server, tmp_path):
     said = run(server, "status", target=["--data", str(tmp_path)], code=1)
     assert "sluicegate serve" in said

@@ -3,13 +3,27 @@
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
 
+/// `println!` for answers: a reader who has seen enough (`| head`) ends the command instead of failing it.
+macro_rules! say {
+    ($($words:tt)*) => { $crate::output::write_line(format_args!($($words)*)) };
+}
+pub(crate) use say;
+
+/// Writes one line to standard output; without a reader there is nothing left to do.
+pub(crate) fn write_line(line: std::fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    if writeln!(std::io::stdout(), "{line}").is_err() {
+        std::process::exit(0);
+    }
+}
+
 /// A column: its heading and the JSON pointer of its value within a row.
 pub(crate) type Column = (&'static str, &'static str);
 
 /// Prints `value` as JSON, or runs `table` on it.
 pub(crate) fn show(json: bool, value: &Value, table: impl FnOnce(&Value)) {
     if json {
-        println!("{value:#}");
+        say!("{value:#}");
     } else {
         table(value);
     }
@@ -19,7 +33,7 @@ pub(crate) fn show(json: bool, value: &Value, table: impl FnOnce(&Value)) {
 pub(crate) fn rows(list: &Value, columns: &[Column], empty: &str) {
     let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
     if list.is_empty() {
-        println!("{empty}");
+        say!("{empty}");
         return;
     }
     let mut table = new_table();
@@ -29,7 +43,7 @@ pub(crate) fn rows(list: &Value, columns: &[Column], empty: &str) {
     }
     // Columns are padded; trailing space helps nobody.
     for line in table.lines() {
-        println!("{}", line.trim_end());
+        say!("{}", line.trim_end());
     }
 }
 
@@ -39,7 +53,7 @@ pub(crate) fn fields(object: &Value, columns: &[Column]) {
     for (heading, pointer) in columns {
         let value = text(object.pointer(pointer));
         if !value.is_empty() {
-            println!("{heading:<width$}  {value}");
+            say!("{heading:<width$}  {value}");
         }
     }
 }

@@ -12,6 +12,7 @@ mod scans;
 mod storm;
 
 use crate::args::Bench;
+use crate::output::say;
 use anyhow::bail;
 use report::Report;
 use std::path::PathBuf;
@@ -29,7 +30,7 @@ const NAMES: &[(&str, &str)] = &[
 pub(crate) async fn run(args: &Bench, json: bool) -> anyhow::Result<()> {
     if args.list {
         for (name, what) in NAMES {
-            println!("{name:<10} {what}");
+            say!("{name:<10} {what}");
         }
         return Ok(());
     }

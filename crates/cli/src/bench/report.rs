@@ -1,5 +1,6 @@
 //! Bench: the figures of a run, and the bound each is held against.
 
+use crate::output::say;
 use serde_json::{Value, json};
 
 /// A measured figure.
@@ -65,13 +66,13 @@ impl Report {
                 .iter()
                 .map(|l| json!({"measurement": l.measurement, "value": l.value, "figure": l.figure, "bound": l.bound, "holds": l.holds}))
                 .collect();
-            println!("{:#}", Value::Array(lines));
+            say!("{:#}", Value::Array(lines));
             return;
         }
-        println!("| measurement | figure | asked for | holds |\n|---|---|---|---|");
+        say!("| measurement | figure | asked for | holds |\n|---|---|---|---|");
         for line in &self.0 {
             let holds = line.holds.map_or("", |holds| if holds { "yes" } else { "no" });
-            println!(
+            say!(
                 "| {} | {} | {} | {holds} |",
                 line.measurement,
                 line.figure,

@@ -4,6 +4,7 @@
 use crate::admin_client::{AdminClient, Chunks};
 use crate::args::Catalog;
 use crate::output;
+use crate::output::say;
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
@@ -51,7 +52,7 @@ async fn import(client: &AdminClient, paths: &[PathBuf], json: bool) -> anyhow::
         );
         let held = &report["quarantined"];
         if held.as_array().is_some_and(|list| !list.is_empty()) {
-            println!("\nHeld back; everything else is in the catalog:");
+            say!("\nHeld back; everything else is in the catalog:");
             quarantine_table(held);
         }
     });

@@ -4,6 +4,7 @@ use super::catalog::entries;
 use crate::admin_client::{AdminClient, percent_encode};
 use crate::args::Computers;
 use crate::output;
+use crate::output::say;
 use serde_json::json;
 
 pub(crate) async fn run(client: &AdminClient, args: Computers, json: bool) -> anyhow::Result<()> {
@@ -49,7 +50,7 @@ pub(crate) async fn run(client: &AdminClient, args: Computers, json: bool) -> an
                         ("Last report", "/last_status"),
                     ],
                 );
-                println!("\nUpdates");
+                say!("\nUpdates");
                 output::rows(
                     &value["updates"],
                     &[
@@ -66,7 +67,7 @@ pub(crate) async fn run(client: &AdminClient, args: Computers, json: bool) -> an
         Computers::Move { id, group } => {
             let path = format!("computers/{}/move", percent_encode(&id));
             let done = client.post(&path, &json!({"group": group})).await?;
-            output::show(json, &done, |_| println!("Moved `{id}` to `{group}`."));
+            output::show(json, &done, |_| say!("Moved `{id}` to `{group}`."));
         }
     }
     Ok(())

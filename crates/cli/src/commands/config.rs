@@ -3,6 +3,7 @@
 use crate::admin_client::AdminClient;
 use crate::args::Config;
 use crate::output;
+use crate::output::say;
 use serde_json::{Value, json};
 
 pub(crate) async fn run(client: &AdminClient, args: Config, json: bool) -> anyhow::Result<()> {
@@ -18,7 +19,7 @@ pub(crate) async fn run(client: &AdminClient, args: Config, json: bool) -> anyho
         let Some(settings) = value.as_object() else { return };
         let width = settings.keys().map(String::len).max().unwrap_or(0);
         for (name, value) in settings {
-            println!("{name:<width$}  {}", output::text(Some(value)));
+            say!("{name:<width$}  {}", output::text(Some(value)));
         }
     });
     Ok(())

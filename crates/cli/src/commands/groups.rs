@@ -4,13 +4,14 @@ use super::catalog::entries;
 use crate::admin_client::AdminClient;
 use crate::args::Groups;
 use crate::output;
+use crate::output::say;
 use serde_json::json;
 
 pub(crate) async fn run(client: &AdminClient, args: Groups, json: bool) -> anyhow::Result<()> {
     match args {
         Groups::Create { name, parent } => {
             let made = client.post("groups", &json!({"name": name, "parent": parent})).await?;
-            output::show(json, &made, |_| println!("Created the group `{name}` under `{parent}`."));
+            output::show(json, &made, |_| say!("Created the group `{name}` under `{parent}`."));
         }
         Groups::List => {
             let list = client.get("groups", &[]).await?;

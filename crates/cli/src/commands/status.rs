@@ -2,6 +2,7 @@
 
 use crate::admin_client::AdminClient;
 use crate::output;
+use crate::output::say;
 use serde_json::Value;
 
 pub(crate) async fn run(client: &AdminClient, json: bool) -> anyhow::Result<()> {
@@ -13,7 +14,7 @@ pub(crate) async fn run(client: &AdminClient, json: bool) -> anyhow::Result<()> 
 /// Every value on its own line, groups indented: new figures of the server show without a change here.
 fn print_tree(value: &Value, indent: usize) {
     let Some(map) = value.as_object() else {
-        println!("{:indent$}{}", "", output::text(Some(value)));
+        say!("{:indent$}{}", "", output::text(Some(value)));
         return;
     };
     let width = map.iter().filter(|(_, v)| !v.is_object()).map(|(k, _)| k.len()).max().unwrap_or(0);
@@ -21,13 +22,13 @@ fn print_tree(value: &Value, indent: usize) {
         let label = key.replace('_', " ");
         match value {
             Value::Object(_) => {
-                println!("{:indent$}{label}", "");
+                say!("{:indent$}{label}", "");
                 print_tree(value, indent + 2);
             }
             Value::Number(n) if key.ends_with("bytes") => {
-                println!("{:indent$}{label:<width$}  {}", "", output::size(n.as_u64().unwrap_or(0)));
+                say!("{:indent$}{label:<width$}  {}", "", output::size(n.as_u64().unwrap_or(0)));
             }
-            _ => println!("{:indent$}{label:<width$}  {}", "", output::text(Some(value))),
+            _ => say!("{:indent$}{label:<width$}  {}", "", output::text(Some(value))),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::catalog::entries;
 use crate::admin_client::AdminClient;
 use crate::args::Updates;
 use crate::output;
+use crate::output::say;
 
 pub(crate) async fn run(client: &AdminClient, args: Updates, json: bool) -> anyhow::Result<()> {
     match args {
@@ -55,7 +56,7 @@ pub(crate) async fn run(client: &AdminClient, args: Updates, json: bool) -> anyh
                         ("Description", "/description"),
                     ],
                 );
-                println!("\nApprovals");
+                say!("\nApprovals");
                 output::rows(
                     &value["approvals"],
                     &[
@@ -67,13 +68,13 @@ pub(crate) async fn run(client: &AdminClient, args: Updates, json: bool) -> anyh
                     ],
                     "None.",
                 );
-                println!("\nFiles");
+                say!("\nFiles");
                 output::rows(
                     &value["files"],
                     &[("Name", "/name"), ("Size", "/size"), ("SHA-1", "/sha1"), ("Held", "/held")],
                     "None.",
                 );
-                println!("\nStatus");
+                say!("\nStatus");
                 output::fields(value, &[("Computers", "/status")]);
             });
         }
