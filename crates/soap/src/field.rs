@@ -344,7 +344,7 @@ pub(crate) fn read_answer<'a, T: Field<'a>>(
 
 /// Makes the `Request` of a service: one variant per operation, read by the element in Body.
 macro_rules! requests {
-    ($(#[$meta:meta])* [$($lt:lifetime)?] $( $(#[$vmeta:meta])* $variant:ident($type:ty) = $const:path ),* $(,)?) => {
+    ($(#[$meta:meta])* [$($lt:lifetime)? $(; quick $quick:path)?] $( $(#[$vmeta:meta])* $variant:ident($type:ty) = $const:path ),* $(,)?) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum Request $(<$lt>)? { $( $(#[$vmeta])* $variant($type), )* }
@@ -359,6 +359,18 @@ macro_rules! requests {
             /// # Errors
             /// [`DecodeError`](crate::DecodeError), which knows whether a fault or HTTP 400 answers it.
             pub fn decode(
+                body: & $($lt)? [u8],
+                soap_action: Option<&str>,
+                limits: &$crate::envelope::Limits,
+            ) -> Result<($crate::envelope::SoapVersion, Self), $crate::error::DecodeError> {
+                $( if let Some(read) = $quick(body, soap_action, limits) {
+                    return Ok(read);
+                } )?
+                Self::decode_generally(body, soap_action, limits)
+            }
+
+            /// [`Self::decode`] without fast paths.
+            pub(crate) fn decode_generally(
                 body: & $($lt)? [u8],
                 soap_action: Option<&str>,
                 limits: &$crate::envelope::Limits,

@@ -35,7 +35,7 @@ use crate::field::requests;
 
 requests! {
     /// A request to the Client service. Long texts are borrowed from the message.
-    ['a]
+    ['a; quick sync_updates::native::read]
     /// MS-WUSP 2.2.2.2.1.
     GetConfig(GetConfigRequest) = config::GET_CONFIG,
     /// MS-WUSP 2.2.2.2.2.

@@ -3,6 +3,7 @@
 
 mod answer;
 mod deployment;
+pub(super) mod native;
 mod request;
 
 pub use answer::{AnswerWriter, ChangesWriter, CoreBytes, Encoding};
