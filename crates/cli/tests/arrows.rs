@@ -14,6 +14,7 @@ const DRAWN: &[(&str, &[&str])] = &[
     ("store", &["terms", "catalog", "policy"]),
     ("server", &["terms", "soap", "catalog", "policy", "scan", "store"]),
     ("agent", &["terms", "soap", "catalog"]),
+    ("upstream", &["terms", "soap", "catalog", "policy", "store"]),
     ("synth", &["terms", "catalog"]),
     ("cli", &["terms", "soap", "catalog", "policy", "scan", "store", "server", "agent", "synth"]),
 ];

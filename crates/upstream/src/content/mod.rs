@@ -1,0 +1,1 @@
+//! Content: the files of updates, fetched from an upstream and verified.

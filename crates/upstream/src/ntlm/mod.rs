@@ -1,0 +1,1 @@
+//! NTLM: the messages of MS-NLMP that a proxy asks for.

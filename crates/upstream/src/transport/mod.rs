@@ -1,0 +1,1 @@
+//! Transport: requests to an upstream server over HTTP and TLS, directly or through a proxy.
