@@ -11,6 +11,7 @@ mod approvals;
 mod effective;
 mod events;
 mod groups;
+pub mod hierarchy;
 mod status;
 
 pub use approvals::{Approval, ApprovalAction, ApprovalError, Change, Decisions, Subject, Withdrawal};

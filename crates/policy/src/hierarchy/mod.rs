@@ -1,0 +1,14 @@
+//! Policy: a server's place in a tree of servers. What it takes over from its upstream and what it
+//! decides itself, when it synchronizes, what it wants, and when it fetches files. No I/O, no clock.
+
+mod adopt;
+mod content;
+mod filter;
+mod mode;
+mod schedule;
+
+pub use adopt::{Adopted, UpstreamDecisions, UpstreamDeployment, adopt};
+pub use content::{ContentError, ContentPolicy, ContentWhen};
+pub use filter::{Choice, FilterError, FilterPart, MOST_CHOSEN, SyncFilter};
+pub use mode::{Mode, ModeError};
+pub use schedule::{Schedule, ScheduleError};
