@@ -65,6 +65,8 @@ pub const fn path_of(service: Service) -> &'static str {
         Service::SimpleAuth => "/SimpleAuthWebService/SimpleAuth.asmx",
         Service::Client => "/ClientWebService/Client.asmx",
         Service::Reporting => "/ReportingWebService/ReportingWebService.asmx",
+        Service::DssAuth => "/DssAuthWebService/DssAuthWebService.asmx",
+        Service::ServerSync => "/ServerSyncWebService/ServerSyncWebService.asmx",
     }
 }
 

@@ -29,7 +29,7 @@ impl FaultCode {
     }
 }
 
-/// What went wrong, as MS-WUSP 2.2.2.4 names it; agents react to this word alone.
+/// What went wrong, as MS-WUSP 2.2.2.4 and MS-WSUSSS 2.2.9.3 name it; callers react to this word alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
     /// The server cannot decrypt the cookie.
@@ -54,11 +54,15 @@ pub enum ErrorCode {
     ServerBusy,
     /// Files moved since the last synchronization.
     FileLocationChanged,
+    /// The downstream server speaks a protocol version this server does not (MS-WSUSSS 2.2.9.3).
+    IncompatibleProtocolVersion,
+    /// Files were asked for that no update of this server has (MS-WSUSSS 2.2.9.3); the message lists them.
+    FileDigestsMissing,
 }
 
 impl ErrorCode {
-    /// Every code, in the order of the specification.
-    pub const ALL: [Self; 11] = [
+    /// Every code: those of agents in the order of the specification, then those of servers alone.
+    pub const ALL: [Self; 13] = [
         Self::InvalidCookie,
         Self::ConfigChanged,
         Self::RegistrationRequired,
@@ -70,6 +74,8 @@ impl ErrorCode {
         Self::RegistrationNotRequired,
         Self::ServerBusy,
         Self::FileLocationChanged,
+        Self::IncompatibleProtocolVersion,
+        Self::FileDigestsMissing,
     ];
 
     /// The spelling on the wire.
@@ -87,6 +93,8 @@ impl ErrorCode {
             Self::RegistrationNotRequired => "RegistrationNotRequired",
             Self::ServerBusy => "ServerBusy",
             Self::FileLocationChanged => "FileLocationChanged",
+            Self::IncompatibleProtocolVersion => "IncompatibleProtocolVersion",
+            Self::FileDigestsMissing => "FileDigestsMissing",
         }
     }
 

@@ -9,7 +9,8 @@ use crate::writer::XmlWriter;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sluicegate_terms::{
-    DeploymentAction, DeploymentId, Guid, RevisionId, RevisionNumber, Sha1Digest, Timestamp, UpdateId,
+    DeploymentAction, DeploymentId, GroupId, Guid, RevisionId, RevisionNumber, Sha1Digest, Timestamp,
+    UpdateId,
 };
 
 /// A value that one element holds.
@@ -56,10 +57,53 @@ fn read_entries<'a, T: Field<'a>>(
     Ok(())
 }
 
-/// Writes an array, or nothing when it is empty.
+/// An array: one element with an element for each entry.
+pub(crate) trait ArrayField<'a>: Sized {
+    /// What an element that is not there means.
+    fn absent_array() -> Self;
+    /// Reads the open element through its end tag.
+    fn read_entries(reader: &mut XmlReader<'a>, item: &str) -> Result<Self, DecodeError>;
+    /// Writes the element, or nothing.
+    fn write_entries(&self, out: &mut XmlWriter, element: &str, item: &str);
+}
+
+/// An array that is empty when it is not there. The Client service leaves an empty one out, the other
+/// services write its element (observed-behaviour 1.3).
+impl<'a, T: Field<'a>> ArrayField<'a> for Vec<T> {
+    fn absent_array() -> Self {
+        Self::new()
+    }
+    fn read_entries(reader: &mut XmlReader<'a>, item: &str) -> Result<Self, DecodeError> {
+        T::read_array(reader, item)
+    }
+    fn write_entries(&self, out: &mut XmlWriter, element: &str, item: &str) {
+        write_array(self, out, element, item);
+    }
+}
+
+/// Writes an array as `Vec` does.
 pub(crate) fn write_array<'a, T: Field<'a>>(entries: &[T], out: &mut XmlWriter, element: &str, item: &str) {
-    if !entries.is_empty() {
+    if !entries.is_empty() || out.writes_empty_arrays() {
         out.element(element, |out| entries.iter().for_each(|entry| entry.write(out, item)));
+    }
+}
+
+/// An array that means one thing when it is empty and another when it is not there.
+impl<'a, T: Field<'a>> ArrayField<'a> for Option<Vec<T>> {
+    fn absent_array() -> Self {
+        None
+    }
+    fn read_entries(reader: &mut XmlReader<'a>, item: &str) -> Result<Self, DecodeError> {
+        if reader.is_nil() {
+            reader.skip()?;
+            return Ok(None);
+        }
+        T::read_array(reader, item).map(Some)
+    }
+    fn write_entries(&self, out: &mut XmlWriter, element: &str, item: &str) {
+        if let Some(entries) = self {
+            out.element(element, |out| entries.iter().for_each(|entry| entry.write(out, item)));
+        }
     }
 }
 
@@ -144,14 +188,49 @@ fn integer<T: core::str::FromStr>(text: &str, expected: &str) -> Result<T, Strin
     text.parse().map_err(|_| format!("`{}` is not {expected}", text.chars().take(40).collect::<String>()))
 }
 
+/// A value that one attribute may hold.
+pub(crate) trait Attribute: Sized {
+    /// Reads it; surrounding space is set aside already.
+    fn from_text(text: &str) -> Result<Self, String>;
+    /// As it is written, not yet escaped.
+    fn to_text(&self) -> String;
+}
+
+impl Attribute for String {
+    fn from_text(text: &str) -> Result<Self, String> {
+        Ok(text.to_owned())
+    }
+    fn to_text(&self) -> String {
+        self.clone()
+    }
+}
+
+impl Attribute for i32 {
+    fn from_text(text: &str) -> Result<Self, String> {
+        integer(text, "a whole number from -2147483648 to 2147483647")
+    }
+    fn to_text(&self) -> String {
+        self.to_string()
+    }
+}
+
 macro_rules! scalar {
     ($($type:ty, |$text:ident| $parse:expr, |$value:ident| $show:expr;)*) => { $(
+        impl Attribute for $type {
+            fn from_text($text: &str) -> Result<Self, String> {
+                $parse
+            }
+            fn to_text(&self) -> String {
+                let $value = self;
+                ($show).to_owned()
+            }
+        }
         impl<'a> Field<'a> for $type {
             fn array_limit(limits: &Limits) -> usize {
                 limits.array
             }
             fn read(reader: &mut XmlReader<'a>) -> Result<Self, DecodeError> {
-                read_scalar(reader, |$text| $parse)
+                read_scalar(reader, <$type as Attribute>::from_text)
             }
             fn write(&self, out: &mut XmlWriter, element: &str) {
                 let $value = self;
@@ -169,6 +248,8 @@ scalar! {
     }, |value| if *value { "true" } else { "false" };
     u8, |text| integer(text, "a whole number from 0 to 255"), |value| itoa::Buffer::new().format(*value);
     Guid, |text| Guid::parse_bytes(text.as_bytes()).map_err(|e| e.to_string()), |value| &value.to_string();
+    GroupId, |text| Guid::parse_bytes(text.as_bytes()).map(GroupId).map_err(|e| e.to_string()),
+        |value| &value.to_string();
     UpdateId, |text| text.parse().map_err(|e: sluicegate_terms::TermError| e.to_string()), |value| &value.to_string();
     Timestamp, |text| text.parse().map_err(|e: sluicegate_terms::TermError| e.to_string()), |value| &value.iso();
     RevisionNumber, |text| integer(text, "a whole number")
@@ -268,15 +349,112 @@ macro_rules! message {
         }
     };
     (@read $reader:ident, $type:ty) => { <$type as $crate::field::Field<'_>>::read($reader) };
-    (@read $reader:ident, $type:ty, $item:literal) => { $crate::field::Field::read_array($reader, $item) };
+    (@read $reader:ident, $type:ty, $item:literal) => {
+        <$type as $crate::field::ArrayField<'_>>::read_entries($reader, $item)
+    };
     (@absent $type:ty) => { <$type as $crate::field::Field<'_>>::absent() };
-    (@absent $type:ty, $item:literal) => { Some(<$type>::new()) };
+    (@absent $type:ty, $item:literal) => { Some(<$type as $crate::field::ArrayField<'_>>::absent_array()) };
     (@write $value:expr, $out:ident, $wire:literal) => { $crate::field::Field::write(&$value, $out, $wire) };
     (@write $value:expr, $out:ident, $wire:literal, $item:literal) => {
-        $crate::field::write_array(&$value, $out, $wire, $item)
+        $crate::field::ArrayField::write_entries(&$value, $out, $wire, $item)
     };
 }
 pub(crate) use message;
+
+/// Makes structures that are elements with attributes: `attributes { .. }` first, then the elements as
+/// [`message!`] has them. An attribute that is missing is an error unless its type is an `Option`.
+macro_rules! message_with_attributes {
+    ($( $(#[$meta:meta])* $vis:vis struct $name:ident {
+        attributes { $( $(#[$ameta:meta])* $attribute:ident : $atype:ty = $awire:literal ),* $(,)? }
+        $( $(#[$fmeta:meta])* $field:ident : $type:ty = $wire:literal $([$item:literal])? ),* $(,)?
+    } )*) => { $(
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        $vis struct $name {
+            $( $(#[$ameta])* pub $attribute: $atype, )*
+            $( $(#[$fmeta])* pub $field: $type, )*
+        }
+        impl<'x> $crate::field::Field<'x> for $name {
+            #[allow(unused_mut, reason = "there may be attributes only")]
+            fn read(reader: &mut $crate::reader::XmlReader<'x>) -> Result<Self, $crate::error::DecodeError> {
+                $( let $attribute: $atype = $crate::field::read_attribute(reader, $awire)?; )*
+                $( let mut $field: Option<$type> = None; )*
+                while let Some(child) = reader.next_child()? {
+                    match child {
+                        $( $wire => {
+                            if $field.is_some() {
+                                return Err(reader.wrong($crate::error::Problem::Repeated));
+                            }
+                            $field = Some($crate::field::message!(@read reader, $type $(, $item)?)?);
+                        } )*
+                        _ => reader.skip()?,
+                    }
+                }
+                Ok(Self {
+                    $( $attribute, )*
+                    $( $field: match $field.or_else(|| $crate::field::message!(@absent $type $(, $item)?)) {
+                        Some(value) => value,
+                        None => return Err(reader.missing($wire)),
+                    }, )*
+                })
+            }
+            fn write(&self, out: &mut $crate::writer::XmlWriter, element: &str) {
+                out.element_with(
+                    element,
+                    |out| { $( $crate::field::write_attribute(&self.$attribute, out, $awire); )* },
+                    |out| self.write_content(out),
+                );
+            }
+            #[allow(unused_variables, reason = "there may be attributes only")]
+            fn write_content(&self, out: &mut $crate::writer::XmlWriter) {
+                $( $crate::field::message!(@write self.$field, out, $wire $(, $item)?); )*
+            }
+        }
+    )* };
+}
+pub(crate) use message_with_attributes;
+
+/// A value that attributes hold, or none.
+pub(crate) trait OptionalAttribute: Sized {
+    /// Reads it; `None` when the attribute is not there.
+    fn from_attribute(text: Option<&str>) -> Result<Self, Problem>;
+    /// As it is written; `None` for no attribute.
+    fn to_attribute(&self) -> Option<String>;
+}
+
+impl<T: Attribute> OptionalAttribute for T {
+    fn from_attribute(text: Option<&str>) -> Result<Self, Problem> {
+        T::from_text(text.ok_or(Problem::Missing)?.trim()).map_err(Problem::Value)
+    }
+    fn to_attribute(&self) -> Option<String> {
+        Some(self.to_text())
+    }
+}
+
+impl<T: Attribute> OptionalAttribute for Option<T> {
+    fn from_attribute(text: Option<&str>) -> Result<Self, Problem> {
+        text.map(|text| T::from_text(text.trim()).map_err(Problem::Value)).transpose()
+    }
+    fn to_attribute(&self) -> Option<String> {
+        self.as_ref().map(Attribute::to_text)
+    }
+}
+
+/// Reads an attribute of the element that was just opened.
+pub(crate) fn read_attribute<T: OptionalAttribute>(
+    reader: &XmlReader<'_>,
+    name: &str,
+) -> Result<T, DecodeError> {
+    let text = reader.attribute(name)?;
+    T::from_attribute(text.as_deref()).map_err(|problem| reader.wrong_attribute(name, problem))
+}
+
+/// Writes an attribute, or nothing.
+pub(crate) fn write_attribute(value: &impl OptionalAttribute, out: &mut XmlWriter, name: &str) {
+    if let Some(text) = value.to_attribute() {
+        out.attribute(name, &text);
+    }
+}
 
 /// Ties request and answer structures to their operation.
 macro_rules! operation {
@@ -285,7 +463,7 @@ macro_rules! operation {
         impl $(<$rlt>)? $crate::service::RequestMessage for $request $(<$rlt>)? {
             const OPERATION: $crate::service::Operation = $const;
             fn encode(&self, version: $crate::envelope::SoapVersion) -> Vec<u8> {
-                let style = $crate::service::Style::Agent;
+                let style = $const.service.request_style();
                 $crate::writer::message(style, version, &$const, "", |out| {
                     $crate::field::Field::write_content(self, out);
                 })

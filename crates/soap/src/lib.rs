@@ -9,11 +9,14 @@
 
 pub mod cabinet;
 pub mod client;
+pub mod dss_auth;
 pub mod envelope;
 pub mod fault;
 pub mod gzip;
 pub mod ready;
 pub mod reporting;
+pub mod server_reporting;
+pub mod server_sync;
 pub mod service;
 pub mod simple_auth;
 pub mod text;

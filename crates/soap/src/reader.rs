@@ -3,7 +3,7 @@
 
 use crate::envelope::Limits;
 use crate::error::{DecodeError, Problem};
-use crate::text::{Text, check_references, escape_into};
+use crate::text::{Text, check_references, escape_into, unescape};
 use memchr::memchr;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::{NamespaceResolver, ResolveResult};
@@ -50,6 +50,8 @@ pub(crate) struct XmlReader<'a> {
     nil: bool,
     /// The open element is neither in the operation's namespace nor in none.
     foreign: bool,
+    /// What stands between the brackets of the tag opened last, when it has attributes; else empty.
+    tag: &'a str,
     /// The namespace of the open element; kept only until the operation is entered.
     found_namespace: String,
 }
@@ -82,6 +84,7 @@ impl<'a> XmlReader<'a> {
             self_closed: false,
             nil: false,
             foreign: false,
+            tag: "",
             found_namespace: String::new(),
         })
     }
@@ -129,6 +132,31 @@ impl<'a> XmlReader<'a> {
     /// True when the open element says it holds nothing (`xsi:nil`).
     pub(crate) fn is_nil(&self) -> bool {
         self.nil
+    }
+
+    /// The plain text of an attribute without namespace of the element that was just opened.
+    pub(crate) fn attribute(&self, name: &str) -> Result<Option<String>, DecodeError> {
+        if self.tag.is_empty() {
+            return Ok(None);
+        }
+        let length = self.tag.find(|c: char| c.is_ascii_whitespace()).unwrap_or(self.tag.len());
+        let tag = BytesStart::from_content(self.tag, length);
+        let found = tag.attributes().with_checks(false).filter_map(Result::ok).find(|attribute| {
+            attribute.key.prefix().is_none() && attribute.key.local_name().into_inner() == name
+        });
+        let Some(found) = found else { return Ok(None) };
+        if found.value.len() > self.limits.text {
+            return Err(self.wrong_attribute(name, Problem::TooLong(self.limits.text)));
+        }
+        if let Err(reason) = check_references(&found.value) {
+            return Err(self.wrong_attribute(name, Problem::Value(reason)));
+        }
+        Ok(Some(unescape(&found.value).into_owned()))
+    }
+
+    /// An error about an attribute of the open element.
+    pub(crate) fn wrong_attribute(&self, name: &str, problem: Problem) -> DecodeError {
+        DecodeError::Parameter { path: format!("{}.{name}", self.path(self.depth)), problem }
     }
 
     /// The text of the open element, through its end tag, borrowed and escaped.
@@ -322,6 +350,10 @@ impl<'a> XmlReader<'a> {
         let name = match colon {
             Some(colon) => full.and_then(|full| full.get(colon + 1..)),
             None => full,
+        };
+        self.tag = match scoped {
+            true => self.body.get(start..).and_then(|rest| rest.get(..tag.len())).unwrap_or_default(),
+            false => "",
         };
         self.names.truncate(self.depth);
         self.names.push(name.unwrap_or_default());

@@ -4,15 +4,19 @@
 use crate::envelope::{Limits, SoapVersion};
 use crate::error::{AnswerError, DecodeError};
 
-/// A web service that agents talk to.
+/// A web service that agents or other update servers talk to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Service {
     /// Gives authorization cookies (MS-WUSP 2.2.2.1).
     SimpleAuth,
     /// Configuration, registration, synchronization (MS-WUSP 2.2.2.2).
     Client,
-    /// Takes events (MS-WUSP 2.2.2.3).
+    /// Takes events of agents (MS-WUSP 2.2.2.3) and what downstream servers roll up (MS-WSUSSS 3.1.4.13).
     Reporting,
+    /// Gives authorization cookies to downstream servers (MS-WSUSSS 3.1.4.2).
+    DssAuth,
+    /// Lets downstream servers synchronize (MS-WSUSSS 3.1.4).
+    ServerSync,
 }
 
 /// How the answers of a service are written (observed-behaviour 1.3).
@@ -28,7 +32,8 @@ pub(crate) enum Style {
 
 impl Service {
     /// Every service of this room.
-    pub const ALL: [Self; 3] = [Self::SimpleAuth, Self::Client, Self::Reporting];
+    pub const ALL: [Self; 5] =
+        [Self::SimpleAuth, Self::Client, Self::Reporting, Self::DssAuth, Self::ServerSync];
 
     /// The namespace of its operations, and the first part of its SOAP actions.
     #[must_use]
@@ -36,14 +41,24 @@ impl Service {
         match self {
             Self::SimpleAuth => "http://www.microsoft.com/SoftwareDistribution/Server/SimpleAuthWebService",
             Self::Client => "http://www.microsoft.com/SoftwareDistribution/Server/ClientWebService",
-            Self::Reporting => "http://www.microsoft.com/SoftwareDistribution",
+            Self::Reporting | Self::ServerSync => "http://www.microsoft.com/SoftwareDistribution",
+            Self::DssAuth => "http://www.microsoft.com/SoftwareDistribution/Server/DssAuthWebService",
         }
     }
 
     pub(crate) const fn style(self) -> Style {
         match self {
             Self::Client => Style::Plain,
-            Self::SimpleAuth | Self::Reporting => Style::Declared,
+            Self::SimpleAuth | Self::Reporting | Self::DssAuth | Self::ServerSync => Style::Declared,
+        }
+    }
+
+    /// How requests are written: as the native agent does, and to the services of servers as the
+    /// toolkit does that their answers come from (what a real downstream server sends was never captured).
+    pub(crate) const fn request_style(self) -> Style {
+        match self {
+            Self::SimpleAuth | Self::Client | Self::Reporting => Style::Agent,
+            Self::DssAuth | Self::ServerSync => Style::Declared,
         }
     }
 }
@@ -71,16 +86,16 @@ impl Operation {
     }
 }
 
-/// A request: what an agent writes and a server reads.
+/// A request: what an agent or a downstream server writes and a server reads.
 pub trait RequestMessage {
     /// Which operation it calls.
     const OPERATION: Operation;
 
-    /// The envelope, as the native agent writes it.
+    /// The envelope, as the callers of this service write it.
     fn encode(&self, version: SoapVersion) -> Vec<u8>;
 }
 
-/// An answer: what a server writes and an agent reads.
+/// An answer: what a server writes and an agent or a downstream server reads.
 pub trait ResponseMessage<'a>: Sized {
     /// Which operation it answers.
     const OPERATION: Operation;

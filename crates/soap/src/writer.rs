@@ -31,12 +31,53 @@ impl XmlWriter {
         escape_into(&mut self.out, text);
     }
 
+    /// True when an array without entries has an element all the same (observed-behaviour 1.3).
+    pub(crate) fn writes_empty_arrays(&self) -> bool {
+        self.style == Style::Declared
+    }
+
+    /// An attribute of the element whose tag is being written.
+    pub(crate) fn attribute(&mut self, name: &str, value: &str) {
+        let mut escaped = Vec::with_capacity(value.len());
+        escape_into(&mut escaped, value);
+        self.raw(" ");
+        self.raw(name);
+        self.raw("=\"");
+        for byte in escaped {
+            match byte {
+                b'"' => self.raw("&quot;"),
+                b'\t' => self.raw("&#x9;"),
+                b'\n' => self.raw("&#xA;"),
+                other => self.out.push(other),
+            }
+        }
+        self.raw("\"");
+    }
+
+    /// An element with attributes.
+    pub(crate) fn element_with(
+        &mut self,
+        name: &str,
+        attributes: impl FnOnce(&mut Self),
+        content: impl FnOnce(&mut Self),
+    ) {
+        self.raw("<");
+        self.raw(name);
+        attributes(self);
+        self.raw(">");
+        self.close(name, content);
+    }
+
     /// An element with whatever `content` writes; `<name/>` when that is nothing. The Client service
     /// and agents write it so, the other services with a space before the slash.
     pub(crate) fn element(&mut self, name: &str, content: impl FnOnce(&mut Self)) {
         self.raw("<");
         self.raw(name);
         self.raw(">");
+        self.close(name, content);
+    }
+
+    fn close(&mut self, name: &str, content: impl FnOnce(&mut Self)) {
         let before = self.out.len();
         content(self);
         if self.out.len() == before {

@@ -142,6 +142,7 @@ pub(crate) async fn answer(app: &Arc<App>, caller: &Caller, request: Request<Inc
                 Service::SimpleAuth => on_simple_auth(app, caller, &body).await,
                 Service::Client => on_client(app, caller, &body, wanted).await,
                 Service::Reporting => on_reporting(app, caller, &body).await,
+                Service::DssAuth | Service::ServerSync => unreadable(caller, DecodeError::NoOperation),
             };
             drop(room);
             finish(app, caller, done, wanted).await
@@ -166,6 +167,8 @@ const fn name_of(service: Service) -> &'static str {
         Service::SimpleAuth => "SimpleAuth",
         Service::Client => "Client",
         Service::Reporting => "Reporting",
+        Service::DssAuth => "DssAuth",
+        Service::ServerSync => "ServerSync",
     }
 }
 
@@ -189,7 +192,9 @@ async fn receive(
 ) -> Result<(bytes::Bytes, Permit), Unreceived> {
     let limit = match caller.service {
         Service::Reporting => app.limits.reporting_body,
-        Service::Client | Service::SimpleAuth => app.limits.client_body,
+        Service::Client | Service::SimpleAuth | Service::DssAuth | Service::ServerSync => {
+            app.limits.client_body
+        }
     };
     let coding = Coding::of_request(headers).map_err(BodyError::UnknownCoding)?;
     let announced = request::announced(headers, limit)?;
@@ -218,7 +223,9 @@ fn unreadable(caller: &Caller, error: DecodeError) -> Done {
 fn soap_limits(app: &App, caller: &Caller) -> SoapLimits {
     let sent = match caller.service {
         Service::Reporting => app.limits.reporting_body,
-        Service::Client | Service::SimpleAuth => app.limits.client_body,
+        Service::Client | Service::SimpleAuth | Service::DssAuth | Service::ServerSync => {
+            app.limits.client_body
+        }
     };
     SoapLimits { bytes: sent.saturating_mul(app.limits.expansion), ..SoapLimits::REQUEST }
 }
@@ -380,7 +387,9 @@ fn compress(bytes: &[u8], coding: Coding) -> Vec<u8> {
 fn common_headers(response: &mut Response<Body>, service: Service, version: SoapVersion) {
     let cache = match service {
         Service::Client => "private",
-        Service::SimpleAuth | Service::Reporting => "private, max-age=0",
+        Service::SimpleAuth | Service::Reporting | Service::DssAuth | Service::ServerSync => {
+            "private, max-age=0"
+        }
     };
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));

@@ -38,6 +38,8 @@ pub fn path_of(service: Service) -> &'static str {
         Service::SimpleAuth => "/SimpleAuthWebService/SimpleAuth.asmx",
         Service::Client => "/ClientWebService/client.asmx",
         Service::Reporting => "/ReportingWebService/ReportingWebService.asmx",
+        Service::DssAuth => "/DssAuthWebService/DssAuthWebService.asmx",
+        Service::ServerSync => "/ServerSyncWebService/ServerSyncWebService.asmx",
     }
 }
 

@@ -1,9 +1,11 @@
 //! SOAP: service descriptions (WSDL 1.1), one per service, with SOAP 1.1 and 1.2 bindings. Proxy makers
-//! read them; agents do not.
+//! read them; agents and servers do not.
 
 mod client_types;
 mod other_types;
+mod rollup_types;
 mod schema;
+mod server_sync_types;
 
 use crate::service::{Operation, Service};
 use crate::simple_auth::MONITORABLE;
@@ -21,11 +23,14 @@ const GUID_NAMESPACE: &str = "http://microsoft.com/wsdl/types/";
 /// SimpleAuth has the Ping of its sister services (MS-WSUSSS 6).
 #[must_use]
 pub fn document(service: Service, location: &str) -> String {
-    let (name, port, operations) = match service {
-        Service::SimpleAuth => ("SimpleAuth", "SimpleAuthSoap", crate::simple_auth::Request::OPERATIONS),
-        Service::Client => ("Client", "ClientSoap", crate::client::Request::OPERATIONS),
-        Service::Reporting => ("WebService", "WebServiceSoap", crate::reporting::Request::OPERATIONS),
+    let (name, port) = match service {
+        Service::SimpleAuth => ("SimpleAuth", "SimpleAuthSoap"),
+        Service::Client => ("Client", "ClientSoap"),
+        Service::Reporting => ("WebService", "WebServiceSoap"),
+        Service::DssAuth => ("DssAuthWebService", "DssAuthWebServiceSoap"),
+        Service::ServerSync => ("ServerSyncProxy", "ServerSyncProxySoap"),
     };
+    let operations = &operations_of(service);
     let namespace = service.namespace();
     let mut out = String::with_capacity(64 << 10);
     put(
@@ -65,11 +70,26 @@ pub fn document(service: Service, location: &str) -> String {
     out
 }
 
+/// Every operation of a service. Reporting has two halves, for agents and for servers.
+fn operations_of(service: Service) -> Vec<Operation> {
+    match service {
+        Service::SimpleAuth => crate::simple_auth::Request::OPERATIONS.to_vec(),
+        Service::Client => crate::client::Request::OPERATIONS.to_vec(),
+        Service::Reporting => {
+            [crate::reporting::Request::OPERATIONS, crate::server_reporting::Request::OPERATIONS].concat()
+        }
+        Service::DssAuth => crate::dss_auth::Request::OPERATIONS.to_vec(),
+        Service::ServerSync => crate::server_sync::Request::OPERATIONS.to_vec(),
+    }
+}
+
 fn types(out: &mut String, service: Service) {
-    let (definitions, needs_guid): (&[Definition], bool) = match service {
-        Service::SimpleAuth => (other_types::SIMPLE_AUTH, false),
-        Service::Client => (client_types::TYPES, true),
-        Service::Reporting => (other_types::REPORTING, true),
+    let (definitions, needs_guid): (&[&[Definition]], bool) = match service {
+        Service::SimpleAuth => (&[other_types::SIMPLE_AUTH], false),
+        Service::Client => (&[client_types::TYPES], true),
+        Service::Reporting => (&[other_types::REPORTING, rollup_types::ROLLUP], true),
+        Service::DssAuth => (&[server_sync_types::DSS_AUTH], true),
+        Service::ServerSync => (&[server_sync_types::SERVER_SYNC], true),
     };
     let imports: &[&str] = if needs_guid { &[GUID_NAMESPACE] } else { &[] };
     schema::write(out, service.namespace(), definitions, imports);
@@ -85,8 +105,8 @@ fn types(out: &mut String, service: Service) {
             ],
         );
     }
-    if service == Service::SimpleAuth {
-        schema::write(out, MONITORABLE, other_types::MONITORABLE, &[]);
+    if service != Service::Client {
+        schema::write(out, MONITORABLE, &[other_types::MONITORABLE], &[]);
     }
 }
 

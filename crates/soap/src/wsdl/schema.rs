@@ -25,7 +25,7 @@ pub(super) struct Field {
 
 enum Occurs {
     Between { least: &'static str, most: &'static str, nillable: bool },
-    Attribute,
+    Attribute { required: bool },
 }
 
 pub(super) const fn element(name: &'static str, fields: &'static [Field]) -> Definition {
@@ -73,11 +73,15 @@ pub(super) const fn some_nil(name: &'static str, kind: &'static str) -> Field {
 }
 /// An attribute that must be there.
 pub(super) const fn attr(name: &'static str, kind: &'static str) -> Field {
-    Field { name, kind, occurs: Occurs::Attribute }
+    Field { name, kind, occurs: Occurs::Attribute { required: true } }
+}
+/// An attribute that may be there.
+pub(super) const fn attr_opt(name: &'static str, kind: &'static str) -> Field {
+    Field { name, kind, occurs: Occurs::Attribute { required: false } }
 }
 
 /// Appends the schema of one namespace.
-pub(super) fn write(out: &mut String, namespace: &str, definitions: &[Definition], imports: &[&str]) {
+pub(super) fn write(out: &mut String, namespace: &str, definitions: &[&[Definition]], imports: &[&str]) {
     put(
         out,
         &["<s:schema xmlns:tns=\"", namespace, "\" elementFormDefault=\"qualified\" targetNamespace=\""],
@@ -86,7 +90,7 @@ pub(super) fn write(out: &mut String, namespace: &str, definitions: &[Definition
     for import in imports {
         put(out, &["<s:import namespace=\"", import, "\"/>"]);
     }
-    for definition in definitions {
+    for definition in definitions.iter().copied().flatten() {
         let name = definition.name;
         match definition.kind {
             Kind::Element(fields) => {
@@ -132,8 +136,9 @@ fn write_fields(out: &mut String, fields: &[Field]) {
                     "\"/>",
                 ],
             ),
-            Occurs::Attribute => {
-                put(out, &["<s:attribute name=\"", name, "\" type=\"", kind, "\" use=\"required\"/>"]);
+            Occurs::Attribute { required } => {
+                let need = if *required { "\" use=\"required\"/>" } else { "\"/>" };
+                put(out, &["<s:attribute name=\"", name, "\" type=\"", kind, need]);
             }
         }
     }
