@@ -60,11 +60,22 @@ impl Store {
     /// and edits them with policy's own functions; when it fails, nothing is changed.
     ///
     /// # Errors
-    /// What `work` gives, or a failure to write.
+    /// [`StoreError::Replica`] when the upstream decides for this server, what `work` gives, or a failure to
+    /// write.
     pub fn change_decisions<R>(
         &self,
         now: Timestamp,
         work: impl FnOnce(&mut Decisions, &mut DecisionScope) -> Result<R, StoreError>,
+    ) -> Result<R, StoreError> {
+        self.refuse_on_replica()?;
+        self.change_decisions_inside(now, |_, decisions, scope| work(decisions, scope))
+    }
+
+    /// [`Store::change_decisions`] whoever decides, with the transaction for what belongs to the change.
+    pub(crate) fn change_decisions_inside<R>(
+        &self,
+        now: Timestamp,
+        work: impl FnOnce(&Transaction<'_>, &mut Decisions, &mut DecisionScope) -> Result<R, StoreError>,
     ) -> Result<R, StoreError> {
         let change = |tx: &Transaction<'_>| {
             let anchor = next_anchor(tx)?;
@@ -76,7 +87,7 @@ impl Store {
             // The writer is ours until `install` has run, so nobody changes decisions behind us.
             let before = self.decisions();
             let mut after = Decisions::clone(&before);
-            let result = work(&mut after, &mut scope)?;
+            let result = work(tx, &mut after, &mut scope)?;
             write_difference(tx, &before, &after)?;
             Ok((result, Arc::new(after)))
         };

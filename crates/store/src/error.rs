@@ -104,6 +104,15 @@ pub enum StoreError {
     /// The decision breaks a rule of approvals or groups.
     #[error(transparent)]
     Decision(#[from] ApprovalError),
+    /// This server's upstream decides.
+    #[error(
+        "this server is a replica of {upstream}: approvals, declines and groups are decided there; \
+         change them on {upstream}, or make this server autonomous first"
+    )]
+    Replica {
+        /// The upstream.
+        upstream: String,
+    },
     /// Nobody knows this computer.
     #[error("there is no computer {0}")]
     UnknownComputer(ComputerId),

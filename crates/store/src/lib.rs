@@ -16,6 +16,7 @@ mod database;
 mod decisions;
 mod error;
 mod folder;
+pub mod hierarchy;
 mod keys;
 mod segment;
 mod wire;
@@ -38,6 +39,7 @@ use computers::Contacts;
 use content::{ContentStore, Ingested};
 use database::Database;
 use folder::FolderLock;
+use hierarchy::UpstreamSettings;
 use keys::Keys;
 use parking_lot::{Mutex, RwLock};
 use sluicegate_policy::Decisions;
@@ -84,6 +86,7 @@ struct Shared {
     files: RwLock<FileIndex>,
     decisions: RwLock<Arc<Decisions>>,
     config: RwLock<Arc<Config>>,
+    upstream: RwLock<Arc<UpstreamSettings>>,
     contacts: Mutex<Contacts>,
     content: ContentStore,
     keys: Keys,
@@ -123,6 +126,7 @@ impl Store {
         let files = database.read(|db| FileIndex::load(db))?;
         let decisions = database.read(|db| decisions::load(db))?;
         let config = database.read(|db| config::load(db))?;
+        let upstream = database.read(|db| hierarchy::load_upstream(db))?;
         let content = ContentStore::load(&dir)?;
         let shared = Shared {
             dir,
@@ -133,6 +137,7 @@ impl Store {
             files: RwLock::new(files),
             decisions: RwLock::new(Arc::new(decisions)),
             config: RwLock::new(Arc::new(config)),
+            upstream: RwLock::new(Arc::new(upstream)),
             contacts: Mutex::default(),
             content,
             keys,

@@ -9,6 +9,7 @@ mod status;
 pub use contacts::Contact;
 pub(crate) use contacts::Contacts;
 pub use directory::{ComputerGroups, Registration, Targeting};
+pub(crate) use directory::{assigned as assigned_groups, split_groups as requested_names};
 pub use events::{EventBatch, Recorded, ReportedEvent, StoredEvent};
 pub use list::{Computer, ComputerFilter, ComputerPage};
 pub use status::ComputerState;

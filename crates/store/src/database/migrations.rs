@@ -6,7 +6,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
 /// Step n is at index n-1. Never edit a released step; add one.
-const STEPS: &[&str] = &[include_str!("../../migrations/0001_first_schema.sql")];
+const STEPS: &[&str] = &[
+    include_str!("../../migrations/0001_first_schema.sql"),
+    include_str!("../../migrations/0002_hierarchy.sql"),
+];
 
 /// Takes the steps that are still missing.
 pub(crate) fn run(db: &mut Connection, path: &Path) -> Result<(), StoreError> {

@@ -1,0 +1,516 @@
+//! Store: the servers that take their catalog from this one, and what they told about themselves
+//! (MS-WSUSSS 3.1.1, DSS Table and Client Computer Activity Summary Table).
+
+use crate::Store;
+use crate::columns::{Columns, for_rows};
+use crate::error::{During, StoreError};
+use crate::wire::{Malformed, Reader, put_bytes, put_u32};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use sluicegate_terms::{Guid, RevisionNumber, Timestamp, UpdateId, UpdateIdentity};
+use std::collections::BTreeMap;
+
+/// Longest name or version of a server that is kept, in characters.
+const LONGEST_NAME: usize = 256;
+
+/// A downstream server asks this one (GetAuthorizationCookie).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DownstreamContact {
+    /// Its own id (`accountGuid`).
+    pub id: Guid,
+    /// Its name (`accountName`), usually a host name.
+    pub name: String,
+    /// When.
+    pub at: Timestamp,
+    /// It asked for updates to the end (GetRevisionIdList for updates was answered).
+    pub synced: bool,
+}
+
+/// Counts a server gives of itself (`DownstreamServerRollupServerSummary`, MS-WSUSSS 3.1.4.14.3.3), by the
+/// order of its elements.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[allow(missing_docs)] // The names are the elements' and say what they count.
+pub struct ServerSummary {
+    pub update_count: i32,
+    pub declined_update_count: i32,
+    pub approved_update_count: i32,
+    pub not_approved_update_count: i32,
+    pub updates_with_stale_update_approvals_count: i32,
+    pub expired_update_count: i32,
+    pub critical_or_security_updates_not_approved_for_install_count: i32,
+    pub wsus_infrastructure_updates_not_approved_for_install_count: i32,
+    pub updates_with_client_errors_count: i32,
+    pub updates_with_server_errors_count: i32,
+    pub updates_needing_files_count: i32,
+    pub updates_needed_by_computers_count: i32,
+    pub updates_up_to_date_count: i32,
+    pub custom_computer_target_group_count: i32,
+    pub computer_target_count: i32,
+    pub computer_targets_needing_updates_count: i32,
+    pub computer_targets_with_update_errors_count: i32,
+    pub computers_up_to_date_count: i32,
+}
+
+impl ServerSummary {
+    fn numbers(&self) -> [i32; 18] {
+        [
+            self.update_count,
+            self.declined_update_count,
+            self.approved_update_count,
+            self.not_approved_update_count,
+            self.updates_with_stale_update_approvals_count,
+            self.expired_update_count,
+            self.critical_or_security_updates_not_approved_for_install_count,
+            self.wsus_infrastructure_updates_not_approved_for_install_count,
+            self.updates_with_client_errors_count,
+            self.updates_with_server_errors_count,
+            self.updates_needing_files_count,
+            self.updates_needed_by_computers_count,
+            self.updates_up_to_date_count,
+            self.custom_computer_target_group_count,
+            self.computer_target_count,
+            self.computer_targets_needing_updates_count,
+            self.computer_targets_with_update_errors_count,
+            self.computers_up_to_date_count,
+        ]
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        self.numbers().iter().flat_map(|n| n.to_le_bytes()).collect()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut r = Reader(bytes);
+        let mut next = || r.array().map(i32::from_le_bytes);
+        Ok(Self {
+            update_count: next()?,
+            declined_update_count: next()?,
+            approved_update_count: next()?,
+            not_approved_update_count: next()?,
+            updates_with_stale_update_approvals_count: next()?,
+            expired_update_count: next()?,
+            critical_or_security_updates_not_approved_for_install_count: next()?,
+            wsus_infrastructure_updates_not_approved_for_install_count: next()?,
+            updates_with_client_errors_count: next()?,
+            updates_with_server_errors_count: next()?,
+            updates_needing_files_count: next()?,
+            updates_needed_by_computers_count: next()?,
+            updates_up_to_date_count: next()?,
+            custom_computer_target_group_count: next()?,
+            computer_target_count: next()?,
+            computer_targets_needing_updates_count: next()?,
+            computer_targets_with_update_errors_count: next()?,
+            computers_up_to_date_count: next()?,
+        })
+    }
+}
+
+/// Installations of one update since the last rollup.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ActivitySummary {
+    /// Which revision.
+    pub revision: UpdateIdentity,
+    /// How often it was installed.
+    pub succeeded: i32,
+    /// How often it failed.
+    pub failed: i32,
+}
+
+/// The computers of one kind of operating system (`DownstreamServerRollupClientSummary`).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ClientSummary {
+    /// Major, minor, build, service pack major and minor.
+    pub os_version: [i32; 5],
+    /// The locale of the operating system, as the computers say it.
+    pub os_locale: String,
+    /// `SuiteMask`.
+    pub suite_mask: i16,
+    /// `OldProductType`.
+    pub old_product_type: u8,
+    /// `NewProductType`.
+    pub new_product_type: i32,
+    /// `SystemMetrics`.
+    pub system_metrics: i32,
+    /// `ProcessorArchitecture`.
+    pub architecture: String,
+    /// How many computers.
+    pub count: i32,
+    /// What they installed.
+    pub activity: Vec<ActivitySummary>,
+}
+
+/// What a server tells about itself or one below it (`DownstreamServerRollupInfo`).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RolledServer {
+    /// Its id.
+    pub id: Guid,
+    /// Its name.
+    pub name: String,
+    /// Its upstream; `None` when that is this server (the zero GUID on the wire).
+    pub parent: Option<Guid>,
+    /// Its version.
+    pub version: String,
+    /// Whether it is a replica.
+    pub is_replica: bool,
+    /// When it last synchronized.
+    pub last_sync: Option<Timestamp>,
+    /// When it last told of itself.
+    pub last_rollup: Option<Timestamp>,
+    /// Its counts.
+    pub summary: ServerSummary,
+    /// Its computers by operating system.
+    pub clients: Vec<ClientSummary>,
+}
+
+/// A downstream server as it is known here.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DownstreamServer {
+    /// What it told.
+    pub told: RolledServer,
+    /// When it was first heard of.
+    pub first_seen: Timestamp,
+    /// When it was last heard of.
+    pub last_contact: Timestamp,
+    /// Whether it may synchronize from here.
+    pub allowed: bool,
+}
+
+fn clean(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect()
+}
+
+fn encode_clients(clients: &[ClientSummary]) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_u32(&mut out, u32::try_from(clients.len()).unwrap_or(u32::MAX));
+    for c in clients {
+        c.os_version.iter().for_each(|n| out.extend_from_slice(&n.to_le_bytes()));
+        put_bytes(&mut out, c.os_locale.as_bytes());
+        out.extend_from_slice(&c.suite_mask.to_le_bytes());
+        out.push(c.old_product_type);
+        for n in [c.new_product_type, c.system_metrics, c.count] {
+            out.extend_from_slice(&n.to_le_bytes());
+        }
+        put_bytes(&mut out, c.architecture.as_bytes());
+        put_u32(&mut out, u32::try_from(c.activity.len()).unwrap_or(u32::MAX));
+        for a in &c.activity {
+            out.extend_from_slice(a.revision.update.0.as_bytes());
+            put_u32(&mut out, a.revision.revision.get());
+            out.extend_from_slice(&a.succeeded.to_le_bytes());
+            out.extend_from_slice(&a.failed.to_le_bytes());
+        }
+    }
+    out
+}
+
+fn decode_clients(bytes: &[u8]) -> Result<Vec<ClientSummary>, Malformed> {
+    let mut r = Reader(bytes);
+    let mut list = Vec::new();
+    for _ in 0..r.count(47)? {
+        let mut os_version = [0; 5];
+        for n in &mut os_version {
+            *n = i32::from_le_bytes(r.array()?);
+        }
+        let os_locale = r.text()?.to_owned();
+        let suite_mask = i16::from_le_bytes(r.array()?);
+        let old_product_type = r.u8()?;
+        let new_product_type = i32::from_le_bytes(r.array()?);
+        let system_metrics = i32::from_le_bytes(r.array()?);
+        let count = i32::from_le_bytes(r.array()?);
+        let architecture = r.text()?.to_owned();
+        let mut activity = Vec::new();
+        for _ in 0..r.count(28)? {
+            let update = UpdateId(r.guid()?);
+            let revision = RevisionNumber::new(i64::from(r.u32()?)).map_err(|_| Malformed)?;
+            activity.push(ActivitySummary {
+                revision: UpdateIdentity { update, revision },
+                succeeded: i32::from_le_bytes(r.array()?),
+                failed: i32::from_le_bytes(r.array()?),
+            });
+        }
+        list.push(ClientSummary {
+            os_version,
+            os_locale,
+            suite_mask,
+            old_product_type,
+            new_product_type,
+            system_metrics,
+            architecture,
+            count,
+            activity,
+        });
+    }
+    Ok(list)
+}
+
+/// What is new of each kind of computer, with the installations that were not passed on yet added to it.
+fn merged(known: Vec<ClientSummary>, told: &[ClientSummary]) -> Vec<ClientSummary> {
+    let kind = |c: &ClientSummary| ClientSummary { count: 0, activity: Vec::new(), ..c.clone() };
+    let mut out = told.to_vec();
+    for old in known {
+        let Some(new) = out.iter_mut().find(|c| kind(c) == kind(&old)) else { continue };
+        let mut counts: BTreeMap<UpdateIdentity, (i32, i32)> = BTreeMap::new();
+        for a in old.activity.iter().chain(&new.activity) {
+            let sum = counts.entry(a.revision).or_default();
+            *sum = (sum.0.saturating_add(a.succeeded), sum.1.saturating_add(a.failed));
+        }
+        new.activity = counts
+            .into_iter()
+            .map(|(revision, (succeeded, failed))| ActivitySummary { revision, succeeded, failed })
+            .collect();
+    }
+    out
+}
+
+pub(super) fn known_parent(db: &Connection, id: Guid) -> Result<bool, StoreError> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM downstream_server WHERE server_id = ?1)")
+        .and_then(|mut s| s.query_row([id.as_bytes()], |row| row.get(0)))
+        .during("look up a downstream server")
+}
+
+impl Store {
+    /// Notes that a downstream server was here; durable when it returns.
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn record_downstream(&self, contact: DownstreamContact) -> Result<(), StoreError> {
+        self.shared.database.write(move |tx| {
+            tx.prepare_cached(
+                "INSERT INTO downstream_server (server_id, name, first_seen, last_contact, last_sync)
+                 VALUES (?1, ?2, ?3, ?3, ?4) ON CONFLICT (server_id) DO UPDATE SET
+                     name = CASE WHEN ?2 = '' THEN name ELSE ?2 END, parent = NULL,
+                     last_contact = max(last_contact, ?3), last_sync = coalesce(?4, last_sync)",
+            )
+            .and_then(|mut s| {
+                let synced = contact.synced.then_some(contact.at.ticks());
+                s.execute(params![contact.id.as_bytes(), clean(&contact.name), contact.at.ticks(), synced])
+            })
+            .during("note a downstream server")
+            .map(|_| ())
+        })
+    }
+
+    /// Takes in what servers told of themselves (RollupDownstreamServers), all or nothing; older news than
+    /// what is known is left aside. Answers `false` when one names an upstream that nobody knows
+    /// (MS-WSUSSS 3.1.4.14).
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn roll_up_servers(&self, servers: Vec<RolledServer>, now: Timestamp) -> Result<bool, StoreError> {
+        self.shared
+            .database
+            .write(move |tx| {
+                for server in &servers {
+                    if let Some(parent) = server.parent
+                        && !known_parent(tx, parent)?
+                    {
+                        return Err(StoreError::Invalid {
+                            what: "a downstream server",
+                            reason: format!("nobody knows its upstream {parent}"),
+                        });
+                    }
+                    write_server(tx, server, now)?;
+                }
+                Ok(())
+            })
+            .map(|()| true)
+            .or_else(|error| match error {
+                StoreError::Invalid { what: "a downstream server", .. } => Ok(false),
+                other => Err(other),
+            })
+    }
+
+    /// All servers below this one, parents before their children.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn downstream_servers(&self) -> Result<Vec<DownstreamServer>, StoreError> {
+        let mut all = self.shared.database.read(|db| {
+            let db = db.transaction().during("list downstream servers")?;
+            let allowed = allowed(&db)?;
+            let mut statement = db
+                .prepare_cached(
+                    "SELECT server_id, name, parent, version, is_replica, first_seen, last_contact, last_sync,
+                         last_rollup, summary, clients FROM downstream_server ORDER BY name, server_id",
+                )
+                .during("list downstream servers")?;
+            let mut rows = statement.query([]).during("list downstream servers")?;
+            let mut list = Vec::new();
+            for_rows(&mut rows, |row| {
+                let id = row.guid(0)?;
+                let name = row.text(1)?;
+                let unreadable = |_| StoreError::Unreadable {
+                    what: format!("summary of the downstream server {name}"),
+                    reason: "its layout is not known".to_owned(),
+                };
+                let blob = |at| row.get::<_, Option<Vec<u8>>>(at).during("read a summary");
+                let summary = blob(9)?.map(|b| ServerSummary::decode(&b)).transpose().map_err(unreadable)?;
+                let clients = blob(10)?.map(|b| decode_clients(&b)).transpose().map_err(unreadable)?;
+                let parent: Option<[u8; 16]> = row.get(2).during("read a server's upstream")?;
+                list.push(DownstreamServer {
+                    allowed: is_allowed(&allowed, id, &name),
+                    told: RolledServer {
+                        id,
+                        name,
+                        parent: parent.map(Guid::from_bytes),
+                        version: row.text(3)?,
+                        is_replica: row.int(4)? != 0,
+                        last_sync: row.time_if_any(7)?,
+                        last_rollup: row.time_if_any(8)?,
+                        summary: summary.unwrap_or_default(),
+                        clients: clients.unwrap_or_default(),
+                    },
+                    first_seen: row.time(5)?,
+                    last_contact: row.time(6)?,
+                });
+                Ok(())
+            })?;
+            Ok(list)
+        })?;
+        let mut ordered: Vec<DownstreamServer> = Vec::with_capacity(all.len());
+        while !all.is_empty() {
+            let (ready, later): (Vec<_>, Vec<_>) = all.into_iter().partition(|server| {
+                server.told.parent.is_none_or(|p| ordered.iter().any(|s| s.told.id == p))
+            });
+            all = later;
+            if ready.is_empty() {
+                // A ring, or a parent that was forgotten; they are still shown.
+                ordered.append(&mut all);
+            }
+            ordered.extend(ready);
+        }
+        Ok(ordered)
+    }
+
+    /// Forgets a downstream server and the computers it told about.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] when it is not known, or a failure to write.
+    pub fn forget_downstream(&self, id: Guid) -> Result<(), StoreError> {
+        self.shared.database.write(move |tx| {
+            let gone = tx
+                .execute("DELETE FROM downstream_server WHERE server_id = ?1", [id.as_bytes()])
+                .during("forget a downstream server")?;
+            if gone == 0 {
+                let reason = format!("there is no downstream server {id}; list them to see their ids");
+                return Err(StoreError::Invalid { what: "the change", reason });
+            }
+            Ok(())
+        })
+    }
+
+    /// The activities of these servers have been passed on upstream and count from zero again.
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn downstream_told(&self, ids: &[Guid]) -> Result<(), StoreError> {
+        let ids = ids.to_vec();
+        self.shared.database.write(move |tx| {
+            for id in &ids {
+                let clients: Option<Option<Vec<u8>>> = tx
+                    .prepare_cached("SELECT clients FROM downstream_server WHERE server_id = ?1")
+                    .and_then(|mut s| s.query_row([id.as_bytes()], |row| row.get(0)).optional())
+                    .during("look up a downstream server")?;
+                let Some(mut clients) = clients.flatten().and_then(|b| decode_clients(&b).ok()) else {
+                    continue;
+                };
+                clients.iter_mut().for_each(|c| c.activity.clear());
+                tx.prepare_cached("UPDATE downstream_server SET clients = ?2 WHERE server_id = ?1")
+                    .and_then(|mut s| s.execute(params![id.as_bytes(), encode_clients(&clients)]))
+                    .during("note what was passed on")?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Which servers may synchronize from this one, by id or name in lower case; empty means all.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn allowed_downstream(&self) -> Result<Vec<String>, StoreError> {
+        self.shared.database.read(|db| allowed(db))
+    }
+
+    /// Sets which servers may synchronize from this one; empty means all.
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn set_allowed_downstream(&self, who: &[String]) -> Result<(), StoreError> {
+        let who: Vec<String> =
+            who.iter().map(|w| clean(w.trim()).to_lowercase()).filter(|w| !w.is_empty()).collect();
+        self.shared.database.write(move |tx| {
+            tx.execute("DELETE FROM downstream_allowed", []).during("set who may synchronize")?;
+            for one in &who {
+                tx.execute("INSERT INTO downstream_allowed (who) VALUES (?1) ON CONFLICT DO NOTHING", [one])
+                    .during("set who may synchronize")?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Whether a server may synchronize from this one.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn downstream_allowed(&self, id: Guid, name: &str) -> Result<bool, StoreError> {
+        self.allowed_downstream().map(|list| is_allowed(&list, id, name))
+    }
+}
+
+fn allowed(db: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut statement = db
+        .prepare_cached("SELECT who FROM downstream_allowed ORDER BY who")
+        .during("read who may synchronize")?;
+    let mut rows = statement.query([]).during("read who may synchronize")?;
+    let mut list = Vec::new();
+    for_rows(&mut rows, |row| {
+        list.push(row.text(0)?);
+        Ok(())
+    })?;
+    Ok(list)
+}
+
+fn is_allowed(list: &[String], id: Guid, name: &str) -> bool {
+    list.is_empty()
+        || list.iter().any(|who| *who == id.to_string().to_lowercase() || *who == name.to_lowercase())
+}
+
+fn write_server(tx: &Transaction<'_>, server: &RolledServer, now: Timestamp) -> Result<(), StoreError> {
+    let known: Option<(Option<i64>, Option<Vec<u8>>)> = tx
+        .prepare_cached("SELECT last_rollup, clients FROM downstream_server WHERE server_id = ?1")
+        .and_then(|mut s| {
+            s.query_row([server.id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        })
+        .during("look up a downstream server")?;
+    let told_at = server.last_rollup.map(Timestamp::ticks);
+    let mut clients = server.clients.clone();
+    if let Some((known_at, known_clients)) = known {
+        if known_at > told_at {
+            return Ok(());
+        }
+        let old = known_clients.and_then(|b| decode_clients(&b).ok()).unwrap_or_default();
+        clients = merged(old, &server.clients);
+    }
+    tx.prepare_cached(
+        "INSERT INTO downstream_server (server_id, name, parent, version, is_replica, first_seen, last_contact,
+             last_sync, last_rollup, summary, clients)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10)
+         ON CONFLICT (server_id) DO UPDATE SET name = ?2, parent = ?3, version = ?4, is_replica = ?5,
+             last_contact = max(last_contact, ?6), last_sync = coalesce(?7, last_sync), last_rollup = ?8,
+             summary = ?9, clients = ?10",
+    )
+    .and_then(|mut s| {
+        s.execute(params![
+            server.id.as_bytes(),
+            clean(&server.name),
+            server.parent.as_ref().map(Guid::as_bytes),
+            clean(&server.version),
+            server.is_replica,
+            now.ticks(),
+            server.last_sync.map(Timestamp::ticks),
+            told_at,
+            server.summary.encode(),
+            encode_clients(&clients)
+        ])
+    })
+    .during("write a downstream server")
+    .map(|_| ())
+}

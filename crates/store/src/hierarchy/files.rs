@@ -1,0 +1,262 @@
+//! Store: where files come from and which are still to be fetched. A file that is held is never listed.
+
+use crate::Store;
+use crate::columns::{Columns, for_rows};
+use crate::error::{During, StoreError, StoredAs};
+use rusqlite::{Connection, OptionalExtension, params};
+use sluicegate_policy::hierarchy::{ContentWhen, SyncFilter};
+use sluicegate_terms::{Locale, Sha1Digest, Sha256Digest, Timestamp};
+use std::collections::BTreeSet;
+
+/// Longest address of a file that is kept, in bytes.
+const LONGEST_URL: usize = 2_048;
+
+/// A file that should be here and is not.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FileNeed {
+    /// Its digest.
+    pub sha1: Sha1Digest,
+    /// Its length in bytes.
+    pub size: u64,
+    /// The digest that proves it, when declared.
+    pub sha256: Option<Sha256Digest>,
+    /// Its name; the ending is part of its address.
+    pub name: String,
+    /// Where Microsoft Update has it, when the upstream said so.
+    pub url: Option<String>,
+}
+
+/// What became of a request to fetch files.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct WantedFiles {
+    /// Files that no update here names (`FileDigestsMissing`, MS-WSUSSS 3.1.4.11).
+    pub unknown: Vec<Sha1Digest>,
+    /// Files that will be fetched.
+    pub wanted: Vec<Sha1Digest>,
+}
+
+impl Store {
+    /// Notes where Microsoft Update has files; durable when it returns. Addresses longer than 2,048 bytes or
+    /// with control characters are left out.
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn record_file_urls(&self, urls: &[(Sha1Digest, String)]) -> Result<(), StoreError> {
+        if urls.is_empty() {
+            return Ok(());
+        }
+        self.shared.database.write_alone(
+            |tx| {
+                let mut insert = tx
+                    .prepare_cached(
+                        "INSERT INTO file_url (sha1, url) VALUES (?1, ?2)
+                         ON CONFLICT (sha1) DO UPDATE SET url = ?2 WHERE url <> ?2",
+                    )
+                    .during("note where a file is")?;
+                for (sha1, url) in urls {
+                    if url.len() <= LONGEST_URL && !url.chars().any(char::is_control) {
+                        insert.execute(params![sha1.0, url]).during("note where a file is")?;
+                    }
+                }
+                Ok(())
+            },
+            |()| {},
+        )
+    }
+
+    /// Where Microsoft Update has a file, if the upstream said so.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn file_url(&self, sha1: Sha1Digest) -> Result<Option<String>, StoreError> {
+        self.shared.database.read(|db| {
+            db.prepare_cached("SELECT url FROM file_url WHERE sha1 = ?1")
+                .and_then(|mut s| s.query_row([sha1.0], |row| row.get(0)).optional())
+                .during("look up where a file is")
+        })
+    }
+
+    /// A downstream server asks this one to fetch files (DownloadFiles). Nothing is noted when any of them
+    /// is unknown.
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn want_files(&self, files: &[Sha1Digest], now: Timestamp) -> Result<WantedFiles, StoreError> {
+        let mut answer = WantedFiles::default();
+        for &sha1 in files {
+            if self.file(sha1).is_none() {
+                answer.unknown.push(sha1);
+            } else if !self.content().has(sha1) {
+                answer.wanted.push(sha1);
+            }
+        }
+        if !answer.unknown.is_empty() || answer.wanted.is_empty() {
+            return Ok(answer);
+        }
+        self.shared.database.write_alone(
+            |tx| {
+                for sha1 in &answer.wanted {
+                    tx.prepare_cached(
+                        "INSERT INTO wanted_file (sha1, asked) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+                    )
+                    .and_then(|mut s| s.execute(params![sha1.0, now.ticks()]))
+                    .during("note a wanted file")?;
+                }
+                Ok(())
+            },
+            |()| {},
+        )?;
+        Ok(answer)
+    }
+
+    /// The files that the policy wants, and those that downstream servers asked for, which are not held and
+    /// did not fail lately. Approved are updates with an approval to install, with everything they bundle.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn missing_files(
+        &self,
+        when: ContentWhen,
+        express: bool,
+        filter: &SyncFilter,
+        now: Timestamp,
+    ) -> Result<Vec<FileNeed>, StoreError> {
+        self.shared.database.read(|db| {
+            let db = db.transaction().during("list missing files")?;
+            let mut wanted: BTreeSet<Sha1Digest> = BTreeSet::new();
+            let mut gather = |sql: &str| -> Result<(), StoreError> {
+                let mut statement = db.prepare_cached(sql).during("list missing files")?;
+                let mut rows = statement.query([]).during("list missing files")?;
+                for_rows(&mut rows, |row| {
+                    let sha1 = row.sha1(0)?;
+                    if !self.content().has(sha1)
+                        && (express || row.int(1)? == 0)
+                        && wants(filter, &row.text(2)?)?
+                    {
+                        wanted.insert(sha1);
+                    }
+                    Ok(())
+                })
+            };
+            match when {
+                ContentWhen::All => gather(
+                    "SELECT DISTINCT f.sha1, f.express, f.languages FROM known_update k
+                     JOIN revision_file r ON r.revision_id = k.newest JOIN file f ON f.sha1 = r.sha1
+                     WHERE k.update_id NOT IN (SELECT update_id FROM decline)",
+                )?,
+                ContentWhen::Approved => gather(
+                    "WITH RECURSIVE needed (update_id) AS (
+                         SELECT update_id FROM approval WHERE action = 'install'
+                         UNION SELECT m.member FROM needed n JOIN bundle_member m ON m.bundle = n.update_id)
+                     SELECT DISTINCT f.sha1, f.express, f.languages FROM needed n
+                     JOIN known_update k ON k.update_id = n.update_id
+                     JOIN revision_file r ON r.revision_id = k.newest JOIN file f ON f.sha1 = r.sha1",
+                )?,
+                ContentWhen::Never => {}
+            }
+            let mut list = Vec::new();
+            for sha1 in wanted {
+                list.extend(need(&db, sha1, now)?);
+            }
+            let mut statement = db
+                .prepare_cached("SELECT sha1 FROM wanted_file ORDER BY asked")
+                .during("list missing files")?;
+            let mut rows = statement.query([]).during("list missing files")?;
+            for_rows(&mut rows, |row| {
+                let sha1 = row.sha1(0)?;
+                if !self.content().has(sha1) && !list.iter().any(|n: &FileNeed| n.sha1 == sha1) {
+                    list.extend(need(&db, sha1, now)?);
+                }
+                Ok(())
+            })?;
+            Ok(list)
+        })
+    }
+
+    /// A file came: nothing about its fetching needs to be remembered.
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn file_arrived(&self, sha1: Sha1Digest) -> Result<(), StoreError> {
+        self.shared.database.write(move |tx| {
+            for sql in ["DELETE FROM wanted_file WHERE sha1 = ?1", "DELETE FROM failed_file WHERE sha1 = ?1"]
+            {
+                tx.prepare_cached(sql)
+                    .and_then(|mut s| s.execute([sha1.0]))
+                    .during("note an arrived file")?;
+            }
+            Ok(())
+        })
+    }
+
+    /// A file could not be fetched, and asking again before `again_at` would end the same way.
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn file_failed(
+        &self,
+        sha1: Sha1Digest,
+        reason: String,
+        again_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.shared.database.write(move |tx| {
+            tx.prepare_cached(
+                "INSERT INTO failed_file (sha1, attempts, again_at, reason) VALUES (?1, 1, ?2, ?3)
+                 ON CONFLICT (sha1) DO UPDATE SET attempts = attempts + 1, again_at = ?2, reason = ?3",
+            )
+            .and_then(|mut s| s.execute(params![sha1.0, again_at.ticks(), reason]))
+            .during("note a file that could not be fetched")
+            .map(|_| ())
+        })
+    }
+
+    /// The files that could not be fetched, and why.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn failed_files(&self) -> Result<Vec<(Sha1Digest, String)>, StoreError> {
+        self.shared.database.read(|db| {
+            let mut statement = db
+                .prepare_cached("SELECT sha1, reason FROM failed_file ORDER BY sha1")
+                .during("list files that could not be fetched")?;
+            let mut rows = statement.query([]).during("list files that could not be fetched")?;
+            let mut list = Vec::new();
+            for_rows(&mut rows, |row| {
+                list.push((row.sha1(0)?, row.text(1)?));
+                Ok(())
+            })?;
+            Ok(list)
+        })
+    }
+}
+
+fn wants(filter: &SyncFilter, languages: &str) -> Result<bool, StoreError> {
+    if filter.languages.listed().is_none() || languages.is_empty() {
+        return Ok(true);
+    }
+    for tag in languages.lines() {
+        let language: Locale = tag.parse().stored_as("language of a file")?;
+        if filter.wants_language(Some(&language)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn need(db: &Connection, sha1: Sha1Digest, now: Timestamp) -> Result<Option<FileNeed>, StoreError> {
+    let mut statement = db
+        .prepare_cached(
+            "SELECT f.size, f.sha256, f.name, u.url FROM file f LEFT JOIN file_url u USING (sha1)
+             WHERE f.sha1 = ?1 AND NOT EXISTS (SELECT 1 FROM failed_file x WHERE x.sha1 = ?1 AND x.again_at > ?2)",
+        )
+        .during("look up a missing file")?;
+    let mut rows = statement.query(params![sha1.0, now.ticks()]).during("look up a missing file")?;
+    let Some(row) = rows.next().during("look up a missing file")? else { return Ok(None) };
+    Ok(Some(FileNeed {
+        sha1,
+        size: row.natural(0)?,
+        sha256: row.get::<_, Option<[u8; 32]>>(1).during("read a digest")?.map(Sha256Digest),
+        name: row.text(2)?,
+        url: row.text_if_any(3)?,
+    }))
+}

@@ -1,0 +1,441 @@
+//! Store: which upstream this server has and how it is asked. Kept as text by name, changed as a whole.
+
+use crate::Store;
+use crate::columns::{Columns, for_rows};
+use crate::error::{During, StoreError, StoredAs};
+use rusqlite::{Connection, Transaction};
+use sluicegate_policy::hierarchy::{Choice, ContentPolicy, FilterPart, Mode, Schedule, SyncFilter};
+use sluicegate_terms::{Timestamp, UpdateId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// Longest address, name or path of a setting, in bytes.
+const LONGEST: usize = 2_048;
+
+/// Where the catalog comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum UpstreamSource {
+    /// Microsoft Update's public synchronization service.
+    MicrosoftUpdate,
+    /// Another update server, by its address (`http://parent:8530`), without a slash at the end.
+    Server(String),
+}
+
+impl UpstreamSource {
+    /// How it is written in commands, messages and the database.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::MicrosoftUpdate => "microsoft-update",
+            Self::Server(url) => url,
+        }
+    }
+}
+
+impl fmt::Display for UpstreamSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for UpstreamSource {
+    type Err = StoreError;
+    fn from_str(text: &str) -> Result<Self, StoreError> {
+        let text = text.trim();
+        if text.eq_ignore_ascii_case("microsoft-update") {
+            return Ok(Self::MicrosoftUpdate);
+        }
+        let bad = |reason: &str| StoreError::Invalid {
+            what: "an upstream",
+            reason: format!("`{}` {reason}", text.chars().take(80).collect::<String>()),
+        };
+        let rest = ["http://", "https://"]
+            .iter()
+            .find_map(|scheme| {
+                text.get(..scheme.len()).filter(|t| t.eq_ignore_ascii_case(scheme)).map(|_| scheme.len())
+            })
+            .and_then(|at| text.get(at..))
+            .ok_or_else(|| {
+                bad("is neither microsoft-update nor an address beginning with http:// or https://")
+            })?;
+        let plain = |c: char| {
+            c.is_ascii_graphic() && !matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '?' | '#' | '@')
+        };
+        let host = rest.split('/').next().unwrap_or_default();
+        if host.is_empty() || !text.chars().all(plain) || text.len() > LONGEST {
+            return Err(bad("is not a server's address (for example http://updates.example.org:8530)"));
+        }
+        Ok(Self::Server(text.trim_end_matches('/').to_owned()))
+    }
+}
+
+/// A password. Its text is never shown by `Debug`.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Password(pub String);
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(password)")
+    }
+}
+
+/// Who asks the proxy.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ProxyCredentials {
+    /// The account, without its domain.
+    pub user: String,
+    /// Its domain; empty for none.
+    pub domain: String,
+    /// Its password.
+    pub password: Password,
+    /// Whether the password may be sent readable (`Basic`) when the proxy offers nothing better.
+    pub allow_basic: bool,
+}
+
+/// One proxy.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProxyServer {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+/// The proxies on the way to the upstream.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ProxySettings {
+    /// For plain HTTP, and for TLS too when `https` is not set.
+    pub http: Option<ProxyServer>,
+    /// For TLS.
+    pub https: Option<ProxyServer>,
+    /// For both.
+    pub credentials: Option<ProxyCredentials>,
+    /// Hosts that are asked directly: names, or suffixes beginning with a dot.
+    pub bypass: Vec<String>,
+}
+
+/// Everything an administrator says about the upstream.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct UpstreamSettings {
+    /// Where the catalog comes from; `None` when documents are only imported.
+    pub source: Option<UpstreamSource>,
+    /// Who decides.
+    pub mode: Mode,
+    /// Proxies.
+    pub proxy: ProxySettings,
+    /// A file of PEM certificates that are trusted besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// When to synchronize.
+    pub schedule: Schedule,
+    /// What to synchronize.
+    pub filter: SyncFilter,
+    /// Which files to fetch.
+    pub content: ContentPolicy,
+    /// Fetch files from Microsoft's addresses even when the upstream is another server.
+    pub files_from_microsoft: bool,
+    /// The name by which this server gives itself to its upstream (`accountName`); the host's when empty.
+    pub account_name: String,
+}
+
+impl UpstreamSettings {
+    /// Whether decisions made here are refused, and the upstream that makes them.
+    #[must_use]
+    pub fn decided_by(&self) -> Option<&UpstreamSource> {
+        self.source.as_ref().filter(|_| self.mode == Mode::Replica)
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        let invalid = |reason: String| StoreError::Invalid { what: "an upstream setting", reason };
+        self.filter.check().map_err(|error| invalid(error.to_string()))?;
+        if self.mode == Mode::Replica && self.source == Some(UpstreamSource::MicrosoftUpdate) {
+            return Err(invalid(
+                "a replica takes its decisions from its upstream, and Microsoft Update makes none; \
+                 name another server, or use the mode autonomous"
+                    .to_owned(),
+            ));
+        }
+        let proxies = self.proxy.http.iter().chain(&self.proxy.https);
+        let words = proxies
+            .map(|proxy| proxy.host.as_str())
+            .chain(self.proxy.bypass.iter().map(String::as_str))
+            .chain([self.account_name.as_str()])
+            .chain(
+                self.proxy
+                    .credentials
+                    .iter()
+                    .flat_map(|c| [c.user.as_str(), c.domain.as_str(), c.password.0.as_str()]),
+            );
+        for word in words {
+            if word.len() > LONGEST || word.chars().any(char::is_control) {
+                return Err(invalid(
+                    "a name is longer than 2,048 bytes or has control characters".to_owned(),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn to_rows(&self) -> BTreeMap<&'static str, String> {
+        let mut rows = BTreeMap::new();
+        let mut put = |name, value: String| rows.insert(name, value);
+        if let Some(source) = &self.source {
+            put("source", source.to_string());
+        }
+        put("mode", self.mode.to_string());
+        put("schedule", self.schedule.to_string());
+        put("content", self.content.when.to_string());
+        put("express", self.content.express.to_string());
+        put("files-from-microsoft", self.files_from_microsoft.to_string());
+        put("account-name", self.account_name.clone());
+        if let Some(path) = &self.ca_file {
+            put("ca-file", path.display().to_string());
+        }
+        for (name, proxy) in [("proxy-http", &self.proxy.http), ("proxy-https", &self.proxy.https)] {
+            if let Some(proxy) = proxy {
+                put(name, format!("{} {}", proxy.port, proxy.host));
+            }
+        }
+        if let Some(c) = &self.proxy.credentials {
+            put("proxy-user", c.user.clone());
+            put("proxy-domain", c.domain.clone());
+            put("proxy-password", c.password.0.clone());
+            put("proxy-basic", c.allow_basic.to_string());
+        }
+        put("proxy-bypass", self.proxy.bypass.join("\n"));
+        for (name, limited) in [
+            ("only-product", self.filter.products.listed().is_some()),
+            ("only-classification", self.filter.classifications.listed().is_some()),
+            ("only-language", self.filter.languages.listed().is_some()),
+        ] {
+            if limited {
+                put(name, "true".to_owned());
+            }
+        }
+        rows
+    }
+
+    fn from_rows(
+        rows: &BTreeMap<String, String>,
+        filter: &BTreeMap<String, Vec<String>>,
+    ) -> Result<Self, StoreError> {
+        let text = |name: &str| rows.get(name).map(String::as_str);
+        let flag = |name: &str| text(name) == Some("true");
+        let broken = |what: &str, reason: String| StoreError::Unreadable { what: what.to_owned(), reason };
+        fn word<T: FromStr<Err: fmt::Display>>(
+            value: Option<&str>,
+            what: &str,
+        ) -> Result<Option<T>, StoreError> {
+            value
+                .map(str::parse::<T>)
+                .transpose()
+                .map_err(|error| StoreError::Unreadable { what: what.to_owned(), reason: error.to_string() })
+        }
+        let proxy = |name: &str| -> Result<Option<ProxyServer>, StoreError> {
+            let Some(value) = text(name) else { return Ok(None) };
+            let parts = value.split_once(' ').and_then(|(port, host)| Some((port.parse().ok()?, host)));
+            let (port, host) = parts.ok_or_else(|| broken("proxy", format!("`{value}` has another form")))?;
+            Ok(Some(ProxyServer { host: host.to_owned(), port }))
+        };
+        let lines = |value: &str| value.lines().filter(|l| !l.is_empty()).map(str::to_owned).collect();
+        let chosen = |part: FilterPart| filter.get(part.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let categories = |part: FilterPart, limited: bool| -> Result<Choice<UpdateId>, StoreError> {
+            if !limited {
+                return Ok(Choice::All);
+            }
+            let ids = chosen(part).iter().map(|id| id.parse()).collect::<Result<BTreeSet<UpdateId>, _>>();
+            ids.map(Choice::Only).stored_as("filter")
+        };
+        let languages = if flag("only-language") {
+            let tags = chosen(FilterPart::Language).iter().map(|tag| tag.parse()).collect::<Result<_, _>>();
+            Choice::Only(tags.stored_as("filter")?)
+        } else {
+            Choice::All
+        };
+        Ok(Self {
+            source: word(text("source"), "upstream")?,
+            mode: word(text("mode"), "mode")?.unwrap_or_default(),
+            proxy: ProxySettings {
+                http: proxy("proxy-http")?,
+                https: proxy("proxy-https")?,
+                credentials: text("proxy-user").map(|user| ProxyCredentials {
+                    user: user.to_owned(),
+                    domain: text("proxy-domain").unwrap_or_default().to_owned(),
+                    password: Password(text("proxy-password").unwrap_or_default().to_owned()),
+                    allow_basic: flag("proxy-basic"),
+                }),
+                bypass: text("proxy-bypass").map(lines).unwrap_or_default(),
+            },
+            ca_file: text("ca-file").map(PathBuf::from),
+            schedule: word(text("schedule"), "schedule")?.unwrap_or_default(),
+            filter: SyncFilter {
+                products: categories(FilterPart::Product, flag("only-product"))?,
+                classifications: categories(FilterPart::Classification, flag("only-classification"))?,
+                languages,
+            },
+            content: ContentPolicy {
+                when: word(text("content"), "content policy")?.unwrap_or_default(),
+                express: flag("express"),
+            },
+            files_from_microsoft: flag("files-from-microsoft"),
+            account_name: text("account-name").unwrap_or_default().to_owned(),
+        })
+    }
+}
+
+/// Reads the settings.
+pub(crate) fn load(db: &Connection) -> Result<UpstreamSettings, StoreError> {
+    let mut rows = BTreeMap::new();
+    let mut statement =
+        db.prepare("SELECT name, value FROM upstream_setting").during("read the upstream's settings")?;
+    let mut found = statement.query([]).during("read the upstream's settings")?;
+    for_rows(&mut found, |row| {
+        rows.insert(row.text(0)?, row.text(1)?);
+        Ok(())
+    })?;
+    let mut filter: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut statement = db.prepare("SELECT part, value FROM sync_filter").during("read the filter")?;
+    let mut found = statement.query([]).during("read the filter")?;
+    for_rows(&mut found, |row| {
+        filter.entry(row.text(0)?).or_default().push(row.text(1)?);
+        Ok(())
+    })?;
+    UpstreamSettings::from_rows(&rows, &filter)
+}
+
+fn save(tx: &Transaction<'_>, settings: &UpstreamSettings) -> Result<(), StoreError> {
+    tx.execute_batch("DELETE FROM upstream_setting; DELETE FROM sync_filter")
+        .during("write the upstream's settings")?;
+    for (name, value) in settings.to_rows() {
+        tx.execute("INSERT INTO upstream_setting (name, value) VALUES (?1, ?2)", (name, value))
+            .during("write the upstream's settings")?;
+    }
+    let ids = |choice: &Choice<UpdateId>| -> Vec<String> {
+        choice.listed().into_iter().flatten().map(ToString::to_string).collect()
+    };
+    let filter = &settings.filter;
+    let languages = filter.languages.listed().into_iter().flatten().map(ToString::to_string).collect();
+    for (part, values) in [
+        (FilterPart::Product, ids(&filter.products)),
+        (FilterPart::Classification, ids(&filter.classifications)),
+        (FilterPart::Language, languages),
+    ] {
+        for value in values {
+            tx.execute("INSERT INTO sync_filter (part, value) VALUES (?1, ?2)", (part.as_str(), value))
+                .during("write the filter")?;
+        }
+    }
+    Ok(())
+}
+
+impl Store {
+    /// The upstream's settings. Cheap.
+    #[must_use]
+    pub fn upstream_settings(&self) -> Arc<UpstreamSettings> {
+        Arc::clone(&self.shared.upstream.read())
+    }
+
+    /// Changes the upstream's settings; durable when it returns. Another upstream begins from the start:
+    /// what was fetched stays, how far synchronization was is forgotten. Another mode puts the decisions
+    /// of the present one aside and brings back those that were made in the other, with the computers'
+    /// places in groups; without any, the present ones stay.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`], or a failure to write.
+    pub fn set_upstream_settings(
+        &self,
+        settings: UpstreamSettings,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        settings.check()?;
+        let before = self.upstream_settings();
+        let (was, becomes) = (before.decided_by().is_some(), settings.decided_by().is_some());
+        if was != becomes {
+            self.switch_decisions(was, now)?;
+        }
+        let fresh_start = before.source != settings.source;
+        let again = fresh_start || was != becomes;
+        self.shared.database.write_alone(
+            |tx| {
+                save(tx, &settings)?;
+                if fresh_start {
+                    super::state::forget(tx)?;
+                }
+                if again {
+                    super::state::forget_deployments(tx)?;
+                }
+                Ok(())
+            },
+            |()| *self.shared.upstream.write() = Arc::new(settings.clone()),
+        )
+    }
+
+    /// Refuses what only the upstream of a replica may decide.
+    pub(crate) fn refuse_on_replica(&self) -> Result<(), StoreError> {
+        match self.upstream_settings().decided_by() {
+            Some(upstream) => Err(StoreError::Replica { upstream: upstream.to_string() }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_upstreams_are_checked() {
+        let server = |text: &str| text.parse::<UpstreamSource>();
+        assert_eq!(server("Microsoft-Update").unwrap(), UpstreamSource::MicrosoftUpdate);
+        let parent = UpstreamSource::Server("http://parent:8530".to_owned());
+        assert_eq!(server(" http://parent:8530/ ").unwrap(), parent);
+        for odd in
+            ["", "parent", "ftp://parent", "http://", "http:///x", "http://a b", "http://u@h", "http://h?x"]
+        {
+            assert!(server(odd).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let secret = ProxyCredentials { password: Password("hunter2".to_owned()), ..Default::default() };
+        assert!(!format!("{secret:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn settings_come_back_from_their_rows() {
+        let settings = UpstreamSettings {
+            source: Some(UpstreamSource::Server("https://parent:8531".to_owned())),
+            mode: Mode::Replica,
+            proxy: ProxySettings {
+                http: Some(ProxyServer { host: "proxy".to_owned(), port: 3128 }),
+                https: None,
+                credentials: Some(ProxyCredentials {
+                    user: "svc".to_owned(),
+                    domain: "CORP".to_owned(),
+                    password: Password("a b".to_owned()),
+                    allow_basic: true,
+                }),
+                bypass: vec![".corp".to_owned(), "localhost".to_owned()],
+            },
+            ca_file: Some("/etc/ca.pem".into()),
+            schedule: "4@03:00+30".parse().unwrap(),
+            filter: SyncFilter {
+                languages: Choice::Only(["en".parse().unwrap()].into_iter().collect()),
+                ..SyncFilter::default()
+            },
+            content: ContentPolicy::default(),
+            files_from_microsoft: true,
+            account_name: "child.example.org".to_owned(),
+        };
+        let rows = settings.to_rows().into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        let filter = [("language".to_owned(), vec!["en".to_owned()])].into_iter().collect();
+        assert_eq!(UpstreamSettings::from_rows(&rows, &filter).unwrap(), settings);
+        assert_eq!(
+            UpstreamSettings::from_rows(&BTreeMap::new(), &BTreeMap::new()).unwrap(),
+            UpstreamSettings::default()
+        );
+    }
+}

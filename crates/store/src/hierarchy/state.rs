@@ -1,0 +1,381 @@
+//! Store: how far synchronization with the upstream is. Every step writes its anchor when it is complete,
+//! so that whatever was cut off is done again and nothing else is.
+
+use crate::Store;
+use crate::columns::{Columns, for_rows};
+use crate::error::{During, StoreError, StoredAs};
+use rusqlite::{Connection, Transaction, params};
+use sluicegate_terms::{Guid, RevisionNumber, Timestamp, UpdateId, UpdateIdentity};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Longest anchor of an upstream that is kept, in bytes; real ones have about 30.
+pub const LONGEST_ANCHOR: usize = 4_096;
+
+/// What the upstream said of itself (`ServerSyncConfigData`, MS-WSUSSS 3.1.4.4.3.1).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct UpstreamFacts {
+    /// It keeps no files; they come from Microsoft's addresses.
+    pub catalog_only: bool,
+    /// It fetches files only once an update is approved.
+    pub lazy: bool,
+    /// It keeps express files.
+    pub express: bool,
+    /// Most revisions it answers at once.
+    pub updates_per_request: u32,
+    /// Its protocol version.
+    pub protocol: String,
+}
+
+/// What the updates anchor speaks for: an update is known to be up to date only when the anchor covered
+/// its product and its classification.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum CoveredFilter {
+    /// Nothing has been synchronized yet.
+    #[default]
+    Nothing,
+    /// All updates.
+    Everything,
+    /// Updates that are in one of each.
+    Parts {
+        /// Products and product families.
+        products: BTreeSet<UpdateId>,
+        /// Classifications.
+        classifications: BTreeSet<UpdateId>,
+    },
+}
+
+/// How far synchronization is.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SyncState {
+    /// Of the upstream's configuration.
+    pub config_anchor: Option<String>,
+    /// Of categories, classifications and detectoids.
+    pub categories_anchor: Option<String>,
+    /// Of updates, for what `covered` says.
+    pub updates_anchor: Option<String>,
+    /// What the updates anchor speaks for.
+    pub covered: CoveredFilter,
+    /// Of groups and deployments.
+    pub deployments_anchor: Option<String>,
+    /// What the upstream said of itself.
+    pub facts: UpstreamFacts,
+    /// When metadata was last complete.
+    pub last_success: Option<Timestamp>,
+    /// When the schedule wants the next run.
+    pub next_run: Option<Timestamp>,
+    /// When this server last told its upstream of itself.
+    pub last_rollup: Option<Timestamp>,
+    /// The upstream's `RollupResetGuid`; another one asks for everything again.
+    pub rollup_reset: Option<Guid>,
+}
+
+/// A revision whose document could not be used.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FailedRevision {
+    /// Which.
+    pub identity: UpdateIdentity,
+    /// How often it was asked for.
+    pub attempts: u32,
+    /// Not before then again.
+    pub again_at: Timestamp,
+    /// What was wrong.
+    pub reason: String,
+}
+
+fn load(db: &Connection) -> Result<SyncState, StoreError> {
+    let mut rows = BTreeMap::new();
+    let mut statement =
+        db.prepare_cached("SELECT name, value FROM sync_state").during("read how far it is")?;
+    let mut found = statement.query([]).during("read how far synchronization is")?;
+    for_rows(&mut found, |row| {
+        rows.insert(row.text(0)?, row.text(1)?);
+        Ok(())
+    })?;
+    let text = |name: &str| rows.get(name).cloned();
+    let flag = |name: &str| rows.get(name).is_some_and(|v| v == "true");
+    let time = |name: &str| -> Result<Option<Timestamp>, StoreError> {
+        rows.get(name).map(|v| v.parse::<Timestamp>()).transpose().stored_as("time of synchronization")
+    };
+    let covered = match rows.get("covered").map(String::as_str) {
+        Some("everything") => CoveredFilter::Everything,
+        Some("parts") => parts(db)?,
+        _ => CoveredFilter::Nothing,
+    };
+    Ok(SyncState {
+        config_anchor: text("config-anchor"),
+        categories_anchor: text("categories-anchor"),
+        updates_anchor: text("updates-anchor"),
+        covered,
+        deployments_anchor: text("deployments-anchor"),
+        facts: UpstreamFacts {
+            catalog_only: flag("catalog-only"),
+            lazy: flag("lazy"),
+            express: flag("express"),
+            updates_per_request: rows.get("updates-per-request").and_then(|v| v.parse().ok()).unwrap_or(0),
+            protocol: text("protocol").unwrap_or_default(),
+        },
+        last_success: time("last-success")?,
+        next_run: time("next-run")?,
+        last_rollup: time("last-rollup")?,
+        rollup_reset: rows.get("rollup-reset").map(|v| v.parse()).transpose().stored_as("rollup mark")?,
+    })
+}
+
+fn parts(db: &Connection) -> Result<CoveredFilter, StoreError> {
+    let (mut products, mut classifications) = (BTreeSet::new(), BTreeSet::new());
+    let mut statement =
+        db.prepare_cached("SELECT part, category FROM sync_covered").during("read what is synchronized")?;
+    let mut found = statement.query([]).during("read what is synchronized")?;
+    for_rows(&mut found, |row| {
+        let set = if row.text(0)? == "product" { &mut products } else { &mut classifications };
+        set.insert(row.update(1)?);
+        Ok(())
+    })?;
+    Ok(CoveredFilter::Parts { products, classifications })
+}
+
+fn save(tx: &Transaction<'_>, before: &SyncState, state: &SyncState) -> Result<(), StoreError> {
+    let put = |name: &str, value: Option<String>| -> Result<(), StoreError> {
+        match value {
+            Some(value) if value.len() > LONGEST_ANCHOR => Err(StoreError::Invalid {
+                what: "a value of the upstream",
+                reason: format!("its {name} has {} bytes, at most {LONGEST_ANCHOR} are kept", value.len()),
+            }),
+            Some(value) => tx
+                .prepare_cached(
+                    "INSERT INTO sync_state (name, value) VALUES (?1, ?2)
+                     ON CONFLICT (name) DO UPDATE SET value = ?2",
+                )
+                .and_then(|mut s| s.execute((name, value)))
+                .during("write how far synchronization is")
+                .map(|_| ()),
+            None => tx
+                .prepare_cached("DELETE FROM sync_state WHERE name = ?1")
+                .and_then(|mut s| s.execute([name]))
+                .during("write how far synchronization is")
+                .map(|_| ()),
+        }
+    };
+    let facts = &state.facts;
+    put("config-anchor", state.config_anchor.clone())?;
+    put("categories-anchor", state.categories_anchor.clone())?;
+    put("updates-anchor", state.updates_anchor.clone())?;
+    put("deployments-anchor", state.deployments_anchor.clone())?;
+    put("catalog-only", Some(facts.catalog_only.to_string()))?;
+    put("lazy", Some(facts.lazy.to_string()))?;
+    put("express", Some(facts.express.to_string()))?;
+    put("updates-per-request", Some(facts.updates_per_request.to_string()))?;
+    put("protocol", Some(facts.protocol.clone()))?;
+    put("last-success", state.last_success.map(Timestamp::iso))?;
+    put("next-run", state.next_run.map(Timestamp::iso))?;
+    put("last-rollup", state.last_rollup.map(Timestamp::iso))?;
+    put("rollup-reset", state.rollup_reset.map(|g| g.to_string()))?;
+    if before.covered == state.covered {
+        return Ok(());
+    }
+    tx.execute("DELETE FROM sync_covered", []).during("write what is synchronized")?;
+    let word = match &state.covered {
+        CoveredFilter::Nothing => None,
+        CoveredFilter::Everything => Some("everything"),
+        CoveredFilter::Parts { products, classifications } => {
+            for (part, ids) in [("product", products), ("classification", classifications)] {
+                for id in ids {
+                    tx.prepare_cached("INSERT INTO sync_covered (part, category) VALUES (?1, ?2)")
+                        .and_then(|mut s| s.execute((part, id.0.as_bytes())))
+                        .during("write what is synchronized")?;
+                }
+            }
+            Some("parts")
+        }
+    };
+    put("covered", word.map(str::to_owned))
+}
+
+/// Another upstream: everything begins anew.
+pub(crate) fn forget(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    tx.execute_batch(
+        "DELETE FROM sync_state WHERE name <> 'next-run'; DELETE FROM sync_covered; DELETE FROM sync_failed;
+         DELETE FROM failed_file; DELETE FROM rollup_sent",
+    )
+    .during("forget how far synchronization was")
+}
+
+/// Groups and deployments are to be asked for from the start.
+pub(crate) fn forget_deployments(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    tx.execute_batch(
+        "DELETE FROM sync_state WHERE name = 'deployments-anchor'; DELETE FROM upstream_deployment",
+    )
+    .during("forget the upstream's deployments")
+}
+
+impl Store {
+    /// How far synchronization is.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn sync_state(&self) -> Result<SyncState, StoreError> {
+        self.shared.database.read(|db| {
+            let db = db.transaction().during("read how far synchronization is")?;
+            load(&db)
+        })
+    }
+
+    /// Changes it; durable when it returns. Answers the new state.
+    ///
+    /// # Errors
+    /// A value of the upstream that is too long, or a failure to write.
+    pub fn change_sync_state(&self, work: impl FnOnce(&mut SyncState)) -> Result<SyncState, StoreError> {
+        self.shared.database.write_alone(
+            |tx| {
+                let before = load(tx)?;
+                let mut after = before.clone();
+                work(&mut after);
+                if before != after {
+                    save(tx, &before, &after)?;
+                }
+                Ok(after)
+            },
+            |_| {},
+        )
+    }
+
+    /// Notes revisions whose documents could not be used.
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn note_failed_revisions(&self, failed: &[FailedRevision]) -> Result<(), StoreError> {
+        self.shared.database.write_alone(
+            |tx| {
+                for one in failed {
+                    tx.prepare_cached(
+                        "INSERT INTO sync_failed (update_id, number, attempts, again_at, reason)
+                         VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (update_id, number)
+                         DO UPDATE SET attempts = attempts + ?3, again_at = ?4, reason = ?5",
+                    )
+                    .and_then(|mut s| {
+                        s.execute(params![
+                            one.identity.update.0.as_bytes(),
+                            one.identity.revision.get(),
+                            one.attempts,
+                            one.again_at.ticks(),
+                            one.reason
+                        ])
+                    })
+                    .during("note a revision that could not be used")?;
+                }
+                Ok(())
+            },
+            |()| {},
+        )
+    }
+
+    /// The revisions whose documents could not be used, in order of their ids.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn failed_revisions(&self) -> Result<Vec<FailedRevision>, StoreError> {
+        self.shared.database.read(|db| {
+            let mut statement = db
+                .prepare_cached(
+                    "SELECT update_id, number, attempts, again_at, reason FROM sync_failed ORDER BY 1, 2",
+                )
+                .during("list revisions that could not be used")?;
+            let mut rows = statement.query([]).during("list revisions that could not be used")?;
+            let mut list = Vec::new();
+            for_rows(&mut rows, |row| {
+                list.push(FailedRevision {
+                    identity: UpdateIdentity { update: row.update(0)?, revision: row.revision_number(1)? },
+                    attempts: row.word(2)?,
+                    again_at: row.time(3)?,
+                    reason: row.text(4)?,
+                });
+                Ok(())
+            })?;
+            Ok(list)
+        })
+    }
+
+    /// Forgets such revisions: they are in the catalog now.
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn forget_failed_revisions(&self, now_good: &[UpdateIdentity]) -> Result<(), StoreError> {
+        if now_good.is_empty() {
+            return Ok(());
+        }
+        self.shared.database.write_alone(
+            |tx| {
+                for identity in now_good {
+                    tx.prepare_cached("DELETE FROM sync_failed WHERE update_id = ?1 AND number = ?2")
+                        .and_then(|mut s| s.execute((identity.update.0.as_bytes(), identity.revision.get())))
+                        .during("forget a revision that could not be used")?;
+                }
+                Ok(())
+            },
+            |()| {},
+        )
+    }
+
+    /// Those of some revisions that the catalog does not have and that do not wait in quarantine, in the
+    /// given order.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn missing_revisions(&self, listed: &[UpdateIdentity]) -> Result<Vec<UpdateIdentity>, StoreError> {
+        self.shared.database.read(|db| {
+            let db = db.transaction().during("look up revisions")?;
+            let some: bool = db
+                .query_row(
+                    "SELECT EXISTS (SELECT 1 FROM revision) OR EXISTS (SELECT 1 FROM quarantine WHERE held = 1)",
+                    [],
+                    |row| row.get(0),
+                )
+                .during("look up revisions")?;
+            if !some {
+                return Ok(listed.to_vec());
+            }
+            let mut here = db
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM revision WHERE update_id = ?1 AND number = ?2)
+                         OR EXISTS (SELECT 1 FROM quarantine WHERE held = 1 AND update_id = ?1 AND number = ?2)",
+                )
+                .during("look up revisions")?;
+            let mut missing = Vec::new();
+            for identity in listed {
+                let key = (identity.update.0.as_bytes(), identity.revision.get());
+                if !here.query_row(key, |row| row.get::<_, bool>(0)).during("look up revisions")? {
+                    missing.push(*identity);
+                }
+            }
+            Ok(missing)
+        })
+    }
+
+    /// Members of bundles that neither the catalog nor the quarantine has, as the bundles name them. What
+    /// an upstream's filter does not list is reached through its bundles (observed-behaviour 8).
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn missing_members(&self) -> Result<Vec<UpdateIdentity>, StoreError> {
+        self.shared.database.read(|db| {
+            let mut statement = db
+                .prepare_cached(
+                    "SELECT DISTINCT n.update_id, n.number FROM quarantine_need n
+                     JOIN quarantine q ON q.id = n.quarantine
+                     WHERE n.number IS NOT NULL AND q.held = 1
+                         AND NOT EXISTS (SELECT 1 FROM known_update k WHERE k.update_id = n.update_id)
+                         AND NOT EXISTS (SELECT 1 FROM quarantine h WHERE h.held = 1
+                             AND h.update_id = n.update_id AND h.number = n.number)",
+                )
+                .during("look up members of bundles")?;
+            let mut rows = statement.query([]).during("look up members of bundles")?;
+            let mut list = Vec::new();
+            for_rows(&mut rows, |row| {
+                let revision = RevisionNumber::new(row.int(1)?).stored_as("revision number")?;
+                list.push(UpdateIdentity { update: row.update(0)?, revision });
+                Ok(())
+            })?;
+            Ok(list)
+        })
+    }
+}
