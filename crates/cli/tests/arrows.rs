@@ -7,12 +7,13 @@ use std::path::PathBuf;
 /// Room, and the rooms it may know.
 const DRAWN: &[(&str, &[&str])] = &[
     ("terms", &[]),
-    ("soap", &["terms"]),
+    ("cabinet", &[]),
+    ("soap", &["terms", "cabinet"]),
     ("catalog", &["terms"]),
     ("policy", &["terms"]),
     ("scan", &["terms", "catalog", "policy"]),
-    ("store", &["terms", "catalog", "policy"]),
-    ("server", &["terms", "soap", "catalog", "policy", "scan", "store"]),
+    ("store", &["terms", "cabinet", "catalog", "policy"]),
+    ("server", &["terms", "soap", "catalog", "policy", "scan", "store", "upstream"]),
     ("agent", &["terms", "soap", "catalog"]),
     ("upstream", &["terms", "soap", "catalog", "policy", "store"]),
     ("synth", &["terms", "catalog"]),
@@ -20,7 +21,7 @@ const DRAWN: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that do no I/O.
-const PURE: &[&str] = &["terms", "soap", "catalog", "policy", "scan", "synth"];
+const PURE: &[&str] = &["terms", "cabinet", "soap", "catalog", "policy", "scan", "synth"];
 
 /// Crates no pure room may depend on.
 const IO_CRATES: &[&str] =

@@ -7,7 +7,6 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
-pub mod cabinet;
 pub mod client;
 pub mod dss_auth;
 pub mod envelope;
@@ -28,6 +27,9 @@ mod field;
 mod ints;
 mod reader;
 mod writer;
+
+/// Cabinet files are a room of their own; messages carry them.
+pub use sluicegate_cabinet as cabinet;
 
 pub use envelope::{Limits, SoapVersion};
 pub use error::{AnswerError, DecodeError, Problem};

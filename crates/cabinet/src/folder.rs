@@ -1,7 +1,7 @@
 //! Cabinet: the data blocks of one folder (MS-CAB 2.4), decoded one after the other.
 
-use super::CabinetError;
-use super::layout::{Fields, Folder, Layout, Scheme};
+use crate::CabinetError;
+use crate::layout::{Fields, Folder, Layout, Scheme};
 use flate2::{Decompress, FlushDecompress, Status};
 use lzxd::{Lzxd, WindowSize};
 
@@ -119,7 +119,7 @@ impl<'a> FolderReader<'a> {
 }
 
 /// The checksum of MS-CAB 3.1: words combined by XOR, the two size fields last.
-fn block_checksum(reserve: &[u8], packed: &[u8], packed_size: u16, size: u16) -> u32 {
+pub(super) fn block_checksum(reserve: &[u8], packed: &[u8], packed_size: u16, size: u16) -> u32 {
     // Checksums of the parts are chained over the data first, then over what precedes it.
     words(packed) ^ words(reserve) ^ (u32::from(packed_size) | u32::from(size) << 16)
 }

@@ -1,7 +1,7 @@
 //! Cabinet: writing. One folder, MSZIP, members in the given order; equal input makes equal bytes.
 
-use super::CabinetError;
-use super::layout::MAX_NAME;
+use crate::CabinetError;
+use crate::layout::MAX_NAME;
 use cab::{CabinetBuilder, CompressionType};
 use std::io::{Cursor, Write as _};
 

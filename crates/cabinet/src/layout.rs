@@ -1,7 +1,7 @@
 //! Cabinet: the directory (MS-CAB 2.1 to 2.3): header, folders and members, checked against the limits
 //! and against each other before any data is touched.
 
-use super::{CabinetError, Entry, Limits};
+use crate::{CabinetError, Entry, Limits};
 
 const FLAG_PREVIOUS: u16 = 1;
 const FLAG_NEXT: u16 = 2;

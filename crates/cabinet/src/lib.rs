@@ -1,7 +1,13 @@
 //! Room: Cabinet files (MS-CAB). Metadata exports and the update blobs between servers are cabinets;
 //! reading takes stored, MSZIP and LZX folders from bytes in memory, each folder decoded once and every
-//! size bounded before anything is allocated for it. Writing makes MSZIP.
+//! size bounded before anything is allocated for it. Writing makes MSZIP. Bytes in, bytes out.
+#![deny(missing_docs)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
 
+mod blob;
 mod folder;
 mod layout;
 mod write;
@@ -9,6 +15,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use blob::{BLOB_MEMBER, BlobWriter, read_blob};
 use folder::FolderReader;
 use layout::Layout;
 pub use write::write;
