@@ -17,7 +17,8 @@ const DRAWN: &[(&str, &[&str])] = &[
     ("agent", &["terms", "soap", "catalog"]),
     ("upstream", &["terms", "soap", "catalog", "policy", "store"]),
     ("synth", &["terms", "catalog"]),
-    ("cli", &["terms", "soap", "catalog", "policy", "scan", "store", "server", "agent", "synth"]),
+    ("doctor", &[]),
+    ("cli", &["terms", "soap", "catalog", "policy", "scan", "store", "server", "agent", "synth", "doctor"]),
 ];
 
 /// Rooms that do no I/O.

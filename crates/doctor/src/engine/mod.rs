@@ -1,0 +1,222 @@
+//! Doctor room: the engine. Takes the signals of one log after another, in the order of their lines,
+//! and keeps what matches need: lines close together, synchronization runs, error codes, fault ids.
+
+mod found;
+mod iis;
+mod near;
+mod plan;
+mod run;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+use crate::book::Book;
+use crate::charset;
+use crate::compile::{CompileError, Mark, Matcher, Meaning};
+use crate::finding::{Evidence, Finding};
+use crate::frame;
+use crate::scan::{BlockHits, Hit};
+use encoding_rs::Encoding;
+use found::{Group, Occurrences};
+use near::Near;
+use plan::{Plan, Use};
+use run::RunTracker;
+use rustc_hash::FxHashMap;
+use tally::Tally;
+
+/// Characters of a line that are shown.
+pub(crate) const SHOWN: usize = 500;
+/// Bytes of a line that are kept while it may still become evidence.
+const KEPT: usize = 2_000;
+
+/// Everything found so far, and the state of the log being read.
+#[derive(Debug)]
+pub(crate) struct Engine<'a> {
+    book: &'a Book,
+    matcher: &'a Matcher,
+    plan: Plan,
+    occurrences: Vec<Occurrences>,
+    /// Error codes, by number of their rule; one tally for each file they were seen in.
+    codes: FxHashMap<usize, Vec<Tally>>,
+    file: Option<FileState>,
+    files: usize,
+}
+
+#[derive(Debug)]
+struct FileState {
+    label: String,
+    number: usize,
+    near: FxHashMap<usize, Near>,
+    run: RunTracker,
+    codes: FxHashMap<usize, Tally>,
+    page: Option<&'static Encoding>,
+    page_known: bool,
+    iis: Option<iis::Fields>,
+}
+
+/// One line that has signals, with where it stands.
+#[derive(Clone, Copy)]
+pub(crate) struct Line<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// Number in the file, from 1.
+    pub(crate) number: u64,
+    file: &'a str,
+    page: Option<&'static Encoding>,
+}
+
+impl Line<'_> {
+    pub(crate) fn text(&self, limit: usize) -> String {
+        charset::text(self.bytes, self.page, limit)
+    }
+
+    pub(crate) fn evidence(&self) -> Evidence {
+        let text = self.text(SHOWN);
+        let time = frame::moment(&self.text(KEPT)).map(|moment| moment.written);
+        Evidence { file: self.file.to_owned(), line: self.number, text, time }
+    }
+
+    pub(crate) fn moment(&self) -> Option<frame::Moment> {
+        // The time of the site server's logs stands at the end of the line.
+        frame::moment(&self.text(KEPT))
+    }
+}
+
+impl<'a> Engine<'a> {
+    pub(crate) fn new(book: &'a Book, matcher: &'a Matcher) -> Result<Self, CompileError> {
+        let plan = Plan::new(book, matcher)?;
+        let occurrences = plan.matches.iter().map(|_| Occurrences::default()).collect();
+        Ok(Self { book, matcher, plan, occurrences, codes: FxHashMap::default(), file: None, files: 0 })
+    }
+
+    /// A new log begins.
+    pub(crate) fn begin_file(&mut self, label: &str) {
+        self.end_file();
+        self.files += 1;
+        self.file = Some(FileState {
+            label: label.to_owned(),
+            number: self.files,
+            near: FxHashMap::default(),
+            run: RunTracker::default(),
+            codes: FxHashMap::default(),
+            page: None,
+            page_known: false,
+            iis: None,
+        });
+    }
+
+    /// The signals of the next block of the log; `base` lines came before it.
+    pub(crate) fn block(&mut self, block: &[u8], hits: &BlockHits, base: u64) {
+        let Some(mut file) = self.file.take() else { return };
+        for hit in &hits.hits {
+            let bytes = block.get(hit.start..hit.end).unwrap_or_default();
+            if !file.page_known && std::str::from_utf8(bytes).is_err() {
+                file.page = Some(charset::code_page(block));
+                file.page_known = true;
+            }
+            self.hit(&mut file, hit, bytes, base + hit.line + 1);
+        }
+        self.file = Some(file);
+    }
+
+    /// The log ends.
+    pub(crate) fn end_file(&mut self) {
+        let Some(mut file) = self.file.take() else { return };
+        if let Some(run) = file.run.end() {
+            self.close_run(&run, file.number);
+        }
+        for (rule, tally) in file.codes {
+            self.codes.entry(rule).or_default().push(tally);
+        }
+    }
+
+    /// Everything is read: what is it?
+    pub(crate) fn finish(mut self) -> Vec<Finding> {
+        self.end_file();
+        verdict::findings(self.book, &self.plan, &self.occurrences, &self.codes)
+    }
+
+    fn hit(&mut self, file: &mut FileState, hit: &Hit, bytes: &[u8], number: u64) {
+        let Some(signal) = self.matcher.signals.get(hit.signal) else { return };
+        let label = std::mem::take(&mut file.label);
+        let line = Line { bytes, number, file: &label, page: file.page };
+        match signal.meaning {
+            Meaning::Code(rule) => file.codes.entry(rule).or_default().seen(line),
+            Meaning::Mark(Mark::ScanSucceeded) => file.codes.values_mut().for_each(Tally::recovered),
+            Meaning::Mark(Mark::IisFields) => file.iis = iis::Fields::read(bytes),
+            Meaning::Mark(mark) => {
+                if let Some(run) = file.run.mark(mark, line) {
+                    self.close_run(&run, file.number);
+                }
+            }
+            Meaning::Rule(_) => {
+                let request = signal.iis.as_ref();
+                if request.is_none_or(|condition| iis::holds(condition, file.iis.as_ref(), bytes)) {
+                    self.use_signal(file, hit, line);
+                }
+            }
+        }
+        file.label = label;
+    }
+
+    fn use_signal(&mut self, file: &mut FileState, hit: &Hit, line: Line<'_>) {
+        for Use { found, position } in self.plan.uses(hit.signal).to_vec() {
+            let Some(planned) = self.plan.matches.get(found) else { continue };
+            let Some(rule) = self.book.rules.get(planned.rule) else { continue };
+            let Some(description) = rule.matches.get(planned.number) else { continue };
+            let group = if description.near.is_empty() {
+                let keep = self.occurrences.get(found).is_some_and(|o| o.wants_evidence(hit.key.is_some()));
+                Group {
+                    evidence: if keep { vec![line.evidence()] } else { Vec::new() },
+                    key: hit.key.clone(),
+                    host: hit.host.clone(),
+                    first: line.number,
+                    last: line.number,
+                }
+            } else {
+                let near = file.near.entry(found).or_insert_with(|| Near::new(description.near.len()));
+                near.set(position, hit, line);
+                match near.complete(line, description.within, description.ordered) {
+                    Some(group) => group,
+                    None => continue,
+                }
+            };
+            for code in &planned.explains {
+                if let Some(tally) = file.codes.get_mut(code) {
+                    tally.claim(group.first, group.last, planned.rule);
+                }
+            }
+            if let Some(occurrences) = self.occurrences.get_mut(found) {
+                occurrences.add(group, file.number);
+            }
+        }
+    }
+
+    fn close_run(&mut self, run: &run::Run, file: usize) {
+        let mut explained = false;
+        for fallback in [false, true] {
+            if fallback && explained {
+                return;
+            }
+            for found in self.plan.runs.clone() {
+                let Some(planned) = self.plan.matches.get(found) else { continue };
+                let Some(description) =
+                    self.book.rules.get(planned.rule).and_then(|rule| rule.matches.get(planned.number))
+                else {
+                    continue;
+                };
+                let Some(condition) = description.run.as_ref().filter(|c| c.unexplained == fallback) else {
+                    continue;
+                };
+                let text = self.matcher.run_texts.get(&(planned.rule, planned.number));
+                if !run.satisfies(condition, text, self.matcher) {
+                    continue;
+                }
+                explained |= description.sure.is_some_and(|sure| sure >= crate::rule::Sureness::Likely);
+                if let Some(occurrences) = self.occurrences.get_mut(found) {
+                    occurrences.add(run.group(), file);
+                }
+            }
+        }
+    }
+}

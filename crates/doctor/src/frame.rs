@@ -1,0 +1,178 @@
+//! Doctor room: what stands around the words of a log line. Takes the frames of the log families off
+//! (`<![LOG[...]LOG]!>`, `text  $$<COMPONENT><time><thread>`, `STATMSG: ...`) and finds the time.
+
+use std::borrow::Cow;
+
+/// The words of one line: without the frame of its family. A status message gives its inserts, whose
+/// order is the source and the message (the rendered sentence is translated, the inserts are kept apart).
+pub(crate) fn words(line: &str) -> Cow<'_, str> {
+    let mut text = line;
+    if let Some(start) = text.find("<![LOG[") {
+        text = text.get(start + 7..).unwrap_or_default();
+        if let Some(end) = text.rfind("]LOG]!>") {
+            text = text.get(..end).unwrap_or_default();
+        }
+    } else if let Some(end) = text.rfind("$$<") {
+        text = text.get(..end).unwrap_or_default();
+    }
+    if text.contains("STATMSG:") {
+        let mut inserts = String::new();
+        for n in 0..10 {
+            if let Some(value) = insert(text, n)
+                && !value.is_empty()
+            {
+                if !inserts.is_empty() {
+                    inserts.push_str(" | ");
+                }
+                inserts.push_str(value);
+            }
+        }
+        // Recent builds add the code of the exception after the inserts.
+        if let Some(at) = text.find(" LE=") {
+            inserts.push_str(text.get(at..).unwrap_or_default());
+        }
+        return Cow::Owned(inserts);
+    }
+    Cow::Borrowed(text.trim())
+}
+
+/// Insert `n` of a status message line.
+fn insert(text: &str, n: u8) -> Option<&str> {
+    let key = format!("ISTR{n}=\"");
+    let start = text.find(&key)? + key.len();
+    let rest = text.get(start..)?;
+    let next = format!("\" ISTR{}=\"", n + 1);
+    let end = rest.find(&next).or_else(|| rest.find("\" NUMATTRS=")).or_else(|| rest.find('"'))?;
+    rest.get(..end)
+}
+
+/// The time a line carries: as written, and as seconds that can be compared within one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub(crate) written: String,
+    pub(crate) seconds: i64,
+}
+
+/// Finds the time of a line. Each family writes it in one place and one shape (observed, and the formats
+/// of the log viewers): at the start, in the frame's attributes, or behind `$$<COMPONENT>`.
+pub(crate) fn moment(line: &str) -> Option<Moment> {
+    if let Some(date) = after(line, " date=\"") {
+        let time = after(line, "<time=\"")?;
+        let (month, day, year) = (number(date, 0, 2)?, number(date, 3, 2)?, number(date, 6, 4)?);
+        return build(&format!("{} {}", date.get(..10)?, time.get(..8)?), year, month, day, time);
+    }
+    if let Some(at) = line.rfind("$$<") {
+        let rest = line.get(at..)?;
+        let start = rest.find("><")? + 2;
+        let stamp = rest.get(start..)?;
+        let (month, day, year) = (number(stamp, 0, 2)?, number(stamp, 3, 2)?, number(stamp, 6, 4)?);
+        return build(stamp.get(..19)?, year, month, day, stamp.get(11..)?);
+    }
+    if let Some(stamp) = after(line, "\"timestamp\":\"") {
+        return leading(stamp);
+    }
+    leading(line.trim_start_matches(['\u{feff}', ' ']))
+}
+
+/// `2008-08-01 10:11:12`, `2008/08/01<TAB>10:11:12`, `2026-10-04T15:03:36Z`.
+fn leading(text: &str) -> Option<Moment> {
+    let (year, month, day) = (number(text, 0, 4)?, number(text, 5, 2)?, number(text, 8, 2)?);
+    let between = *text.as_bytes().get(10)?;
+    if !matches!(between, b' ' | b'\t' | b'T') || !matches!(text.as_bytes().get(4)?, b'-' | b'/') {
+        return None;
+    }
+    let time = text.get(11..)?.trim_start();
+    build(&format!("{} {}", text.get(..10)?, time.get(..8)?), year, month, day, time)
+}
+
+fn build(written: &str, year: i64, month: i64, day: i64, time: &str) -> Option<Moment> {
+    let (h, m, s) = (number(time, 0, 2)?, number(time, 3, 2)?, number(time, 6, 2)?);
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || h > 23 || m > 59 || s > 60 {
+        return None;
+    }
+    // Days since the epoch by the civil calendar, counted in years that begin in March.
+    let y = if month <= 2 { year - 1 } else { year };
+    let era = y.div_euclid(400);
+    let year_of_era = y.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let days =
+        era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468;
+    Some(Moment { written: written.to_owned(), seconds: days * 86_400 + h * 3_600 + m * 60 + s })
+}
+
+fn after<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    text.get(text.find(key)? + key.len()..)
+}
+
+fn number(text: &str, at: usize, digits: usize) -> Option<i64> {
+    let part = text.as_bytes().get(at..at + digits)?;
+    part.iter().try_fold(0i64, |sum, b| b.is_ascii_digit().then(|| sum * 10 + i64::from(b - b'0')))
+}
+
+/// `Sync time: 0d00h05m01s`, in seconds.
+pub(crate) fn sync_time(text: &str) -> Option<i64> {
+    let rest = after(text, "Sync time: ")?;
+    if !rest.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let mut total = 0i64;
+    let mut value = 0i64;
+    for c in rest.chars().take(20) {
+        let unit = match c {
+            '0'..='9' => {
+                value = value * 10 + i64::from(c.to_digit(10)?);
+                continue;
+            }
+            'd' => 86_400,
+            'h' => 3_600,
+            'm' => 60,
+            's' => return Some(total.saturating_add(value)),
+            _ => return None,
+        };
+        total = total.saturating_add(value.saturating_mul(unit));
+        value = 0;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_taken_off() {
+        assert_eq!(words("<![LOG[Sync failed: x]LOG]!><time=\"1\" date=\"2\">"), "Sync failed: x");
+        assert_eq!(
+            words("Sync failed: x  $$<SMS_WSUS_SYNC_MANAGER><08-06-2007 10:54:25.519+420><thread=1 (0x1)>"),
+            "Sync failed: x"
+        );
+        assert_eq!(
+            words("STATMSG: ID=6703 PID=401 ISTR0=\"A.B\" ISTR1=\"the 'x' \"y\" z\" ISTR2=\"\" NUMATTRS=0"),
+            "A.B | the 'x' \"y\" z"
+        );
+    }
+
+    #[test]
+    fn times_of_every_family_are_found() {
+        let at = |line: &str| moment(line).unwrap().seconds;
+        assert_eq!(at("2008-08-01\t10:11:12:345\t788\tee4\tPT\tx"), 1_217_585_472);
+        assert_eq!(at("2008/08/01 10:11:12.3456789 788 3812 Agent x"), 1_217_585_472);
+        assert_eq!(at("2008-08-01 10:11:12.345 UTC\tError\tw3wp.12\tx"), 1_217_585_472);
+        assert_eq!(at("2008-08-01T10:11:12.345Z ERROR fault"), 1_217_585_472);
+        assert_eq!(at("{\"timestamp\":\"2008-08-01T10:11:12Z\",\"level\":\"ERROR\"}"), 1_217_585_472);
+        assert_eq!(at("x  $$<SMS_X><08-01-2008 10:11:12.345+420><thread=1 (0x1)>"), 1_217_585_472);
+        assert_eq!(
+            at("<![LOG[x]LOG]!><time=\"10:11:12.345+420\" date=\"08-01-2008\" component=\"X\">"),
+            1_217_585_472
+        );
+        assert_eq!(moment("no time here"), None);
+        assert_eq!(moment("2008-13-01 10:11:12"), None);
+    }
+
+    #[test]
+    fn run_times_are_read() {
+        assert_eq!(sync_time("Sync time: 0d00h05m01s"), Some(301));
+        assert_eq!(sync_time("Sync time: 1d02h00m00s  $$<X>"), Some(93_600));
+        assert_eq!(sync_time("Sync time: soon"), None);
+    }
+}
