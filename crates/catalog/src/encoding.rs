@@ -6,7 +6,10 @@ use encoding_rs::{UTF_16BE, UTF_16LE};
 use std::borrow::Cow;
 
 /// Decodes a whole document. The byte order mark, if any, is not part of the text.
-pub(crate) fn text_of<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Cow<'a, str>, CatalogError> {
+///
+/// # Errors
+/// When the bytes are neither UTF-8 nor UTF-16, or more than `limits` permit.
+pub fn text_of<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Cow<'a, str>, CatalogError> {
     let fail = |offset: usize, reason| CatalogError::new("document", offset as u64, reason);
     // UTF-16 of ASCII text is twice as long as its UTF-8 form.
     if bytes.len() > limits.max_bytes.saturating_mul(2) {

@@ -25,6 +25,7 @@ mod version;
 mod xml;
 
 pub use document::UpdateDocument;
+pub use encoding::text_of;
 pub use error::{CatalogError, Reason};
 pub use fragments::{Eula, Fragments};
 pub use limits::Limits;

@@ -15,7 +15,7 @@ const DRAWN: &[(&str, &[&str])] = &[
     ("store", &["terms", "cabinet", "catalog", "policy"]),
     ("server", &["terms", "soap", "catalog", "policy", "scan", "store", "upstream"]),
     ("agent", &["terms", "soap", "catalog"]),
-    ("upstream", &["terms", "soap", "catalog", "policy", "store"]),
+    ("upstream", &["terms", "cabinet", "soap", "catalog", "policy", "store"]),
     ("synth", &["terms", "catalog"]),
     ("doctor", &[]),
     ("cli", &["terms", "soap", "catalog", "policy", "scan", "store", "server", "agent", "synth", "doctor"]),

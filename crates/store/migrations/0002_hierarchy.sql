@@ -120,6 +120,10 @@ CREATE TABLE failed_file (
     reason   TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- How documents lie in their segment: 0 deflated, 1 a Cabinet file as it is served, 2 text as it is served.
+ALTER TABLE revision ADD COLUMN document_form INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE quarantine ADD COLUMN document_form INTEGER NOT NULL DEFAULT 0;
+
 -- Whether a file is only an express form, and the languages it is for (tags, one a line; empty is all).
 ALTER TABLE file ADD COLUMN express INTEGER NOT NULL DEFAULT 0 CHECK (express IN (0, 1));
 ALTER TABLE file ADD COLUMN languages TEXT NOT NULL DEFAULT '';

@@ -22,7 +22,7 @@ mod segment;
 mod wire;
 
 pub use catalog::{
-    ApprovalFilter, CatalogSize, CategoryRow, CoreRef, Cores, FileFacts, ImportReport, Importer,
+    ApprovalFilter, CatalogSize, CategoryRow, CoreRef, Cores, Document, FileFacts, ImportReport, Importer,
     PreparedRevision, QuarantineEntry, Quarantined, RevisionFragments, RevisionRow, StateCounts,
     StoredRevision, UpdateDetails, UpdatePage, UpdateQuery, UpdateRow,
 };

@@ -4,7 +4,9 @@ mod support;
 
 use sluicegate_store::{ApprovalFilter, CoreRef, StoreError, StoreOptions, StoredRevision, UpdateQuery};
 use sluicegate_terms::{Anchor, CategoryKind, RevisionId};
-use support::{at, category, core_bytes, file, identity, import, needing, open, prepared, software, uid};
+use support::{
+    at, category, core_bytes, file, identity, import, needing, open, prepared, served, software, uid,
+};
 
 fn revisions(store: &sluicegate_store::Store) -> Vec<StoredRevision> {
     let mut all = Vec::new();
@@ -47,7 +49,7 @@ fn an_imported_revision_is_there_after_a_restart_in_every_form() {
     let facts = store.file(document.files[0].sha1).unwrap();
     assert_eq!((facts.size, &*facts.extension), (7, "cab"));
     assert_eq!(store.file_owners(document.files[0].sha1).unwrap(), [uid(1)]);
-    assert_eq!(store.document(revision.id).unwrap(), document.to_xml().into_bytes());
+    assert_eq!(store.document(revision.id).unwrap(), served(&document.to_xml()));
     assert!(matches!(cores.core(CoreRef::from_token(77)), Err(StoreError::UnknownRevision(77))));
     assert!(matches!(cores.fragments(RevisionId::new(2).unwrap()), Err(StoreError::UnknownRevision(2))));
 }
@@ -119,7 +121,7 @@ fn what_misses_something_waits_and_enters_by_itself_after_a_restart() {
     assert!(store.quarantine().unwrap().is_empty());
     let released = revisions(&store).into_iter().find(|r| r.record.identity.update == uid(3)).unwrap();
     assert_eq!(store.cores().core(released.core).unwrap(), core_bytes(&waiting));
-    assert_eq!(store.document(released.id).unwrap(), waiting.to_xml().into_bytes());
+    assert_eq!(store.document(released.id).unwrap(), served(&waiting.to_xml()));
 }
 
 #[test]

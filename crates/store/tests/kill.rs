@@ -77,7 +77,7 @@ fn imports_are_whole_or_absent_after_a_kill() {
             assert!(cores.fragments(revision.id).unwrap().extended().contains("ExtendedProperties"));
         }
         if let Some(newest) = all.last() {
-            assert!(store.document(newest.id).unwrap().starts_with(b"<upd:Update"));
+            assert!(store.document_bytes(newest.id).unwrap().starts_with(b"<upd:Update"));
         }
         assert!(store.quarantine().unwrap().is_empty());
     }

@@ -8,6 +8,7 @@
 )]
 
 pub mod content;
+pub mod intake;
 pub mod transport;
 
 mod ntlm;

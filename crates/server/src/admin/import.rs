@@ -15,11 +15,11 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
+use sluicegate_catalog::Limits as DocumentLimits;
 use sluicegate_catalog::package::{self, METADATA_MEMBER, PackageError};
-use sluicegate_catalog::{Limits as DocumentLimits, parse};
 use sluicegate_soap::cabinet::{self, Cabinet, Entry};
-use sluicegate_soap::ready;
-use sluicegate_store::{ImportReport, Importer, PreparedRevision, StoreError};
+use sluicegate_store::{ImportReport, Importer, StoreError};
+use sluicegate_upstream::intake::Intake;
 use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 use std::sync::mpsc as pipe;
@@ -46,7 +46,7 @@ pub(super) fn import(
         let app = Arc::clone(&worker);
         let out = lines.clone();
         let outcome = tokio::task::spawn_blocking(move || {
-            let mut import = Import { progress: Progress::new(out), limits };
+            let mut import = Import { progress: Progress::new(out), limits, intake: Intake::new(limits) };
             import.run(&app, body)
         })
         .await
@@ -128,6 +128,7 @@ impl Progress {
 struct Import {
     progress: Progress,
     limits: DocumentLimits,
+    intake: Intake,
 }
 
 impl Import {
@@ -162,7 +163,7 @@ impl Import {
                 self.package(importer, &name, plain)?;
             }
             Ok(bytes) if is_package(&bytes) => self.package(importer, &name, bytes.as_slice())?,
-            Ok(bytes) => add(importer, name, bytes, &self.limits)?,
+            Ok(bytes) => add(importer, &mut self.intake, name, &bytes)?,
         }
         Ok(())
     }
@@ -194,7 +195,7 @@ impl Import {
                         continue;
                     }
                     match opened.read(entry) {
-                        Ok(document) => add(importer, source, document, &self.limits)?,
+                        Ok(document) => add(importer, &mut self.intake, source, &document)?,
                         Err(error) => importer.reject(source, None, error.to_string()),
                     }
                     self.progress.tell(None)?;
@@ -239,7 +240,7 @@ impl Import {
                         Some(identity) => format!("{name}: {identity}"),
                         None => name.to_owned(),
                     };
-                    add(importer, source, document.xml.into_bytes(), &self.limits)?;
+                    add(importer, &mut self.intake, source, document.xml.as_bytes())?;
                 }
                 // What came before is good; the rest cannot be found any more.
                 Err(error @ PackageError::Read { .. }) => {
@@ -290,30 +291,17 @@ fn is_document(name: &str) -> bool {
     name.to_ascii_lowercase().ends_with(".xml") || !name.contains('.')
 }
 
-/// Parses one document and gives it to the store; what cannot be read is noted with its reason.
+/// Prepares one document and gives it to the store; what cannot be read is noted with its reason.
 fn add(
     importer: &mut Importer<'_>,
+    intake: &mut Intake,
     source: String,
-    bytes: Vec<u8>,
-    limits: &DocumentLimits,
+    bytes: &[u8],
 ) -> Result<(), StoreError> {
-    let parsed = match parse(&bytes, limits) {
-        Ok(parsed) => parsed,
-        Err(error) => {
-            importer.reject(source, error.update, error.to_string());
-            return Ok(());
-        }
-    };
-    match ready::from_fragment(&parsed.fragments.core) {
-        Ok(ready) => importer.add(PreparedRevision::from_document(
-            source,
-            parsed,
-            ready.bytes,
-            ready.escaped_len,
-            bytes,
-        )),
-        Err(error) => {
-            importer.reject(source, Some(parsed.identity.update), error.to_string());
+    match intake.bytes(source, bytes) {
+        Ok(revision) => importer.add(revision),
+        Err(refused) => {
+            importer.reject(refused.source_name, refused.update, refused.reason);
             Ok(())
         }
     }

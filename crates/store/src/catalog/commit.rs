@@ -190,8 +190,9 @@ impl Commit<'_> {
         let number = staged.identity.revision.get();
         self.run(
             "INSERT INTO revision (update_id, number, record, core_at, core_len, core_escaped_len, fragments_at,
-                 fragments_len, document_at, document_len, content, arrived, arrived_at, leaf_changed, source)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?12, ?14)",
+                 fragments_len, document_at, document_len, content, arrived, arrived_at, leaf_changed, source,
+                 document_form)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?12, ?14, ?15)",
             params![
                 update.0.as_bytes(),
                 number,
@@ -206,7 +207,8 @@ impl Commit<'_> {
                 staged.content.0,
                 signed(anchor.0),
                 self.now.ticks(),
-                staged.source
+                staged.source,
+                staged.document_form as u8
             ],
         )?;
         let id = self.tx.last_insert_rowid();

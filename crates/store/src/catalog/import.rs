@@ -2,13 +2,13 @@
 //! the commit, which syncs the segments and then writes all rows in one transaction.
 
 use crate::Store;
+use crate::catalog::document::{Document, Form};
 use crate::catalog::fragments;
 use crate::catalog::quarantine;
 use crate::catalog::shelf::Lengths;
 use crate::catalog::summary::Summary;
 use crate::error::{During, StoreError};
 use crate::segment::{Appender, Place};
-use flate2::{Compress, Compression, FlushCompress, Status};
 use parking_lot::MutexGuard;
 use sluicegate_catalog::{Eula, FileEntry, Listing, ScanRecord, UpdateDocument};
 use sluicegate_terms::{
@@ -40,19 +40,19 @@ pub struct PreparedRevision {
     pub eulas: Vec<Eula>,
     /// All files, those of licence terms too.
     pub files: Vec<FileEntry>,
-    /// The document as it came.
-    pub document: Vec<u8>,
+    /// The document, in the form in which it is served.
+    pub document: Document,
 }
 
 impl PreparedRevision {
-    /// From a parsed document, its Core fragment's ready bytes and the document's own bytes.
+    /// From a parsed document, its Core fragment's ready bytes and the document as it is served.
     #[must_use]
     pub fn from_document(
         source: String,
         parsed: UpdateDocument,
         core_ready: Vec<u8>,
         core_escaped_len: u32,
-        document: Vec<u8>,
+        document: Document,
     ) -> Self {
         let record = parsed.scan_record();
         let listing = parsed.listing();
@@ -116,6 +116,7 @@ pub(crate) struct Staged {
     pub(crate) core_escaped_len: u32,
     pub(crate) fragments: Place,
     pub(crate) document: Place,
+    pub(crate) document_form: Form,
     /// It waited in quarantine before this import.
     pub(crate) waited: bool,
 }
@@ -149,7 +150,6 @@ pub struct Importer<'a> {
     into_empty: bool,
     /// The content of what waits in quarantine.
     waiting: HashMap<UpdateIdentity, Sha256Digest>,
-    deflater: Compress,
     /// One import at a time: segments have one writer.
     _turn: MutexGuard<'a, ()>,
 }
@@ -179,7 +179,6 @@ impl Store {
             by_identity: HashMap::new(),
             into_empty,
             waiting,
-            deflater: Compress::new(Compression::fast(), false),
             _turn: turn,
         })
     }
@@ -266,7 +265,8 @@ impl Importer<'_> {
             core: appenders.core.push(&[&revision.core_ready])?,
             core_escaped_len: revision.core_escaped_len,
             fragments: appenders.fragments.push(&[&record])?,
-            document: appenders.documents.push(&[&deflate(&mut self.deflater, &revision.document)?])?,
+            document: appenders.documents.push(&[revision.document.bytes()])?,
+            document_form: revision.document.form(),
             source: revision.source.into(),
             waited: false,
         })
@@ -322,20 +322,5 @@ impl Drop for Importer<'_> {
             // Harmless: the next import or start cuts the tail off.
             tracing::warn!(%error, "the tail of an import stays until the next one");
         }
-    }
-}
-
-/// Original documents are kept for comparison, export and repair, not for speed. The compressor's tables
-/// are large, so one serves a whole import.
-fn deflate(deflater: &mut Compress, document: &[u8]) -> Result<Vec<u8>, StoreError> {
-    deflater.reset();
-    // Room for the worst case: stored blocks cost five bytes per 16 KiB or more, and a little besides.
-    let mut out = Vec::with_capacity(document.len() + document.len() / 1_000 + 64);
-    match deflater.compress_vec(document, &mut out, FlushCompress::Finish) {
-        Ok(Status::StreamEnd) => Ok(out),
-        other => Err(StoreError::Invalid {
-            what: "a document",
-            reason: format!("compressing it ended with {other:?}"),
-        }),
     }
 }

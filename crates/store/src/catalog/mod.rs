@@ -2,6 +2,7 @@
 //! reading them back for snapshots, clients and administrators.
 
 mod commit;
+mod document;
 mod files;
 mod fragments;
 mod import;
@@ -12,6 +13,7 @@ mod search;
 mod shelf;
 mod summary;
 
+pub use document::Document;
 pub use files::FileFacts;
 pub(crate) use files::{FileIndex, declared as declared_file};
 pub use fragments::RevisionFragments;

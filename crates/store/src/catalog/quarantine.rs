@@ -2,6 +2,7 @@
 //! enter by themselves), and documents that were refused (only shown, until a good one replaces them).
 
 use crate::Store;
+use crate::catalog::document::Form;
 use crate::catalog::import::{Quarantined, Staged};
 use crate::columns::{Columns, for_rows, signed};
 use crate::error::{During, StoreError};
@@ -63,7 +64,7 @@ pub(crate) fn held(tx: &Transaction<'_>) -> Result<Vec<Staged>, StoreError> {
     let mut statement = tx
         .prepare_cached(
             "SELECT source, update_id, number, record, summary, content, core_at, core_len, core_escaped_len,
-                    fragments_at, fragments_len, document_at, document_len
+                    fragments_at, fragments_len, document_at, document_len, document_form
              FROM quarantine WHERE held = 1 ORDER BY id",
         )
         .during("read the quarantine")?;
@@ -81,6 +82,7 @@ pub(crate) fn held(tx: &Transaction<'_>) -> Result<Vec<Staged>, StoreError> {
             core_escaped_len: row.word(8)?,
             fragments: Place { at: row.natural(9)?, len: row.word(10)? },
             document: Place { at: row.natural(11)?, len: row.word(12)? },
+            document_form: Form::of_number(row.int(13)?)?,
             waited: true,
         });
         Ok(())
@@ -126,15 +128,17 @@ pub(crate) fn hold(
         signed(staged.fragments.at),
         staged.fragments.len,
         signed(staged.document.at),
-        staged.document.len
+        staged.document.len,
+        staged.document_form as u8
     ];
     tx.prepare_cached(
         "INSERT INTO quarantine (source, update_id, number, reason, first_seen, held, record, summary, content,
-             core_at, core_len, core_escaped_len, fragments_at, fragments_len, document_at, document_len)
-         VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+             core_at, core_len, core_escaped_len, fragments_at, fragments_len, document_at, document_len, document_form)
+         VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
          ON CONFLICT (update_id, number) WHERE held = 1 DO UPDATE SET
              source = ?1, reason = ?4, record = ?6, summary = ?7, content = ?8, core_at = ?9, core_len = ?10,
-             core_escaped_len = ?11, fragments_at = ?12, fragments_len = ?13, document_at = ?14, document_len = ?15",
+             core_escaped_len = ?11, fragments_at = ?12, fragments_len = ?13, document_at = ?14, document_len = ?15,
+             document_form = ?16",
     )
     .and_then(|mut s| s.execute(values))
     .during("put a revision into quarantine")?;

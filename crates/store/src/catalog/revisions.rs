@@ -6,16 +6,10 @@ use crate::catalog::shelf::{CoreRef, Cores};
 use crate::catalog::{FileFacts, files};
 use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError};
-use crate::segment::Place;
-use flate2::read::DeflateDecoder;
 use rusqlite::OptionalExtension;
 use sluicegate_catalog::ScanRecord;
 use sluicegate_terms::{Anchor, RevisionId, Sha1Digest, Timestamp, UpdateId, UpdateIdentity};
-use std::io::Read;
 use std::sync::Arc;
-
-/// Longest document that is given back, in bytes; bounds what a damaged record can expand to.
-const LONGEST_DOCUMENT: u64 = 1 << 30;
 
 /// One revision as a snapshot needs it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -107,33 +101,6 @@ impl Store {
     /// A failure to read.
     pub fn file_owners(&self, sha1: Sha1Digest) -> Result<Vec<UpdateId>, StoreError> {
         self.shared.database.read(|db| files::owners(db, sha1))
-    }
-
-    /// The document of a revision as it was imported.
-    ///
-    /// # Errors
-    /// [`StoreError::UnknownRevision`], or a failure to read.
-    pub fn document(&self, revision: RevisionId) -> Result<Vec<u8>, StoreError> {
-        let place = self.shared.database.read(|db| {
-            db.prepare_cached("SELECT document_at, document_len FROM revision WHERE id = ?1")
-                .and_then(|mut s| {
-                    s.query_row([revision.get()], |row| {
-                        Ok(Place { at: row.get::<_, i64>(0)?.unsigned_abs(), len: row.get(1)? })
-                    })
-                    .optional()
-                })
-                .during("look up a document")
-        })?;
-        let place = place.ok_or(StoreError::UnknownRevision(revision.get()))?;
-        let packed = self.shared.segments.documents.read(place)?;
-        let mut document = Vec::new();
-        DeflateDecoder::new(packed.as_slice()).take(LONGEST_DOCUMENT).read_to_end(&mut document).map_err(
-            |e| StoreError::Unreadable {
-                what: format!("document of revision {revision}"),
-                reason: e.to_string(),
-            },
-        )?;
-        Ok(document)
     }
 
     /// The scan record of an update's newest revision.

@@ -194,7 +194,7 @@ impl Store {
             Ok((row, revisions(&db, update)?, kinds))
         })?;
         let record = self.newest_record(update)?;
-        let document = self.document(row.id)?;
+        let document = self.document_bytes(row.id)?;
         let parsed = parse(&document, &Limits::default()).map_err(|e| StoreError::Unreadable {
             what: format!("document of update {update}"),
             reason: e.to_string(),

@@ -9,7 +9,7 @@ use sluicegate_terms::{Guid, RevisionNumber, Timestamp, UpdateId, UpdateIdentity
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest anchor of an upstream that is kept, in bytes; real ones have about 30.
-pub const LONGEST_ANCHOR: usize = 4_096;
+pub(crate) const LONGEST_ANCHOR: usize = 4_096;
 
 /// What the upstream said of itself (`ServerSyncConfigData`, MS-WSUSSS 3.1.4.4.3.1).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

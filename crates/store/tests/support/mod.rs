@@ -7,7 +7,7 @@ use sha1::{Digest, Sha1};
 use sha2::Sha256;
 use sluicegate_catalog::compose::Document;
 use sluicegate_catalog::{Clause, FileEntry, Limits, parse};
-use sluicegate_store::{ImportReport, PreparedRevision, Store, StoreOptions};
+use sluicegate_store::{Document as Served, ImportReport, PreparedRevision, Store, StoreOptions};
 use sluicegate_terms::{
     CategoryKind, Guid, RevisionNumber, Sha1Digest, Sha256Digest, Timestamp, UpdateId, UpdateIdentity,
 };
@@ -65,7 +65,11 @@ pub fn prepared(source: &str, document: &Document) -> PreparedRevision {
     let xml = document.to_xml().into_bytes();
     let parsed = parse(&xml, &Limits::default()).unwrap();
     let core = core_bytes(document);
-    PreparedRevision::from_document(source.to_owned(), parsed, core, 1_000, xml)
+    PreparedRevision::from_document(source.to_owned(), parsed, core, 1_000, served(&document.to_xml()))
+}
+
+pub fn served(xml: &str) -> Served {
+    Served::of_text(xml, &mut sluicegate_cabinet::BlobWriter::new()).unwrap()
 }
 
 pub fn import(store: &Store, seconds: i64, documents: &[Document]) -> ImportReport {
