@@ -1,8 +1,9 @@
 //! Policy: from decisions to the one effective deployment of an update for a computer's groups. Along
 //! each group's path the nearest approval wins; between several groups the stronger one does, as on
-//! WSUS: install over uninstall over not approved, and the earliest deadline among equals.
+//! WSUS: install over optional over uninstall over not approved, and the earliest deadline among equals.
 
-use crate::approvals::{Approval, ApprovalAction, Decisions, of_update};
+use crate::approvals::{Approval, ApprovalAction};
+use crate::decisions::Decisions;
 use crate::groups::Paths;
 use core::cmp::Reverse;
 use sluicegate_terms::{Anchor, DeploymentAction, DeploymentId, GroupId, Timestamp, UpdateId};
@@ -20,7 +21,9 @@ pub enum Decision {
         deployment: DeploymentId,
         /// `Install` or `Uninstall`.
         action: DeploymentAction,
-        /// By when.
+        /// Agents do it by themselves; otherwise users are offered it (MS-WUSP 2.2.2.2.4, IsAssigned).
+        assigned: bool,
+        /// By when. In the past: at the next contact.
         deadline: Option<Timestamp>,
         /// When it was decided.
         last_change: Timestamp,
@@ -51,9 +54,7 @@ pub fn effective_on(decisions: &Decisions, update: UpdateId, paths: &Paths) -> E
         return Effective { decision: Decision::Declined, since: change.anchor };
     }
     let mut since = decisions.restored.get(&update).map_or(Anchor::START, |change| change.anchor);
-    let decided = decisions.approvals.range(of_update(update)).next().is_some()
-        || decisions.withdrawn.range(of_update(update)).next().is_some();
-    if !decided {
+    if !decisions.is_decided(update) {
         return Effective { decision: Decision::Undecided, since };
     }
     // A moved group inherits from elsewhere, which no approval's own anchor tells.
@@ -76,12 +77,15 @@ pub fn effective_on(decisions: &Decisions, update: UpdateId, paths: &Paths) -> E
     let deployed = |approval: &Approval, action| Decision::Deployed {
         deployment: approval.deployment,
         action,
+        assigned: approval.action != ApprovalAction::OptionalInstall,
         deadline: approval.deadline,
         last_change: approval.changed_at,
     };
     let decision = match best {
         Some(approval) => match approval.action {
-            ApprovalAction::Install => deployed(approval, DeploymentAction::Install),
+            ApprovalAction::Install | ApprovalAction::OptionalInstall => {
+                deployed(approval, DeploymentAction::Install)
+            }
             ApprovalAction::Uninstall => deployed(approval, DeploymentAction::Uninstall),
             ApprovalAction::NotApproved => Decision::Undecided,
         },
@@ -93,7 +97,8 @@ pub fn effective_on(decisions: &Decisions, update: UpdateId, paths: &Paths) -> E
 /// Orders approvals of several groups; the greatest wins. The deployment id makes it a total order.
 fn strength(approval: &Approval) -> (u8, Reverse<Timestamp>, Reverse<DeploymentId>) {
     let action = match approval.action {
-        ApprovalAction::Install => 2,
+        ApprovalAction::Install => 3,
+        ApprovalAction::OptionalInstall => 2,
         ApprovalAction::Uninstall => 1,
         ApprovalAction::NotApproved => 0,
     };

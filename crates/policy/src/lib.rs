@@ -1,5 +1,5 @@
-//! Room: what an administrator decided and what follows from it. Target groups, approvals and
-//! declines; one pure function from decisions to the effective deployment of an update for a set of
+//! Room: what an administrator decided and what follows from it. Target groups, approvals and declines,
+//! licence terms, automatic rules, what a new revision changes; one pure function from decisions to the effective deployment of an update for a set of
 //! groups; per-computer update status folded from reported events. No I/O, no clock.
 #![deny(missing_docs)]
 #![cfg_attr(
@@ -8,14 +8,23 @@
 )]
 
 mod approvals;
+mod decisions;
 mod effective;
 mod events;
 mod groups;
 pub mod hierarchy;
+mod licences;
+mod refusals;
+pub mod rules;
 mod status;
+mod succession;
 
-pub use approvals::{Approval, ApprovalAction, ApprovalError, Change, Decisions, Subject, Withdrawal};
+pub use approvals::{Approval, ApprovalAction, Approvals, Change, Order, Stamp};
+pub use decisions::{Decisions, Subject, Withdrawal};
 pub use effective::{Decision, Effective, effective, effective_on};
 pub use events::{EventKind, Severity, StateGroup, event_kind, event_kinds};
 pub use groups::{Group, GroupError, GroupName, GroupTree, MAX_GROUP_DEPTH, Paths};
+pub use licences::{Acceptance, EulaId};
+pub use refusals::ApprovalError;
 pub use status::{ClientEvent, ComputerStatus, StateRow, StatusLists, UpdateState};
+pub use succession::{Arrival, Hold, HoldReason, Succession, SuccessionOptions};

@@ -3,7 +3,8 @@
 
 use proptest::prelude::*;
 use sluicegate_policy::{
-    Approval, ApprovalAction, ApprovalError, Change, Decision, Decisions, Subject, Withdrawal, effective,
+    Approval, ApprovalAction, ApprovalError, Approvals, Change, Decision, Decisions, Order, Stamp, Subject,
+    Withdrawal, effective,
 };
 use sluicegate_terms::{
     Anchor, DeploymentAction, DeploymentId, GroupId, Guid, Timestamp, UpdateId, UpdateKind,
@@ -30,27 +31,20 @@ fn change(anchor: u64) -> Change {
 }
 
 fn subject(n: u128) -> Subject {
-    let update = uid(n);
-    Subject {
-        update,
-        kind: UpdateKind::Software,
-        explicitly_deployable: true,
-        expired: false,
-        bundled_by: None,
-    }
+    Subject::software(uid(n))
 }
 
-fn approval(update: u128, group: u128, action: ApprovalAction, anchor: u64) -> Approval {
-    Approval {
-        update: uid(update),
-        group: gid(group),
-        action,
-        deadline: None,
-        deployment: DeploymentId::new(i64::from(DeploymentId::FIRST_EXPLICIT) + anchor as i64).unwrap(),
-        changed: Anchor(anchor),
-        changed_at: at(anchor as i64),
-        by: "admin".to_owned(),
-    }
+/// What a change is made with; ids of different anchors do not meet.
+fn stamp(anchor: u64) -> Stamp {
+    Stamp::new(change(anchor), i64::from(DeploymentId::FIRST_EXPLICIT) + 1_000 * anchor as i64)
+}
+
+fn order(group: u128, action: ApprovalAction) -> Order {
+    Order { group: gid(group), action, deadline: None, by: "admin".to_owned() }
+}
+
+fn due(group: u128, day: i64) -> Order {
+    Order { deadline: Some(at(day)), ..order(group, Install) }
 }
 
 /// All Computers > 2 > 3 > 4, and 5 beside 2.
@@ -70,14 +64,14 @@ fn action(decisions: &Decisions, update: u128, groups: &[u128]) -> Option<Deploy
     }
 }
 
-use ApprovalAction::{Install, NotApproved, Uninstall};
+use ApprovalAction::{Install, NotApproved, OptionalInstall, Uninstall};
 
 #[test]
 fn the_nearest_approval_on_the_way_up_wins() {
     let mut decisions = decisions();
-    decisions.approve(&subject(1), approval(1, 0, Install, 1)).unwrap();
-    decisions.approve(&subject(1), approval(1, 3, Uninstall, 2)).unwrap();
-    decisions.approve(&subject(1), approval(1, 4, NotApproved, 3)).unwrap();
+    decisions.approve(&subject(1), order(0, Install), &mut stamp(1)).unwrap();
+    decisions.approve(&subject(1), order(3, Uninstall), &mut stamp(2)).unwrap();
+    decisions.approve(&subject(1), order(4, NotApproved), &mut stamp(3)).unwrap();
     assert_eq!(action(&decisions, 1, &[2]), Some(DeploymentAction::Install));
     assert_eq!(action(&decisions, 1, &[3]), Some(DeploymentAction::Uninstall));
     assert_eq!(action(&decisions, 1, &[4]), None);
@@ -88,41 +82,37 @@ fn the_nearest_approval_on_the_way_up_wins() {
 #[test]
 fn between_groups_install_beats_uninstall_beats_not_approved() {
     let mut decisions = decisions();
-    decisions.approve(&subject(1), approval(1, 2, NotApproved, 1)).unwrap();
-    decisions.approve(&subject(1), approval(1, 5, Uninstall, 2)).unwrap();
+    decisions.approve(&subject(1), order(2, NotApproved), &mut stamp(1)).unwrap();
+    decisions.approve(&subject(1), order(5, Uninstall), &mut stamp(2)).unwrap();
     assert_eq!(action(&decisions, 1, &[2, 5]), Some(DeploymentAction::Uninstall));
-    decisions.approve(&subject(1), approval(1, 4, Install, 3)).unwrap();
+    decisions.approve(&subject(1), order(4, Install), &mut stamp(3)).unwrap();
     assert_eq!(action(&decisions, 1, &[5, 4, 2]), Some(DeploymentAction::Install));
 }
 
 #[test]
 fn between_equal_approvals_the_earliest_deadline_wins() {
     let mut decisions = decisions();
-    let due = |group, anchor, day: Option<i64>| Approval {
-        deadline: day.map(at),
-        ..approval(1, group, Install, anchor)
-    };
-    decisions.approve(&subject(1), due(2, 1, None)).unwrap();
-    decisions.approve(&subject(1), due(5, 2, Some(9))).unwrap();
+    decisions.approve(&subject(1), order(2, Install), &mut stamp(1)).unwrap();
+    decisions.approve(&subject(1), due(5, 9), &mut stamp(2)).unwrap();
     let deadline =
         |decisions: &Decisions| match effective(decisions, uid(1), &[gid(2), gid(5), gid(4)]).decision {
             Decision::Deployed { deadline, .. } => deadline,
             other => panic!("{other:?}"),
         };
     assert_eq!(deadline(&decisions), Some(at(9)));
-    decisions.approve(&subject(1), due(4, 3, Some(5))).unwrap();
+    decisions.approve(&subject(1), due(4, 5), &mut stamp(3)).unwrap();
     assert_eq!(deadline(&decisions), Some(at(5)));
 }
 
 #[test]
 fn a_decline_overrides_and_an_approval_takes_it_back() {
     let mut decisions = decisions();
-    decisions.approve(&subject(1), approval(1, 0, Install, 1)).unwrap();
+    decisions.approve(&subject(1), order(0, Install), &mut stamp(1)).unwrap();
     decisions.decline(&subject(1), change(2)).unwrap();
     assert_eq!(effective(&decisions, uid(1), &[]).decision, Decision::Declined);
     assert!(decisions.approvals.is_empty(), "approvals of a declined update are gone");
     assert_eq!(decisions.decline(&subject(1), change(3)), Err(ApprovalError::AlreadyDeclined(uid(1))));
-    decisions.approve(&subject(1), approval(1, 2, Install, 4)).unwrap();
+    decisions.approve(&subject(1), order(2, Install), &mut stamp(4)).unwrap();
     assert_eq!(action(&decisions, 1, &[2]), Some(DeploymentAction::Install));
     assert_eq!(action(&decisions, 1, &[5]), None);
     assert_eq!(decisions.restore(uid(1), change(5)), Err(ApprovalError::NotDeclined(uid(1))));
@@ -131,8 +121,8 @@ fn a_decline_overrides_and_an_approval_takes_it_back() {
 #[test]
 fn unapproving_a_group_that_inherits_denies_it_there_only() {
     let mut decisions = decisions();
-    decisions.approve(&subject(1), approval(1, 0, Install, 1)).unwrap();
-    let done = decisions.unapprove(uid(1), Some(gid(3)), approval(1, 0, Install, 2)).unwrap();
+    decisions.approve(&subject(1), order(0, Install), &mut stamp(1)).unwrap();
+    let done = decisions.unapprove(uid(1), Some(gid(3)), "admin".to_owned(), &mut stamp(2)).unwrap();
     assert!(
         matches!(&done[..], [Withdrawal::Overridden(denial)] if denial.action == NotApproved && denial.group == gid(3))
     );
@@ -140,10 +130,10 @@ fn unapproving_a_group_that_inherits_denies_it_there_only() {
         (action(&decisions, 1, &[4]), action(&decisions, 1, &[2])),
         (None, Some(DeploymentAction::Install))
     );
-    let done = decisions.unapprove(uid(1), None, approval(1, 0, Install, 3)).unwrap();
+    let done = decisions.unapprove(uid(1), None, "admin".to_owned(), &mut stamp(3)).unwrap();
     assert_eq!(done.len(), 2);
     assert_eq!(action(&decisions, 1, &[2]), None);
-    let nothing = decisions.unapprove(uid(1), Some(gid(2)), approval(1, 0, Install, 4)).unwrap_err();
+    let nothing = decisions.unapprove(uid(1), Some(gid(2)), "admin".to_owned(), &mut stamp(4)).unwrap_err();
     assert!(nothing.to_string().contains("nothing to withdraw"), "{nothing}");
 }
 
@@ -151,7 +141,7 @@ fn unapproving_a_group_that_inherits_denies_it_there_only() {
 fn what_cannot_be_deployed_by_itself_is_refused_with_the_reason() {
     let mut decisions = decisions();
     let mut refuse = |subject: Subject, action| {
-        decisions.approve(&subject, approval(1, 0, action, 1)).unwrap_err().to_string()
+        decisions.approve(&subject, order(0, action), &mut stamp(1)).unwrap_err().to_string()
     };
     assert!(refuse(Subject { kind: UpdateKind::Category, ..subject(1) }, Install).contains("is a Category"));
     assert!(
@@ -165,10 +155,13 @@ fn what_cannot_be_deployed_by_itself_is_refused_with_the_reason() {
     for subject in [member, Subject { kind: UpdateKind::Category, ..subject(1) }] {
         assert!(decisions.decline(&subject, change(1)).is_err());
     }
-    let due = Approval { deadline: Some(at(1)), ..approval(1, 0, NotApproved, 1) };
-    assert_eq!(decisions.approve(&subject(1), due), Err(ApprovalError::DeadlineWithoutAction(uid(1))));
+    for action in [NotApproved, OptionalInstall] {
+        let late = Order { deadline: Some(at(1)), ..order(0, action) };
+        let refused = decisions.approve(&subject(1), late, &mut stamp(1));
+        assert_eq!(refused, Err(ApprovalError::DeadlineWithoutAction(uid(1))));
+    }
     assert!(matches!(
-        decisions.approve(&subject(1), approval(1, 77, Install, 1)),
+        decisions.approve(&subject(1), order(77, Install), &mut stamp(1)),
         Err(ApprovalError::Group(_))
     ));
     assert_eq!(decisions.touched().count(), 0, "a refused decision leaves nothing behind");
@@ -177,27 +170,36 @@ fn what_cannot_be_deployed_by_itself_is_refused_with_the_reason() {
 #[test]
 fn an_expired_update_can_still_be_removed() {
     let mut decisions = decisions();
-    decisions.approve(&Subject { expired: true, ..subject(1) }, approval(1, 0, Uninstall, 1)).unwrap();
+    decisions.approve(&Subject { expired: true, ..subject(1) }, order(0, Uninstall), &mut stamp(1)).unwrap();
 }
 
 #[test]
 fn deployment_ids_are_never_shared() {
     let mut decisions = decisions();
-    let first = approval(1, 0, Install, 1);
-    decisions.approve(&subject(1), first.clone()).unwrap();
-    let again = Approval { deployment: first.deployment, ..approval(2, 0, Install, 2) };
-    assert_eq!(decisions.approve(&subject(2), again), Err(ApprovalError::DeploymentId(first.deployment)));
-    let implicit = DeploymentId::new(5).unwrap();
-    let low = Approval { deployment: implicit, ..approval(2, 0, Install, 2) };
-    assert_eq!(decisions.approve(&subject(2), low), Err(ApprovalError::DeploymentId(implicit)));
+    let first = decisions.approve(&subject(1), order(0, Install), &mut stamp(1)).unwrap();
+    let again = decisions.approve(&subject(2), order(0, Install), &mut stamp(1));
+    assert_eq!(again, Err(ApprovalError::DeploymentId(first.deployment)));
+    let mut approvals = Approvals::default();
+    let low = Approval { deployment: DeploymentId::new(5).unwrap(), ..first.clone() };
+    assert_eq!(approvals.insert(low.clone()), Err(ApprovalError::DeploymentId(low.deployment)));
+    approvals.insert(first.clone()).unwrap();
+    approvals.insert(first.clone()).unwrap();
+    let other = Approval { update: uid(2), ..first.clone() };
+    assert_eq!(approvals.insert(other.clone()), Err(ApprovalError::DeploymentId(first.deployment)));
+    approvals.remove(&(uid(1), gid(0))).unwrap();
+    approvals.insert(other.clone()).unwrap();
+    approvals.retain(|(update, _), _| *update == uid(1));
+    assert!(approvals.is_empty());
+    approvals.insert(first).unwrap();
+    assert_eq!((approvals.len(), approvals.of(uid(1)).count(), approvals.of(uid(2)).count()), (1, 1, 0));
 }
 
 #[test]
 fn a_removed_group_takes_its_approvals_along() {
     let mut decisions = decisions();
-    decisions.approve(&subject(1), approval(1, 4, Install, 1)).unwrap();
-    assert!(decisions.remove_group(gid(3)).is_err());
-    decisions.remove_group(gid(4)).unwrap();
+    decisions.approve(&subject(1), order(4, Install), &mut stamp(1)).unwrap();
+    assert!(decisions.remove_group(gid(3), change(2)).is_err());
+    decisions.remove_group(gid(4), change(2)).unwrap();
     assert!(decisions.approvals.is_empty());
     assert_eq!(action(&decisions, 1, &[4]), None);
 }
@@ -212,16 +214,13 @@ fn words_for_actions_are_read_in_any_letter_case() {
 /// Does one random deed; refusals are part of the game.
 fn do_deed(decisions: &mut Decisions, (what, update, group, other): (u8, u128, u128, u128), anchor: u64) {
     let subject = subject(update);
+    let stamp = &mut stamp(anchor);
     let _ = match what {
-        0 => decisions.approve(&subject, approval(update, group, Install, anchor)),
-        1 => decisions.approve(&subject, approval(update, group, Uninstall, anchor)),
-        2 => decisions.approve(&subject, approval(update, group, NotApproved, anchor)),
-        3 => decisions
-            .unapprove(subject.update, Some(gid(group)), approval(update, group, NotApproved, anchor))
-            .map(|_| ()),
-        4 => decisions
-            .unapprove(subject.update, None, approval(update, group, NotApproved, anchor))
-            .map(|_| ()),
+        0 => decisions.approve(&subject, order(group, Install), stamp).map(|_| ()),
+        1 => decisions.approve(&subject, order(group, Uninstall), stamp).map(|_| ()),
+        2 => decisions.approve(&subject, order(group, NotApproved), stamp).map(|_| ()),
+        3 => decisions.unapprove(subject.update, Some(gid(group)), String::new(), stamp).map(|_| ()),
+        4 => decisions.unapprove(subject.update, None, String::new(), stamp).map(|_| ()),
         5 => decisions.decline(&subject, change(anchor)),
         6 => decisions.restore(subject.update, change(anchor)),
         _ => decisions.groups.move_below(gid(group), gid(other), Anchor(anchor)).map_err(ApprovalError::from),

@@ -135,7 +135,12 @@ impl SnapshotBuilder {
 
     /// Sets what administrators decided.
     pub fn decisions(&mut self, decisions: &Decisions) -> &mut Self {
-        self.decisions = Some(Arc::new(decisions.clone()));
+        self.shared_decisions(Arc::new(decisions.clone()))
+    }
+
+    /// [`SnapshotBuilder::decisions`] without copying them.
+    pub fn shared_decisions(&mut self, decisions: Arc<Decisions>) -> &mut Self {
+        self.decisions = Some(decisions);
         self
     }
 
@@ -146,6 +151,11 @@ impl SnapshotBuilder {
     /// When the data as a whole contradicts itself.
     pub fn finish(self) -> Result<Snapshot, CompileError> {
         crate::compile::compile(self)
+    }
+
+    /// The number of an update, if any revision has it or names it.
+    pub(crate) fn number_of(&self, update: UpdateId) -> Option<u32> {
+        self.numbers.get(&update).copied()
     }
 
     fn number(&mut self, update: UpdateId) -> u32 {

@@ -1,6 +1,6 @@
 //! Scan: why a snapshot cannot be compiled, and why a single revision is not in it.
 
-use sluicegate_terms::{DeploymentId, GroupId, RevisionId, UpdateId, UpdateIdentity};
+use sluicegate_terms::{RevisionId, UpdateId, UpdateIdentity};
 
 /// Data that contradicts itself as a whole. No snapshot is made; the last good one serves on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,18 +26,6 @@ pub enum CompileError {
         first: RevisionId,
         /// The other.
         second: RevisionId,
-    },
-    /// A deployment id that two approvals share, or that lies among the implicit ones.
-    #[error(
-        "the approval of {update} for group {group} has the deployment id {deployment}, which is not its own; approve it again"
-    )]
-    SharedDeployment {
-        /// The update approved.
-        update: UpdateId,
-        /// For which group.
-        group: GroupId,
-        /// The id.
-        deployment: DeploymentId,
     },
     /// More than 2^32 elements of something.
     #[error("the catalog is too large: more than 4 billion {0}")]

@@ -24,7 +24,7 @@ pub struct Deployed {
     pub action: DeploymentAction,
     /// `Deadline`.
     pub deadline: Option<Timestamp>,
-    /// `IsAssigned`; always true (observed).
+    /// `IsAssigned`; false for what users may install by themselves, true otherwise (observed).
     pub is_assigned: bool,
     /// `LastChangeTime`; its day is what goes on the wire.
     pub last_change: Timestamp,

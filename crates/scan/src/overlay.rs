@@ -1,7 +1,7 @@
 //! Scan: what approvals change for one set of groups. Small beside the catalog, worked out by `policy`
 //! when a client of these groups first asks, and kept.
 
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Base, Snapshot};
 use rustc_hash::FxHashMap;
 use sluicegate_policy::{Decision, effective_on};
 use sluicegate_terms::{Anchor, DeploymentAction, DeploymentId, GroupId, Timestamp};
@@ -12,6 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub(crate) struct Explicit {
     pub(crate) id: DeploymentId,
     pub(crate) action: DeploymentAction,
+    pub(crate) assigned: bool,
     pub(crate) deadline: Option<Timestamp>,
     pub(crate) last_change: Timestamp,
 }
@@ -56,14 +57,24 @@ impl Snapshot {
         made
     }
 
+    fn has_expired(&self, index: u32) -> bool {
+        self.entry(index).is_some_and(|entry| entry.base == Base::Expired)
+    }
+
     fn make_overlay(&self, groups: &[GroupId]) -> Overlay {
         let paths = self.decisions.groups.paths(groups);
         let decided = self.decided.iter().map(|index| {
             let update = self.update(*index);
             let effective = effective_on(&self.decisions, update, &paths);
             let explicit = match effective.decision {
-                Decision::Deployed { deployment: id, action, deadline, last_change } => {
-                    Some(Explicit { id, action, deadline, last_change })
+                // What has expired is not installed any more, whatever was approved before.
+                Decision::Deployed { action, .. }
+                    if action != DeploymentAction::Uninstall && self.has_expired(*index) =>
+                {
+                    None
+                }
+                Decision::Deployed { deployment: id, action, assigned, deadline, last_change } => {
+                    Some(Explicit { id, action, assigned, deadline, last_change })
                 }
                 Decision::Declined | Decision::Undecided => None,
             };

@@ -6,7 +6,7 @@ use crate::drivers::{BestMatch, DriverClass};
 use crate::outcome::SyncAnswer;
 use crate::query::{PageBudget, ProtocolVersion};
 use crate::scratch::Scratch;
-use crate::snapshot::{Base, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::sync::Pass;
 use sluicegate_terms::{Anchor, DeploymentAction, GroupId};
 
@@ -48,8 +48,8 @@ impl Snapshot {
         for &revision in self.drivers.revisions() {
             let Some(entry) = self.entry(revision) else { continue };
             // Whoever adds a printer has no use for a driver that is to be removed or was declined.
-            let wanted = entry.base != Base::Evaluate
-                && self.action(entry, revision, &overlay) != DeploymentAction::Uninstall
+            let action = self.action(entry, revision, &overlay);
+            let wanted = !matches!(action, DeploymentAction::Evaluate | DeploymentAction::Uninstall)
                 && scratch.all_satisfied(self.gates.get(entry.gate));
             if wanted {
                 let printers =

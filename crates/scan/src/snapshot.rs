@@ -19,12 +19,30 @@ use std::sync::Arc;
 /// Why there is a revision in the first place; decides its implicit deployment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Base {
-    /// Category, detectoid, or a declined or expired update that others need.
+    /// Category, detectoid, or a declined update that others need.
     Evaluate,
+    /// Expired, and others need it or some group is to remove it.
+    Expired,
     /// Member of a bundle.
     Bundle,
     /// Can be approved.
     Free,
+}
+
+impl Base {
+    /// Whether approvals make a difference.
+    pub(crate) fn is_decidable(self) -> bool {
+        matches!(self, Self::Free | Self::Expired)
+    }
+
+    /// What is done without an approval.
+    pub(crate) fn action(self) -> DeploymentAction {
+        match self {
+            Self::Evaluate | Self::Expired => DeploymentAction::Evaluate,
+            Self::Bundle => DeploymentAction::Bundle,
+            Self::Free => DeploymentAction::PreDeploymentCheck,
+        }
+    }
 }
 
 /// What is kept of each revision in scope.
@@ -231,11 +249,7 @@ impl Snapshot {
         let auto = (protocol >= ProtocolVersion::AUTO_FIELDS).then(AutoFields::default);
         let implicit = Deployed {
             id: DeploymentId::implicit(entry.id),
-            action: match entry.base {
-                Base::Evaluate => DeploymentAction::Evaluate,
-                Base::Bundle => DeploymentAction::Bundle,
-                Base::Free => DeploymentAction::PreDeploymentCheck,
-            },
+            action: entry.base.action(),
             deadline: None,
             is_assigned: true,
             last_change: entry.arrived_at,
@@ -248,6 +262,7 @@ impl Snapshot {
                 id: explicit.id,
                 action: explicit.action,
                 deadline: explicit.deadline,
+                is_assigned: explicit.assigned,
                 last_change: explicit.last_change,
                 ..implicit
             },
@@ -267,13 +282,7 @@ impl Snapshot {
 
     /// What a revision is to be done with, for these groups.
     pub(crate) fn action(&self, entry: &Entry, index: u32, overlay: &Overlay) -> DeploymentAction {
-        match entry.base {
-            Base::Evaluate => DeploymentAction::Evaluate,
-            Base::Bundle => DeploymentAction::Bundle,
-            Base::Free => overlay
-                .get(index)
-                .and_then(|o| o.explicit)
-                .map_or(DeploymentAction::PreDeploymentCheck, |explicit| explicit.action),
-        }
+        let explicit = entry.base.is_decidable().then(|| overlay.get(index)).flatten();
+        explicit.and_then(|o| o.explicit).map_or(entry.base.action(), |explicit| explicit.action)
     }
 }

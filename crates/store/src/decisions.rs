@@ -1,16 +1,28 @@
 //! Store: what administrators decided. Rules are policy's; here a change is applied to a copy of the
 //! decisions inside a transaction, the difference becomes rows, and the copy counts once it is durable.
 
+mod bulk;
+mod rows;
+mod rules;
+mod subject;
+mod succession;
+
+pub use bulk::{BulkApproval, BulkOrder, Refused};
+pub use rules::RuleRun;
+pub use succession::ImportedDecisions;
+
+pub(crate) use rows::{load, write_difference};
+pub(crate) use succession::after_import;
+
 use crate::Store;
-use crate::columns::{Columns, for_rows, signed};
 use crate::database::next_anchor;
-use crate::error::{During, StoreError, StoredAs};
-use rusqlite::{Connection, Transaction, params};
+use crate::error::{During, StoreError};
+use rusqlite::{Connection, Transaction};
 use sluicegate_policy::{
-    Approval, ApprovalAction, Change, Decisions, Group, GroupName, GroupTree, Subject, Withdrawal,
+    Approval, ApprovalAction, ApprovalError, Change, Decisions, EulaId, Group, GroupName, Order, Stamp,
+    Subject, SuccessionOptions, Withdrawal,
 };
-use sluicegate_terms::{Anchor, DeploymentId, GroupId, Guid, Timestamp, UpdateId};
-use std::collections::BTreeMap;
+use sluicegate_terms::{Anchor, DeploymentId, GroupId, Timestamp, UpdateId};
 use std::sync::Arc;
 
 /// What a change of decisions is made with: its place in history and fresh deployment ids.
@@ -18,19 +30,26 @@ use std::sync::Arc;
 pub struct DecisionScope {
     /// The anchor the change will have, and its time.
     pub change: Change,
-    next_deployment: i64,
+    /// The same for policy's functions.
+    pub stamp: Stamp,
 }
 
 impl DecisionScope {
+    /// For a change with an anchor, inside its transaction.
+    pub(crate) fn new(tx: &Connection, anchor: Anchor, now: Timestamp) -> Result<Self, StoreError> {
+        let last: i64 = tx
+            .query_row("SELECT seq FROM sqlite_sequence WHERE name = 'approval'", [], |r| r.get(0))
+            .during("read the last deployment id")?;
+        let change = Change { anchor, at: now };
+        Ok(Self { change, stamp: Stamp::new(change, last.saturating_add(1)) })
+    }
+
     /// A deployment id never used before.
     ///
     /// # Errors
     /// [`StoreError::IdsExhausted`] after 2^30 approvals.
     pub fn deployment(&mut self) -> Result<DeploymentId, StoreError> {
-        let id = DeploymentId::new(self.next_deployment)
-            .map_err(|_| StoreError::IdsExhausted { what: "deployment id" })?;
-        self.next_deployment += 1;
-        Ok(id)
+        self.stamp.deployment().map_err(|_| StoreError::IdsExhausted { what: "deployment id" })
     }
 }
 
@@ -79,11 +98,7 @@ impl Store {
     ) -> Result<R, StoreError> {
         let change = |tx: &Transaction<'_>| {
             let anchor = next_anchor(tx)?;
-            let last: i64 = tx
-                .query_row("SELECT seq FROM sqlite_sequence WHERE name = 'approval'", [], |r| r.get(0))
-                .during("read the last deployment id")?;
-            let mut scope =
-                DecisionScope { change: Change { anchor, at: now }, next_deployment: last.saturating_add(1) };
+            let mut scope = DecisionScope::new(tx, anchor, now)?;
             // The writer is ours until `install` has run, so nobody changes decisions behind us.
             let before = self.decisions();
             let mut after = Decisions::clone(&before);
@@ -103,18 +118,9 @@ impl Store {
     pub fn approve(&self, order: ApprovalOrder, now: Timestamp) -> Result<Approval, StoreError> {
         let subject = self.subject(order.update)?;
         self.change_decisions(now, |decisions, scope| {
-            let approval = Approval {
-                update: order.update,
-                group: order.group,
-                action: order.action,
-                deadline: order.deadline,
-                deployment: scope.deployment()?,
-                changed: scope.change.anchor,
-                changed_at: scope.change.at,
-                by: order.by,
-            };
-            decisions.approve(&subject, approval.clone())?;
-            Ok(approval)
+            let order =
+                Order { group: order.group, action: order.action, deadline: order.deadline, by: order.by };
+            Ok(decisions.approve(&subject, order, &mut scope.stamp)?)
         })
     }
 
@@ -131,17 +137,7 @@ impl Store {
     ) -> Result<Vec<Withdrawal>, StoreError> {
         self.subject(update)?;
         self.change_decisions(now, |decisions, scope| {
-            let next = Approval {
-                update,
-                group: group.unwrap_or(GroupId::ALL_COMPUTERS),
-                action: ApprovalAction::NotApproved,
-                deadline: None,
-                deployment: scope.deployment()?,
-                changed: scope.change.anchor,
-                changed_at: scope.change.at,
-                by,
-            };
-            Ok(decisions.unapprove(update, group, next)?)
+            Ok(decisions.unapprove(update, group, by, &mut scope.stamp)?)
         })
     }
 
@@ -168,201 +164,63 @@ impl Store {
         self.change_decisions(now, |decisions, _| Ok(decisions.groups.create(id, name, parent)?.clone()))
     }
 
+    /// Lets the approvals of an update hold for its newest revision, which was held.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownUpdate`], [`StoreError::Decision`] when nothing is held or the licence terms were
+    /// not accepted, or a failure to write.
+    pub fn accept_revision(&self, update: UpdateId, now: Timestamp) -> Result<(), StoreError> {
+        let subject = self.subject(update)?;
+        self.change_decisions(now, |decisions, scope| {
+            Ok(decisions.accept_revision(&subject, &mut scope.stamp)?)
+        })
+    }
+
+    /// Accepts the licence terms of an update for all computers. Answers the terms and the updates whose
+    /// held revision is in service now.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownUpdate`], [`StoreError::Invalid`] when it has no terms, or a failure to write.
+    pub fn accept_eula(
+        &self,
+        update: UpdateId,
+        by: String,
+        now: Timestamp,
+    ) -> Result<(EulaId, Vec<UpdateId>), StoreError> {
+        let Some(eula) = self.subject(update)?.eula else {
+            let reason = format!("{update} has none, so it can be approved as it is");
+            return Err(StoreError::Invalid { what: "the acceptance of licence terms", reason });
+        };
+        self.change_decisions(now, |decisions, scope| {
+            Ok((eula, decisions.accept_eula(eula, by, &mut scope.stamp)?))
+        })
+    }
+
+    /// Says what happens to approvals when a new revision arrives.
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn set_succession(&self, options: SuccessionOptions, now: Timestamp) -> Result<(), StoreError> {
+        self.change_decisions(now, |decisions, _| {
+            decisions.options = options;
+            Ok(())
+        })
+    }
+
     /// What policy needs to know about an update to judge a decision about it.
     ///
     /// # Errors
     /// [`StoreError::UnknownUpdate`], or a failure to read.
     pub fn subject(&self, update: UpdateId) -> Result<Subject, StoreError> {
-        let newest = self.newest_record(update)?;
-        let bundled_by = self.shared.database.read(|db| {
-            db.prepare_cached("SELECT bundle FROM bundle_member WHERE member = ?1 LIMIT 1")
-                .and_then(|mut s| {
-                    let mut rows = s.query([update.0.as_bytes()])?;
-                    rows.next()?.map(|row| row.get::<_, [u8; 16]>(0)).transpose()
-                })
-                .during("look up the bundles of an update")
-        })?;
-        Ok(Subject {
-            update,
-            kind: newest.kind,
-            explicitly_deployable: newest.explicitly_deployable,
-            expired: newest.expired,
-            bundled_by: bundled_by.map(|id| UpdateId(Guid::from_bytes(id))),
-        })
+        let decisions = self.decisions();
+        self.shared.database.read(|db| subject::subject(db, &decisions, update))
     }
 }
 
-/// Loads everything that was decided.
-pub(crate) fn load(db: &Connection) -> Result<Decisions, StoreError> {
-    let mut groups = Vec::new();
-    query(db, "SELECT id, name, parent FROM target_group", |row| {
-        let name = row.text(1)?.parse::<GroupName>()?;
-        let parent = row.get::<_, Option<[u8; 16]>>(2).during("read a group")?;
-        groups.push(Group { id: row.group(0)?, name, parent: parent.map(|p| GroupId(Guid::from_bytes(p))) });
-        Ok(())
-    })?;
-    let reshaped = db
-        .query_row("SELECT value FROM counter WHERE name = 'reshaped'", [], |row| row.get::<_, i64>(0))
-        .during("read when groups were moved")?;
-    let mut decisions = Decisions {
-        groups: GroupTree::restore(groups, Anchor(reshaped.unsigned_abs()))?,
-        ..Decisions::default()
-    };
-    query(
-        db,
-        "SELECT update_id, group_id, action, deadline, deployment, changed, changed_at, decided_by FROM approval",
-        |row| {
-            let approval = Approval {
-                update: row.update(0)?,
-                group: row.group(1)?,
-                action: row.text(2)?.parse()?,
-                deadline: row.time_if_any(3)?,
-                deployment: DeploymentId::new(row.int(4)?).stored_as("deployment id")?,
-                changed: row.anchor(5)?,
-                changed_at: row.time(6)?,
-                by: row.text(7)?,
-            };
-            decisions.approvals.insert((approval.update, approval.group), approval);
-            Ok(())
-        },
-    )?;
-    query(db, "SELECT update_id, group_id, changed, changed_at FROM withdrawn", |row| {
-        let change = Change { anchor: row.anchor(2)?, at: row.time(3)? };
-        decisions.withdrawn.insert((row.update(0)?, row.group(1)?), change);
-        Ok(())
-    })?;
-    for (sql, marks) in [
-        ("SELECT update_id, changed, changed_at FROM decline", &mut decisions.declined),
-        ("SELECT update_id, changed, changed_at FROM restored", &mut decisions.restored),
-    ] {
-        query(db, sql, |row| {
-            marks.insert(row.update(0)?, Change { anchor: row.anchor(1)?, at: row.time(2)? });
-            Ok(())
-        })?;
+/// Running out of ids is no matter of a single decision.
+pub(crate) fn refused(error: ApprovalError) -> StoreError {
+    match error {
+        ApprovalError::DeploymentIdsExhausted => StoreError::IdsExhausted { what: "deployment id" },
+        other => StoreError::Decision(other),
     }
-    Ok(decisions)
-}
-
-fn query(
-    db: &Connection,
-    sql: &str,
-    each: impl FnMut(&rusqlite::Row<'_>) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    let mut statement = db.prepare(sql).during("read decisions")?;
-    let mut rows = statement.query([]).during("read decisions")?;
-    for_rows(&mut rows, each)
-}
-
-/// What has to be deleted and what inserted to turn one map's rows into the other's. A changed entry is
-/// both.
-fn difference<'a, K: Ord, V: PartialEq>(
-    before: &'a BTreeMap<K, V>,
-    after: &'a BTreeMap<K, V>,
-) -> (Vec<&'a K>, Vec<(&'a K, &'a V)>) {
-    let gone = before.iter().filter(|(k, v)| after.get(*k) != Some(*v)).map(|(k, _)| k).collect();
-    let new = after.iter().filter(|(k, v)| before.get(*k) != Some(*v)).collect();
-    (gone, new)
-}
-
-fn write_difference(tx: &Transaction<'_>, before: &Decisions, after: &Decisions) -> Result<(), StoreError> {
-    // Groups refer to each other, approvals to groups; all is checked at the commit.
-    tx.execute_batch("PRAGMA defer_foreign_keys = ON").during("begin a change of decisions")?;
-    let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| -> Result<(), StoreError> {
-        tx.prepare_cached(sql).and_then(|mut s| s.execute(values)).during("write a decision").map(|_| ())
-    };
-
-    let (gone, new) = difference(&before.approvals, &after.approvals);
-    for (update, group) in gone {
-        run(
-            "DELETE FROM approval WHERE update_id = ?1 AND group_id = ?2",
-            params![update.0.as_bytes(), group.0.as_bytes()],
-        )?;
-    }
-    for ((update, group), a) in new {
-        run(
-            "INSERT INTO approval (deployment, update_id, group_id, action, deadline, changed, changed_at, decided_by)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            params![
-                a.deployment.get(),
-                update.0.as_bytes(),
-                group.0.as_bytes(),
-                a.action.as_str(),
-                a.deadline.map(Timestamp::ticks),
-                signed(a.changed.0),
-                a.changed_at.ticks(),
-                a.by
-            ],
-        )?;
-    }
-    let (gone, new) = difference(&before.withdrawn, &after.withdrawn);
-    for (update, group) in gone {
-        run(
-            "DELETE FROM withdrawn WHERE update_id = ?1 AND group_id = ?2",
-            params![update.0.as_bytes(), group.0.as_bytes()],
-        )?;
-    }
-    for ((update, group), change) in new {
-        run(
-            "INSERT INTO withdrawn (update_id, group_id, changed, changed_at) VALUES (?1, ?2, ?3, ?4)",
-            params![update.0.as_bytes(), group.0.as_bytes(), signed(change.anchor.0), change.at.ticks()],
-        )?;
-    }
-    for (before, after, delete, insert) in [
-        (
-            &before.declined,
-            &after.declined,
-            "DELETE FROM decline WHERE update_id = ?1",
-            "INSERT INTO decline (update_id, changed, changed_at) VALUES (?1, ?2, ?3)",
-        ),
-        (
-            &before.restored,
-            &after.restored,
-            "DELETE FROM restored WHERE update_id = ?1",
-            "INSERT INTO restored (update_id, changed, changed_at) VALUES (?1, ?2, ?3)",
-        ),
-    ] {
-        let (gone, new) = difference(before, after);
-        for update in gone {
-            run(delete, params![update.0.as_bytes()])?;
-        }
-        for (update, change) in new {
-            run(insert, params![update.0.as_bytes(), signed(change.anchor.0), change.at.ticks()])?;
-        }
-    }
-    write_groups(tx, &before.groups, &after.groups)
-}
-
-fn write_groups(tx: &Transaction<'_>, before: &GroupTree, after: &GroupTree) -> Result<(), StoreError> {
-    let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| -> Result<(), StoreError> {
-        tx.prepare_cached(sql).and_then(|mut s| s.execute(values)).during("write a group").map(|_| ())
-    };
-    for gone in before.iter().filter(|g| after.get(g.id).is_none()) {
-        // Its computers fall back to Unassigned Computers, which is having no membership.
-        run("DELETE FROM membership WHERE group_id = ?1", params![gone.id.0.as_bytes()])?;
-        run("DELETE FROM target_group WHERE id = ?1", params![gone.id.0.as_bytes()])?;
-    }
-    let changed: Vec<&Group> = after.iter().filter(|g| before.get(g.id) != Some(*g)).collect();
-    // Names are freed first, so that two groups can trade theirs in one change.
-    for group in &changed {
-        run(
-            "UPDATE target_group SET name_key = hex(id) || ' moving' WHERE id = ?1",
-            params![group.id.0.as_bytes()],
-        )?;
-    }
-    for group in changed {
-        run(
-            "INSERT INTO target_group (id, name, name_key, parent) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (id) DO UPDATE SET name = ?2, name_key = ?3, parent = ?4",
-            params![
-                group.id.0.as_bytes(),
-                group.name.as_str(),
-                group.name.as_str().to_lowercase(),
-                group.parent.as_ref().map(|p| p.0.as_bytes())
-            ],
-        )?;
-    }
-    if before.reshaped() != after.reshaped() {
-        run("UPDATE counter SET value = ?1 WHERE name = 'reshaped'", params![signed(after.reshaped().0)])?;
-    }
-    Ok(())
 }

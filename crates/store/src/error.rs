@@ -1,6 +1,7 @@
 //! Store: everything that can go wrong in this room, each error with the thing it is about and what to
 //! do next. SQLite and file errors are turned into these at the place that knows the path.
 
+use sluicegate_policy::rules::{RuleError, SaveError};
 use sluicegate_policy::{ApprovalError, GroupError};
 use sluicegate_terms::{ComputerId, Sha1Digest, TermError, UpdateId};
 use std::io;
@@ -104,6 +105,9 @@ pub enum StoreError {
     /// The decision breaks a rule of approvals or groups.
     #[error(transparent)]
     Decision(#[from] ApprovalError),
+    /// An automatic approval rule cannot be as it is wanted.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
     /// This server's upstream decides.
     #[error(
         "this server is a replica of {upstream}: approvals, declines and groups are decided there; \
@@ -192,6 +196,15 @@ impl StoreError {
                 Self::DiskFull { path: dir.to_owned(), free: free() }
             }
             _ => self,
+        }
+    }
+}
+
+impl From<SaveError> for StoreError {
+    fn from(error: SaveError) -> Self {
+        match error {
+            SaveError::Rule(error) => error.into(),
+            SaveError::Group(error) => error.into(),
         }
     }
 }

@@ -31,7 +31,9 @@ pub use computers::{
     Registration, ReportedEvent, StoredEvent, Targeting,
 };
 pub use config::Config;
-pub use decisions::{ApprovalOrder, DecisionScope};
+pub use decisions::{
+    ApprovalOrder, BulkApproval, BulkOrder, DecisionScope, ImportedDecisions, Refused, RuleRun,
+};
 pub use error::StoreError;
 
 use catalog::{FileIndex, Lengths, Segments};
@@ -124,6 +126,7 @@ impl Store {
         let segments = Segments::open(&dir, lengths)?;
         let cores = database.read(|db| Cores::load(db, segments.clone(), options.core_memory_budget))?;
         let files = database.read(|db| FileIndex::load(db))?;
+        catalog::fill_supersedence(&database)?;
         let decisions = database.read(|db| decisions::load(db))?;
         let config = database.read(|db| config::load(db))?;
         let upstream = database.read(|db| hierarchy::load_upstream(db))?;

@@ -1,7 +1,6 @@
 //! Policy: a replica takes over its upstream's groups and decisions. Only what differs is changed, so that
 //! clients are told of real changes and of nothing else.
 
-use crate::approvals::of_update;
 use crate::{Approval, ApprovalAction, Change, Decisions, Group, GroupTree, Subject};
 use sluicegate_terms::{DeploymentId, GroupId, Guid, Timestamp, UpdateId, UpdateKind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -119,17 +118,23 @@ pub fn adopt<E>(
             update,
             group,
             action: deployment.action,
-            deadline: deployment.deadline.filter(|_| deployment.action != ApprovalAction::NotApproved),
+            deadline: deployment.deadline.filter(|_| deployment.action.can_be_due()),
             deployment: next()?,
             changed: change.anchor,
             changed_at: change.at,
             by: deployment.by.clone(),
         };
-        decisions.withdrawn.remove(&key);
-        decisions.approvals.insert(key, approval);
-        adopted.approved += 1;
+        match decisions.approvals.insert(approval) {
+            Ok(()) => {
+                decisions.withdrawn.remove(&key);
+                adopted.approved += 1;
+            }
+            Err(error) => adopted.skipped.push(error.to_string()),
+        }
     }
     adopt_declines(decisions, &wanted.declined, change, &mut subject, &mut adopted)?;
+    // The upstream has decided about its newest revisions; a replica holds none back.
+    decisions.release_all(change);
     Ok(adopted)
 }
 
@@ -155,7 +160,7 @@ fn adopt_declines<E>(
             s.bundled_by.is_none() && !matches!(s.kind, UpdateKind::Category | UpdateKind::Detectoid)
         });
         if declinable {
-            debug_assert!(decisions.approvals.range(of_update(update)).next().is_none());
+            debug_assert!(decisions.approvals.of(update).next().is_none());
             decisions.restored.remove(&update);
             decisions.declined.insert(update, change);
             adopted.declined += 1;
@@ -241,13 +246,8 @@ mod tests {
     /// Updates below 100 are here; 50 is a bundle's member.
     fn known(update: UpdateId) -> Result<Option<Subject>, Infallible> {
         let n = update.0.as_u128();
-        Ok((n < 100).then_some(Subject {
-            update,
-            kind: UpdateKind::Software,
-            explicitly_deployable: true,
-            expired: false,
-            bundled_by: (n == 50).then(|| uid(51)),
-        }))
+        Ok((n < 100)
+            .then_some(Subject { bundled_by: (n == 50).then(|| uid(51)), ..Subject::software(update) }))
     }
 
     fn run(decisions: &mut Decisions, wanted: &UpstreamDecisions, anchor: u64) -> Adopted {
@@ -298,12 +298,12 @@ mod tests {
     fn a_changed_approval_gets_a_new_deployment_and_others_keep_theirs() {
         let mut decisions = Decisions::default();
         run(&mut decisions, &parent(), 5);
-        let kept = decisions.approvals[&(uid(11), gid(2))].clone();
+        let kept = decisions.approvals.get(&(uid(11), gid(2))).cloned();
         let mut later = parent();
         later.deployments[0].action = ApprovalAction::Uninstall;
         assert_eq!(run(&mut decisions, &later, 7).approved, 1);
-        assert_eq!(decisions.approvals[&(uid(10), gid(1))].changed, Anchor(7));
-        assert_eq!(decisions.approvals[&(uid(11), gid(2))], kept);
+        assert_eq!(decisions.approvals.get(&(uid(10), gid(1))).unwrap().changed, Anchor(7));
+        assert_eq!(decisions.approvals.get(&(uid(11), gid(2))).cloned(), kept);
     }
 
     #[test]

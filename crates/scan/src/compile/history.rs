@@ -9,9 +9,9 @@ use sluicegate_terms::Anchor;
 pub(super) struct History {
     /// First named as a prerequisite by any revision, old ones included: from then on not a leaf.
     pub(super) named: Vec<Anchor>,
-    /// Since when a newest revision bundles it.
+    /// Since when a revision in service bundles it.
     pub(super) bundled: Vec<Anchor>,
-    /// When a newer revision of a bundle last dropped it.
+    /// When the revision of a bundle in service came not to have it, which another revision has.
     pub(super) dropped: Vec<Anchor>,
 }
 
@@ -47,14 +47,14 @@ impl History {
             let newest = live.of(row.update);
             if newest == Some(number) {
                 for member in bundle_clauses(builder, row).flatten() {
-                    lower(&mut history.bundled, *member, row.arrived);
+                    lower(&mut history.bundled, *member, live.since(row));
                 }
             } else if let Some(newest) = newest.and_then(|n| builder.rows.get(n as usize)) {
                 for member in bundle_clauses(builder, row).flatten() {
                     let kept =
                         bundle_clauses(builder, newest).any(|clause| clause.binary_search(member).is_ok());
                     if let Some(slot) = history.dropped.get_mut(*member as usize).filter(|_| !kept) {
-                        *slot = newest.arrived.max(*slot);
+                        *slot = live.since(newest).max(*slot);
                     }
                 }
             }

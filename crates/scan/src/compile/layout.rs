@@ -20,8 +20,10 @@ fn entry(row: &Row, update: UpdateId, history: &History, decisions: &Decisions) 
         Base::Evaluate
     } else if history.is_member(row.update) {
         Base::Bundle
-    } else if declined.is_some() || row.expired {
+    } else if declined.is_some() {
         Base::Evaluate
+    } else if row.expired {
+        Base::Expired
     } else {
         Base::Free
     };
@@ -138,7 +140,7 @@ fn mark_decided(
     for update in decisions.touched() {
         let found = by_update.binary_search_by(|index| at(updates, *index).cmp(&update));
         let Some(index) = found.ok().and_then(|place| by_update.get(place)) else { continue };
-        if let Some(entry) = entries.get_mut(*index as usize).filter(|entry| entry.base == Base::Free) {
+        if let Some(entry) = entries.get_mut(*index as usize).filter(|entry| entry.base.is_decidable()) {
             entry.decided = true;
             decided.push(*index);
         }

@@ -1,4 +1,4 @@
-//! Scan: compiling. Picks the newest revision of each update, leaves out what clients could not make
+//! Scan: compiling. Picks the revision of each update that is in service, leaves out what clients could not make
 //! sense of, and works out the scope: everything not declined, and what it needs. The layout follows in
 //! its own file.
 
@@ -11,8 +11,8 @@ use crate::error::{CompileError, LeftOutReason};
 use crate::pool::{at, count};
 use crate::snapshot::Snapshot;
 use history::History;
-use sluicegate_policy::Decisions;
-use sluicegate_terms::{Anchor, DeploymentId, RevisionNumber, UpdateIdentity, UpdateKind};
+use sluicegate_policy::{ApprovalAction, Decisions};
+use sluicegate_terms::{Anchor, RevisionNumber, UpdateId, UpdateIdentity, UpdateKind};
 use soundness::left_out;
 use std::collections::BTreeMap;
 
@@ -25,8 +25,7 @@ pub(crate) fn compile(builder: SnapshotBuilder) -> Result<Snapshot, CompileError
     check_sizes(&builder)?;
     check_rows(&builder)?;
     let decisions = builder.decisions.clone().unwrap_or_default();
-    check_deployments(&decisions)?;
-    let live = newest(&builder);
+    let live = newest(&builder, &decisions);
     let history = History::of(&builder, &live);
     let left_out = left_out(&builder, &live);
     let scope = scope(&builder, &live, &history, &left_out, &decisions);
@@ -83,41 +82,52 @@ fn check_rows(builder: &SnapshotBuilder) -> Result<(), CompileError> {
     Ok(())
 }
 
-/// One effective deployment per (update, group) is a matter of the map's key; what is left to check is
-/// that no two of them look the same to a client.
-fn check_deployments(decisions: &Decisions) -> Result<(), CompileError> {
-    let mut seen = BTreeMap::new();
-    for ((update, group), approval) in &decisions.approvals {
-        let own = approval.deployment.get() >= DeploymentId::FIRST_EXPLICIT
-            && (approval.update, approval.group) == (*update, *group);
-        if !own || seen.insert(approval.deployment, ()).is_some() {
-            let (update, group, deployment) = (*update, *group, approval.deployment);
-            return Err(CompileError::SharedDeployment { update, group, deployment });
-        }
-    }
-    Ok(())
+/// The row of the revision of each update that is in service, by number of the update: the newest, or an
+/// older one while the newest is held.
+struct Live {
+    rows: Vec<u32>,
+    /// Rows that went into service later than they arrived.
+    released: BTreeMap<u32, Anchor>,
 }
-
-/// The row of the newest revision of each update, by number of the update.
-struct Live(Vec<u32>);
 
 impl Live {
     fn of(&self, update: u32) -> Option<u32> {
-        self.0.get(update as usize).copied().filter(|row| *row != NONE)
+        self.rows.get(update as usize).copied().filter(|row| *row != NONE)
+    }
+
+    /// Since when a row is in service.
+    fn since(&self, row: &Row) -> Anchor {
+        row.arrived.max(self.released.get(&row.update).copied().unwrap_or(Anchor::START))
     }
 }
 
-fn newest(builder: &SnapshotBuilder) -> Live {
+fn newest(builder: &SnapshotBuilder, decisions: &Decisions) -> Live {
+    let numbers = |update: &UpdateId| builder.number_of(*update);
+    let serving: BTreeMap<u32, u32> = decisions
+        .held
+        .iter()
+        .filter_map(|(update, hold)| Some((numbers(update)?, hold.serving.get())))
+        .collect();
+    let released = decisions
+        .released
+        .iter()
+        .filter_map(|(update, change)| Some((numbers(update)?, change.anchor)))
+        .collect();
+    // Should the revision that is to stay be gone, the oldest of the others is closest to it.
+    let rank = |row: &Row| match serving.get(&row.update) {
+        Some(serving) if row.number > *serving => (false, u32::MAX - row.number),
+        _ => (true, row.number),
+    };
     let mut live = vec![NONE; builder.updates.len()];
     for (row, number) in builder.rows.iter().zip(0_u32..) {
         if let Some(slot) = live.get_mut(row.update as usize) {
-            let older = builder.rows.get(*slot as usize).is_none_or(|other| other.number < row.number);
-            if older {
+            let better = builder.rows.get(*slot as usize).is_none_or(|other| rank(other) < rank(row));
+            if better {
                 *slot = number;
             }
         }
     }
-    Live(live)
+    Live { rows: live, released }
 }
 
 fn bundle_clauses<'a>(builder: &'a SnapshotBuilder, row: &Row) -> impl Iterator<Item = &'a [u32]> + use<'a> {
@@ -129,8 +139,9 @@ fn alternatives(builder: &SnapshotBuilder, clause: u32) -> &[u32] {
     builder.clauses.get(clause).get(1..).unwrap_or(&[])
 }
 
-/// Every newest revision that is neither declined nor expired, and what those need and contain
-/// (observed behaviour 3.3, rule 1). What is only there as a part is in scope with its bundle: once all
+/// Every revision in service that is neither declined nor expired, and what those need and contain
+/// (observed behaviour 3.3, rule 1). What has expired is in scope while it is to be removed somewhere
+/// (IUpdate.Approve of WSUS takes no other order for it). What is only there as a part is in scope with its bundle: once all
 /// its bundles are declined, nobody is given it.
 fn scope(
     builder: &SnapshotBuilder,
@@ -147,8 +158,10 @@ fn scope(
             let row = builder.rows.get(number as usize)?;
             let part_only =
                 is_installable(row.kind) && history.is_member(update) && !row.explicitly_deployable;
-            let declined = decisions.declined.contains_key(&at(&builder.updates, update));
-            (!row.expired && !declined && !part_only).then_some(number)
+            let id = at(&builder.updates, update);
+            let declined = decisions.declined.contains_key(&id);
+            let gone = row.expired && !is_removed(decisions, id);
+            (!gone && !declined && !part_only).then_some(number)
         })
         .collect();
     while let Some(number) = waiting.pop() {
@@ -165,6 +178,11 @@ fn scope(
         }
     }
     scope
+}
+
+/// Whether some group is to remove the update.
+pub(crate) fn is_removed(decisions: &Decisions, update: UpdateId) -> bool {
+    decisions.approvals.of(update).any(|approval| approval.action == ApprovalAction::Uninstall)
 }
 
 fn is_installable(kind: UpdateKind) -> bool {

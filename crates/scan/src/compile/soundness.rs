@@ -23,7 +23,7 @@ impl Soundness {
         // ring, and what contains one, are never reached.
         let mut waiting_for = vec![0_u32; builder.rows.len()];
         let mut edges = Vec::new();
-        for row in live.0.iter().copied().filter(|row| *row != NONE) {
+        for row in live.rows.iter().copied().filter(|row| *row != NONE) {
             let Some(bundle) = builder.rows.get(row as usize) else { continue };
             let mut members: Vec<u32> =
                 bundle_clauses(builder, bundle).flatten().filter_map(|member| live.of(*member)).collect();
@@ -35,7 +35,7 @@ impl Soundness {
             edges.extend(members.into_iter().map(|member| (member, row)));
         }
         let bundles_of = Ragged::group(builder.rows.len(), edges.iter().copied());
-        let rows = live.0.iter().copied().filter(|row| *row != NONE);
+        let rows = live.rows.iter().copied().filter(|row| *row != NONE);
         let mut ready: Vec<u32> = rows.clone().filter(|row| at(&waiting_for, *row) == 0).collect();
         let faults: Vec<Option<LeftOutReason>> = (0..count(builder.clauses.lists().len()))
             .map(|clause| clause_fault(builder, live, clause))

@@ -10,7 +10,7 @@ use crate::filter::Filter;
 use crate::overlay::Overlay;
 use crate::query::{Device, InstalledDriver, SyncQuery};
 use crate::scratch::Scratch;
-use crate::snapshot::{Base, Snapshot};
+use crate::snapshot::Snapshot;
 use core::cmp::Reverse;
 use sluicegate_terms::{DeploymentAction, RevisionId, UpdateId, UpdateKind};
 
@@ -97,8 +97,7 @@ impl Matching<'_> {
     fn candidate(&self, row: &DriverRow, place: u32) -> Option<Candidate> {
         let entry = self.snapshot.entry(row.revision)?;
         let action = self.snapshot.action(entry, row.revision, self.overlay);
-        let open = entry.base != Base::Evaluate
-            && action != DeploymentAction::Uninstall
+        let open = !matches!(action, DeploymentAction::Evaluate | DeploymentAction::Uninstall)
             && self.filter.is_none_or(|filter| filter.allows(row.revision))
             && self.scratch.all_satisfied(self.snapshot.gates.get(entry.gate));
         if !open {

@@ -2,7 +2,7 @@
 
 use crate::world::{time, uid};
 use sluicegate_catalog::{Clause, ScanRecord};
-use sluicegate_policy::{Approval, ApprovalAction, Change, Decisions, Subject};
+use sluicegate_policy::{ApprovalAction, Change, Decisions, Order, Stamp, Subject};
 use sluicegate_scan::{
     CompileError, PageBudget, RevisionInput, Scratch, Snapshot, SnapshotBuilder, SyncAnswer, SyncQuery,
     answer,
@@ -64,36 +64,25 @@ impl Catalog {
     }
 
     fn subject(update: usize) -> Subject {
-        let update = uid(update);
-        Subject {
-            update,
-            kind: UpdateKind::Software,
-            explicitly_deployable: true,
-            expired: false,
-            bundled_by: None,
-        }
+        Subject::software(uid(update))
+    }
+
+    /// What the next change of decisions is made with.
+    pub(crate) fn stamp(&mut self) -> Stamp {
+        self.anchor += 1;
+        let change = Change { anchor: Anchor(self.anchor), at: time(self.anchor as usize) };
+        Stamp::new(change, i64::from(DeploymentId::FIRST_EXPLICIT) + 100 * self.anchor as i64)
     }
 
     pub(crate) fn approve(mut self, update: usize, group: GroupId, action: ApprovalAction) -> Self {
-        self.anchor += 1;
-        let approval = Approval {
-            update: uid(update),
-            group,
-            action,
-            deadline: None,
-            deployment: DeploymentId::new(i64::from(DeploymentId::FIRST_EXPLICIT) + self.anchor as i64)
-                .unwrap(),
-            changed: Anchor(self.anchor),
-            changed_at: time(self.anchor as usize),
-            by: "admin".to_owned(),
-        };
-        self.decisions.approve(&Self::subject(update), approval).unwrap();
+        let mut stamp = self.stamp();
+        let order = Order { group, action, deadline: None, by: "admin".to_owned() };
+        self.decisions.approve(&Self::subject(update), order, &mut stamp).unwrap();
         self
     }
 
     pub(crate) fn decline(mut self, update: usize) -> Self {
-        self.anchor += 1;
-        let change = Change { anchor: Anchor(self.anchor), at: time(self.anchor as usize) };
+        let change = self.stamp().change;
         self.decisions.decline(&Self::subject(update), change).unwrap();
         self
     }

@@ -20,7 +20,7 @@ pub(crate) struct Model<'a> {
     pub(crate) decisions: &'a Decisions,
     /// The revision in scope of each update.
     pub(crate) scope: BTreeMap<UpdateId, &'a RevisionInput>,
-    /// The newest revision of each update.
+    /// The revision of each update in service: the newest, or the one that stays while that is held.
     live: BTreeMap<UpdateId, &'a RevisionInput>,
     /// Ids of the newest revisions that are left out.
     pub(crate) left_out: BTreeSet<u32>,
@@ -45,11 +45,16 @@ fn installable(record: &ScanRecord) -> bool {
 impl<'a> Model<'a> {
     pub(crate) fn new(all: &[&'a RevisionInput], decisions: &'a Decisions, anchor: Anchor) -> Self {
         let mut live: BTreeMap<UpdateId, &RevisionInput> = BTreeMap::new();
+        let number = |revision: &RevisionInput| revision.record.identity.revision;
         for revision in all {
             let newest = live.entry(update_of(revision)).or_insert(revision);
-            if newest.record.identity.revision < revision.record.identity.revision {
+            if number(newest) < number(revision) {
                 *newest = revision;
             }
+        }
+        for (update, hold) in &decisions.held {
+            let stays = all.iter().find(|r| update_of(r) == *update && number(r) == hold.serving);
+            live.insert(*update, stays.expect("a held revision has one before it"));
         }
         let mut model = Self {
             anchor,
@@ -100,7 +105,8 @@ impl<'a> Model<'a> {
                 && self.is_member(*update)
                 && !revision.record.explicitly_deployable;
             let declined = self.decisions.declined.contains_key(update);
-            if !revision.record.expired && !declined && !part_only {
+            let removed = self.decisions.approvals.of(*update).any(|a| a.action == ApprovalAction::Uninstall);
+            if (!revision.record.expired || removed) && !declined && !part_only {
                 scope.insert(*update);
             }
         }
@@ -143,18 +149,24 @@ impl<'a> Model<'a> {
         if installable(&revision.record) {
             let bundles = |revision: &RevisionInput| members(&revision.record).contains(&update);
             if self.is_member(update) {
-                changed.extend(self.live.values().filter(|r| bundles(r)).map(|r| r.arrived).min());
+                changed.extend(self.live.values().filter(|r| bundles(r)).map(|r| self.in_service(r)).min());
                 return changed.into_iter().max().unwrap();
             }
-            let dropped =
-                self.all.iter().filter(|old| bundles(old)).map(|old| self.live[&update_of(old)].arrived);
+            let dropped = self.all.iter().filter(|old| bundles(old));
+            let dropped = dropped.map(|old| self.in_service(self.live[&update_of(old)]));
             changed.extend(dropped);
             changed.extend(self.decisions.declined.get(&update).map(|change| change.anchor));
-            if self.base(update) == DeploymentAction::PreDeploymentCheck {
+            if !self.decisions.declined.contains_key(&update) {
                 changed.push(self.decided(update, groups).1);
             }
         }
         changed.into_iter().max().unwrap()
+    }
+
+    /// Since when a live revision is in service.
+    fn in_service(&self, revision: &RevisionInput) -> Anchor {
+        let released = self.decisions.released.get(&update_of(revision)).map(|change| change.anchor);
+        revision.arrived.max(released.unwrap_or(Anchor(0)))
     }
 
     /// The action without approvals.
@@ -200,11 +212,13 @@ impl<'a> Model<'a> {
                 group = tree.get(here).unwrap().parent;
             }
         }
-        for action in [ApprovalAction::Install, ApprovalAction::Uninstall] {
+        let expired = self.scope[&update].record.expired;
+        for action in [ApprovalAction::Install, ApprovalAction::OptionalInstall, ApprovalAction::Uninstall] {
             let of_action = winners.iter().filter(|approval| approval.action == action);
             let first = of_action.min_by_key(|a| (a.deadline.unwrap_or(Timestamp::MAX), a.deployment));
             if let Some(approval) = first {
-                return (Some((*approval).clone()), since);
+                let holds = !expired || action == ApprovalAction::Uninstall;
+                return (holds.then(|| (*approval).clone()), since);
             }
         }
         (None, since)
@@ -231,14 +245,16 @@ impl<'a> Model<'a> {
                 supersedence: 0,
             }),
         };
-        if deployed.action == DeploymentAction::PreDeploymentCheck
-            && let (Some(approval), _) = self.decided(update, groups)
-        {
+        let fixed = !installable(&revision.record)
+            || self.is_member(update)
+            || self.decisions.declined.contains_key(&update);
+        if !fixed && let (Some(approval), _) = self.decided(update, groups) {
             deployed.id = approval.deployment;
             deployed.deadline = approval.deadline;
             deployed.last_change = approval.changed_at;
+            deployed.is_assigned = approval.action != ApprovalAction::OptionalInstall;
             deployed.action = match approval.action {
-                ApprovalAction::Install => DeploymentAction::Install,
+                ApprovalAction::Install | ApprovalAction::OptionalInstall => DeploymentAction::Install,
                 _ => DeploymentAction::Uninstall,
             };
         }

@@ -3,7 +3,9 @@
 
 use proptest::prelude::*;
 use sluicegate_catalog::{Clause, DriverEntry, FeatureScore, ScanRecord};
-use sluicegate_policy::{Approval, ApprovalAction, Change, Decisions, Subject};
+use sluicegate_policy::{
+    ApprovalAction, Arrival, Change, Decisions, EulaId, Order, Stamp, Subject, SuccessionOptions,
+};
 use sluicegate_scan::{
     Device, ExtensionDriver, InstalledDriver, PageBudget, ProtocolVersion, RevisionInput, Snapshot,
     SnapshotBuilder, SyncQuery,
@@ -115,10 +117,19 @@ pub(crate) struct World {
     pub(crate) updates: usize,
     pub(crate) revisions: Vec<RevisionInput>,
     deeds: Vec<(u64, Deed)>,
+    options: SuccessionOptions,
+}
+
+/// The licence terms of the third revision of every update.
+fn terms(update: UpdateId, number: u32) -> Option<EulaId> {
+    (number == 102).then_some(EulaId(update.0))
 }
 
 #[derive(Clone, Debug)]
 enum Deed {
+    Arrive { revision: usize },
+    AcceptRevision { update: usize },
+    AcceptTerms { update: usize },
     Create { group: usize, parent: usize },
     Move { group: usize, parent: usize },
     RemoveGroup { group: usize },
@@ -188,8 +199,11 @@ impl World {
         let mut deeds: Vec<(u64, Deed)> = (0..draws.below(16))
             .map(|_| (1 + draws.below(LAST_ANCHOR as usize) as u64, deed(draws, updates)))
             .collect();
+        let options =
+            SuccessionOptions { approvals_follow: !draws.chance(60), decline_expired: draws.chance(50) };
+        deeds.extend(revisions.iter().enumerate().map(|(n, r)| (r.arrived.0, Deed::Arrive { revision: n })));
         deeds.sort_by_key(|(anchor, _)| *anchor);
-        Self { updates, revisions, deeds }
+        Self { updates, revisions, deeds, options }
     }
 
     /// The revisions that are there at an anchor.
@@ -199,16 +213,30 @@ impl World {
 
     /// What is decided at an anchor. Deeds that are refused are not done.
     pub(crate) fn decisions_at(&self, anchor: Anchor) -> Decisions {
-        let mut decisions = Decisions::default();
-        for (n, (at, deed)) in self.deeds.iter().enumerate() {
-            if Anchor(*at) <= anchor {
-                do_deed(
-                    &mut decisions,
-                    deed,
-                    *at,
-                    DeploymentId::new(i64::from(DeploymentId::FIRST_EXPLICIT) + n as i64).unwrap(),
-                );
+        let mut decisions = Decisions { options: self.options, ..Decisions::default() };
+        let mut next = i64::from(DeploymentId::FIRST_EXPLICIT);
+        let mut here: Vec<&RevisionInput> = Vec::new();
+        for (at, deed) in self.deeds.iter().filter(|(at, _)| Anchor(*at) <= anchor) {
+            let change = Change { anchor: Anchor(*at), at: time(*at as usize) };
+            let mut stamp = Stamp::new(change, next);
+            match deed {
+                Deed::Arrive { revision } => {
+                    let revision = &self.revisions[*revision];
+                    let identity = revision.record.identity;
+                    let of_update = here.iter().map(|r| r.record.identity);
+                    let arrival = Arrival {
+                        update: identity.update,
+                        revision: identity.revision,
+                        replaces: of_update.filter(|i| i.update == identity.update).map(|i| i.revision).max(),
+                        expired: revision.record.expired,
+                        eula: terms(identity.update, identity.revision.get()),
+                    };
+                    decisions.arrive(&arrival, &mut stamp).unwrap();
+                    here.push(revision);
+                }
+                other => do_deed(&mut decisions, other, &here, &mut stamp),
             }
+            next = stamp.next_deployment();
         }
         decisions
     }
@@ -260,7 +288,9 @@ fn record(draws: &mut Draws, n: usize, number: usize, kind: UpdateKind, updates:
 fn deed(draws: &mut Draws, updates: usize) -> Deed {
     let update = draws.below(updates);
     let group = draws.below(GROUPS + 2);
-    match draws.below(16) {
+    match draws.below(18) {
+        16 => Deed::AcceptRevision { update },
+        17 => Deed::AcceptTerms { update },
         0..=2 => Deed::Create { group, parent: draws.below(GROUPS + 2) },
         3 => Deed::Move { group, parent: draws.below(GROUPS + 2) },
         4 => Deed::RemoveGroup { group },
@@ -269,6 +299,7 @@ fn deed(draws: &mut Draws, updates: usize) -> Deed {
             group,
             action: draws.pick(&[
                 ApprovalAction::Install,
+                ApprovalAction::OptionalInstall,
                 ApprovalAction::Uninstall,
                 ApprovalAction::NotApproved,
             ]),
@@ -281,24 +312,12 @@ fn deed(draws: &mut Draws, updates: usize) -> Deed {
     }
 }
 
-fn do_deed(decisions: &mut Decisions, deed: &Deed, at: u64, deployment: DeploymentId) {
-    let change = Change { anchor: Anchor(at), at: time(at as usize) };
-    let subject = |update: usize| Subject {
-        update: uid(update),
-        kind: UpdateKind::Software,
-        explicitly_deployable: true,
-        expired: false,
-        bundled_by: None,
-    };
-    let approval = |update: usize, n: usize, action| Approval {
-        update: uid(update),
-        group: group(n),
-        action,
-        deadline: None,
-        deployment,
-        changed: change.anchor,
-        changed_at: change.at,
-        by: String::new(),
+fn do_deed(decisions: &mut Decisions, deed: &Deed, here: &[&RevisionInput], stamp: &mut Stamp) {
+    let change = stamp.change;
+    let subject = |update: usize| {
+        let of_update = here.iter().map(|r| r.record.identity).filter(|i| i.update == uid(update));
+        let newest = of_update.map(|i| i.revision.get()).max().unwrap_or(0);
+        Subject { eula: terms(uid(update), newest), ..Subject::software(uid(update)) }
     };
     // What the rules of policy refuse does not happen; that is not under test here.
     match deed.clone() {
@@ -310,19 +329,26 @@ fn do_deed(decisions: &mut Decisions, deed: &Deed, at: u64, deployment: Deployme
             let _ = decisions.groups.move_below(group(n), group(parent), change.anchor);
         }
         Deed::RemoveGroup { group: n } => {
-            let _ = decisions.remove_group(group(n));
+            let _ = decisions.remove_group(group(n), change);
         }
         Deed::Approve { update, group: n, action, deadline } => {
-            let deadline = deadline.filter(|_| action != ApprovalAction::NotApproved).map(time);
-            let _ = decisions.approve(&subject(update), Approval { deadline, ..approval(update, n, action) });
+            let deadline = deadline.filter(|_| action.can_be_due()).map(time);
+            let order = Order { group: group(n), action, deadline, by: String::new() };
+            let _ = decisions.approve(&subject(update), order, stamp);
         }
         Deed::Unapprove { update, group: n } => {
-            let next = approval(update, n.unwrap_or(0), ApprovalAction::NotApproved);
-            let _ = decisions.unapprove(uid(update), n.map(group), next);
+            let _ = decisions.unapprove(uid(update), n.map(group), String::new(), stamp);
         }
         Deed::Decline { update } => {
             let _ = decisions.decline(&subject(update), change);
         }
+        Deed::AcceptRevision { update } => {
+            let _ = decisions.accept_revision(&subject(update), stamp);
+        }
+        Deed::AcceptTerms { update } => {
+            let _ = decisions.accept_eula(EulaId(uid(update).0), String::new(), stamp);
+        }
+        Deed::Arrive { .. } => {}
         Deed::Restore { update } => {
             let _ = decisions.restore(uid(update), change);
         }

@@ -7,14 +7,18 @@ use crate::catalog::known::KnownCatalog;
 use crate::catalog::quarantine;
 use crate::catalog::shelf::{Lengths, Shelved};
 use crate::catalog::summary::{FileRow, Summary};
+use crate::catalog::supersedence;
 use crate::columns::signed;
 use crate::database::next_anchor;
-use crate::error::{During, StoreError};
+use crate::decisions;
+use crate::error::{During, StoreError, StoredAs};
 use rusqlite::{OptionalExtension, Transaction, params};
 use sluicegate_catalog::ScanRecord;
 use sluicegate_catalog::consistency::{Candidate, Problem, Verdict, check_set};
+use sluicegate_policy::{Arrival, Decisions, EulaId};
 use sluicegate_terms::{
-    Anchor, DeploymentId, RevisionId, Sha1Digest, Sha256Digest, Timestamp, UpdateId, UpdateIdentity,
+    Anchor, DeploymentId, RevisionId, RevisionNumber, Sha1Digest, Sha256Digest, Timestamp, UpdateId,
+    UpdateIdentity,
 };
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -27,6 +31,7 @@ struct Committed {
     report: ImportReport,
     shelved: Vec<Shelved>,
     files: Vec<FileRow>,
+    decisions: Option<Arc<Decisions>>,
 }
 
 /// What is declared of a file: length and SHA-256.
@@ -42,8 +47,20 @@ impl Store {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<ImportReport, StoreError> {
         let committed = self.shared.database.write_alone(
-            |tx| Commit { tx, now, progress }.carry_out(gathered, lengths),
+            |tx| {
+                // The writer is ours until the installing has run, so nobody changes decisions behind us.
+                let (decisions, replica) = (self.decisions(), self.refuse_on_replica().is_err());
+                let mut commit = Commit { tx, now, progress, arrivals: Vec::new() };
+                let mut committed = commit.carry_out(gathered, lengths)?;
+                let when = (commit.anchor()?, now);
+                (committed.report.decisions, committed.decisions) =
+                    decisions::after_import(tx, &decisions, &commit.arrivals, replica, when)?;
+                Ok(committed)
+            },
             |committed| {
+                if let Some(decisions) = &committed.decisions {
+                    *self.shared.decisions.write() = Arc::clone(decisions);
+                }
                 if !committed.shelved.is_empty() {
                     let shelf =
                         self.cores().extended(&committed.shelved, self.shared.options.core_memory_budget);
@@ -65,10 +82,16 @@ struct Commit<'a> {
     tx: &'a Transaction<'a>,
     now: Timestamp,
     progress: &'a mut dyn FnMut(u64, u64),
+    /// The revisions that enter, for what follows from it.
+    arrivals: Vec<Arrival>,
 }
 
 impl Commit<'_> {
-    fn carry_out(self, gathered: Gathered, lengths: Lengths) -> Result<Committed, StoreError> {
+    fn anchor(&self) -> Result<Anchor, StoreError> {
+        crate::database::read_anchor(self.tx)
+    }
+
+    fn carry_out(&mut self, gathered: Gathered, lengths: Lengths) -> Result<Committed, StoreError> {
         let Gathered { staged, mut refused, unchanged, still_waiting } = gathered;
         let mut report = ImportReport { unchanged: unchanged.len() as u64, ..ImportReport::default() };
         let arrived: HashSet<UpdateIdentity> = staged.iter().map(|s| s.identity).collect();
@@ -79,8 +102,12 @@ impl Commit<'_> {
         let Checked { enter, wait, refuse } = check(self.tx, &candidates, &records)?;
         let anchor = if enter.is_empty() { Anchor::START } else { next_anchor(self.tx)? };
         self.check_ids_left(enter.len())?;
-        let mut committed =
-            Committed { report: ImportReport::default(), shelved: Vec::new(), files: Vec::new() };
+        let mut committed = Committed {
+            report: ImportReport::default(),
+            shelved: Vec::new(),
+            files: Vec::new(),
+            decisions: None,
+        };
         let mut named: HashSet<UpdateId> = HashSet::new();
         let total = enter.len() as u64;
         for (done, &index) in enter.iter().enumerate() {
@@ -180,7 +207,7 @@ impl Commit<'_> {
 
     /// Writes all rows of one revision. Answers where it lies and whether its update is new.
     fn enter(
-        &self,
+        &mut self,
         staged: &Staged,
         record: &ScanRecord,
         summary: &Summary,
@@ -241,6 +268,16 @@ impl Commit<'_> {
             )?;
         }
         self.list(id, record, summary)?;
+        self.arrivals.push(Arrival {
+            update,
+            revision: staged.identity.revision,
+            replaces: newest_before
+                .map(|number| RevisionNumber::new(i64::from(number)))
+                .transpose()
+                .stored_as("revision number")?,
+            expired: record.expired,
+            eula: summary.eula.map(EulaId),
+        });
         let revision = RevisionId::new(id).map_err(|_| StoreError::IdsExhausted { what: "revision id" })?;
         let shelved = Shelved { revision, core: staged.core, fragments: staged.fragments, newest };
         Ok((shelved, newest_before.is_none()))
@@ -263,6 +300,15 @@ impl Commit<'_> {
                 signed(size)
             ],
         )?;
+        if let Some(eula) = summary.eula {
+            self.run(
+                "INSERT INTO revision_eula (revision_id, eula) VALUES (?1, ?2)",
+                params![id, eula.as_bytes()],
+            )?;
+        }
+        for superseded in &record.supersedes {
+            self.run(supersedence::INSERT, params![superseded.0.as_bytes(), id])?;
+        }
         for category in &summary.categories {
             self.run(
                 "INSERT INTO listing_category (category, revision_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",

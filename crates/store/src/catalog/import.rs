@@ -7,12 +7,13 @@ use crate::catalog::fragments;
 use crate::catalog::quarantine;
 use crate::catalog::shelf::Lengths;
 use crate::catalog::summary::Summary;
+use crate::decisions::ImportedDecisions;
 use crate::error::{During, StoreError};
 use crate::segment::{Appender, Place};
 use parking_lot::MutexGuard;
 use sluicegate_catalog::{Eula, FileEntry, Listing, ScanRecord, UpdateDocument};
 use sluicegate_terms::{
-    Anchor, Locale, RevisionNumber, Sha1Digest, Sha256Digest, Timestamp, UpdateId, UpdateIdentity,
+    Anchor, Guid, Locale, RevisionNumber, Sha1Digest, Sha256Digest, Timestamp, UpdateId, UpdateIdentity,
 };
 use std::collections::{HashMap, HashSet};
 
@@ -40,6 +41,8 @@ pub struct PreparedRevision {
     pub eulas: Vec<Eula>,
     /// All files, those of licence terms too.
     pub files: Vec<FileEntry>,
+    /// The licence terms that have to be accepted before it is installed (`EulaID`).
+    pub eula: Option<Guid>,
     /// The document, in the form in which it is served.
     pub document: Document,
 }
@@ -69,6 +72,7 @@ impl PreparedRevision {
             localized: parsed.fragments.localized,
             eulas: parsed.fragments.eulas,
             files,
+            eula: parsed.properties.eula_id,
             document,
         }
     }
@@ -100,6 +104,8 @@ pub struct ImportReport {
     pub released: u64,
     /// What did not enter.
     pub quarantined: Vec<Quarantined>,
+    /// What it changed about approvals.
+    pub decisions: ImportedDecisions,
     /// The newest anchor after the import.
     pub anchor: Anchor,
 }
@@ -260,7 +266,7 @@ impl Importer<'_> {
         Ok(Staged {
             identity: revision.record.identity,
             record: revision.record.encode().into(),
-            summary: Summary::new(&revision.listing, &revision.files).encode().into(),
+            summary: Summary::new(&revision.listing, &revision.files, revision.eula).encode().into(),
             content: revision.content,
             core: appenders.core.push(&[&revision.core_ready])?,
             core_escaped_len: revision.core_escaped_len,

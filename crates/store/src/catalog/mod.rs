@@ -12,7 +12,9 @@ mod revisions;
 mod search;
 mod shelf;
 mod summary;
+mod supersedence;
 
+pub(crate) use commit::decode_record;
 pub use document::Document;
 pub use files::FileFacts;
 pub(crate) use files::{FileIndex, declared as declared_file};
@@ -26,3 +28,4 @@ pub use search::{
 };
 pub use shelf::{CoreRef, Cores};
 pub(crate) use shelf::{Lengths, Segments};
+pub(crate) use supersedence::fill as fill_supersedence;

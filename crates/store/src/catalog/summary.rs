@@ -3,7 +3,7 @@
 
 use crate::wire::{Malformed, Reader, put_bytes, put_option, put_u32, put_u64};
 use sluicegate_catalog::{FileEntry, Listing};
-use sluicegate_terms::{Sha1Digest, Sha256Digest, Timestamp, UpdateId};
+use sluicegate_terms::{Guid, Sha1Digest, Sha256Digest, Timestamp, UpdateId};
 
 /// What rows need of a listing.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,6 +16,8 @@ pub(crate) struct Summary {
     pub(crate) created: Option<Timestamp>,
     pub(crate) categories: Vec<UpdateId>,
     pub(crate) files: Vec<FileRow>,
+    /// Licence terms. In what waits since before this was kept, there is nothing to read: none.
+    pub(crate) eula: Option<Guid>,
 }
 
 /// What rows need of a file.
@@ -29,7 +31,7 @@ pub(crate) struct FileRow {
 
 impl Summary {
     /// Picks them from a listing; `files` may have more than the listing's (licence texts are files too).
-    pub(crate) fn new(listing: &Listing, files: &[FileEntry]) -> Self {
+    pub(crate) fn new(listing: &Listing, files: &[FileEntry], eula: Option<Guid>) -> Self {
         let mut search = listing.title.to_lowercase();
         for article in &listing.kb {
             search.push_str("\nkb");
@@ -48,6 +50,7 @@ impl Summary {
             created: listing.created,
             categories: listing.categories.clone(),
             files: files.iter().map(file).collect(),
+            eula,
         }
     }
 
@@ -66,6 +69,7 @@ impl Summary {
             put_option(&mut out, file.sha256, |out, d| out.extend_from_slice(&d.0));
             put_bytes(&mut out, file.name.as_bytes());
         }
+        put_option(&mut out, self.eula, |out, id| out.extend_from_slice(id.as_bytes()));
         out
     }
 
@@ -86,8 +90,9 @@ impl Summary {
                 })
             })
             .collect::<Result<_, _>>()?;
+        let eula = if r.0.is_empty() { None } else { r.option(|r| r.guid())? };
         if r.0.is_empty() {
-            Ok(Self { title, kb, search, created, categories, files })
+            Ok(Self { title, kb, search, created, categories, files, eula })
         } else {
             Err(Malformed)
         }
@@ -97,7 +102,6 @@ impl Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sluicegate_terms::Guid;
 
     #[test]
     fn a_summary_comes_back_and_any_cut_is_noticed() {
@@ -116,10 +120,13 @@ mod tests {
                     name: String::new(),
                 },
             ],
+            eula: Some(Guid::from_u128(9)),
         };
         let bytes = summary.encode();
-        assert_eq!(Summary::decode(&bytes), Ok(summary));
-        for cut in 0..bytes.len() {
+        assert_eq!(Summary::decode(&bytes), Ok(summary.clone()));
+        let older = &bytes[..bytes.len() - 17];
+        assert_eq!(Summary::decode(older), Ok(Summary { eula: None, ..summary }), "without licence terms");
+        for cut in (0..bytes.len()).filter(|cut| *cut != older.len()) {
             assert_eq!(Summary::decode(&bytes[..cut]), Err(Malformed), "cut at {cut}");
         }
     }

@@ -9,6 +9,7 @@ use std::path::Path;
 const STEPS: &[&str] = &[
     include_str!("../../migrations/0001_first_schema.sql"),
     include_str!("../../migrations/0002_hierarchy.sql"),
+    include_str!("../../migrations/0003_decisions.sql"),
 ];
 
 /// Takes the steps that are still missing.

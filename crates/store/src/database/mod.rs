@@ -113,7 +113,8 @@ pub(crate) fn next_anchor(tx: &Transaction<'_>) -> Result<Anchor, StoreError> {
         .map(|value| Anchor(value.unsigned_abs()))
 }
 
-fn read_anchor(db: &Connection) -> Result<Anchor, StoreError> {
+/// The newest anchor that a connection sees.
+pub(crate) fn read_anchor(db: &Connection) -> Result<Anchor, StoreError> {
     db.query_row("SELECT value FROM counter WHERE name = 'anchor'", [], |row| row.get::<_, i64>(0))
         .during("read the anchor")
         .map(|value| Anchor(value.unsigned_abs()))

@@ -1,0 +1,301 @@
+//! Policy: everything administrators decided, and how it may be changed. What was withdrawn leaves a mark
+//! with its anchor, so that a client which has seen the approval is told of the change (`ChangedUpdates`,
+//! MS-WUSP 3.1.5.7). Each change leaves a state that obeys every rule, or is refused and leaves no trace.
+
+use crate::approvals::{Approval, ApprovalAction, Approvals, Change, Order, Stamp, of_update};
+use crate::groups::{Group, GroupError, GroupTree};
+use crate::licences::{Acceptance, EulaId};
+use crate::refusals::ApprovalError;
+use crate::rules::{Rule, RuleId};
+use crate::succession::{Hold, SuccessionOptions};
+use sluicegate_terms::{GroupId, UpdateId, UpdateKind};
+use std::collections::BTreeMap;
+
+/// What has to be known about an update to judge a decision about it; all of it as its newest revision
+/// says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Subject {
+    /// Which update.
+    pub update: UpdateId,
+    /// Its kind.
+    pub kind: UpdateKind,
+    /// Whether it says `ExplicitlyDeployable="true"`.
+    pub explicitly_deployable: bool,
+    /// Whether the publisher let it expire.
+    pub expired: bool,
+    /// A bundle that has it as a member, if any.
+    pub bundled_by: Option<UpdateId>,
+    /// Its licence terms, if any.
+    pub eula: Option<EulaId>,
+    /// An update that supersedes it, if any. It can be approved all the same; people should be told.
+    pub superseded_by: Option<UpdateId>,
+}
+
+impl Subject {
+    /// Plain software that anybody may approve.
+    #[must_use]
+    pub const fn software(update: UpdateId) -> Self {
+        Self {
+            update,
+            kind: UpdateKind::Software,
+            explicitly_deployable: true,
+            expired: false,
+            bundled_by: None,
+            eula: None,
+            superseded_by: None,
+        }
+    }
+}
+
+/// What [`Decisions::unapprove`] did for one group.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Withdrawal {
+    /// The group's own approval was taken away; nothing is inherited instead.
+    Removed(GroupId),
+    /// A group above has an approval, so this group now has an explicit "not approved".
+    Overridden(Approval),
+}
+
+/// Everything administrators decided.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Decisions {
+    /// The target groups.
+    pub groups: GroupTree,
+    /// The decision per update and group.
+    pub approvals: Approvals,
+    /// Declined updates, and since when.
+    pub declined: BTreeMap<UpdateId, Change>,
+    /// Approvals that were taken away and not given again, and since when.
+    pub withdrawn: BTreeMap<(UpdateId, GroupId), Change>,
+    /// Updates that were declined once and are no longer, and since when.
+    pub restored: BTreeMap<UpdateId, Change>,
+    /// Updates whose newest revision waits, so that an older one stays in service.
+    pub held: BTreeMap<UpdateId, Hold>,
+    /// Updates whose newest revision waited once, and since when it no longer does.
+    pub released: BTreeMap<UpdateId, Change>,
+    /// Accepted licence terms.
+    pub accepted: BTreeMap<EulaId, Acceptance>,
+    /// Automatic approval rules.
+    pub rules: BTreeMap<RuleId, Rule>,
+    /// What happens when a new revision arrives.
+    pub options: SuccessionOptions,
+}
+
+impl Decisions {
+    /// Whether an order about an update obeys the rules, without carrying it out.
+    ///
+    /// # Errors
+    /// The rule it breaks.
+    pub fn check(&self, subject: &Subject, order: &Order) -> Result<(), ApprovalError> {
+        let update = subject.update;
+        self.groups.require(order.group)?;
+        check_subject(subject, "approve")?;
+        if !subject.explicitly_deployable {
+            return Err(ApprovalError::NotExplicitlyDeployable(update));
+        }
+        if order.deadline.is_some() && !order.action.can_be_due() {
+            return Err(ApprovalError::DeadlineWithoutAction(update));
+        }
+        if !order.action.installs() {
+            return Ok(());
+        }
+        // WSUS too takes nothing but a removal for what has expired (IUpdate.Approve).
+        if subject.expired {
+            return Err(ApprovalError::Expired(update));
+        }
+        match subject.eula.filter(|eula| !self.accepted.contains_key(eula)) {
+            Some(eula) => Err(ApprovalError::EulaNotAccepted { update, eula }),
+            None => Ok(()),
+        }
+    }
+
+    /// Decides about an update for a group, in place of what was decided for that group before. An
+    /// approval that deploys takes back a decline, as on WSUS, and puts a held revision in service: only one
+    /// revision of an update has approvals.
+    ///
+    /// # Errors
+    /// What [`Decisions::check`] says, or when no deployment id is left.
+    pub fn approve(
+        &mut self,
+        subject: &Subject,
+        order: Order,
+        stamp: &mut Stamp,
+    ) -> Result<Approval, ApprovalError> {
+        self.check(subject, &order)?;
+        let update = subject.update;
+        // A removal does not speak for the licence that others' approvals to install need.
+        if order.action.deploys() && self.held.contains_key(&update) && self.may_install(subject.eula) {
+            self.put_in_service(update, stamp)?;
+        }
+        let approval = Approval {
+            update,
+            group: order.group,
+            action: order.action,
+            deadline: order.deadline,
+            deployment: stamp.deployment()?,
+            changed: stamp.change.anchor,
+            changed_at: stamp.change.at,
+            by: order.by,
+        };
+        self.approvals.insert(approval.clone())?;
+        self.withdrawn.remove(&(update, order.group));
+        if !order.action.deploys() {
+            self.settle(update, stamp.change);
+        } else if self.declined.remove(&update).is_some() {
+            self.restored.insert(update, stamp.change);
+        }
+        Ok(approval)
+    }
+
+    /// Withdraws approvals: for one group, or for every group that has one when `group` is `None`.
+    /// Where a group above still has an approval that deploys, the group gets an explicit "not approved".
+    ///
+    /// # Errors
+    /// When the group is unknown or there is nothing to withdraw.
+    pub fn unapprove(
+        &mut self,
+        update: UpdateId,
+        group: Option<GroupId>,
+        by: String,
+        stamp: &mut Stamp,
+    ) -> Result<Vec<Withdrawal>, ApprovalError> {
+        let Some(group) = group else {
+            let groups = self.groups_of(update);
+            if groups.is_empty() {
+                return Err(ApprovalError::NothingToWithdraw { update, group: "any group".to_owned() });
+            }
+            self.withdraw_all(update, stamp.change);
+            return Ok(groups.into_iter().map(Withdrawal::Removed).collect());
+        };
+        let name = self.groups.require(group)?.name.clone();
+        let inherited = self
+            .groups
+            .path(group)
+            .skip(1)
+            .find_map(|above| self.approvals.get(&(update, above)))
+            .is_some_and(|a| a.action.deploys());
+        let done = if inherited {
+            let denial = Approval {
+                update,
+                group,
+                action: ApprovalAction::NotApproved,
+                deadline: None,
+                deployment: stamp.deployment()?,
+                changed: stamp.change.anchor,
+                changed_at: stamp.change.at,
+                by,
+            };
+            self.approvals.insert(denial.clone())?;
+            self.withdrawn.remove(&(update, group));
+            Withdrawal::Overridden(denial)
+        } else if self.approvals.contains_key(&(update, group)) {
+            self.withdraw(update, group, stamp.change);
+            Withdrawal::Removed(group)
+        } else {
+            return Err(ApprovalError::NothingToWithdraw { update, group: format!("`{name}`") });
+        };
+        self.settle(update, stamp.change);
+        Ok(vec![done])
+    }
+
+    fn groups_of(&self, update: UpdateId) -> Vec<GroupId> {
+        self.approvals.of(update).map(|approval| approval.group).collect()
+    }
+
+    pub(crate) fn withdraw(&mut self, update: UpdateId, group: GroupId, change: Change) {
+        if self.approvals.remove(&(update, group)).is_some() {
+            self.withdrawn.insert((update, group), change);
+        }
+    }
+
+    pub(crate) fn withdraw_all(&mut self, update: UpdateId, change: Change) {
+        for group in self.groups_of(update) {
+            self.withdraw(update, group, change);
+        }
+        self.settle(update, change);
+    }
+
+    /// Declines an update: no agent gets it any more, and its approvals are gone.
+    ///
+    /// # Errors
+    /// When it is a category, detectoid or member of a bundle, or declined already.
+    pub fn decline(&mut self, subject: &Subject, change: Change) -> Result<(), ApprovalError> {
+        check_subject(subject, "decline")?;
+        if self.declined.contains_key(&subject.update) {
+            return Err(ApprovalError::AlreadyDeclined(subject.update));
+        }
+        self.set_declined(subject.update, change);
+        Ok(())
+    }
+
+    pub(crate) fn set_declined(&mut self, update: UpdateId, change: Change) {
+        self.withdraw_all(update, change);
+        self.restored.remove(&update);
+        self.declined.insert(update, change);
+    }
+
+    /// Takes back a decline without approving anything.
+    ///
+    /// # Errors
+    /// When the update is not declined.
+    pub fn restore(&mut self, update: UpdateId, change: Change) -> Result<(), ApprovalError> {
+        self.declined.remove(&update).ok_or(ApprovalError::NotDeclined(update))?;
+        self.restored.insert(update, change);
+        Ok(())
+    }
+
+    /// Removes a group and the decisions for it. Automatic rules approve for it no longer; a rule that has
+    /// no other group is turned off.
+    ///
+    /// # Errors
+    /// When the group is unknown, built in or has subgroups.
+    pub fn remove_group(&mut self, id: GroupId, change: Change) -> Result<Group, GroupError> {
+        let group = self.groups.remove(id)?;
+        let updates: Vec<UpdateId> =
+            self.approvals.values().filter(|a| a.group == id).map(|a| a.update).collect();
+        for update in updates {
+            self.approvals.remove(&(update, id));
+            self.settle(update, change);
+        }
+        self.withdrawn.retain(|(_, g), _| *g != id);
+        for rule in self.rules.values_mut() {
+            rule.forget_group(id);
+        }
+        Ok(group)
+    }
+
+    /// The updates somebody ever decided about, each once, in order.
+    pub fn touched(&self) -> impl Iterator<Item = UpdateId> {
+        let mut updates: Vec<UpdateId> = self
+            .approvals
+            .keys()
+            .chain(self.withdrawn.keys())
+            .map(|(update, _)| *update)
+            .chain(self.declined.keys().copied())
+            .chain(self.restored.keys().copied())
+            .collect();
+        updates.sort_unstable();
+        updates.dedup();
+        updates.into_iter()
+    }
+
+    /// Whether somebody ever decided something about an update for some group.
+    pub(crate) fn is_decided(&self, update: UpdateId) -> bool {
+        self.approvals.of(update).next().is_some() || self.withdrawn.range(of_update(update)).next().is_some()
+    }
+
+    /// The decisions about one update, by group.
+    pub fn approvals_of(&self, update: UpdateId) -> impl Iterator<Item = &Approval> {
+        self.approvals.of(update)
+    }
+}
+
+pub(crate) fn check_subject(subject: &Subject, verb: &'static str) -> Result<(), ApprovalError> {
+    if matches!(subject.kind, UpdateKind::Category | UpdateKind::Detectoid) {
+        return Err(ApprovalError::NotInstallable { update: subject.update, kind: subject.kind, verb });
+    }
+    match subject.bundled_by {
+        Some(bundle) => Err(ApprovalError::BundleMember { update: subject.update, bundle }),
+        None => Ok(()),
+    }
+}

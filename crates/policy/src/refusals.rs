@@ -1,0 +1,80 @@
+//! Policy: why a decision is refused. Each says which update or group it is about and what would help.
+
+use crate::groups::GroupError;
+use crate::licences::EulaId;
+use sluicegate_terms::{DeploymentId, UpdateId, UpdateKind};
+
+/// Why a decision is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApprovalError {
+    /// Not a word for an action.
+    #[error("`{0}` is not an approval action (use install, optional-install, uninstall or not-approved)")]
+    Action(String),
+    /// Categories and detectoids are evaluated by every agent and never installed.
+    #[error(
+        "{update} is a {kind}, which agents evaluate but never install: {verb} an update that needs it instead"
+    )]
+    NotInstallable {
+        /// Which update.
+        update: UpdateId,
+        /// Its kind.
+        kind: UpdateKind,
+        /// What was tried: approve or decline.
+        verb: &'static str,
+    },
+    /// A member of a bundle follows its bundle.
+    #[error("{update} is part of the bundle {bundle} and follows it: decide about {bundle} instead")]
+    BundleMember {
+        /// Which update.
+        update: UpdateId,
+        /// Its bundle.
+        bundle: UpdateId,
+    },
+    /// The publisher does not let it be deployed by itself.
+    #[error(
+        "{0} cannot be approved by itself: its publisher marks it as not explicitly deployable, so it is only a part of other updates"
+    )]
+    NotExplicitlyDeployable(UpdateId),
+    /// The publisher withdrew it.
+    #[error(
+        "{0} has expired: its publisher withdrew it, so it is no longer offered; approve the update that supersedes it"
+    )]
+    Expired(UpdateId),
+    /// Its licence terms were not accepted yet.
+    #[error("{update} has licence terms ({eula}) that nobody has accepted yet: accept them first")]
+    EulaNotAccepted {
+        /// Which update.
+        update: UpdateId,
+        /// Which terms.
+        eula: EulaId,
+    },
+    /// A deadline where none makes sense.
+    #[error("a deadline needs the action install or uninstall ({0} is being set to another one)")]
+    DeadlineWithoutAction(UpdateId),
+    /// Nothing to withdraw.
+    #[error("{update} has no approval for {group}, and none is inherited: there is nothing to withdraw")]
+    NothingToWithdraw {
+        /// Which update.
+        update: UpdateId,
+        /// Which group, or every group.
+        group: String,
+    },
+    /// Already declined.
+    #[error("{0} is already declined; approve it to take that back")]
+    AlreadyDeclined(UpdateId),
+    /// Not declined.
+    #[error("{0} is not declined")]
+    NotDeclined(UpdateId),
+    /// No newer revision waits.
+    #[error("no newer revision of {0} is held for review")]
+    NothingHeld(UpdateId),
+    /// The deployment id lies in the range of implicit deployments or is in use.
+    #[error("the deployment id {0} is not free for an approval; the counter of deployment ids is behind")]
+    DeploymentId(DeploymentId),
+    /// All deployment ids are used up.
+    #[error("no deployment id is left; this server cannot take more approvals")]
+    DeploymentIdsExhausted,
+    /// About the group.
+    #[error(transparent)]
+    Group(#[from] GroupError),
+}

@@ -1,0 +1,40 @@
+//! Store: which updates supersede which, as rows, so that it is seen from both sides.
+
+use crate::catalog::decode_record;
+use crate::columns::Columns;
+use crate::database::Database;
+use crate::error::{During, StoreError};
+use rusqlite::{Transaction, params};
+use sluicegate_terms::UpdateIdentity;
+
+/// Adds one pair.
+pub(crate) const INSERT: &str =
+    "INSERT INTO supersedence (superseded, revision_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+
+/// Writes the rows of revisions that were stored before there was a table for them; once.
+pub(crate) fn fill(database: &Database) -> Result<(), StoreError> {
+    let filled = database.read(|db| {
+        db.query_row("SELECT value FROM counter WHERE name = 'supersedence'", [], |row| row.get::<_, i64>(0))
+            .during("look at the supersedence")
+    })?;
+    if filled > 0 { Ok(()) } else { database.write_alone(write_all, |()| ()) }
+}
+
+fn write_all(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    let mut statement = tx
+        .prepare("SELECT id, update_id, number, record FROM revision ORDER BY id")
+        .during("read the revisions")?;
+    let mut insert = tx.prepare(INSERT).during("write the supersedence")?;
+    let mut rows = statement.query([]).during("read the revisions")?;
+    while let Some(row) = rows.next().during("read the revisions")? {
+        let identity = UpdateIdentity { update: row.update(1)?, revision: row.revision_number(2)? };
+        let bytes = row.get_ref(3).and_then(|value| Ok(value.as_blob()?)).during("read a scan record")?;
+        for superseded in decode_record(identity, bytes)?.supersedes {
+            insert.execute(params![superseded.0.as_bytes(), row.int(0)?]).during("write the supersedence")?;
+        }
+    }
+    drop(rows);
+    tx.execute("UPDATE counter SET value = 1 WHERE name = 'supersedence'", [])
+        .during("write the supersedence")?;
+    Ok(())
+}

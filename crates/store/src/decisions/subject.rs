@@ -1,0 +1,101 @@
+//! Store: what policy has to know about an update, looked up in one state of the catalog.
+
+use crate::catalog::decode_record;
+use crate::columns::Columns;
+use crate::error::{During, StoreError};
+use rusqlite::{Connection, OptionalExtension};
+use sluicegate_catalog::ScanRecord;
+use sluicegate_policy::{Decisions, EulaId, Subject};
+use sluicegate_terms::{Guid, RevisionNumber, UpdateId, UpdateIdentity};
+
+/// An update by its newest revision.
+pub(super) fn subject(
+    db: &Connection,
+    decisions: &Decisions,
+    update: UpdateId,
+) -> Result<Subject, StoreError> {
+    let newest = record(db, update, None)?.ok_or(StoreError::UnknownUpdate(update))?;
+    let eula = db
+        .prepare_cached(
+            "SELECT e.eula FROM known_update k JOIN revision_eula e ON e.revision_id = k.newest
+             WHERE k.update_id = ?1",
+        )
+        .and_then(|mut s| s.query_row([update.0.as_bytes()], |row| row.get::<_, [u8; 16]>(0)).optional())
+        .during("look up licence terms")?;
+    Ok(Subject {
+        update,
+        kind: newest.kind,
+        explicitly_deployable: newest.explicitly_deployable,
+        expired: newest.expired,
+        bundled_by: bundled_by(db, decisions, update)?,
+        eula: eula.map(|id| EulaId(Guid::from_bytes(id))),
+        superseded_by: superseded_by(db, update)?,
+    })
+}
+
+/// A bundle whose revision in service has this member; what only an older or a held revision bundles is
+/// approved by itself, as scans see it.
+fn bundled_by(
+    db: &Connection,
+    decisions: &Decisions,
+    member: UpdateId,
+) -> Result<Option<UpdateId>, StoreError> {
+    let bundles = ids(db, "SELECT bundle FROM bundle_member WHERE member = ?1", member)?;
+    for bundle in bundles {
+        let serving = decisions.held.get(&bundle).map(|hold| hold.serving);
+        let record = record(db, bundle, serving)?;
+        if record.is_some_and(|r| r.bundles.iter().flatten().any(|identity| identity.update == member)) {
+            return Ok(Some(bundle));
+        }
+    }
+    Ok(None)
+}
+
+/// An update that is not declined and whose newest revision supersedes this one.
+fn superseded_by(db: &Connection, update: UpdateId) -> Result<Option<UpdateId>, StoreError> {
+    let sql = "SELECT k.update_id FROM supersedence s JOIN known_update k ON k.newest = s.revision_id
+               WHERE s.superseded = ?1
+                   AND NOT EXISTS (SELECT 1 FROM decline d WHERE d.update_id = k.update_id) LIMIT 1";
+    Ok(ids(db, sql, update)?.into_iter().next())
+}
+
+fn ids(db: &Connection, sql: &str, update: UpdateId) -> Result<Vec<UpdateId>, StoreError> {
+    let mut statement = db.prepare_cached(sql).during("look up relations of an update")?;
+    let mut rows = statement.query([update.0.as_bytes()]).during("look up relations of an update")?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().during("look up relations of an update")? {
+        found.push(row.update(0)?);
+    }
+    Ok(found)
+}
+
+/// The record of an update's revision with this number, or of its newest.
+fn record(
+    db: &Connection,
+    update: UpdateId,
+    number: Option<RevisionNumber>,
+) -> Result<Option<ScanRecord>, StoreError> {
+    let sql = match number {
+        Some(_) => "SELECT number, record FROM revision WHERE update_id = ?1 AND number = ?2",
+        None => {
+            "SELECT r.number, r.record FROM known_update k JOIN revision r ON r.id = k.newest
+             WHERE k.update_id = ?1 AND ?2 = 0"
+        }
+    };
+    let wanted = number.map_or(0, RevisionNumber::get);
+    let found = db
+        .prepare_cached(sql)
+        .and_then(|mut s| {
+            s.query_row((update.0.as_bytes(), wanted), |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
+            })
+            .optional()
+        })
+        .during("look up an update")?;
+    found
+        .map(|(number, bytes)| {
+            let revision = RevisionNumber::new(number).unwrap_or_default();
+            decode_record(UpdateIdentity { update, revision }, &bytes)
+        })
+        .transpose()
+}
