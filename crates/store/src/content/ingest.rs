@@ -73,24 +73,37 @@ impl ContentStore {
         };
         compare(name, &expected, size, sha256)?;
 
-        let extension = extension_of(&expected.name).to_ascii_lowercase();
-        let target = place(&self.root, sha1, &extension);
         if self.has(sha1) {
             return Ok(Ingested { sha1, size, already_held: true });
         }
+        self.put_in_place(&temporary.path, &file, sha1, &expected, now)?;
+        temporary.kept = true;
+        Ok(Ingested { sha1, size, already_held: false })
+    }
+
+    /// Gives a verified file its name, durably, and lists it.
+    pub(super) fn put_in_place(
+        &self,
+        from: &Path,
+        file: &File,
+        sha1: Sha1Digest,
+        expected: &Expected,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let extension = extension_of(&expected.name).to_ascii_lowercase();
+        let target = place(&self.root, sha1, &extension);
         let stamp = UNIX_EPOCH + Duration::from_secs(u64::try_from(now.unix_seconds()).unwrap_or(0));
         file.set_times(FileTimes::new().set_modified(stamp))
             .and_then(|()| file.sync_all())
-            .map_err(|e| StoreError::io("sync", &temporary.path, e))?;
+            .map_err(|e| StoreError::io("sync", from, e))?;
         ensure_folder(&self.root, &target)?;
-        fs::rename(&temporary.path, &target).map_err(|e| StoreError::io("put in place", &target, e))?;
-        temporary.kept = true;
+        fs::rename(from, &target).map_err(|e| StoreError::io("put in place", &target, e))?;
         if let Some(folder) = target.parent() {
             sync_dir(folder)?;
         }
         let verified = Timestamp::from_unix_seconds(now.unix_seconds());
-        self.held.write().insert(sha1, Held { extension: extension.into(), size, verified });
-        Ok(Ingested { sha1, size, already_held: false })
+        self.held.write().insert(sha1, Held { extension: extension.into(), size: expected.size, verified });
+        Ok(())
     }
 }
 
@@ -123,7 +136,12 @@ fn copy(
     Ok((Sha1Digest(sha1.finalize().into()), Sha256Digest(sha256.finalize().into()), size))
 }
 
-fn compare(name: &str, expected: &Expected, size: u64, sha256: Sha256Digest) -> Result<(), StoreError> {
+pub(super) fn compare(
+    name: &str,
+    expected: &Expected,
+    size: u64,
+    sha256: Sha256Digest,
+) -> Result<(), StoreError> {
     let mismatch = |reason| Err(StoreError::ContentMismatch { name: name.to_owned(), reason });
     if expected.size != size {
         return mismatch(format!("it has {size} bytes, declared are {}", expected.size));

@@ -2,21 +2,26 @@
 //! and every digest the catalog declares for it match; what is here is never changed afterwards.
 
 mod ingest;
+mod partial;
 
 pub(crate) use ingest::Expected;
 pub use ingest::Ingested;
+pub use partial::{ContentTurn, PartialContent};
 
 use crate::error::StoreError;
 use crate::folder::sync_dir;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use sluicegate_terms::{Sha1Digest, Timestamp};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 /// Where files are taken in, inside the content folder so that the final rename stays on one file system.
 const INCOMING: &str = ".incoming";
+
+/// Where files lie that come in pieces and may come over several runs.
+const PARTIAL: &str = ".partial";
 
 /// Longest file-name ending that is kept, in characters.
 const LONGEST_EXTENSION: usize = 15;
@@ -26,6 +31,8 @@ const LONGEST_EXTENSION: usize = 15;
 pub struct ContentStore {
     root: PathBuf,
     held: RwLock<HashMap<Sha1Digest, Held>>,
+    /// Files that somebody is fetching now.
+    taken: Mutex<HashSet<Sha1Digest>>,
 }
 
 /// What is known of a held file without opening it.
@@ -74,7 +81,9 @@ impl ContentStore {
                 }
             }
         }
-        Ok(Self { root, held: RwLock::new(held) })
+        let store = Self { root, held: RwLock::new(held), taken: Mutex::default() };
+        store.tidy_partials()?;
+        Ok(store)
     }
 
     /// Reads a file's digest and ending from its name, when it lies where we would put it.

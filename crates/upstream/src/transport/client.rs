@@ -91,6 +91,12 @@ impl Transport {
         Self { inner: Arc::clone(&self.inner), retry }
     }
 
+    /// The rule for repeating.
+    #[must_use]
+    pub fn retry(&self) -> RetryPolicy {
+        self.retry
+    }
+
     /// The settings it was made with.
     #[must_use]
     pub fn settings(&self) -> &TransportSettings {

@@ -13,6 +13,7 @@ mod exchange;
 mod proxy_auth;
 mod retry;
 mod settings;
+mod stored;
 mod tls;
 mod url;
 mod verdict;

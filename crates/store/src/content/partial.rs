@@ -1,0 +1,252 @@
+//! Store: a file that comes in pieces, perhaps over several runs. What has come lies in a folder of its own and
+//! survives a kill; going on with it reads and hashes it again, so nothing is taken on trust.
+
+use super::ingest::compare;
+use super::{ContentStore, Expected, Held, Ingested, PARTIAL, file_name, read_dir};
+use crate::error::{StoreError, free_space};
+use crate::{Store, catalog};
+use sha1::{Digest as _, Sha1};
+use sha2::Sha256;
+use sluicegate_terms::{Sha1Digest, Sha256Digest, Timestamp};
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::PathBuf;
+
+/// How much is read and hashed at a time, in bytes.
+const CHUNK: usize = 1 << 20;
+
+/// Left free when a file is begun, in bytes: the database must be able to go on.
+const RESERVE: u64 = 64 << 20;
+
+/// Whose turn it is to fetch a file.
+#[derive(Debug)]
+pub enum ContentTurn {
+    /// Nobody's: it is held.
+    Held(Held),
+    /// Somebody else's: it is being fetched now.
+    Taken,
+    /// The caller's.
+    Yours(Box<PartialContent>),
+}
+
+/// A file of the catalog that is on its way. Dropping it keeps what has come, for [`Store::begin_content`] to
+/// go on with.
+#[derive(Debug)]
+pub struct PartialContent {
+    store: Store,
+    digest: Sha1Digest,
+    expected: Expected,
+    path: PathBuf,
+    file: File,
+    length: u64,
+    sha1: Sha1,
+    sha256: Sha256,
+}
+
+impl Drop for PartialContent {
+    fn drop(&mut self) {
+        self.store.content().taken.lock().remove(&self.digest);
+    }
+}
+
+impl Store {
+    /// Begins to take in a file of the catalog, or goes on where an earlier attempt ended. Reads what had come.
+    ///
+    /// # Errors
+    /// [`StoreError::UndeclaredContent`] when no update names it, [`StoreError::DiskFull`] when there is no room
+    /// for the rest of it, [`StoreError::Io`].
+    pub fn begin_content(&self, sha1: Sha1Digest) -> Result<ContentTurn, StoreError> {
+        let content = self.content();
+        if !content.taken.lock().insert(sha1) {
+            return Ok(ContentTurn::Taken);
+        }
+        let turn = self.open_partial(sha1);
+        if !matches!(turn, Ok(ContentTurn::Yours(_))) {
+            content.taken.lock().remove(&sha1);
+        }
+        turn
+    }
+
+    fn open_partial(&self, digest: Sha1Digest) -> Result<ContentTurn, StoreError> {
+        let content = self.content();
+        if let Some(held) = content.held(digest) {
+            return Ok(ContentTurn::Held(held));
+        }
+        let Some(expected) = self.shared.database.read(|db| catalog::declared_file(db, digest))? else {
+            let name = digest.to_hex_upper();
+            return Err(StoreError::UndeclaredContent { name, sha1: digest, size: 0 });
+        };
+        let path = content.root.join(PARTIAL).join(digest.to_hex_upper());
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let mut file = file.map_err(|e| StoreError::io("open", &path, e))?;
+        let (mut sha1, mut sha256) = (Sha1::new(), Sha256::new());
+        let mut length = 0_u64;
+        let mut buffer = vec![0_u8; CHUNK];
+        loop {
+            let read = match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+                Err(e) => return Err(StoreError::io("read", &path, e)),
+            };
+            let piece = buffer.get(..read).unwrap_or_default();
+            sha1.update(piece);
+            sha256.update(piece);
+            length += read as u64;
+        }
+        let missing = expected.size.saturating_sub(length);
+        if let Some(free) = free_space(&path)
+            && free < missing.saturating_add(RESERVE)
+            && missing > 0
+        {
+            return Err(StoreError::DiskFull { path, free });
+        }
+        let mut partial =
+            PartialContent { store: self.clone(), digest, expected, path, file, length, sha1, sha256 };
+        if partial.length > partial.expected.size {
+            partial.restart()?;
+        }
+        Ok(ContentTurn::Yours(Box::new(partial)))
+    }
+}
+
+impl PartialContent {
+    /// Which file it is.
+    #[must_use]
+    pub fn digest(&self) -> Sha1Digest {
+        self.digest
+    }
+
+    /// Its name in the catalog; for messages.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.expected.name
+    }
+
+    /// Bytes that have come.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Bytes that it must have.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.expected.size
+    }
+
+    /// Takes the next piece: hashes and writes it.
+    ///
+    /// # Errors
+    /// [`StoreError::ContentMismatch`] when more comes than was declared, [`StoreError::DiskFull`],
+    /// [`StoreError::Io`]; what had come before stays good.
+    pub fn write(&mut self, piece: &[u8]) -> Result<(), StoreError> {
+        let length = self.length.saturating_add(piece.len() as u64);
+        if length > self.expected.size {
+            let reason = format!("more than the declared {} bytes came", self.expected.size);
+            return Err(StoreError::ContentMismatch { name: self.expected.name.clone(), reason });
+        }
+        if let Err(error) = self.file.write_all(piece) {
+            // A part of it may be there: nothing is known of bytes that were not hashed.
+            let _ = self.file.set_len(self.length);
+            let _ = self.file.seek(SeekFrom::Start(self.length));
+            return Err(StoreError::io("write", &self.path, error));
+        }
+        self.sha1.update(piece);
+        self.sha256.update(piece);
+        self.length = length;
+        Ok(())
+    }
+
+    /// Throws away what has come.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn restart(&mut self) -> Result<(), StoreError> {
+        self.file
+            .set_len(0)
+            .and_then(|()| self.file.seek(SeekFrom::Start(0)))
+            .map_err(|e| StoreError::io("empty", &self.path, e))?;
+        self.length = 0;
+        self.sha1 = Sha1::new();
+        self.sha256 = Sha256::new();
+        Ok(())
+    }
+
+    /// Compares the whole file with its declaration and, when all is as declared, gives it its place.
+    ///
+    /// # Errors
+    /// [`StoreError::ContentMismatch`]; then what came is thrown away. [`StoreError::Io`].
+    pub fn finish(mut self, now: Timestamp) -> Result<Ingested, StoreError> {
+        let sha1 = Sha1Digest(std::mem::take(&mut self.sha1).finalize().into());
+        let sha256 = Sha256Digest(std::mem::take(&mut self.sha256).finalize().into());
+        let name = &self.expected.name;
+        let compared = compare(name, &self.expected, self.length, sha256).and_then(|()| {
+            if sha1 == self.digest {
+                return Ok(());
+            }
+            let reason = format!("its SHA-1 is {sha1}, declared is {}", self.digest);
+            Err(StoreError::ContentMismatch { name: name.clone(), reason })
+        });
+        if let Err(error) = compared {
+            fs::remove_file(&self.path).map_err(|e| StoreError::io("remove", &self.path, e))?;
+            return Err(error);
+        }
+        let content = self.store.content();
+        if content.has(sha1) {
+            // It was given by hand in the meantime.
+            fs::remove_file(&self.path).map_err(|e| StoreError::io("remove", &self.path, e))?;
+            return Ok(Ingested { sha1, size: self.length, already_held: true });
+        }
+        content.put_in_place(&self.path, &self.file, sha1, &self.expected, now)?;
+        Ok(Ingested { sha1, size: self.length, already_held: false })
+    }
+}
+
+impl ContentStore {
+    /// Files of which only a part is here, with the bytes of it.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when the folder cannot be listed.
+    pub fn partials(&self) -> Result<Vec<(Sha1Digest, u64)>, StoreError> {
+        let mut found = Vec::new();
+        for path in read_dir(&self.root.join(PARTIAL))? {
+            let Some(sha1) = file_name(&path).and_then(|name| Sha1Digest::from_hex(name).ok()) else {
+                continue;
+            };
+            // One that is finished at this moment has gone from here.
+            if let Ok(meta) = fs::metadata(&path) {
+                found.push((sha1, meta.len()));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Throws away the part of a file that nobody wants any more. One that is being fetched stays.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when it cannot be removed.
+    pub fn forget_partial(&self, sha1: Sha1Digest) -> Result<(), StoreError> {
+        let taken = self.taken.lock();
+        if taken.contains(&sha1) {
+            return Ok(());
+        }
+        let path = self.root.join(PARTIAL).join(sha1.to_hex_upper());
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::io("remove", &path, e)),
+            _ => Ok(()),
+        }
+    }
+
+    /// At the start: what is held has no part any more.
+    pub(super) fn tidy_partials(&self) -> Result<(), StoreError> {
+        let folder = self.root.join(PARTIAL);
+        fs::create_dir_all(&folder).map_err(|e| StoreError::io("create", &folder, e))?;
+        for (sha1, _) in self.partials()? {
+            if self.has(sha1) {
+                self.forget_partial(sha1)?;
+            }
+        }
+        Ok(())
+    }
+}
