@@ -163,7 +163,7 @@ impl Verdict<'_> {
             return None;
         }
         if description.needs.is_empty() && description.needs_any.is_empty() {
-            return self.lines_of(found);
+            return self.joined(found).or_else(|| self.lines_of(found));
         }
         let mut parts = Vec::new();
         for name in &description.needs {
