@@ -19,7 +19,7 @@ pub const MAX_SEALED: usize = 8 * 1024;
 /// The layout of what is sealed; another layout gets another number.
 pub const VERSION: u8 = 2;
 
-const HEADER: usize = 2;
+pub(crate) const HEADER: usize = 2;
 
 /// What a cookie is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -172,8 +172,16 @@ impl CookieKey {
 /// never repeat under one key. `None` only when the cookie breaks its own bounds ([`MAX_GROUPS`]).
 #[must_use]
 pub fn seal(key: &CookieKey, kind: CookieKind, cookie: &Cookie, nonce: [u8; NONCE_LEN]) -> Option<Vec<u8>> {
-    let header = [VERSION, kind as u8];
-    let mut body = encode(cookie)?;
+    seal_bytes(key, [VERSION, kind as u8], nonce, encode(cookie)?)
+}
+
+/// Seals bytes behind a header in clear, which says what they are and is authenticated with them.
+pub(crate) fn seal_bytes(
+    key: &CookieKey,
+    header: [u8; HEADER],
+    nonce: [u8; NONCE_LEN],
+    mut body: Vec<u8>,
+) -> Option<Vec<u8>> {
     let tag = key
         .0
         .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(header), &mut body)
@@ -191,24 +199,36 @@ pub fn seal(key: &CookieKey, kind: CookieKind, cookie: &Cookie, nonce: [u8; NONC
 /// # Errors
 /// [`CookieError::NotOurs`].
 pub fn unseal(key: &CookieKey, kind: CookieKind, sealed: &[u8]) -> Result<Cookie, CookieError> {
+    let body = open_bytes(key, [VERSION, kind as u8], sealed)?;
+    decode(&body).ok_or(CookieError::NotOurs("its layout is not ours"))
+}
+
+/// Opens what [`seal_bytes`] sealed behind the same header.
+pub(crate) fn open_bytes(
+    key: &CookieKey,
+    header: [u8; HEADER],
+    sealed: &[u8],
+) -> Result<Vec<u8>, CookieError> {
     if sealed.len() > MAX_SEALED {
         return Err(CookieError::NotOurs("it is too long"));
     }
-    let Some((&[version, kind_byte], rest)) = sealed.split_first_chunk::<HEADER>() else {
+    let Some((found, rest)) = sealed.split_first_chunk::<HEADER>() else {
         return Err(CookieError::NotOurs("it is too short"));
     };
-    if version != VERSION || kind_byte != kind as u8 {
+    if *found != header {
         return Err(CookieError::NotOurs("it has another version or purpose"));
     }
     let Some((&nonce, sealed_body)) = rest.split_first_chunk::<NONCE_LEN>() else {
         return Err(CookieError::NotOurs("it is too short"));
     };
     let mut body = sealed_body.to_vec();
-    let plain = key
+    let length = key
         .0
-        .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from([version, kind_byte]), &mut body)
-        .map_err(|_| CookieError::NotOurs("its seal does not match our key"))?;
-    decode(plain).ok_or(CookieError::NotOurs("its layout is not ours"))
+        .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(header), &mut body)
+        .map_err(|_| CookieError::NotOurs("its seal does not match our key"))?
+        .len();
+    body.truncate(length);
+    Ok(body)
 }
 
 /// Opens a cookie and checks that `server` made it and that it has not expired at `now`.
@@ -260,22 +280,22 @@ fn encode(cookie: &Cookie) -> Option<Vec<u8>> {
 }
 
 /// Takes fixed-size pieces off the front of the opened bytes.
-struct Reader<'a>(&'a [u8]);
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, rest) = self.0.split_first_chunk::<N>()?;
         self.0 = rest;
         Some(*head)
     }
 
-    fn slice(&mut self, len: usize) -> Option<&'a [u8]> {
+    pub(crate) fn slice(&mut self, len: usize) -> Option<&'a [u8]> {
         let (head, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
         Some(head)
     }
 
-    fn time(&mut self) -> Option<Timestamp> {
+    pub(crate) fn time(&mut self) -> Option<Timestamp> {
         self.array().map(i64::from_le_bytes).map(Timestamp::from_ticks)
     }
 }

@@ -92,7 +92,7 @@ const FRONT_DOOR: &str = "This is an update server for Windows computers. Point 
     Microsoft update service location\" at this address.\n";
 
 const NOWHERE: &str = "There is nothing at this address. The services are below /ClientWebService, \
-    /SimpleAuthWebService and /ReportingWebService, files below /Content, the state of the server at /healthz.\n";
+    /SimpleAuthWebService, /ReportingWebService, /DssAuthWebService and /ServerSyncWebService, files below /Content, the state of the server at /healthz.\n";
 
 fn only_reading() -> Response<Body> {
     let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are possible here.\n");

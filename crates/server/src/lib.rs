@@ -18,6 +18,7 @@ mod admin;
 mod contacts;
 mod endpoint;
 mod health;
+mod hierarchy;
 mod inventory;
 mod options;
 mod publisher;

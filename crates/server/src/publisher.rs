@@ -2,6 +2,7 @@
 //! and puts it in the place of the last one. A scan that has begun keeps the snapshot it began with; a
 //! snapshot that cannot be compiled is never published.
 
+use crate::hierarchy::index::{IndexBuilder, RevisionIndex};
 use crate::state::App;
 use serde::Serialize;
 use sluicegate_scan::{CompileError, RevisionInput, Snapshot, SnapshotBuilder};
@@ -22,6 +23,8 @@ const RETRY: Duration = Duration::from_secs(30);
 pub(crate) struct Published {
     pub(crate) snapshot: Snapshot,
     pub(crate) cores: Arc<Cores>,
+    /// The same revisions as downstream servers ask for them.
+    pub(crate) index: RevisionIndex,
     /// When it was compiled.
     pub(crate) at: Timestamp,
     /// How long that took.
@@ -61,7 +64,9 @@ pub(crate) fn compile(store: &Store, now: Timestamp) -> Result<Published, Publis
     let anchor = store.anchor();
     let decisions = store.decisions();
     let mut builder = SnapshotBuilder::new(anchor);
+    let mut index = IndexBuilder::default();
     store.for_each_revision(|revision| {
+        index.revision(revision.id, &revision.record, revision.arrived, revision.arrived_at);
         builder.revision(RevisionInput {
             id: revision.id,
             record: revision.record,
@@ -77,7 +82,8 @@ pub(crate) fn compile(store: &Store, now: Timestamp) -> Result<Published, Publis
     let cores = store.cores();
     builder.decisions(&decisions);
     let snapshot = builder.finish()?;
-    Ok(Published { snapshot, cores, at: now, took: started.elapsed() })
+    let index = index.finish(anchor);
+    Ok(Published { snapshot, cores, index, at: now, took: started.elapsed() })
 }
 
 /// Publishes changes until told to stop.

@@ -30,6 +30,9 @@ const SERVICES: &[(&str, &str, Service)] = &[
     ("ReportingWebService", "ReportingWebService.asmx", Service::Reporting),
     // The address in the published WSDL; agents use the one above (observed-behaviour 1.1).
     ("ReportingWebService", "WebService.asmx", Service::Reporting),
+    ("DssAuthWebService", "DssAuthWebService.asmx", Service::DssAuth),
+    // The address in the published WSDL, ServerSyncProxy.asmx, is 404 on real servers (observed-behaviour 1.1).
+    ("ServerSyncWebService", "ServerSyncWebService.asmx", Service::ServerSync),
 ];
 
 /// Finds the endpoint of a path. A base URL that ends in a slash makes agents ask for paths that begin
@@ -105,6 +108,12 @@ mod tests {
         }
         assert_eq!(route("/SimpleAuthWebService/SimpleAuth.asmx"), Route::Soap(Service::SimpleAuth));
         assert_eq!(route("/ReportingWebService/webservice.asmx"), Route::Soap(Service::Reporting));
+        assert_eq!(route("/dssauthwebservice/DSSAUTHWEBSERVICE.asmx"), Route::Soap(Service::DssAuth));
+        assert_eq!(
+            route("/serversyncwebservice/serversyncwebservice.ASMX"),
+            Route::Soap(Service::ServerSync)
+        );
+        assert_eq!(route("/ServerSyncWebService/ServerSyncProxy.asmx"), Route::Nowhere);
         for service in Service::ALL {
             assert_eq!(route(path_of(service)), Route::Soap(service));
         }

@@ -3,11 +3,12 @@
 
 use crate::admission::Busy;
 use crate::cookie::CookieError;
+use crate::hierarchy::pass::DssVersion;
 use crate::random::NoRandomness;
 use sluicegate_soap::DecodeError;
 use sluicegate_soap::fault::{ErrorCode, FaultCode};
 use sluicegate_store::StoreError;
-use sluicegate_terms::{Anchor, ComputerId, Timestamp};
+use sluicegate_terms::{Anchor, ComputerId, Guid, Sha1Digest, Timestamp, UpdateIdentity};
 
 /// Why a request fails. Displays as the cause for the log; the client gets only what its fault has room for.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +65,34 @@ pub(crate) enum Failure {
         /// The truth.
         now: u32,
     },
+    /// A downstream server's cookie that was good once.
+    #[error(transparent)]
+    StalePass(CookieError),
+    /// A downstream server speaks a protocol this server does not.
+    #[error("the downstream server speaks protocol {0}; 1.x is spoken here")]
+    IncompatibleProtocol(DssVersion),
+    /// A downstream server that is not on the list of those allowed.
+    #[error(
+        "server {account} ({name}) asks for updates and is not among the allowed downstream servers; \
+         add its id or name to that list, or empty the list to allow all"
+    )]
+    DownstreamRefused {
+        /// Its id.
+        account: Guid,
+        /// Its name.
+        name: String,
+    },
+    /// A downstream server asks for a revision that is not here.
+    #[error("revision {0} is not in this server's catalog (any more)")]
+    UnknownRevision(UpdateIdentity),
+    /// A downstream server asks for files that no update here names.
+    #[error("{} of the files asked for belong to no update of this server", .0.len())]
+    FilesMissing(Vec<Sha1Digest>),
+    /// What is told is below a server that nobody knows.
+    #[error(
+        "it tells of a server or computer below a server that is not known here; that server must authorize first"
+    )]
+    UnknownParent,
     /// No room for more work.
     #[error(transparent)]
     Busy(#[from] Busy),
@@ -109,10 +138,24 @@ impl Failure {
             Self::Unreadable(error) => error.fault(),
             Self::Authorization(_) => client(ErrorCode::InvalidAuthorizationCookie),
             Self::FileLocationChanged { .. } => client(ErrorCode::FileLocationChanged),
-            Self::Busy(_) => (FaultCode::Server, ErrorCode::ServerBusy, String::new()),
-            Self::Store(_) | Self::Randomness(_) | Self::Internal(_) => {
-                (FaultCode::Server, ErrorCode::InternalServerError, String::new())
+            Self::StalePass(_) => client(ErrorCode::InvalidCookie),
+            Self::IncompatibleProtocol(_) => client(ErrorCode::IncompatibleProtocolVersion),
+            // The one code that makes a downstream server stop and not begin again (MS-WSUSSS 3.1.4.2).
+            Self::DownstreamRefused { .. } => {
+                (FaultCode::Client, ErrorCode::InvalidParameters, "accountGuid".to_owned())
             }
+            Self::FilesMissing(files) => {
+                // With a bar between them (MS-WSUSSS 3.1.4.11).
+                let list: Vec<String> = files.iter().map(Sha1Digest::to_base64).collect();
+                (FaultCode::Client, ErrorCode::FileDigestsMissing, list.join("|"))
+            }
+            Self::Busy(_) => (FaultCode::Server, ErrorCode::ServerBusy, String::new()),
+            // An unknown revision is the server's fault on real servers (exchange 000017).
+            Self::UnknownRevision(_)
+            | Self::UnknownParent
+            | Self::Store(_)
+            | Self::Randomness(_)
+            | Self::Internal(_) => (FaultCode::Server, ErrorCode::InternalServerError, String::new()),
         }
     }
 
@@ -149,6 +192,17 @@ mod tests {
             (Failure::RegistrationNotRequired, ErrorCode::RegistrationNotRequired),
             (Busy { retry_after: 3 }.into(), ErrorCode::ServerBusy),
             (Failure::FileLocationChanged { known: 1, now: 2 }, ErrorCode::FileLocationChanged),
+            (Failure::StalePass(CookieError::Expired(Timestamp::MIN)), ErrorCode::InvalidCookie),
+            (
+                Failure::IncompatibleProtocol(DssVersion { major: 2, minor: 0 }),
+                ErrorCode::IncompatibleProtocolVersion,
+            ),
+            (
+                Failure::DownstreamRefused { account: Guid::ZERO, name: "s".into() },
+                ErrorCode::InvalidParameters,
+            ),
+            (Failure::UnknownParent, ErrorCode::InternalServerError),
+            (Failure::FilesMissing(vec![Sha1Digest([0; 20])]), ErrorCode::FileDigestsMissing),
         ];
         for code in ErrorCode::ALL {
             assert!(cases.iter().any(|(_, made)| *made == code), "{code} is never made");
@@ -156,6 +210,8 @@ mod tests {
         for (failure, code) in cases {
             assert_eq!(failure.fault().1, code, "{failure}");
         }
+        let missing = Failure::FilesMissing(vec![Sha1Digest([0; 20]), Sha1Digest([1; 20])]).fault().2;
+        assert_eq!(missing, "AAAAAAAAAAAAAAAAAAAAAAAAAAA=|AQEBAQEBAQEBAQEBAQEBAQEBAQE=");
         assert_eq!(Failure::parameter("globalIDs", "is missing").fault().2, "globalIDs");
     }
 }

@@ -15,6 +15,7 @@ mod session;
 mod simple_auth;
 mod sync;
 mod sync_answer;
+mod upstream;
 
 pub(crate) use failure::Failure;
 
@@ -108,6 +109,11 @@ impl Reply {
     pub(crate) fn ready(bytes: Vec<u8>, coding: Coding, permit: Permit) -> Self {
         Self { bytes, coding, permit: Some(permit) }
     }
+
+    /// This answer and the room it holds.
+    pub(crate) fn holding(self, permit: Permit) -> Self {
+        Self { permit: Some(permit), ..self }
+    }
 }
 
 /// What became of a request that could be read.
@@ -142,7 +148,8 @@ pub(crate) async fn answer(app: &Arc<App>, caller: &Caller, request: Request<Inc
                 Service::SimpleAuth => on_simple_auth(app, caller, &body).await,
                 Service::Client => on_client(app, caller, &body, wanted).await,
                 Service::Reporting => on_reporting(app, caller, &body).await,
-                Service::DssAuth | Service::ServerSync => unreadable(caller, DecodeError::NoOperation),
+                Service::DssAuth => upstream::on_dss_auth(app, caller, &body).await,
+                Service::ServerSync => upstream::on_server_sync(app, caller, &body).await,
             };
             drop(room);
             finish(app, caller, done, wanted).await
@@ -183,6 +190,16 @@ impl From<BodyError> for Unreceived {
     }
 }
 
+/// The longest body taken, as sent. Servers tell of 500 computers at once, with every update on each
+/// (observed-behaviour 8), which is several times what an agent has to say.
+fn body_limit(app: &App, caller: &Caller) -> usize {
+    match caller.service {
+        Service::Reporting if caller.action.contains("Rollup") => app.limits.reporting_body.saturating_mul(4),
+        Service::Reporting => app.limits.reporting_body,
+        _ => app.limits.client_body,
+    }
+}
+
 /// Reads the body within the bounds, holding room for it.
 async fn receive(
     app: &App,
@@ -190,12 +207,7 @@ async fn receive(
     headers: &HeaderMap,
     body: Incoming,
 ) -> Result<(bytes::Bytes, Permit), Unreceived> {
-    let limit = match caller.service {
-        Service::Reporting => app.limits.reporting_body,
-        Service::Client | Service::SimpleAuth | Service::DssAuth | Service::ServerSync => {
-            app.limits.client_body
-        }
-    };
+    let limit = body_limit(app, caller);
     let coding = Coding::of_request(headers).map_err(BodyError::UnknownCoding)?;
     let announced = request::announced(headers, limit)?;
     let expanded =
@@ -221,12 +233,7 @@ fn unreadable(caller: &Caller, error: DecodeError) -> Done {
 }
 
 fn soap_limits(app: &App, caller: &Caller) -> SoapLimits {
-    let sent = match caller.service {
-        Service::Reporting => app.limits.reporting_body,
-        Service::Client | Service::SimpleAuth | Service::DssAuth | Service::ServerSync => {
-            app.limits.client_body
-        }
-    };
+    let sent = body_limit(app, caller);
     SoapLimits { bytes: sent.saturating_mul(app.limits.expansion), ..SoapLimits::REQUEST }
 }
 
@@ -241,7 +248,7 @@ async fn on_simple_auth(app: &Arc<App>, caller: &Caller, body: &[u8]) -> Done {
         auth::Request::GetAuthorizationCookie(request) => {
             simple_auth::get_authorization_cookie(app, caller, request, version).await
         }
-        auth::Request::Ping(_) => (Ok(simple_auth::ping(caller, version)), None),
+        auth::Request::Ping(_) => (Ok(simple_auth::ping(caller, "SimpleAuth", version)), None),
     };
     Done { operation, version, computer, result }
 }
@@ -289,6 +296,9 @@ async fn on_reporting(app: &Arc<App>, caller: &Caller, body: &[u8]) -> Done {
     let decoded = reports::Request::decode(body, Some(&caller.action), &soap_limits(app, caller));
     let (version, request) = match decoded {
         Ok(read) => read,
+        Err(DecodeError::UnknownOperation { expected, .. }) => {
+            return upstream::on_rollup(app, caller, body, &expected).await;
+        }
         Err(error) => return unreadable(caller, error),
     };
     let operation = request.operation().name;

@@ -92,12 +92,12 @@ fn group_names(given: &str) -> Vec<String> {
     names.take(MOST_GROUPS).map(|name| name.chars().take(256).collect()).collect()
 }
 
-/// Answers Ping: the service is there.
-pub(super) fn ping(caller: &Caller, version: SoapVersion) -> Reply {
+/// Answers Ping for the service of this name: it is there.
+pub(super) fn ping(caller: &Caller, name: &str, version: SoapVersion) -> Reply {
     let state = MonitoredServicesResponse {
         success: true,
         time: caller.now,
-        name: Some("SimpleAuth".into()),
+        name: Some(name.into()),
         request_content_type: Some(version.content_type().into()),
         ..MonitoredServicesResponse::default()
     };

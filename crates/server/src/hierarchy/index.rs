@@ -1,0 +1,260 @@
+//! The index of all revisions for downstream servers, built with each snapshot and never changed: sorted
+//! by arrival, so that what is new since an anchor is found by binary search and a server with nothing new
+//! costs next to nothing.
+//!
+//! A revision counts as arrived at the time of its import, but never before one that was committed earlier:
+//! imports may take minutes, and clocks may be set back. The anchor of an answer is the arrival of the
+//! newest revision in it and not the time of the call as on real servers (observed-behaviour 8), so that
+//! what is committed but not published yet is never passed over. Servers do not read anchors.
+
+use super::anchor::SyncAnchor;
+use super::filter::{Question, Verdict, Wanted};
+use sluicegate_catalog::ScanRecord;
+use sluicegate_terms::{Anchor, RevisionId, Timestamp, UpdateId, UpdateIdentity, UpdateKind};
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+/// A revision in the order of arrival.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    arrived: SyncAnchor,
+    identity: UpdateIdentity,
+    /// Number of its set of categories.
+    set: u32,
+}
+
+/// A revision by its identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) identity: UpdateIdentity,
+    pub(crate) id: RevisionId,
+    /// The change it came with.
+    pub(crate) arrived: Anchor,
+}
+
+/// All revisions as of one anchor.
+#[derive(Debug, Default)]
+pub(crate) struct RevisionIndex {
+    anchor: Anchor,
+    /// Every revision of categories and detectoids: real servers list older ones too (observed), where
+    /// MS-WSUSSS 3.1.4.5 wants only the newest.
+    categories: Vec<Entry>,
+    /// The newest revision of every other update.
+    updates: Vec<Entry>,
+    /// The sets of categories that revisions stand in, with everything above them.
+    sets: Vec<Box<[UpdateId]>>,
+    /// Every revision, sorted by identity.
+    held: Vec<Held>,
+    /// Hash of a hardware id, and which of `updates` fits it; sorted.
+    drivers: Vec<(u64, u32)>,
+}
+
+impl RevisionIndex {
+    /// The anchor of an answer given now.
+    pub(crate) fn anchor(&self) -> SyncAnchor {
+        let newest = [&self.categories, &self.updates].into_iter().filter_map(|list| list.last());
+        let at = newest.map(|entry| entry.arrived.at).max().unwrap_or(0);
+        SyncAnchor { at, change: self.anchor }
+    }
+
+    /// How many revisions it has.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// The revision of this identity.
+    pub(crate) fn find(&self, identity: UpdateIdentity) -> Option<Held> {
+        let at = self.held.binary_search_by_key(&key(identity), |held| key(held.identity)).ok()?;
+        self.held.get(at).copied()
+    }
+
+    /// The revisions of an update, oldest number first.
+    pub(crate) fn revisions_of(&self, update: UpdateId) -> &[Held] {
+        let from = self.held.partition_point(|held| held.identity.update < update);
+        let rest = self.held.get(from..).unwrap_or_default();
+        rest.get(..rest.partition_point(|held| held.identity.update == update)).unwrap_or_default()
+    }
+
+    /// Answers a question: how many revisions at most, and which, in the order of arrival.
+    pub(crate) fn select(&self, question: &Question) -> Selection<'_> {
+        let list = if question.updates.is_some() { &self.updates } else { &self.categories };
+        let new_from = question.since.map_or(0, |since| list.partition_point(|entry| entry.arrived <= since));
+        let verdicts: Option<Vec<Verdict>> = match &question.updates {
+            None | Some(Wanted::Everything) => None,
+            Some(Wanted::Nothing) => return Selection { old: &[], new: &[], verdicts: None },
+            Some(wanted) => Some(self.sets.iter().map(|set| wanted.verdict(set)).collect()),
+        };
+        let (old, new) = list.split_at_checked(new_from).unwrap_or((list, &[]));
+        // Nothing before the anchor is wanted unless some entry wants everything again.
+        let again = verdicts.iter().flatten().any(|verdict| *verdict == Verdict::Everything);
+        Selection { old: if again { old } else { &[] }, new, verdicts }
+    }
+
+    /// The drivers that fit a hardware id, given in any letter case; and when each arrived.
+    pub(crate) fn drivers_for(&self, hardware_id: &str) -> impl Iterator<Item = DriverRow<'_>> {
+        let hash = hash_of(hardware_id);
+        let from = self.drivers.partition_point(|(other, _)| *other < hash);
+        let rest = self.drivers.get(from..).unwrap_or_default();
+        rest.iter().take_while(move |(other, _)| *other == hash).filter_map(|(_, at)| {
+            let entry = self.updates.get(usize::try_from(*at).ok()?)?;
+            Some(DriverRow {
+                identity: entry.identity,
+                arrived: entry.arrived,
+                categories: self.categories_of(entry),
+            })
+        })
+    }
+
+    fn categories_of(&self, entry: &Entry) -> &[UpdateId] {
+        usize::try_from(entry.set).ok().and_then(|at| self.sets.get(at)).map_or(&[], AsRef::as_ref)
+    }
+}
+
+/// A driver found by hardware id.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DriverRow<'a> {
+    pub(crate) identity: UpdateIdentity,
+    pub(crate) arrived: SyncAnchor,
+    /// The categories it stands in.
+    pub(crate) categories: &'a [UpdateId],
+}
+
+/// The answer to a question, not yet gone through.
+#[derive(Debug)]
+pub(crate) struct Selection<'a> {
+    /// Before the anchor.
+    old: &'a [Entry],
+    /// After it.
+    new: &'a [Entry],
+    /// By set of categories; `None` wants every new one.
+    verdicts: Option<Vec<Verdict>>,
+}
+
+impl Selection<'_> {
+    /// The revisions.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = UpdateIdentity> + '_ {
+        let verdict = |entry: &Entry| match &self.verdicts {
+            None => Verdict::Changes,
+            Some(all) => {
+                let at = usize::try_from(entry.set).ok();
+                at.and_then(|at| all.get(at)).copied().unwrap_or(Verdict::Nothing)
+            }
+        };
+        let again = self.old.iter().filter(move |entry| verdict(entry) == Verdict::Everything);
+        let fresh = self.new.iter().filter(move |entry| verdict(entry) != Verdict::Nothing);
+        again.chain(fresh).map(|entry| entry.identity)
+    }
+}
+
+const fn key(identity: UpdateIdentity) -> (UpdateId, u32) {
+    (identity.update, identity.revision.get())
+}
+
+fn hash_of(hardware_id: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hardware_id.to_lowercase().hash(&mut hasher);
+    hasher.finish()
+}
+
+/// One revision while the index is built.
+#[derive(Debug)]
+struct Row {
+    held: Held,
+    at: Timestamp,
+    set: u32,
+    config: bool,
+    drivers: Box<[u64]>,
+}
+
+/// Makes a [`RevisionIndex`].
+#[derive(Debug, Default)]
+pub(crate) struct IndexBuilder {
+    rows: Vec<Row>,
+    sets: Vec<Box<[UpdateId]>>,
+    numbers: HashMap<Box<[UpdateId]>, u32>,
+    /// What each category stands in itself, by its newest revision.
+    parents: HashMap<UpdateId, (u32, u32)>,
+}
+
+impl IndexBuilder {
+    /// Adds a revision; in any order.
+    pub(crate) fn revision(&mut self, id: RevisionId, record: &ScanRecord, arrived: Anchor, at: Timestamp) {
+        let clauses = record.prerequisites.iter().filter(|clause| clause.is_category);
+        let mut categories: Vec<UpdateId> =
+            clauses.flat_map(|clause| clause.any_of.iter().copied()).collect();
+        categories.sort_unstable();
+        categories.dedup();
+        let set = self.number_of(categories);
+        let config = matches!(record.kind, UpdateKind::Category | UpdateKind::Detectoid);
+        if config {
+            let number = record.identity.revision.get();
+            let known = self.parents.entry(record.identity.update).or_insert((number, set));
+            if number >= known.0 {
+                *known = (number, set);
+            }
+        }
+        let drivers = record.drivers.iter().map(|entry| hash_of(&entry.hardware_id)).collect();
+        let held = Held { identity: record.identity, id, arrived };
+        self.rows.push(Row { held, at, set, config, drivers });
+    }
+
+    fn number_of(&mut self, categories: Vec<UpdateId>) -> u32 {
+        let categories = categories.into_boxed_slice();
+        if let Some(number) = self.numbers.get(&categories) {
+            return *number;
+        }
+        let number = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
+        self.sets.push(categories.clone());
+        self.numbers.insert(categories, number);
+        number
+    }
+
+    /// The index of what was added, as of `anchor`.
+    pub(crate) fn finish(mut self, anchor: Anchor) -> RevisionIndex {
+        let sets = (0..self.sets.len()).map(|set| self.with_all_above(set)).collect();
+        self.rows.sort_unstable_by_key(|row| (row.held.arrived, row.held.id));
+        let mut newest: HashMap<UpdateId, u32> = HashMap::with_capacity(self.rows.len());
+        for row in self.rows.iter().filter(|row| !row.config) {
+            let number = row.held.identity.revision.get();
+            let known = newest.entry(row.held.identity.update).or_insert(number);
+            *known = number.max(*known);
+        }
+        let mut index = RevisionIndex { anchor, sets, ..RevisionIndex::default() };
+        let mut latest = i64::MIN;
+        for row in self.rows {
+            let Row { held, at, set, config, drivers } = row;
+            latest = latest.max(SyncAnchor::new(at, held.arrived).at);
+            let arrived = SyncAnchor { at: latest, change: held.arrived };
+            let entry = Entry { arrived, identity: held.identity, set };
+            index.held.push(held);
+            if config {
+                index.categories.push(entry);
+            } else if newest.get(&held.identity.update) == Some(&held.identity.revision.get()) {
+                let at = u32::try_from(index.updates.len()).unwrap_or(u32::MAX);
+                index.updates.push(entry);
+                index.drivers.extend(drivers.iter().map(|hash| (*hash, at)));
+            }
+        }
+        index.held.sort_unstable_by_key(|held| key(held.identity));
+        index.drivers.sort_unstable();
+        index.drivers.dedup();
+        index
+    }
+
+    /// A set of categories and whatever those stand in: a filter may name a product family.
+    fn with_all_above(&self, set: usize) -> Box<[UpdateId]> {
+        let mut open: Vec<UpdateId> = self.sets.get(set).map(|set| set.to_vec()).unwrap_or_default();
+        let mut all: HashSet<UpdateId> = HashSet::new();
+        while let Some(category) = open.pop() {
+            if !all.insert(category) {
+                continue;
+            }
+            let above = self.parents.get(&category).and_then(|(_, set)| usize::try_from(*set).ok());
+            open.extend(above.and_then(|set| self.sets.get(set)).into_iter().flat_map(|set| set.iter()));
+        }
+        let mut all: Vec<UpdateId> = all.into_iter().collect();
+        all.sort_unstable();
+        all.into_boxed_slice()
+    }
+}

@@ -1,0 +1,168 @@
+//! GetDeployments (MS-WSUSSS 3.1.4.10): groups and decisions for replicas.
+//!
+//! Only what administrators decided is told. What follows from the catalog alone (detection of everything
+//! undecided, members of bundles) each server derives itself.
+
+use super::{Caller, Failure, Index, Reply, authorize, in_store, index};
+use crate::hierarchy::anchor::SyncAnchor;
+use crate::state::App;
+use ring::digest::{Context, SHA256};
+use sluicegate_policy::{Approval, ApprovalAction, Decisions};
+use sluicegate_soap::SoapVersion;
+use sluicegate_soap::server_sync::{
+    GetDeploymentsRequest, GetDeploymentsResponse, ServerSyncDeployment, ServerSyncDeploymentResult,
+    ServerSyncTargetGroup, SyncAction,
+};
+use sluicegate_terms::{Anchor, GroupId, Guid, RevisionNumber, Timestamp, UpdateId};
+use std::sync::Arc;
+
+/// Neither low (1) nor high (3).
+const PRIORITY: u8 = 2;
+
+/// Answers GetDeployments.
+pub(super) async fn get(
+    app: &Arc<App>,
+    caller: &Caller,
+    request: &GetDeploymentsRequest,
+    version: SoapVersion,
+) -> Result<Reply, Failure> {
+    authorize::open(app, request.cookie.as_ref(), caller.now)?;
+    let since = SyncAnchor::optional(request.deployment_anchor.as_deref())
+        .map_err(|error| Failure::parameter("deploymentAnchor", error.to_string()))?;
+    let synced: SyncAnchor = request
+        .sync_anchor
+        .as_deref()
+        .unwrap_or_default()
+        .parse()
+        .map_err(|error| Failure::parameter("syncAnchor", format!("{error}")))?;
+    // Before the decisions: what is decided meanwhile is told twice rather than never.
+    let last = app.store.anchor();
+    if let Some(since) = since
+        && since.change > last
+    {
+        return Err(Failure::SetBack { seen: since.change, last });
+    }
+    let index = index(app)?;
+    let (now, server) = (caller.now, app.server_id);
+    let since = since.map_or(Anchor::START, |since| since.change);
+    let result = in_store(app, move |store| {
+        let decisions = store.decisions();
+        Ok(Telling { decisions: &decisions, index: &index, server, since, synced, last }.tell(now))
+    })
+    .await?;
+    Ok(Reply::message(&GetDeploymentsResponse { result }, version))
+}
+
+/// One answer in the making.
+struct Telling<'a> {
+    decisions: &'a Decisions,
+    index: &'a Index,
+    server: Guid,
+    /// What was told before.
+    since: Anchor,
+    /// Up to where the replica has updates.
+    synced: SyncAnchor,
+    /// The newest change.
+    last: Anchor,
+}
+
+impl Telling<'_> {
+    fn tell(&self, now: Timestamp) -> ServerSyncDeploymentResult {
+        // A decision about an update that the replica cannot have yet is told the next time it asks: then
+        // the anchor goes no further than that decision.
+        let mut told_up_to = self.last;
+        let mut deployments = Vec::new();
+        for approval in self.decisions.approvals.values().filter(|approval| approval.changed > self.since) {
+            match self.revision_for(approval.update) {
+                Some(revision) => deployments.push(self.deployment(approval, revision)),
+                None => told_up_to = told_up_to.min(Anchor(approval.changed.0.saturating_sub(1))),
+            }
+        }
+        let withdrawn = self.decisions.withdrawn.iter().filter(|(_, change)| change.anchor > self.since);
+        ServerSyncDeploymentResult {
+            anchor: Some(SyncAnchor::new(now, told_up_to).to_string()),
+            groups: self.groups(),
+            deployments,
+            dead_deployments: withdrawn
+                .map(|((update, group), _)| deployment_guid(self.server, *update, *group))
+                .collect(),
+            hidden_updates: self.decisions.declined.keys().map(|update| update.0).collect(),
+            accepted_eulas: self.decisions.accepted.keys().map(|eula| eula.0).collect(),
+        }
+    }
+
+    /// The revision in service, as far as the replica knows it: the newest that came before the replica
+    /// last asked for updates, or the older one that stays while the newest waits.
+    fn revision_for(&self, update: UpdateId) -> Option<RevisionNumber> {
+        let serving = self.decisions.held.get(&update).map(|hold| hold.serving);
+        let known = self.index.revisions_of(update).iter().filter(|held| held.arrived <= self.synced.change);
+        let mut numbers = known.map(|held| held.identity.revision).rev();
+        let newest = numbers.next()?;
+        Some(serving.filter(|serving| *serving < newest && numbers.any(|n| n == *serving)).unwrap_or(newest))
+    }
+
+    fn groups(&self) -> Vec<ServerSyncTargetGroup> {
+        let built_in = [GroupId::ALL_COMPUTERS, GroupId::UNASSIGNED_COMPUTERS];
+        let groups = self.decisions.groups.iter().map(|group| ServerSyncTargetGroup {
+            id: group.id.0,
+            parent: group.parent.map_or(Guid::ZERO, |parent| parent.0),
+            name: Some(group.name.as_str().to_owned()),
+            is_builtin: built_in.contains(&group.id),
+        });
+        groups.collect()
+    }
+
+    fn deployment(&self, approval: &Approval, revision: RevisionNumber) -> ServerSyncDeployment {
+        ServerSyncDeployment {
+            update: approval.update,
+            revision,
+            action: action(approval.action),
+            admin_name: Some(approval.by.clone()),
+            deadline: approval.deadline.unwrap_or(Timestamp::MAX),
+            // What is optional is installed by users (MS-WUSP 2.2.2.2.4, IsAssigned).
+            is_assigned: approval.action != ApprovalAction::OptionalInstall,
+            go_live_time: approval.changed_at,
+            deployment: deployment_guid(self.server, approval.update, approval.group),
+            target_group: approval.group,
+            download_priority: PRIORITY,
+        }
+    }
+}
+
+const fn action(action: ApprovalAction) -> SyncAction {
+    match action {
+        ApprovalAction::Install | ApprovalAction::OptionalInstall => SyncAction::Install,
+        ApprovalAction::Uninstall => SyncAction::Uninstall,
+        ApprovalAction::NotApproved => SyncAction::Block,
+    }
+}
+
+/// The id of a deployment: always the same for one update and group on one server, so that one that was
+/// taken away can still be named.
+fn deployment_guid(server: Guid, update: UpdateId, group: GroupId) -> Guid {
+    let mut context = Context::new(&SHA256);
+    for id in [server, update.0, group.0] {
+        context.update(id.as_bytes());
+    }
+    let digest = context.finish();
+    let bytes = digest.as_ref().first_chunk().copied().unwrap_or_default();
+    // The form of a GUID made from a name (RFC 9562, version 8).
+    let value = (u128::from_be_bytes(bytes) & !(0xf << 76)) | (0x8 << 76);
+    Guid::from_u128((value & !(0x3 << 62)) | (0x2 << 62))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deployment_has_one_id_on_one_server() {
+        let ids = [1, 2].map(Guid::from_u128);
+        let of = |server, update, group| deployment_guid(server, UpdateId(update), GroupId(group));
+        assert_eq!(of(ids[0], ids[0], ids[1]), of(ids[0], ids[0], ids[1]));
+        assert_ne!(of(ids[0], ids[0], ids[1]), of(ids[1], ids[0], ids[1]));
+        assert_ne!(of(ids[0], ids[0], ids[1]), of(ids[0], ids[1], ids[0]));
+        let text = of(ids[0], ids[0], ids[1]).to_string();
+        assert_eq!(text.as_bytes()[14], b'8', "{text}");
+    }
+}

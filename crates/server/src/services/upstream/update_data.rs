@@ -1,0 +1,112 @@
+//! GetUpdateData (MS-WSUSSS 3.1.4.6, observed-behaviour 8): documents, and where on the Internet their
+//! files are.
+
+use super::config_data::MOST_UPDATES;
+use super::{Caller, Failure, Index, Reply, authorize, index};
+use crate::admission::Stage;
+use crate::state::App;
+use sluicegate_soap::SoapVersion;
+use sluicegate_soap::client::Base64;
+use sluicegate_soap::server_sync::{
+    GetUpdateDataRequest, GetUpdateDataResponse, ServerSyncUpdateData, ServerSyncUrlData, ServerUpdateData,
+};
+use sluicegate_soap::text::Text;
+use sluicegate_store::{Document, Store};
+use sluicegate_terms::{RevisionId, UpdateIdentity};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// An answer is cut short before its documents have more bytes than this; the rest is asked for again.
+const MOST_BYTES: usize = 2_000_000;
+
+/// The room one answer takes: documents, their Base64 and the message around.
+const ROOM: usize = 3 * MOST_BYTES;
+
+/// Answers GetUpdateData.
+pub(super) async fn get(
+    app: &Arc<App>,
+    caller: &Caller,
+    request: GetUpdateDataRequest,
+    version: SoapVersion,
+) -> Result<Reply, Failure> {
+    authorize::open(app, request.cookie.as_ref(), caller.now)?;
+    let wanted = listed(request.update_ids)?;
+    let index = index(app)?;
+    // One that is unknown spoils the whole call (exchange 000017).
+    let mut found = Vec::with_capacity(wanted.len());
+    for identity in wanted {
+        let held = index.find(identity).ok_or(Failure::UnknownRevision(identity))?;
+        found.push((identity, held.id));
+    }
+    let permit = app.answers.admit(ROOM, Stage::Continues, || app.jitter()).await?;
+    let store = app.store.clone();
+    let read = tokio::task::spawn_blocking(move || {
+        let data = read(&store, &index, &found)?;
+        let message = GetUpdateDataResponse { data };
+        Ok::<_, Failure>(Reply::message(&message, version).holding(permit))
+    });
+    read.await.map_err(|error| Failure::Internal(format!("reading documents failed: {error}")))?
+}
+
+/// The list of a request: there, and not too long (exchanges and observed-behaviour 1.5).
+pub(super) fn listed(ids: Option<Vec<UpdateIdentity>>) -> Result<Vec<UpdateIdentity>, Failure> {
+    let ids = ids.ok_or_else(|| Failure::parameter("updateIds", "it is missing"))?;
+    if ids.len() > MOST_UPDATES {
+        let reason = format!("it has {} entries; at most {MOST_UPDATES} are answered at once", ids.len());
+        return Err(Failure::parameter("updateIds", reason));
+    }
+    Ok(ids)
+}
+
+/// Reads documents until there are enough; one asked for twice is there twice (observed).
+fn read(
+    store: &Store,
+    index: &Index,
+    wanted: &[(UpdateIdentity, RevisionId)],
+) -> Result<ServerUpdateData<'static>, Failure> {
+    let mut data = ServerUpdateData::default();
+    let mut files = HashSet::new();
+    let mut bytes = 0;
+    for (identity, id) in wanted {
+        let (update, size) = document(store, index, *identity, *id)?;
+        bytes += size;
+        if bytes > MOST_BYTES && !data.updates.is_empty() {
+            break;
+        }
+        for sha1 in update.file_digests.iter().flatten() {
+            if files.insert(*sha1) {
+                // `UssUrl` is unused and empty (observed); without an address neither is there.
+                let url = store.file_url(*sha1)?;
+                let uss_url = url.as_ref().map(|_| String::new());
+                let known = ServerSyncUrlData { mu_url: url, uss_url, ..ServerSyncUrlData::default() };
+                data.file_urls.push(ServerSyncUrlData { file_digest: Some(*sha1), ..known });
+            }
+        }
+        data.updates.push(update);
+    }
+    Ok(data)
+}
+
+/// One document in the form it is kept and sent in, and its size in that form.
+fn document(
+    store: &Store,
+    index: &Index,
+    identity: UpdateIdentity,
+    id: RevisionId,
+) -> Result<(ServerSyncUpdateData<'static>, usize), Failure> {
+    let files = index.0.cores.fragments(id)?.files().to_vec();
+    let files = if files.is_empty() { None } else { Some(files) };
+    let mut update = ServerSyncUpdateData { id: identity, xml: None, file_digests: files, compressed: None };
+    let size = match store.document(id)? {
+        Document::Cabinet(bytes) => {
+            let size = bytes.len();
+            update.compressed = Some(Base64(bytes));
+            size
+        }
+        Document::Text(text) => {
+            update.xml = Some(Text::new(&text).into_owned());
+            text.len()
+        }
+    };
+    Ok((update, size))
+}
