@@ -43,7 +43,7 @@ impl Snapshot {
             budget: query.budget,
             two_groups: false,
         };
-        pass.satisfy(query.installed_non_leaf, scratch);
+        self.satisfy(query.installed_non_leaf, scratch);
         let mut needed = Vec::new();
         for &revision in self.drivers.revisions() {
             let Some(entry) = self.entry(revision) else { continue };

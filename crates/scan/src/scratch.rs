@@ -12,10 +12,10 @@ pub struct Scratch {
     generation: u32,
     /// What is known of each revision: a generation with flags.
     revisions: Vec<u32>,
-    /// The generation in which each clause was last satisfied.
-    satisfied: Vec<u32>,
-    /// The generation in which each gate was last open.
-    opened: Vec<u32>,
+    /// The satisfied clauses, those of `clauses`.
+    satisfied: Bits,
+    /// Ids the client holds; empty between uses.
+    ids: Bits,
     /// The client holds ids that stand for no revision.
     pub(crate) strangers: bool,
     /// How many different revisions the client holds.
@@ -24,9 +24,8 @@ pub struct Scratch {
     pub(crate) kept: usize,
     pub(crate) unknown: FxHashSet<i32>,
     pub(crate) groups: Vec<GroupId>,
+    /// The satisfied clauses.
     pub(crate) clauses: Vec<u32>,
-    /// The open gates.
-    pub(crate) gates: Vec<u32>,
     pub(crate) candidates: Vec<u32>,
     pub(crate) changed: Vec<u32>,
     pub(crate) text: String,
@@ -50,6 +49,44 @@ fn mark(marks: &mut [u32], index: u32, generation: u32, flag: u32) -> bool {
     known & flag == 0
 }
 
+/// A set of small numbers, one bit for each: what is looked at for every id a client sends has to stay
+/// near the processor. Whoever fills it knows what is in it, so clearing does not walk through all.
+#[derive(Debug, Default)]
+struct Bits(Vec<u64>);
+
+impl Bits {
+    /// Makes room for numbers below `len`.
+    fn fit(&mut self, len: usize) {
+        let words = len.div_ceil(64);
+        if self.0.len() < words {
+            self.0.resize(words, 0);
+        }
+    }
+
+    #[inline]
+    fn has(&self, number: u32) -> bool {
+        self.0.get(number as usize / 64).is_some_and(|word| word >> (number % 64) & 1 != 0)
+    }
+
+    /// True when it was not in the set and has room in it.
+    #[inline]
+    fn insert(&mut self, number: u32) -> bool {
+        let Some(word) = self.0.get_mut(number as usize / 64) else { return false };
+        let before = *word;
+        *word |= 1 << (number % 64);
+        before != *word
+    }
+
+    /// Empties a set that has only these numbers.
+    fn clear(&mut self, numbers: impl Iterator<Item = u32>) {
+        for number in numbers {
+            if let Some(word) = self.0.get_mut(number as usize / 64) {
+                *word = 0;
+            }
+        }
+    }
+}
+
 impl Scratch {
     /// Working memory that grows to fit the first snapshot it is used with.
     #[must_use]
@@ -59,30 +96,25 @@ impl Scratch {
 
     /// Forgets the last request.
     pub(crate) fn begin(&mut self, snapshot: &Snapshot) {
-        self.begin_sized(snapshot.len(), snapshot.clauses.len(), snapshot.gates.len());
+        self.begin_sized(snapshot.len(), snapshot.clauses.len());
     }
 
-    fn begin_sized(&mut self, revisions: usize, clauses: usize, gates: usize) {
+    fn begin_sized(&mut self, revisions: usize, clauses: usize) {
         if self.generation >= u32::MAX - 2 * STEP {
-            for marks in [&mut self.revisions, &mut self.satisfied, &mut self.opened] {
-                marks.clear();
-            }
+            self.revisions.clear();
             self.generation = 0;
         }
         self.generation += STEP;
-        for (marks, len) in
-            [(&mut self.revisions, revisions), (&mut self.satisfied, clauses), (&mut self.opened, gates)]
-        {
-            if marks.len() < len {
-                marks.resize(len, 0);
-            }
+        if self.revisions.len() < revisions {
+            self.revisions.resize(revisions, 0);
         }
+        self.satisfied.clear(self.clauses.iter().copied());
+        self.satisfied.fit(clauses);
         self.strangers = false;
         self.held = 0;
         self.kept = 0;
         self.unknown.clear();
         self.clauses.clear();
-        self.gates.clear();
         self.candidates.clear();
         self.changed.clear();
     }
@@ -95,17 +127,17 @@ impl Scratch {
         self.groups.dedup();
     }
 
-    /// Notes what the client holds, and how much of that is needed as `allowed` and the open gates say.
+    /// Notes what the client holds, and how much of that is needed.
     /// `find` answers [`NOWHERE`](crate::snapshot::NOWHERE) for ids that stand for no revision.
     #[inline]
     pub(crate) fn hold_all(
         &mut self,
         ids: &[i32],
         find: impl Fn(i32) -> Place,
-        allowed: impl Fn(u32) -> bool,
+        is_needed: impl Fn(Place) -> bool,
     ) {
         // In variables of their own, so that they stay in registers.
-        let (marks, opened, generation) = (&mut *self.revisions, &*self.opened, self.generation);
+        let (marks, generation) = (&mut *self.revisions, self.generation);
         let (mut held, mut kept, mut strangers) = (0, 0, false);
         for id in ids {
             let place = find(*id);
@@ -116,13 +148,34 @@ impl Scratch {
             let known = generation.max(*slot);
             *slot = known | HELD;
             let first = known & HELD == 0;
-            let needed = at(opened, place.gate) == generation && allowed(place.index);
+            let needed = is_needed(place);
             held += usize::from(first);
             kept += usize::from(first & needed);
         }
         self.held += held;
         self.kept += kept;
         self.strangers |= strangers;
+    }
+
+    /// Whether each of these ids is behind a gate that `is_open`, by the `gates` of the ids, and none is
+    /// said twice.
+    #[inline]
+    pub(crate) fn each_once(
+        &mut self,
+        ids: [&[i32]; 2],
+        gates: &[u32],
+        is_open: impl Fn(u32) -> bool,
+    ) -> bool {
+        self.ids.fit(gates.len());
+        let mut all = true;
+        for id in ids.into_iter().flatten() {
+            // Negative ones are beyond the table.
+            let id = id.cast_unsigned();
+            let gate = gates.get(id as usize).copied().unwrap_or(NO_GATE);
+            all &= is_open(gate) & self.ids.insert(id);
+        }
+        self.ids.clear(ids.into_iter().flatten().map(|id| id.cast_unsigned()));
+        all
     }
 
     /// Whether the client holds a revision.
@@ -152,34 +205,17 @@ impl Scratch {
         known >= self.generation && known & flag != 0
     }
 
-    /// Notes that a gate is open.
-    pub(crate) fn open(&mut self, gate: u32) {
-        if let Some(slot) = self.opened.get_mut(gate as usize) {
-            *slot = self.generation;
-            self.gates.push(gate);
-        }
-    }
-
-    /// Whether a gate is open; [`NO_GATE`] never is.
-    pub(crate) fn is_open(&self, gate: u32) -> bool {
-        gate != NO_GATE && at(&self.opened, gate) == self.generation
-    }
-
-    /// Notes that a clause is satisfied. True the first time.
+    /// Notes that a clause is satisfied.
     #[inline]
-    pub(crate) fn satisfy(&mut self, clause: u32) -> bool {
-        match self.satisfied.get_mut(clause as usize) {
-            Some(slot) if *slot != self.generation => {
-                *slot = self.generation;
-                true
-            }
-            _ => false,
+    pub(crate) fn satisfy(&mut self, clause: u32) {
+        if self.satisfied.insert(clause) {
+            self.clauses.push(clause);
         }
     }
 
     #[inline]
     pub(crate) fn all_satisfied(&self, clauses: &[u32]) -> bool {
-        clauses.iter().all(|clause| at(&self.satisfied, *clause) == self.generation)
+        clauses.iter().all(|clause| self.satisfied.has(*clause))
     }
 }
 
@@ -198,29 +234,47 @@ mod tests {
         for start in [0, u32::MAX - 40] {
             scratch.generation = start - start % STEP;
             for _ in 0..8 {
-                scratch.begin_sized(4, 4, 4);
+                scratch.begin_sized(4, 4);
                 assert!(!scratch.is_held(1) && !scratch.is_needed(2) && !scratch.all_satisfied(&[3]));
-                assert!(!scratch.is_open(0) && scratch.gates.is_empty());
-                scratch.hold_all(&[1, 1], place, |_| true);
+                scratch.hold_all(&[1, 1], place, |_| false);
                 assert!(scratch.is_held(1) && !scratch.is_needed(1) && !scratch.is_held(2));
                 assert!(scratch.settle(1) && !scratch.settle(1) && scratch.is_held(1));
                 assert!(scratch.need(2) && !scratch.need(2) && scratch.is_needed(2) && !scratch.is_held(2));
-                assert!(scratch.satisfy(3) && !scratch.satisfy(3));
+                scratch.satisfy(3);
+                scratch.satisfy(3);
+                assert_eq!(scratch.clauses, [3]);
                 assert!(scratch.all_satisfied(&[3]) && !scratch.all_satisfied(&[2, 3]));
-                scratch.open(0);
-                assert!(scratch.is_open(0) && !scratch.is_open(1) && !scratch.is_open(NO_GATE));
             }
+        }
+    }
+
+    #[test]
+    fn ids_behind_open_gates_are_told_from_all_others() {
+        let mut scratch = Scratch::new();
+        scratch.begin_sized(8, 0);
+        let gates = [NO_GATE, 1, 2, 3, 1];
+        for (ids, expected) in [
+            ([&[1, 2][..], &[4][..]], true),
+            ([&[][..], &[][..]], true),
+            ([&[1, 2], &[2]], false),
+            ([&[1, 1], &[]], false),
+            ([&[1, 3], &[]], false),
+            ([&[0], &[]], false),
+            ([&[5], &[]], false),
+            ([&[-1], &[]], false),
+            ([&[1], &[i32::MAX]], false),
+        ] {
+            assert_eq!(scratch.each_once(ids, &gates, |gate| gate == 1 || gate == 2), expected, "{ids:?}");
         }
     }
 
     #[test]
     fn each_revision_is_counted_once_however_often_its_id_is_said() {
         let mut scratch = Scratch::new();
-        scratch.begin_sized(8, 0, 4);
-        scratch.open(1);
-        scratch.hold_all(&[2, 2, 3, 4], place, |index| index != 3);
+        scratch.begin_sized(8, 0);
+        scratch.hold_all(&[2, 2, 3, 4], place, |place| place.index != 3 && place.gate == 1);
         assert_eq!((scratch.held, scratch.kept, scratch.strangers), (3, 1, false));
-        scratch.hold_all(&[4, 2, 5, -1], place, |_| true);
+        scratch.hold_all(&[4, 2, 5, -1], place, |place| place.gate == 1);
         assert_eq!((scratch.held, scratch.kept, scratch.strangers), (4, 1, true));
     }
 }

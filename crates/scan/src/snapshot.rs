@@ -4,6 +4,7 @@
 use crate::drivers::DriverIndex;
 use crate::error::LeftOut;
 use crate::filter::FilterCache;
+use crate::opening::OpeningCache;
 use crate::overlay::{Overlay, OverlayCache};
 use crate::pool::{Ragged, at};
 use crate::query::ProtocolVersion;
@@ -75,17 +76,26 @@ pub(crate) struct Place {
     pub(crate) gate: u32,
 }
 
-/// From revision ids to indices, and to gates, which are wanted together.
+/// From revision ids to indices, and to gates.
 #[derive(Debug)]
 pub(crate) enum IdIndex {
-    /// Ids are close together: a table.
-    Table(Vec<Place>),
+    /// Ids are close together: tables.
+    Table {
+        /// `u32::MAX` where there is no revision.
+        indices: Vec<u32>,
+        /// [`NO_GATE`] where there is none. Apart from the indices, since most scans need only these.
+        gates: Vec<u32>,
+    },
     /// Ids are far apart.
     Map(FxHashMap<u32, Place>),
 }
 
 /// Where ids lead that stand for nothing.
 pub(crate) const NOWHERE: Place = Place { index: u32::MAX, gate: NO_GATE };
+
+/// Ids up to here always get a table, which takes 16 MiB then. Ids are given in order and never again, so
+/// it takes a server many years to leave this far behind with few revisions in scope.
+const ALWAYS_TABLE: usize = 2 << 20;
 
 impl IdIndex {
     pub(crate) fn new(entries: &[Entry]) -> Self {
@@ -94,14 +104,16 @@ impl IdIndex {
             let gate = if entry.kind == UpdateKind::Driver { NO_GATE } else { entry.gate };
             (entry.id.get(), Place { index, gate })
         });
-        if highest <= entries.len() * 8 + 65_536 {
-            let mut table = vec![NOWHERE; highest + 1];
+        if highest <= entries.len() * 8 + ALWAYS_TABLE {
+            let mut indices = vec![NOWHERE.index; highest + 1];
+            let mut gates = vec![NOWHERE.gate; highest + 1];
             for (id, place) in pairs {
-                if let Some(slot) = table.get_mut(id as usize) {
-                    *slot = place;
+                if let (Some(index), Some(gate)) = (indices.get_mut(id as usize), gates.get_mut(id as usize))
+                {
+                    (*index, *gate) = (place.index, place.gate);
                 }
             }
-            Self::Table(table)
+            Self::Table { indices, gates }
         } else {
             Self::Map(pairs.collect())
         }
@@ -115,7 +127,7 @@ impl IdIndex {
     #[inline]
     pub(crate) fn place(&self, id: i32) -> Option<Place> {
         let place = match self {
-            Self::Table(table) => Self::in_table(table, id),
+            Self::Table { indices, gates } => Self::in_tables(indices, gates, id),
             Self::Map(map) => Self::in_map(map, id),
         };
         (place != NOWHERE).then_some(place)
@@ -123,8 +135,12 @@ impl IdIndex {
 
     /// For many ids in a row: [`NOWHERE`] for those of no revision. Negative ones are beyond the table.
     #[inline]
-    pub(crate) fn in_table(table: &[Place], id: i32) -> Place {
-        table.get(id.cast_unsigned() as usize).copied().unwrap_or(NOWHERE)
+    pub(crate) fn in_tables(indices: &[u32], gates: &[u32], id: i32) -> Place {
+        let id = id.cast_unsigned() as usize;
+        match (indices.get(id), gates.get(id)) {
+            (Some(&index), Some(&gate)) => Place { index, gate },
+            _ => NOWHERE,
+        }
     }
 
     #[inline]
@@ -134,7 +150,7 @@ impl IdIndex {
 
     fn heap_bytes(&self) -> usize {
         match self {
-            Self::Table(table) => table.capacity() * size_of::<Place>(),
+            Self::Table { indices, gates } => (indices.capacity() + gates.capacity()) * 4,
             Self::Map(map) => map.capacity() * 13,
         }
     }
@@ -173,6 +189,7 @@ pub struct Snapshot {
     pub(crate) decided: Vec<u32>,
     pub(crate) overlays: OverlayCache,
     pub(crate) filters: FilterCache,
+    pub(crate) openings: OpeningCache,
     pub(crate) left_out: Vec<LeftOut>,
 }
 

@@ -5,6 +5,7 @@
 use crate::Deployed;
 use crate::drivers::{BestMatch, best_matches};
 use crate::filter::Filter;
+use crate::opening::Opening;
 use crate::outcome::{ChangedUpdate, NewUpdate, SyncAnswer};
 use crate::overlay::Overlay;
 use crate::query::{PageBudget, ProtocolVersion, SyncQuery};
@@ -34,12 +35,12 @@ pub fn answer(snapshot: &Snapshot, query: &SyncQuery<'_>, scratch: &mut Scratch)
         budget: query.budget,
         two_groups: query.two_groups && category_scan,
     };
-    pass.satisfy(query.installed_non_leaf, scratch);
     let no_drivers = match filter {
         Some(filter) => !filter.has_drivers(),
         None => snapshot.drivers.revisions().is_empty(),
     };
     let mut answer = if query.skip_software {
+        snapshot.satisfy(query.installed_non_leaf, scratch);
         let needed = best_matches(snapshot, query, &overlay, filter, scratch);
         pass.drivers(&needed, query.cached_drivers, scratch)
     } else {
@@ -64,67 +65,70 @@ pub(crate) struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// Marks the clauses that the installed revisions satisfy. Only the revision in scope counts: "an id
-    /// means the highest revision" (observed behaviour 3.3, rule 2).
-    pub(crate) fn satisfy(&self, installed: &[i32], scratch: &mut Scratch) {
-        for index in installed.iter().filter_map(|id| self.snapshot.by_id.get(*id)) {
-            for clause in self.snapshot.satisfies.get(index) {
-                if scratch.satisfy(*clause) {
-                    scratch.clauses.push(*clause);
-                }
-            }
-        }
-    }
-
     /// Notes what the client holds; ids that stand for no revision too.
-    fn hold(&self, ids: &[i32], scratch: &mut Scratch) {
+    fn hold(&self, ids: &[i32], opening: Option<&Opening>, scratch: &mut Scratch) {
+        let is_open = |gate| opening.is_some_and(|opening| opening.has(gate));
         // Decided once for all ids instead of for each.
         match (&self.snapshot.by_id, self.filter) {
-            (IdIndex::Table(table), None) => {
-                scratch.hold_all(ids, |id| IdIndex::in_table(table, id), |_| true);
+            (IdIndex::Table { indices, gates }, None) => {
+                scratch.hold_all(
+                    ids,
+                    |id| IdIndex::in_tables(indices, gates, id),
+                    |place| is_open(place.gate),
+                );
             }
-            (IdIndex::Map(map), None) => scratch.hold_all(ids, |id| IdIndex::in_map(map, id), |_| true),
-            (by_id, Some(filter)) => {
-                scratch.hold_all(ids, |id| by_id.place(id).unwrap_or(NOWHERE), |index| filter.allows(index));
+            (by_id, filter) => {
+                let allowed = |index| filter.is_none_or(|filter| filter.allows(index));
+                scratch.hold_all(
+                    ids,
+                    |id| by_id.place(id).unwrap_or(NOWHERE),
+                    |place| is_open(place.gate) && allowed(place.index),
+                );
             }
         }
     }
 
     fn software(&self, installed: &[i32], other: &[i32], scratch: &mut Scratch) -> SyncAnswer {
         let snapshot = self.snapshot;
-        // A gate is watched by one clause, and each clause is here once, so each gate is opened once.
-        if let Some(gate) = snapshot.open_gate {
-            scratch.open(gate);
+        let opening = snapshot.opening(installed, scratch);
+        let opening = &*opening;
+        if self.is_steady(installed, other, opening, scratch) {
+            return SyncAnswer { anchor: snapshot.anchor, ..SyncAnswer::default() };
         }
-        for place in 0.. {
-            let Some(clause) = scratch.clauses.get(place).copied() else { break };
-            for gate in snapshot.watchers.get(clause) {
-                if scratch.all_satisfied(snapshot.gates.get(*gate)) {
-                    scratch.open(*gate);
-                }
-            }
+        self.hold(installed, Some(opening), scratch);
+        self.hold(other, Some(opening), scratch);
+        // Often the client holds everything behind the open gates, which the counts tell. And who has seen
+        // this snapshot's anchor has seen every change in it.
+        if self.filter.is_some() || scratch.kept != opening.needed || self.seen < snapshot.anchor {
+            self.behind_open_gates(opening, scratch);
         }
-        self.hold(installed, scratch);
-        self.hold(other, scratch);
-        // Nearly always the client holds everything behind the open gates, which the counts tell: a
-        // revision is behind one gate. And who has seen this snapshot's anchor has seen every change in it.
-        let needed: usize = scratch.gates.iter().map(|gate| snapshot.behind.get(*gate).len()).sum();
-        if self.filter.is_some() || scratch.kept != needed || self.seen < snapshot.anchor {
-            self.behind_open_gates(scratch);
-        }
-        let is_needed = |scratch: &Scratch, place: Place| self.is_behind_open_gate(place, scratch);
+        let is_needed = |_: &Scratch, place: Place| {
+            opening.has(place.gate) && self.filter.is_none_or(|filter| filter.allows(place.index))
+        };
         self.conclude(installed.iter().chain(other), scratch, is_needed, |_, deployed| deployed)
     }
 
-    fn is_behind_open_gate(&self, place: Place, scratch: &Scratch) -> bool {
-        scratch.is_open(place.gate) && self.filter.is_none_or(|filter| filter.allows(place.index))
+    /// Whether the client has seen all changes and holds what is behind the open gates, all of it and
+    /// nothing else. So it is with nearly every scan, and looking at the gates of the ids tells.
+    fn is_steady(&self, installed: &[i32], other: &[i32], opening: &Opening, scratch: &mut Scratch) -> bool {
+        if self.filter.is_some()
+            || self.seen < self.snapshot.anchor
+            || installed.len() + other.len() != opening.needed
+        {
+            return false;
+        }
+        match &self.snapshot.by_id {
+            IdIndex::Table { gates, .. } => {
+                scratch.each_once([installed, other], gates, |gate| opening.has(gate))
+            }
+            IdIndex::Map(_) => false,
+        }
     }
 
     /// Everything behind the open gates is needed: what the client lacks of it is new to it.
-    fn behind_open_gates(&self, scratch: &mut Scratch) {
-        for place in 0.. {
-            let Some(gate) = scratch.gates.get(place).copied() else { break };
-            for index in self.snapshot.behind.get(gate) {
+    fn behind_open_gates(&self, opening: &Opening, scratch: &mut Scratch) {
+        for gate in &opening.gates {
+            for index in self.snapshot.behind.get(*gate) {
                 if self.filter.is_none_or(|filter| filter.allows(*index)) {
                     self.sort_out(*index, scratch);
                 }
@@ -146,7 +150,7 @@ impl Pass<'_> {
 
     /// The driver pass: `needed` is sorted by index.
     pub(crate) fn drivers(&self, needed: &[BestMatch], cached: &[i32], scratch: &mut Scratch) -> SyncAnswer {
-        self.hold(cached, scratch);
+        self.hold(cached, None, scratch);
         // No gate was opened, so nothing counts as kept yet.
         for found in needed {
             if scratch.need(found.revision) {

@@ -125,6 +125,7 @@ pub(super) fn lay_out(
         decided,
         overlays: Default::default(),
         filters: Default::default(),
+        openings: Default::default(),
         left_out,
     }
 }
