@@ -86,6 +86,14 @@ impl Store {
         self.shared.keys.server_id
     }
 
+    /// A new random GUID.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers.
+    pub fn fresh_guid(&self) -> Result<Guid, StoreError> {
+        random_guid()
+    }
+
     /// The key that seals cookies, 32 random bytes from a file only the owner may read.
     #[must_use]
     pub fn cookie_key(&self) -> &[u8; 32] {

@@ -9,6 +9,10 @@
 
 pub mod content;
 pub mod intake;
+pub mod sync;
 pub mod transport;
 
 mod ntlm;
+mod synchronizer;
+
+pub use synchronizer::{Probe, Started, Synchronizer, SynchronizerOptions};

@@ -380,6 +380,68 @@ impl Store {
         Ok(ordered)
     }
 
+    /// The counts this server gives of itself (MS-WSUSSS 3.2.4.5). Which updates the update infrastructure needs is
+    /// not known here, and none is counted.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn rollup_summary(&self) -> Result<ServerSummary, StoreError> {
+        /// Critical Updates and Security Updates; the ids are the same on every server.
+        const URGENT: [&str; 2] =
+            ["e6cf1350-c01b-414d-a61f-263d14d133b4", "0fa1201d-4330-4fa8-8ae9-b877473b6441"];
+        const OFFERED: &str = "FROM known_update k JOIN listing l ON l.revision_id = k.newest
+             WHERE l.kind IN ('Software', 'Driver') AND l.deployable = 1
+                 AND NOT EXISTS (SELECT 1 FROM bundle_member b WHERE b.member = k.update_id)";
+        const APPROVED: &str = "EXISTS (SELECT 1 FROM approval a WHERE a.update_id = k.update_id AND a.action <> 'not-approved')";
+        const DECLINED: &str = "EXISTS (SELECT 1 FROM decline d WHERE d.update_id = k.update_id)";
+        let urgent: Vec<String> = URGENT.iter().map(|id| format!("x'{}'", id.replace('-', ""))).collect();
+        self.shared.database.read(|db| {
+            let db = db.transaction().during("count updates and computers")?;
+            let count = |sql: &str| -> Result<i32, StoreError> {
+                db.prepare_cached(sql)
+                    .and_then(|mut s| s.query_row([], |row| row.get::<_, i64>(0)))
+                    .during("count updates and computers")
+                    .map(|n| i32::try_from(n).unwrap_or(i32::MAX))
+            };
+            let updates = |condition: &str| count(&format!("SELECT count(*) {OFFERED} AND {condition}"));
+            let with = |state: u8| {
+                count(&format!("SELECT count(DISTINCT update_id) FROM update_status WHERE state = {state}"))
+            };
+            let computers_with = |state: u8| {
+                count(&format!("SELECT count(DISTINCT computer) FROM update_status WHERE state = {state}"))
+            };
+            Ok(ServerSummary {
+                update_count: updates("1")?,
+                declined_update_count: updates(DECLINED)?,
+                approved_update_count: updates(APPROVED)?,
+                not_approved_update_count: updates(&format!("NOT {APPROVED} AND NOT {DECLINED}"))?,
+                critical_or_security_updates_not_approved_for_install_count: updates(&format!(
+                    "NOT {APPROVED} AND NOT {DECLINED} AND EXISTS (SELECT 1 FROM listing_category c
+                         WHERE c.revision_id = k.newest AND c.category IN ({}))",
+                    urgent.join(", ")
+                ))?,
+                updates_with_client_errors_count: with(5)?,
+                updates_with_server_errors_count: count(
+                    "SELECT count(DISTINCT r.revision_id) FROM failed_file f JOIN revision_file r USING (sha1)",
+                )?,
+                updates_needed_by_computers_count: with(2)?,
+                updates_up_to_date_count: count(
+                    "SELECT count(*) FROM (SELECT update_id FROM update_status GROUP BY update_id
+                         HAVING min(state) = 4 AND max(state) = 4)",
+                )?,
+                custom_computer_target_group_count: count("SELECT max(count(*) - 2, 0) FROM target_group")?,
+                computer_target_count: count("SELECT count(*) FROM computer")?,
+                computer_targets_needing_updates_count: computers_with(2)?,
+                computer_targets_with_update_errors_count: computers_with(5)?,
+                computers_up_to_date_count: count(
+                    "SELECT count(*) FROM computer c WHERE c.status_at IS NOT NULL AND NOT EXISTS (
+                         SELECT 1 FROM update_status s WHERE s.computer = c.id AND s.state <> 4)",
+                )?,
+                ..ServerSummary::default()
+            })
+        })
+    }
+
     /// Forgets a downstream server and the computers it told about.
     ///
     /// # Errors

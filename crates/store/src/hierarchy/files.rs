@@ -173,41 +173,58 @@ impl Store {
         })
     }
 
-    /// A file came: nothing about its fetching needs to be remembered.
+    /// Files came: nothing about their fetching needs to be remembered.
     ///
     /// # Errors
     /// A failure to write.
-    pub fn file_arrived(&self, sha1: Sha1Digest) -> Result<(), StoreError> {
-        self.shared.database.write(move |tx| {
-            for sql in ["DELETE FROM wanted_file WHERE sha1 = ?1", "DELETE FROM failed_file WHERE sha1 = ?1"]
-            {
-                tx.prepare_cached(sql)
-                    .and_then(|mut s| s.execute([sha1.0]))
-                    .during("note an arrived file")?;
-            }
-            Ok(())
-        })
+    pub fn files_arrived(&self, files: &[Sha1Digest]) -> Result<(), StoreError> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        self.shared.database.write_alone(
+            |tx| {
+                for sha1 in files {
+                    for sql in
+                        ["DELETE FROM wanted_file WHERE sha1 = ?1", "DELETE FROM failed_file WHERE sha1 = ?1"]
+                    {
+                        tx.prepare_cached(sql)
+                            .and_then(|mut s| s.execute([sha1.0]))
+                            .during("note an arrived file")?;
+                    }
+                }
+                Ok(())
+            },
+            |()| {},
+        )
     }
 
-    /// A file could not be fetched, and asking again before `again_at` would end the same way.
+    /// Files could not be fetched, each for a reason, and asking again before `again_at` would end the same
+    /// way.
     ///
     /// # Errors
     /// A failure to write.
-    pub fn file_failed(
+    pub fn files_failed(
         &self,
-        sha1: Sha1Digest,
-        reason: String,
+        files: &[(Sha1Digest, String)],
         again_at: Timestamp,
     ) -> Result<(), StoreError> {
-        self.shared.database.write(move |tx| {
-            tx.prepare_cached(
-                "INSERT INTO failed_file (sha1, attempts, again_at, reason) VALUES (?1, 1, ?2, ?3)
-                 ON CONFLICT (sha1) DO UPDATE SET attempts = attempts + 1, again_at = ?2, reason = ?3",
-            )
-            .and_then(|mut s| s.execute(params![sha1.0, again_at.ticks(), reason]))
-            .during("note a file that could not be fetched")
-            .map(|_| ())
-        })
+        if files.is_empty() {
+            return Ok(());
+        }
+        self.shared.database.write_alone(
+            |tx| {
+                for (sha1, reason) in files {
+                    tx.prepare_cached(
+                        "INSERT INTO failed_file (sha1, attempts, again_at, reason) VALUES (?1, 1, ?2, ?3)
+                         ON CONFLICT (sha1) DO UPDATE SET attempts = attempts + 1, again_at = ?2, reason = ?3",
+                    )
+                    .and_then(|mut s| s.execute(params![sha1.0, again_at.ticks(), reason]))
+                    .during("note a file that could not be fetched")?;
+                }
+                Ok(())
+            },
+            |()| {},
+        )
     }
 
     /// The files that could not be fetched, and why.

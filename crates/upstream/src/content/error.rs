@@ -81,7 +81,7 @@ impl ContentError {
     }
 
     /// Whether every other file would fail in the same way now.
-    pub(super) fn concerns_all(&self) -> bool {
+    pub(crate) fn concerns_all(&self) -> bool {
         match self {
             Self::Store(StoreError::DiskFull { .. } | StoreError::Io { .. }) => true,
             Self::Transport { source, .. } => {

@@ -1,0 +1,152 @@
+//! Synchronization: a replica takes over groups and decisions (MS-WSUSSS 3.2.4.3).
+
+use super::session::LARGEST_LIST;
+use super::{Run, SyncError};
+use sluicegate_policy::hierarchy::UpstreamDeployment;
+use sluicegate_policy::{ApprovalAction, Group};
+use sluicegate_soap::server_sync::{
+    GetDeploymentsRequest, GetDeploymentsResponse, ServerSyncDeployment, ServerSyncDeploymentResult,
+    SyncAction,
+};
+use sluicegate_store::hierarchy::DeploymentNews;
+use sluicegate_terms::{GroupId, Guid, Timestamp, UpdateId};
+
+impl Run {
+    pub(super) async fn deployments(&mut self) -> Result<(), SyncError> {
+        let state = self.on_store(|store| store.sync_state()).await?;
+        let make = |cookie| GetDeploymentsRequest {
+            cookie: Some(cookie),
+            deployment_anchor: state.deployments_anchor.clone(),
+            sync_anchor: state.updates_anchor.clone(),
+        };
+        let body = self.session.call(LARGEST_LIST, make).await?;
+        self.progress.received(body.len() as u64, self.around.now());
+        let result = self.session.decode::<GetDeploymentsResponse>(&body)?.result;
+        let news = news(result, state.deployments_anchor.is_none());
+        let now = self.around.now();
+        let adopted = self.on_store(move |store| store.adopt_deployments(&news, now)).await?;
+        for skipped in adopted.skipped.iter().take(20) {
+            tracing::info!(reason = skipped, "a decision of the upstream is not taken over yet");
+        }
+        let changed =
+            adopted.approved + adopted.withdrawn + adopted.declined + adopted.restored + adopted.groups;
+        self.progress.update(|p| p.counts.approvals += changed);
+        self.progress.done(changed, now);
+        Ok(())
+    }
+}
+
+/// The answer in our terms. Groups whose names cannot be group names are left out.
+fn news(result: ServerSyncDeploymentResult, complete: bool) -> DeploymentNews {
+    let mut groups = Vec::new();
+    for group in result.groups {
+        let id = GroupId(group.id);
+        let Some(Ok(name)) = group.name.as_deref().map(str::parse) else {
+            tracing::warn!(group = %id, "a group of the upstream has no usable name and is left out");
+            continue;
+        };
+        let parent = Some(GroupId(group.parent)).filter(|parent| parent.0 != Guid::ZERO);
+        // All zeros marks the top, which is All Computers on every server; an own group there hangs below it.
+        let parent = parent.or((id != GroupId::ALL_COMPUTERS).then_some(GroupId::ALL_COMPUTERS));
+        groups.push(Group { id, name, parent });
+    }
+    DeploymentNews {
+        groups,
+        deployments: result.deployments.iter().filter_map(deployment).collect(),
+        // A decision that became a mere scan is gone as well.
+        dead: result
+            .dead_deployments
+            .into_iter()
+            .chain(result.deployments.iter().filter(|d| deployment(d).is_none()).map(|d| d.deployment))
+            .collect(),
+        declined: result.hidden_updates.into_iter().map(UpdateId).collect(),
+        anchor: result.anchor.unwrap_or_default(),
+        complete,
+    }
+}
+
+/// `Scan` is what every undecided update has, so it decides nothing.
+fn deployment(d: &ServerSyncDeployment) -> Option<UpstreamDeployment> {
+    let action = match d.action {
+        SyncAction::Install => ApprovalAction::Install,
+        SyncAction::Uninstall => ApprovalAction::Uninstall,
+        SyncAction::Block => ApprovalAction::NotApproved,
+        SyncAction::Scan | SyncAction::Other(_) => return None,
+    };
+    // "No deadline" is the last moment of 9999 (MS-WSUSSS 3.1.4.10.3.5), in whatever precision.
+    let never = Timestamp::MAX.plus_seconds(-86_400);
+    Some(UpstreamDeployment {
+        guid: d.deployment,
+        update: d.update,
+        group: d.target_group,
+        action,
+        deadline: Some(d.deadline).filter(|at| *at < never && action != ApprovalAction::NotApproved),
+        by: d.admin_name.clone().unwrap_or_default().chars().filter(|c| !c.is_control()).take(256).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluicegate_soap::server_sync::ServerSyncTargetGroup;
+    use sluicegate_terms::RevisionNumber;
+
+    fn approval(number: u128, action: SyncAction, deadline: Timestamp) -> ServerSyncDeployment {
+        ServerSyncDeployment {
+            update: UpdateId(Guid::from_u128(number)),
+            revision: RevisionNumber::default(),
+            action,
+            admin_name: None,
+            deadline,
+            is_assigned: true,
+            go_live_time: Timestamp::UNIX_EPOCH,
+            deployment: Guid::from_u128(number),
+            target_group: GroupId::ALL_COMPUTERS,
+            download_priority: 1,
+        }
+    }
+
+    #[test]
+    fn decisions_are_kept_apart_from_scans_and_never_from_a_deadline() {
+        let result = ServerSyncDeploymentResult {
+            deployments: vec![
+                approval(1, SyncAction::Install, Timestamp::MAX),
+                approval(2, SyncAction::Uninstall, Timestamp::from_unix_seconds(1_800_000_000)),
+                approval(3, SyncAction::Scan, Timestamp::MAX),
+                approval(4, SyncAction::Block, Timestamp::MAX),
+            ],
+            ..ServerSyncDeploymentResult::default()
+        };
+        let news = news(result, false);
+        let actions: Vec<_> = news.deployments.iter().map(|d| (d.action, d.deadline.is_some())).collect();
+        let expected = [
+            (ApprovalAction::Install, false),
+            (ApprovalAction::Uninstall, true),
+            (ApprovalAction::NotApproved, false),
+        ];
+        assert_eq!(actions, expected);
+        assert_eq!(news.dead, [Guid::from_u128(3)]);
+    }
+
+    #[test]
+    fn groups_at_the_top_hang_below_all_computers() {
+        let group = |id: Guid, parent, name: &str| ServerSyncTargetGroup {
+            id,
+            parent,
+            name: Some(name.to_owned()),
+            is_builtin: false,
+        };
+        let result = ServerSyncDeploymentResult {
+            groups: vec![
+                group(GroupId::ALL_COMPUTERS.0, Guid::ZERO, "All Computers"),
+                group(Guid::from_u128(1), Guid::ZERO, "Servers"),
+                group(Guid::from_u128(2), Guid::from_u128(1), "Web"),
+                group(Guid::from_u128(3), Guid::from_u128(1), " "),
+            ],
+            ..ServerSyncDeploymentResult::default()
+        };
+        let parents: Vec<_> = news(result, true).groups.iter().map(|g| g.parent).collect();
+        let one = GroupId(Guid::from_u128(1));
+        assert_eq!(parents, [None, Some(GroupId::ALL_COMPUTERS), Some(one)]);
+    }
+}

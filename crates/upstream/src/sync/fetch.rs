@@ -1,0 +1,333 @@
+//! Synchronization: fetching documents. Several requests are under way at once, each answer is unpacked and
+//! parsed on a thread of its own, and one more thread puts the revisions into the store in batches. The queues
+//! between them are short, so memory does not grow with the catalog.
+
+use super::session::LARGEST_ANSWER;
+use super::{Run, SyncError};
+use crate::intake::Intake;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use sluicegate_catalog::Limits as DocumentLimits;
+use sluicegate_soap::fault::ErrorCode;
+use sluicegate_soap::server_sync::{GetUpdateDataRequest, GetUpdateDataResponse};
+use sluicegate_soap::{AnswerError, Limits, ResponseMessage};
+use sluicegate_store::hierarchy::FailedRevision;
+use sluicegate_store::{Document, Importer, PreparedRevision, Store, StoreError};
+use sluicegate_terms::{Sha1Digest, Timestamp, UpdateIdentity};
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// Answers between the parsing threads and the storing thread.
+const QUEUE: usize = 8;
+
+/// So many single revisions in a row that the upstream lists and cannot give mean that it gives nothing.
+const MOST_REFUSALS: u32 = 25;
+
+/// A revision that could not be used is asked for again after a day.
+const AGAIN: i64 = 86_400;
+
+/// Revisions that a real server answers at once; used until the upstream has said its own number.
+const USUAL_BATCH: u32 = 100;
+
+/// Some revisions to be asked for together.
+#[derive(Debug)]
+struct Batch {
+    ids: Vec<UpdateIdentity>,
+    /// They came damaged before.
+    again: bool,
+}
+
+/// What came of a batch.
+#[derive(Debug, Default)]
+struct Answered {
+    prepared: Vec<PreparedRevision>,
+    refused: Vec<(UpdateIdentity, String)>,
+    /// Not answered this time.
+    rest: Vec<UpdateIdentity>,
+    urls: Vec<(Sha1Digest, String)>,
+}
+
+/// What goes to the storing thread.
+#[derive(Debug, Default)]
+struct Delivery {
+    prepared: Vec<PreparedRevision>,
+    /// For the quarantine.
+    refused: Vec<(UpdateIdentity, String)>,
+    urls: Vec<(Sha1Digest, String)>,
+}
+
+/// Idle intakes; each has a compressor whose tables are worth keeping.
+type Intakes = Arc<Mutex<Vec<Intake>>>;
+
+impl Run {
+    /// The name a revision of this upstream has in messages and in the quarantine.
+    fn source_of(&self, identity: UpdateIdentity) -> String {
+        let source = self.settings.source.as_ref().map(ToString::to_string).unwrap_or_default();
+        format!("{source}: {identity}")
+    }
+
+    /// Fetches the documents of revisions and puts them into the store. What is in the store when this ends early
+    /// stays there.
+    pub(super) async fn fetch(&mut self, ids: Vec<UpdateIdentity>) -> Result<(), SyncError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.progress.update(|p| p.total += ids.len() as u64);
+        let (to_store, from_fetch) = mpsc::channel(QUEUE);
+        let storing = Storing {
+            store: self.store.clone(),
+            progress: self.progress.clone(),
+            clock: Arc::clone(&self.around.clock),
+            batch: self.around.batch.max(1),
+        };
+        let names = self.settings.source.as_ref().map(ToString::to_string).unwrap_or_default();
+        let stored = tokio::task::spawn_blocking(move || storing.run(from_fetch, &names));
+        let fetched = self.fetch_batches(ids, &to_store).await;
+        drop(to_store);
+        // What was delivered is committed even when fetching ended early.
+        let stored = stored.await?;
+        match (fetched, stored) {
+            // When storing failed, fetching only saw that nobody listens any more.
+            (_, Err(error)) => Err(error.into()),
+            (fetched, Ok(())) => fetched,
+        }
+    }
+
+    async fn fetch_batches(
+        &mut self,
+        ids: Vec<UpdateIdentity>,
+        to_store: &mpsc::Sender<Delivery>,
+    ) -> Result<(), SyncError> {
+        let size = match self.on_store(|store| store.sync_state()).await?.facts.updates_per_request {
+            0 => USUAL_BATCH,
+            said => said,
+        };
+        let size = usize::try_from(size).unwrap_or(1);
+        let mut queue: VecDeque<Batch> =
+            ids.chunks(size).map(|ids| Batch { ids: ids.to_vec(), again: false }).collect();
+        drop(ids);
+        let intakes: Intakes = Intakes::default();
+        let mut running = JoinSet::new();
+        let mut refusals = 0;
+        loop {
+            while running.len() < self.around.requests.max(1)
+                && let Some(batch) = queue.pop_front()
+            {
+                let source = self.settings.source.as_ref().map(ToString::to_string).unwrap_or_default();
+                let limits =
+                    DocumentLimits { max_bytes: self.around.largest_document, ..DocumentLimits::default() };
+                let (session, intakes) = (Arc::clone(&self.session), Arc::clone(&intakes));
+                let (progress, clock) = (self.progress.clone(), Arc::clone(&self.around.clock));
+                running.spawn(async move {
+                    let asked = batch.ids.clone();
+                    let make = |cookie| GetUpdateDataRequest {
+                        cookie: Some(cookie),
+                        update_ids: Some(asked.clone()),
+                    };
+                    let body = match session.call(LARGEST_ANSWER * 4, make).await {
+                        Ok(body) => body,
+                        Err(error) => return (batch, Err(error)),
+                    };
+                    progress.received(body.len() as u64, clock());
+                    let ids = batch.ids.clone();
+                    let work = move || read(&body, ids, &source, &intakes, limits);
+                    let answered = match tokio::task::spawn_blocking(work).await {
+                        Ok(Ok(answered)) => Ok(answered),
+                        Ok(Err(reason)) => Err(SyncError::Answer { call: "GetUpdateData", reason }),
+                        Err(error) => Err(error.into()),
+                    };
+                    (batch, answered)
+                });
+            }
+            let ended = tokio::select! {
+                ended = running.join_next() => ended,
+                _ = self.stop.wait_for(|stop| *stop) => return Err(SyncError::Cancelled),
+            };
+            let Some(ended) = ended else { return Ok(()) };
+            let (batch, answered) = ended?;
+            let mut delivery = Delivery::default();
+            match answered {
+                Ok(answered) => {
+                    refusals = 0;
+                    let came = answered.prepared.len() + answered.refused.len();
+                    if came == 0 && !answered.rest.is_empty() {
+                        if let [only] = batch.ids.as_slice() {
+                            delivery.refused.push((*only, NOT_GIVEN.to_owned()));
+                        } else {
+                            queue.extend(halves(batch.ids, batch.again));
+                        }
+                    } else if !answered.rest.is_empty() {
+                        // Short answers are lawful (MS-WSUSSS 3.1.4.6): ask for the rest.
+                        queue.push_front(Batch { ids: answered.rest, again: batch.again });
+                    }
+                    if batch.again {
+                        delivery.refused.extend(answered.refused);
+                    } else if !answered.refused.is_empty() {
+                        let ids = answered.refused.into_iter().map(|(id, _)| id).collect();
+                        queue.push_back(Batch { ids, again: true });
+                    }
+                    delivery.prepared = answered.prepared;
+                    delivery.urls = answered.urls;
+                }
+                Err(error) if spoils_a_batch(&error) => {
+                    // One id that the upstream cannot give fails the whole call (observed-behaviour 8).
+                    if let [only] = batch.ids.as_slice() {
+                        refusals += 1;
+                        if refusals > MOST_REFUSALS {
+                            return Err(error);
+                        }
+                        delivery.refused.push((*only, format!("{NOT_GIVEN} ({error})")));
+                    } else {
+                        queue.extend(halves(batch.ids, batch.again));
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+            for (id, _) in &delivery.refused {
+                tracing::warn!(revision = %self.source_of(*id), "a revision of the upstream cannot be used");
+            }
+            if to_store.send(delivery).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+const NOT_GIVEN: &str = "the upstream lists the revision and does not give its document";
+
+fn halves(mut ids: Vec<UpdateIdentity>, again: bool) -> [Batch; 2] {
+    let rest = ids.split_off(ids.len() / 2);
+    [Batch { ids, again }, Batch { ids: rest, again }]
+}
+
+/// Whether one revision can be to blame for the failure of a whole batch.
+fn spoils_a_batch(error: &SyncError) -> bool {
+    matches!(error.fault(), Some(ErrorCode::InternalServerError | ErrorCode::InvalidParameters))
+        || matches!(error, SyncError::Answer { call: "GetUpdateData", .. })
+}
+
+/// Unpacks and parses an answer.
+fn read(
+    body: &Bytes,
+    asked: Vec<UpdateIdentity>,
+    source: &str,
+    intakes: &Intakes,
+    limits: DocumentLimits,
+) -> Result<Answered, String> {
+    let answer = GetUpdateDataResponse::decode(body, &Limits::ANSWER).map_err(|error| match error {
+        AnswerError::Fault(fault) => fault.to_string(),
+        AnswerError::Unreadable(error) => error.to_string(),
+    })?;
+    let mut intake = intakes.lock().pop().unwrap_or_else(|| Intake::new(limits));
+    let mut open: HashSet<UpdateIdentity> = asked.iter().copied().collect();
+    let mut answered = Answered::default();
+    for update in answer.data.updates {
+        // A revision asked for twice is answered twice (observed); what was not asked for is nobody's.
+        if !open.remove(&update.id) {
+            continue;
+        }
+        let name = format!("{source}: {}", update.id);
+        let prepared = match (update.compressed, update.xml) {
+            (Some(blob), _) => intake.served(name, Document::Cabinet(blob.0)),
+            (None, Some(text)) => intake.bytes(name, text.plain().as_bytes()),
+            (None, None) => {
+                answered.refused.push((update.id, NOT_GIVEN.to_owned()));
+                continue;
+            }
+        };
+        match prepared {
+            Ok(prepared) if prepared.record.identity == update.id => answered.prepared.push(prepared),
+            Ok(other) => {
+                let reason = format!("the upstream gave the document of {} instead", other.record.identity);
+                answered.refused.push((update.id, reason));
+            }
+            Err(refused) => answered.refused.push((update.id, refused.reason)),
+        }
+    }
+    let urls = answer.data.file_urls.into_iter();
+    answered.urls =
+        urls.filter_map(|u| Some((u.file_digest?, u.mu_url.filter(|url| !url.is_empty())?))).collect();
+    answered.rest = asked.into_iter().filter(|id| open.contains(id)).collect();
+    intakes.lock().push(intake);
+    Ok(answered)
+}
+
+/// The storing thread.
+struct Storing {
+    store: Store,
+    progress: super::progress::Watched,
+    clock: super::Clock,
+    batch: usize,
+}
+
+impl Storing {
+    fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    fn run(&self, mut deliveries: mpsc::Receiver<Delivery>, upstream: &str) -> Result<(), StoreError> {
+        while let Some(first) = deliveries.blocking_recv() {
+            let mut importer = self.store.importer(self.now())?;
+            let mut urls = Vec::new();
+            let mut failed = Vec::new();
+            let mut good = Vec::new();
+            let mut expired = 0;
+            let mut next = Some(first);
+            while let Some(delivery) = next {
+                self.take(
+                    &mut importer,
+                    delivery,
+                    &mut urls,
+                    &mut failed,
+                    &mut good,
+                    &mut expired,
+                    upstream,
+                )?;
+                if importer.staged() >= self.batch {
+                    break;
+                }
+                next = deliveries.blocking_recv();
+            }
+            self.store.record_file_urls(&urls)?;
+            let report = importer.commit()?;
+            if !failed.is_empty() {
+                self.store.note_failed_revisions(&failed)?;
+            }
+            self.progress.update(|p| {
+                p.counts.new += report.added;
+                p.counts.revised += report.revised;
+                p.counts.expired += expired;
+                p.counts.quarantined += failed.len() as u64;
+            });
+            self.progress.done(good.len() as u64 + failed.len() as u64, self.now());
+        }
+        Ok(())
+    }
+
+    #[allow(clippy::too_many_arguments)] // The gathering vectors of one commit.
+    fn take(
+        &self,
+        importer: &mut Importer<'_>,
+        delivery: Delivery,
+        urls: &mut Vec<(Sha1Digest, String)>,
+        failed: &mut Vec<FailedRevision>,
+        good: &mut Vec<UpdateIdentity>,
+        expired: &mut u64,
+        upstream: &str,
+    ) -> Result<(), StoreError> {
+        urls.extend(delivery.urls);
+        for prepared in delivery.prepared {
+            good.push(prepared.record.identity);
+            *expired += u64::from(prepared.record.expired);
+            importer.add(prepared)?;
+        }
+        for (identity, reason) in delivery.refused {
+            importer.reject(format!("{upstream}: {identity}"), Some(identity.update), reason.clone());
+            let again_at = self.now().plus_seconds(AGAIN);
+            failed.push(FailedRevision { identity, attempts: 1, again_at, reason });
+        }
+        Ok(())
+    }
+}

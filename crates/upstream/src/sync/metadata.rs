@@ -1,0 +1,177 @@
+//! Synchronization: the upstream's configuration, its categories, and the updates that the filter chooses
+//! (MS-WSUSSS 3.2.4.2).
+
+use super::listing::plan;
+use super::session::{LARGEST_ANSWER, LARGEST_LIST, Session};
+use super::{Run, SyncError};
+use crate::transport::Failure;
+use sluicegate_soap::server_sync::{
+    GetConfigDataRequest, GetConfigDataResponse, GetRevisionIdListRequest, GetRevisionIdListResponse,
+    ServerSyncConfigData, ServerSyncFilter,
+};
+use sluicegate_store::hierarchy::UpstreamFacts;
+use sluicegate_terms::UpdateIdentity;
+use std::collections::HashSet;
+
+/// Bundles within bundles that are followed.
+const DEEPEST_BUNDLE: usize = 32;
+
+impl Run {
+    /// Asks for the configuration that governs the run.
+    pub(super) async fn configuration(&mut self) -> Result<(), SyncError> {
+        let state = self.on_store(|store| store.sync_state()).await?;
+        let first = state.last_success.is_none();
+        self.progress.update(|p| p.first = first);
+        let config = ask_configuration(&self.session, state.config_anchor).await?;
+        let facts = UpstreamFacts {
+            catalog_only: config.catalog_only_sync,
+            lazy: config.lazy_sync,
+            express: config.server_hosts_psf_files,
+            updates_per_request: u32::try_from(config.max_updates_per_request).unwrap_or(0),
+            protocol: config.protocol_version.unwrap_or_default(),
+        };
+        let anchor = config.new_config_anchor;
+        self.on_store(move |store| {
+            store.change_sync_state(|state| {
+                state.facts = facts;
+                state.config_anchor = anchor;
+            })
+        })
+        .await
+        .map(|_| ())
+    }
+
+    /// Fetches categories, classifications and detectoids. Real servers list several revisions of one
+    /// (observed-behaviour 8); all are taken.
+    pub(super) async fn categories(&mut self) -> Result<(), SyncError> {
+        let anchor = self.on_store(|store| store.sync_state()).await?.categories_anchor;
+        let filter = ServerSyncFilter {
+            anchor,
+            get_config: true,
+            get_63_language_only: Some(false),
+            ..ServerSyncFilter::default()
+        };
+        let (listed, anchor) = self.list(filter).await?;
+        self.fetch_missing(listed).await?;
+        self.on_store(move |store| store.change_sync_state(|state| state.categories_anchor = Some(anchor)))
+            .await
+            .map(|_| ())
+    }
+
+    /// Fetches the updates that the filter chooses, and what they bundle.
+    pub(super) async fn updates(&mut self) -> Result<(), SyncError> {
+        let (state, known) = self.on_store(|store| Ok((store.sync_state()?, store.categories()?))).await?;
+        let known: Vec<_> = known.iter().map(|category| (category.update, category.kind)).collect();
+        let plan = plan(&self.settings.filter, &known, state.updates_anchor.as_deref(), &state.covered);
+        if plan.filters.is_empty() {
+            return Err(SyncError::Filter("it chooses no products or no classifications".to_owned()));
+        }
+        let mut listed = Vec::new();
+        let mut kept = None;
+        for filter in plan.filters {
+            let (more, anchor) = self.list(filter).await?;
+            kept.get_or_insert(anchor);
+            listed.extend(more);
+        }
+        self.fetch_missing(listed).await?;
+        // What a filter does not list is reached through bundles (observed-behaviour 8).
+        let mut asked = HashSet::new();
+        for _ in 0..DEEPEST_BUNDLE {
+            let mut members = self.on_store(|store| store.missing_members()).await?;
+            members.retain(|member| asked.insert(*member));
+            if members.is_empty() {
+                break;
+            }
+            self.fetch_missing(members).await?;
+        }
+        let covers = plan.covers;
+        self.on_store(move |store| {
+            store.change_sync_state(|state| {
+                state.updates_anchor = kept;
+                state.covered = covers;
+            })
+        })
+        .await
+        .map(|_| ())
+    }
+
+    async fn list(&mut self, filter: ServerSyncFilter) -> Result<(Vec<UpdateIdentity>, String), SyncError> {
+        self.check_stop()?;
+        let make = |cookie| GetRevisionIdListRequest { cookie: Some(cookie), filter: Some(filter.clone()) };
+        let body = self.session.call(LARGEST_LIST, make).await?;
+        self.progress.received(body.len() as u64, self.around.now());
+        let session = std::sync::Arc::clone(&self.session);
+        let list = tokio::task::spawn_blocking(move || {
+            session.decode::<GetRevisionIdListResponse>(&body).map(|answer| answer.list)
+        })
+        .await??;
+        let anchor = list.anchor.filter(|anchor| !anchor.is_empty()).ok_or_else(|| SyncError::Answer {
+            call: "GetRevisionIdList",
+            reason: "it has no anchor to ask with next time".to_owned(),
+        })?;
+        Ok((list.new_revisions, anchor))
+    }
+
+    /// Fetches those of the revisions that are not here; what failed lately is left for later.
+    async fn fetch_missing(&mut self, mut listed: Vec<UpdateIdentity>) -> Result<(), SyncError> {
+        let now = self.around.now();
+        let missing = self
+            .on_store(move |store| {
+                let failed = store.failed_revisions()?;
+                let mut seen = HashSet::with_capacity(listed.len());
+                // What failed is asked for again when its time has come, listed or not.
+                listed.extend(failed.iter().filter(|f| f.again_at <= now).map(|f| f.identity));
+                let later: HashSet<_> =
+                    failed.iter().filter(|f| f.again_at > now).map(|f| f.identity).collect();
+                listed.retain(|identity| !later.contains(identity) && seen.insert(*identity));
+                drop(seen);
+                let missing = store.missing_revisions(&listed)?;
+                if !failed.is_empty() {
+                    let open: HashSet<_> = missing.iter().copied().collect();
+                    let good: Vec<_> = failed
+                        .iter()
+                        .map(|f| f.identity)
+                        .filter(|id| !open.contains(id) && !later.contains(id))
+                        .collect();
+                    store.forget_failed_revisions(&good)?;
+                }
+                Ok(missing)
+            })
+            .await?;
+        self.fetch(missing).await
+    }
+}
+
+/// Asks for the configuration, and refuses an upstream that speaks another protocol.
+pub(super) async fn ask_configuration(
+    session: &Session,
+    config_anchor: Option<String>,
+) -> Result<ServerSyncConfigData, SyncError> {
+    let make = |cookie| GetConfigDataRequest { cookie: Some(cookie), config_anchor: config_anchor.clone() };
+    let body = session.call(LARGEST_ANSWER, make).await?;
+    let config = session.decode::<GetConfigDataResponse>(&body)?.config;
+    let protocol = config.protocol_version.clone().unwrap_or_default();
+    if speaks(&protocol) {
+        return Ok(config);
+    }
+    let failure = Failure::IncompatibleVersion { said: protocol };
+    Err(session.transport().error(session.base(), failure).into())
+}
+
+/// Whether we can talk with an upstream of this protocol version: major version 1 (MS-WSUSSS 1.7). Microsoft's own
+/// service and old servers say nothing.
+fn speaks(protocol: &str) -> bool {
+    let major = protocol.trim().split('.').next().unwrap_or_default();
+    major.is_empty() || major == "1"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::speaks;
+
+    #[test]
+    fn another_major_version_is_not_spoken() {
+        assert!(speaks("1.20") && speaks("1.8") && speaks("") && speaks("1"));
+        assert!(!speaks("2.0") && !speaks("10.1"));
+    }
+}

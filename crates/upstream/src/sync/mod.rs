@@ -1,0 +1,246 @@
+//! Synchronization: what a downstream server does with its upstream (MS-WSUSSS 3.2), one run at a time:
+//! authorization, configuration, categories, updates, decisions, files, and what is told to the upstream.
+//! Each step is durable when it is complete, so a run that is cut off goes on where it was.
+
+mod deployments;
+mod error;
+mod fetch;
+mod files;
+mod listing;
+mod metadata;
+mod progress;
+mod rollup;
+mod rollup_details;
+mod session;
+
+pub use error::SyncError;
+pub use progress::{Phase, Progress};
+
+use crate::Probe;
+use crate::transport::{
+    NoProxy, ProxyCredentials, ProxySettings, Schemes, Transport, TransportError, TransportSettings, Url,
+};
+pub(crate) use progress::Watched;
+use session::Session;
+use sluicegate_store::Store;
+use sluicegate_store::hierarchy::{RunCounts, UpstreamSettings, UpstreamSource};
+use sluicegate_terms::Timestamp;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Microsoft Update's synchronization service.
+const MICROSOFT_UPDATE: &str = "https://sws.update.microsoft.com";
+
+/// What time it is.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What a run needs from whoever runs it.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// What time it is.
+    pub clock: Clock,
+    /// Called when catalog or decisions have changed and would be worth publishing.
+    pub changed: Arc<dyn Fn() + Send + Sync>,
+    /// The name this server is known by when the settings give none.
+    pub host_name: String,
+    /// Documents with more bytes of text are refused.
+    pub largest_document: usize,
+    /// Requests for metadata under way at once.
+    pub requests: usize,
+    /// Revisions in one commit.
+    pub batch: usize,
+    /// Replaces Microsoft Update's address, for tests and for private mirrors.
+    pub microsoft_update: Option<String>,
+    /// How the transport repeats and waits; proxies and certificates come from the settings.
+    pub transport: TransportSettings,
+}
+
+impl std::fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Surroundings").field("host_name", &self.host_name).finish_non_exhaustive()
+    }
+}
+
+impl Surroundings {
+    /// With a clock, and usual bounds for everything else.
+    #[must_use]
+    pub fn new(clock: Clock, host_name: String) -> Self {
+        Self {
+            clock,
+            changed: Arc::new(|| {}),
+            host_name,
+            largest_document: sluicegate_catalog::Limits::default().max_bytes,
+            requests: 3,
+            batch: 4_000,
+            microsoft_update: None,
+            transport: TransportSettings::default(),
+        }
+    }
+
+    /// The transport for an upstream.
+    ///
+    /// # Errors
+    /// [`TransportError`] when a proxy or the file of certificates is not usable.
+    pub(crate) fn transport(&self, settings: &UpstreamSettings) -> Result<Transport, TransportError> {
+        let credentials = settings.proxy.credentials.as_ref().map(|c| ProxyCredentials {
+            user: if c.domain.is_empty() { c.user.clone() } else { format!("{}\\{}", c.domain, c.user) },
+            password: c.password.0.clone(),
+            schemes: if c.allow_basic { Schemes::Any } else { Schemes::NtlmOnly },
+        });
+        let proxy = |server: &Option<sluicegate_store::hierarchy::ProxyServer>| {
+            let Some(server) = server else { return Ok(None) };
+            let host =
+                if server.host.contains(':') { format!("[{}]", server.host) } else { server.host.clone() };
+            let address: Url = format!("http://{host}:{}", server.port)
+                .parse()
+                .map_err(|error: crate::transport::UrlError| TransportError::settings(error.to_string()))?;
+            Ok(Some(ProxySettings { address, credentials: credentials.clone() }))
+        };
+        Transport::new(TransportSettings {
+            proxy: proxy(&settings.proxy.http)?,
+            tls_proxy: proxy(&settings.proxy.https)?,
+            no_proxy: NoProxy::new(&settings.proxy.bypass),
+            ca_file: settings.ca_file.clone(),
+            ..self.transport.clone()
+        })
+    }
+
+    /// The address below which the services of an upstream are.
+    pub(crate) fn base(&self, source: &UpstreamSource) -> Result<Url, TransportError> {
+        let text = match source {
+            UpstreamSource::MicrosoftUpdate => self.microsoft_update.as_deref().unwrap_or(MICROSOFT_UPDATE),
+            UpstreamSource::Server(url) => url,
+        };
+        text.parse().map_err(|error: crate::transport::UrlError| TransportError::settings(error.to_string()))
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+}
+
+fn session(around: &Surroundings, settings: &UpstreamSettings, store: &Store) -> Result<Session, SyncError> {
+    let source = settings.source.as_ref().ok_or(SyncError::NoUpstream)?;
+    let base = around.base(source)?;
+    let transport = around.transport(settings)?;
+    let name = if settings.account_name.is_empty() { &around.host_name } else { &settings.account_name };
+    Session::new(transport, base, name.clone(), store.server_id(), Arc::clone(&around.clock))
+}
+
+/// Reaches an upstream with settings that are not saved yet.
+pub(crate) async fn probe(
+    store: &Store,
+    around: &Surroundings,
+    settings: UpstreamSettings,
+) -> Result<Probe, SyncError> {
+    let session = session(around, &settings, store)?;
+    let config = metadata::ask_configuration(&session, None).await?;
+    Ok(Probe {
+        protocol: config.protocol_version.unwrap_or_default(),
+        updates_per_request: config.max_updates_per_request,
+        catalog_only: config.catalog_only_sync,
+    })
+}
+
+/// One run under way.
+pub(crate) struct Run {
+    pub(crate) store: Store,
+    pub(crate) settings: Arc<UpstreamSettings>,
+    pub(crate) around: Surroundings,
+    pub(crate) session: Arc<Session>,
+    pub(crate) progress: Watched,
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+impl Run {
+    /// Makes a run ready; nothing is asked yet.
+    pub(crate) fn new(
+        store: Store,
+        around: Surroundings,
+        progress: Watched,
+        stop: watch::Receiver<bool>,
+    ) -> Result<Self, SyncError> {
+        let settings = store.upstream_settings();
+        let session = session(&around, &settings, &store)?;
+        Ok(Self { store, settings, around, session: Arc::new(session), progress, stop })
+    }
+
+    /// Does everything. Answers what was done, also when it failed.
+    pub(crate) async fn carry_out(&mut self) -> (RunCounts, Result<(), SyncError>) {
+        let mut outcome = self.phases().await;
+        if matches!(&outcome, Err(SyncError::ServerChanged)) {
+            // MS-WSUSSS 2.2.9.3: forget the anchors and go on. Once; a server that says so again is broken.
+            tracing::info!("the upstream says that it has changed: anchors are forgotten");
+            outcome = match self.forget_anchors().await {
+                Ok(()) => self.phases().await,
+                Err(error) => Err(error),
+            };
+        }
+        (self.progress.counts(), outcome)
+    }
+
+    async fn phases(&mut self) -> Result<(), SyncError> {
+        self.begin(Phase::Authorization)?;
+        self.session.authorize().await?;
+        self.begin(Phase::Configuration)?;
+        self.configuration().await?;
+        self.begin(Phase::Categories)?;
+        self.categories().await?;
+        self.begin(Phase::Updates)?;
+        self.updates().await?;
+        if self.settings.decided_by().is_some() {
+            self.begin(Phase::Deployments)?;
+            self.deployments().await?;
+        }
+        let now = self.around.now();
+        self.on_store(move |store| store.change_sync_state(|state| state.last_success = Some(now))).await?;
+        (self.around.changed)();
+        if self.settings.source != Some(UpstreamSource::MicrosoftUpdate) {
+            self.begin(Phase::Rollup)?;
+            // Files must not wait for an upstream that does not want to be told of computers.
+            if let Err(error) = self.rollup().await {
+                if matches!(error, SyncError::Cancelled | SyncError::Store(_)) {
+                    return Err(error);
+                }
+                tracing::warn!(%error, "the upstream was not told of this server's computers");
+                self.progress.update(|p| p.warning = Some(error.to_string()));
+            }
+        }
+        self.begin(Phase::Files)?;
+        self.files().await?;
+        Ok(())
+    }
+
+    fn begin(&mut self, phase: Phase) -> Result<(), SyncError> {
+        self.check_stop()?;
+        self.progress.begin(phase, self.around.now());
+        Ok(())
+    }
+
+    pub(crate) fn check_stop(&self) -> Result<(), SyncError> {
+        if *self.stop.borrow() { Err(SyncError::Cancelled) } else { Ok(()) }
+    }
+
+    async fn forget_anchors(&self) -> Result<(), SyncError> {
+        self.on_store(|store| {
+            store.change_sync_state(|state| {
+                state.config_anchor = None;
+                state.categories_anchor = None;
+                state.updates_anchor = None;
+                state.covered = sluicegate_store::hierarchy::CoveredFilter::Nothing;
+                state.deployments_anchor = None;
+            })
+        })
+        .await
+        .map(|_| ())
+    }
+
+    /// Runs something that blocks.
+    pub(crate) async fn on_store<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(Store) -> Result<R, sluicegate_store::StoreError> + Send + 'static,
+    ) -> Result<R, SyncError> {
+        let store = self.store.clone();
+        Ok(tokio::task::spawn_blocking(move || work(store)).await??)
+    }
+}

@@ -1,0 +1,183 @@
+//! Synchronization: how far a run is, for whoever watches.
+
+use core::fmt;
+use sluicegate_store::hierarchy::RunCounts;
+use sluicegate_terms::Timestamp;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// What a run is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Phase {
+    /// Nothing.
+    #[default]
+    Idle,
+    /// Getting a cookie.
+    Authorization,
+    /// Asking for the upstream's configuration.
+    Configuration,
+    /// Fetching categories, classifications and detectoids.
+    Categories,
+    /// Fetching updates.
+    Updates,
+    /// Taking over groups and decisions.
+    Deployments,
+    /// Telling the upstream of servers and computers.
+    Rollup,
+    /// Fetching files.
+    Files,
+}
+
+impl Phase {
+    /// The word that commands, the admin API and the history use.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Authorization => "authorization",
+            Self::Configuration => "configuration",
+            Self::Categories => "categories",
+            Self::Updates => "updates",
+            Self::Deployments => "deployments",
+            Self::Rollup => "rollup",
+            Self::Files => "files",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How far a run is. When none is running, the last one's end.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Progress {
+    /// Whether a run is under way.
+    pub running: bool,
+    /// Its number in the history.
+    pub run: Option<u64>,
+    /// Who asked for it.
+    pub started_by: String,
+    /// When it began.
+    pub started: Option<Timestamp>,
+    /// The upstream.
+    pub upstream: String,
+    /// No metadata was ever complete: this fills the catalog for the first time (P-25).
+    pub first: bool,
+    /// What it is doing.
+    pub phase: Phase,
+    /// Revisions, computers or files of this phase that are done.
+    pub done: u64,
+    /// Of so many; 0 when that is not known.
+    pub total: u64,
+    /// Bytes received in this phase.
+    pub bytes: u64,
+    /// Bytes a second in this phase.
+    pub bytes_per_second: u64,
+    /// When it last came forward. A run is stuck when this is long ago, however long it takes in all (P-24).
+    pub last_progress: Option<Timestamp>,
+    /// When the phase began.
+    pub phase_started: Option<Timestamp>,
+    /// What it has done so far.
+    pub counts: RunCounts,
+    /// Something that did not stop it and is worth knowing.
+    pub warning: Option<String>,
+    /// The stable code of the error that stopped the last run.
+    pub error_code: Option<&'static str>,
+    /// The sentence for it.
+    pub error: Option<String>,
+}
+
+impl Progress {
+    /// Whether a run has not come forward for so many seconds.
+    #[must_use]
+    pub fn is_stuck(&self, now: Timestamp, patience_seconds: i64) -> bool {
+        self.running && self.last_progress.is_some_and(|at| now > at.plus_seconds(patience_seconds))
+    }
+}
+
+/// The writing end of a progress.
+#[derive(Clone, Debug)]
+pub(crate) struct Watched(Arc<watch::Sender<Progress>>);
+
+impl Watched {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(Progress::default())))
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<Progress> {
+        self.0.subscribe()
+    }
+
+    pub(crate) fn get(&self) -> Progress {
+        self.0.borrow().clone()
+    }
+
+    pub(crate) fn counts(&self) -> RunCounts {
+        self.0.borrow().counts
+    }
+
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Progress)) {
+        self.0.send_modify(change);
+    }
+
+    pub(crate) fn begin(&self, phase: Phase, now: Timestamp) {
+        self.update(|p| {
+            p.phase = phase;
+            (p.done, p.total, p.bytes, p.bytes_per_second) = (0, 0, 0, 0);
+            p.phase_started = Some(now);
+            p.last_progress = Some(now);
+        });
+    }
+
+    /// Something came: so many more bytes.
+    pub(crate) fn received(&self, bytes: u64, now: Timestamp) {
+        self.update(|p| {
+            p.bytes += bytes;
+            p.last_progress = Some(now);
+            let ticks = p.phase_started.map_or(0, |from| now.ticks().saturating_sub(from.ticks()));
+            if let Ok(ticks @ 1..) = u64::try_from(ticks) {
+                p.bytes_per_second = (u128::from(p.bytes) * 10_000_000 / u128::from(ticks)) as u64;
+            }
+        });
+    }
+
+    /// So many more are done.
+    pub(crate) fn done(&self, count: u64, now: Timestamp) {
+        self.update(|p| {
+            p.done += count;
+            p.last_progress = Some(now);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix_seconds(seconds)
+    }
+
+    #[test]
+    fn a_run_is_stuck_when_nothing_comes_and_not_when_it_takes_long() {
+        let watched = Watched::new();
+        watched.update(|p| p.running = true);
+        watched.begin(Phase::Updates, at(0));
+        watched.received(100, at(3_000));
+        assert!(!watched.get().is_stuck(at(3_300), 600));
+        assert!(watched.get().is_stuck(at(3_601), 600));
+        watched.done(1, at(3_601));
+        assert!(!watched.get().is_stuck(at(3_700), 600));
+    }
+
+    #[test]
+    fn the_rate_is_of_the_phase() {
+        let watched = Watched::new();
+        watched.begin(Phase::Files, at(100));
+        watched.received(5_000, at(110));
+        assert_eq!(watched.get().bytes_per_second, 500);
+    }
+}

@@ -1,0 +1,293 @@
+//! Synchronization: telling the upstream of this server, of the servers below it and of all their computers
+//! (MS-WSUSSS 3.2.4.5). Only what changed is told, and it counts as told once the upstream has taken it.
+
+use super::rollup_details::{computer, or_never, own_details, server};
+use super::{Run, SyncError};
+use sluicegate_soap::client::{Base64, Cookie};
+use sluicegate_soap::server_reporting::{
+    ComputerChange, ComputerLastRollupNumber, ComputerStatusRollupInfo, ComputerStatusRollupUpdateStatus,
+    GetOutOfSyncComputersRequest, GetOutOfSyncComputersResponse, GetRollupConfigurationRequest,
+    GetRollupConfigurationResponse, RollupComputerStatusRequest, RollupComputerStatusResponse,
+    RollupComputersRequest, RollupComputersResponse, RollupConfiguration, RollupDownstreamServersRequest,
+    RollupDownstreamServersResponse,
+};
+use sluicegate_store::hierarchy::{RolledServer, TellComputer, Told};
+use sluicegate_terms::{ComputerId, Guid, Timestamp};
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// A busy upstream is asked again after a minute (MS-WSUSSS 3.2.4.5), so often.
+const BUSY_WAIT: Duration = Duration::from_secs(60);
+const BUSY_TRIES: u32 = 5;
+
+/// Statuses in one message; each can have hundreds of rows, so fewer than the upstream permits.
+const MOST_STATUSES: usize = 100;
+
+/// This program's version as servers tell it: one to four numbers.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The cookie of rollup calls (MS-WSUSSS 3.2.4.5).
+fn cookie() -> Option<Cookie> {
+    Some(Cookie { expiration: Timestamp::MAX, encrypted_data: Some(Base64(Vec::new())) })
+}
+
+fn limit(said: i32) -> usize {
+    usize::try_from(said).unwrap_or(1).max(1)
+}
+
+impl Run {
+    pub(super) async fn rollup(&mut self) -> Result<(), SyncError> {
+        let body = self.session.report(&GetRollupConfigurationRequest { cookie: cookie() }).await?;
+        let config = self.session.decode::<GetRollupConfigurationResponse>(&body)?.configuration;
+        let reset = config.rollup_reset;
+        self.on_store(move |store| {
+            if store.sync_state()?.rollup_reset != Some(reset) {
+                store.forget_told()?;
+                store.change_sync_state(|state| state.rollup_reset = Some(reset))?;
+            }
+            Ok(())
+        })
+        .await?;
+        self.tell_servers(&config).await?;
+        if config.do_detailed_rollup {
+            self.tell_computers(&config).await?;
+        }
+        Ok(())
+    }
+
+    async fn tell_servers(&mut self, config: &RollupConfiguration) -> Result<(), SyncError> {
+        let now = self.around.now();
+        let (name, replica) = (self.session.account_name().to_owned(), self.settings.decided_by().is_some());
+        let (own, below) = self
+            .on_store(move |store| {
+                let own = RolledServer {
+                    id: store.server_id(),
+                    name,
+                    parent: None,
+                    version: VERSION.to_owned(),
+                    is_replica: replica,
+                    last_sync: store.sync_state()?.last_success,
+                    last_rollup: Some(now),
+                    summary: store.rollup_summary()?,
+                    clients: Vec::new(),
+                };
+                Ok((own, store.downstream_servers()?))
+            })
+            .await?;
+        // Parents before their children; those that ask this server are its children.
+        let mut all = vec![own];
+        let own_id = all.first().map(|own| own.id);
+        all.extend(
+            below
+                .into_iter()
+                .map(|known| RolledServer { parent: known.told.parent.or(own_id), ..known.told }),
+        );
+        let most = limit(config.max_downstream_servers);
+        for told in &all {
+            // The bound is on client summaries, all told together.
+            let mut parts: Vec<RolledServer> = told
+                .clients
+                .chunks(most)
+                .map(|clients| RolledServer { clients: clients.to_vec(), ..told.clone() })
+                .collect();
+            if parts.is_empty() {
+                parts.push(told.clone());
+            }
+            for part in &parts {
+                let request = RollupDownstreamServersRequest {
+                    cookie: cookie(),
+                    client_time: self.around.now(),
+                    servers: Some(vec![server(part)]),
+                };
+                let body = self.session.report(&request).await?;
+                self.session.decode::<RollupDownstreamServersResponse>(&body)?;
+            }
+        }
+        let ids: Vec<Guid> = all.iter().map(|told| told.id).collect();
+        self.on_store(move |store| {
+            store.downstream_told(&ids)?;
+            store.change_sync_state(|state| state.last_rollup = Some(now))
+        })
+        .await
+        .map(|_| ())
+    }
+
+    async fn tell_computers(&mut self, config: &RollupConfiguration) -> Result<(), SyncError> {
+        let mut after: Option<ComputerId> = None;
+        let page = limit(config.max_computers).min(1_000);
+        let rows = u32::try_from(page).unwrap_or(1_000);
+        loop {
+            self.check_stop()?;
+            let from = after.clone();
+            let computers = self.on_store(move |store| store.computers_to_tell(from.as_ref(), rows)).await?;
+            let Some(last) = computers.last() else { return Ok(()) };
+            after = Some(last.computer.id.clone());
+            let told = self.tell_page(&computers, config).await?;
+            self.progress.done(computers.len() as u64, self.around.now());
+            self.on_store(move |store| store.note_told(&told)).await?;
+        }
+    }
+
+    /// Tells a page of computers; answers how far each has been told then.
+    async fn tell_page(
+        &mut self,
+        computers: &[TellComputer],
+        config: &RollupConfiguration,
+    ) -> Result<Vec<(ComputerId, Told)>, SyncError> {
+        let mut told: Vec<(ComputerId, Told)> =
+            computers.iter().map(|c| (c.computer.id.clone(), c.told)).collect();
+        let mut need_details: HashSet<ComputerId> = HashSet::new();
+        let mut dropped: HashSet<ComputerId> = HashSet::new();
+        // A second time for those whose details the upstream asks for.
+        for _ in 0..2 {
+            let mut messages = Vec::new();
+            for (tell, (id, told)) in computers.iter().zip(&mut told) {
+                let details = tell.computer.details.clone().unwrap_or_else(|| own_details(tell));
+                let (mark, details_mark) = (tell.computer.mark(), details.mark());
+                let tell_details = told.details != Some(details_mark) || need_details.contains(id);
+                if told.mark == Some(mark) && !tell_details {
+                    continue;
+                }
+                messages.push(computer(&tell.computer, tell_details.then_some(details)));
+                told.mark = Some(mark);
+                told.details = Some(details_mark);
+            }
+            need_details.clear();
+            if messages.is_empty() {
+                break;
+            }
+            let request = RollupComputersRequest {
+                cookie: cookie(),
+                client_time: self.around.now(),
+                computers: Some(messages),
+            };
+            let body = self.session.report(&request).await?;
+            for changed in self.session.decode::<RollupComputersResponse>(&body)?.changed {
+                let Some(Ok(id)) = changed.computer_id.as_deref().map(str::parse::<ComputerId>) else {
+                    continue;
+                };
+                match changed.change {
+                    ComputerChange::NewParent => need_details.insert(id),
+                    ComputerChange::Deleted => dropped.insert(id),
+                };
+            }
+        }
+        self.ask_out_of_sync(&mut told, config).await?;
+        self.tell_status(computers, &mut told, &dropped, config).await?;
+        Ok(told)
+    }
+
+    async fn ask_out_of_sync(
+        &mut self,
+        told: &mut [(ComputerId, Told)],
+        config: &RollupConfiguration,
+    ) -> Result<(), SyncError> {
+        let known: Vec<ComputerLastRollupNumber> = told
+            .iter()
+            .filter(|(_, told)| told.number > 0)
+            .map(|(id, told)| ComputerLastRollupNumber {
+                computer_id: Some(id.to_string()),
+                rollup_number: i32::try_from(told.number).unwrap_or(i32::MAX),
+            })
+            .collect();
+        for some in known.chunks(limit(config.max_out_of_sync)) {
+            let request = GetOutOfSyncComputersRequest {
+                cookie: cookie(),
+                parent: self.store.server_id(),
+                last_rollup_numbers: Some(some.to_vec()),
+            };
+            let body = self.session.report(&request).await?;
+            let missed: HashSet<String> =
+                self.session.decode::<GetOutOfSyncComputersResponse>(&body)?.computers.into_iter().collect();
+            for (_, told) in
+                told.iter_mut().filter(|(id, _)| missed.iter().any(|m| m.eq_ignore_ascii_case(id.as_str())))
+            {
+                told.status = None;
+            }
+        }
+        Ok(())
+    }
+
+    async fn tell_status(
+        &mut self,
+        computers: &[TellComputer],
+        told: &mut [(ComputerId, Told)],
+        dropped: &HashSet<ComputerId>,
+        config: &RollupConfiguration,
+    ) -> Result<(), SyncError> {
+        let due: Vec<(usize, ComputerId, bool)> = computers
+            .iter()
+            .zip(told.iter())
+            .enumerate()
+            .filter(|(_, (tell, (id, told)))| {
+                let reported = tell.computer.last_status.is_some();
+                reported && told.status != Some(tell.status) && !dropped.contains(id)
+            })
+            .map(|(at, (tell, (id, _)))| (at, id.clone(), tell.own.is_some()))
+            .collect();
+        let now = self.around.now();
+        for some in due.chunks(limit(config.max_status).min(MOST_STATUSES)) {
+            let wanted = some.to_vec();
+            let numbers: Vec<u32> =
+                some.iter().filter_map(|(at, ..)| told.get(*at)).map(|(_, told)| told.number).collect();
+            let messages = self
+                .on_store(move |store| {
+                    let mut messages = Vec::with_capacity(wanted.len());
+                    for ((_, id, own), number) in wanted.iter().zip(numbers) {
+                        let updates = store.status_to_tell(id, *own)?;
+                        messages.push(ComputerStatusRollupInfo {
+                            instance: store.fresh_guid()?,
+                            computer_id: Some(id.to_string()),
+                            effective_last_detection: or_never(
+                                store.sync_state()?.last_success.filter(|at| *at <= now),
+                            ),
+                            rollup_number: i32::try_from(number.saturating_add(1)).unwrap_or(i32::MAX),
+                            // All of it each time: what no longer concerns a computer has no row to be told by.
+                            is_full: true,
+                            updates: updates
+                                .iter()
+                                .map(|s| ComputerStatusRollupUpdateStatus {
+                                    update: s.update,
+                                    state: i32::from(s.state as u8),
+                                    last_change: s.since,
+                                })
+                                .collect(),
+                        });
+                    }
+                    Ok(messages)
+                })
+                .await?;
+            self.send_status(messages).await?;
+            for (at, ..) in some {
+                if let (Some((_, told)), Some(tell)) = (told.get_mut(*at), computers.get(*at)) {
+                    told.number = told.number.saturating_add(1);
+                    told.status = Some(tell.status);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn send_status(&mut self, messages: Vec<ComputerStatusRollupInfo>) -> Result<(), SyncError> {
+        for _ in 0..BUSY_TRIES {
+            let request = RollupComputerStatusRequest {
+                cookie: cookie(),
+                client_time: self.around.now(),
+                parent: self.store.server_id(),
+                computers: Some(messages.clone()),
+            };
+            let body = self.session.report(&request).await?;
+            if self.session.decode::<RollupComputerStatusResponse>(&body)?.taken {
+                return Ok(());
+            }
+            tokio::select! {
+                () = tokio::time::sleep(BUSY_WAIT) => {}
+                _ = self.stop.wait_for(|stop| *stop) => return Err(SyncError::Cancelled),
+            }
+        }
+        Err(SyncError::Answer {
+            call: "RollupComputerStatus",
+            reason: "it is too busy for the status of computers; they are told in the next run".to_owned(),
+        })
+    }
+}

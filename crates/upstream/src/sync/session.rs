@@ -1,0 +1,212 @@
+//! Synchronization: calls to one upstream with the cookie they need. A cookie that is no longer good is
+//! replaced and the call repeated (MS-WSUSSS 2.2.9.3 and 3.2.4.1).
+
+use super::{Clock, SyncError};
+use crate::transport::{AnswerLimits, Failure, Transport, TransportError, Url};
+use bytes::Bytes;
+use sluicegate_soap::client::Cookie;
+use sluicegate_soap::dss_auth::{GetAuthorizationCookieRequest, GetAuthorizationCookieResponse};
+use sluicegate_soap::fault::ErrorCode;
+use sluicegate_soap::server_sync::{
+    GetAuthConfigRequest, GetAuthConfigResponse, GetCookieRequest, GetCookieResponse,
+};
+use sluicegate_soap::{AnswerError, Limits, RequestMessage, ResponseMessage, SoapVersion};
+use sluicegate_terms::Guid;
+use tokio::sync::Mutex;
+
+/// The protocol version this program speaks; what real servers answer with (observed).
+const PROTOCOL: &str = "1.20";
+
+/// How often in a row one call gets a fresh cookie before its fault is believed.
+const FRESH_COOKIES: u32 = 2;
+
+/// A cookie is replaced so many seconds before it expires.
+const AHEAD: i64 = 60;
+
+/// Most bytes of an ordinary answer; lists of revisions and documents have their own bound.
+pub(crate) const LARGEST_ANSWER: usize = 64 << 20;
+
+/// Most bytes of a list of revisions, some 4 million of them.
+pub(crate) const LARGEST_LIST: usize = 512 << 20;
+
+#[derive(Debug, Default)]
+struct Held {
+    cookie: Option<Cookie>,
+    /// Counts the cookies, so that several calls that fail together fetch one new cookie.
+    number: u64,
+}
+
+/// Calls to one upstream.
+#[derive(Debug)]
+pub(crate) struct Session {
+    transport: Transport,
+    base: Url,
+    sync: Url,
+    reporting: Url,
+    account_name: String,
+    account: Guid,
+    clock: Clock_,
+    held: Mutex<Held>,
+}
+
+/// A clock that `Debug` can pass over.
+struct Clock_(Clock);
+
+impl std::fmt::Debug for Clock_ {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(clock)")
+    }
+}
+
+impl Session {
+    pub(crate) fn new(
+        transport: Transport,
+        base: Url,
+        account_name: String,
+        account: Guid,
+        clock: Clock,
+    ) -> Result<Self, SyncError> {
+        let below = |path: &str| {
+            base.join(path).map_err(|error| SyncError::from(TransportError::settings(error.to_string())))
+        };
+        Ok(Self {
+            sync: below("ServerSyncWebService/ServerSyncWebService.asmx")?,
+            reporting: below("ReportingWebService/ReportingWebService.asmx")?,
+            transport,
+            base,
+            account_name,
+            account,
+            clock: Clock_(clock),
+            held: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    pub(crate) fn account_name(&self) -> &str {
+        &self.account_name
+    }
+
+    pub(crate) fn base(&self) -> &Url {
+        &self.base
+    }
+
+    async fn post<Q: RequestMessage>(
+        &self,
+        url: &Url,
+        request: &Q,
+        bytes: usize,
+    ) -> Result<Bytes, TransportError> {
+        let body = request.encode(SoapVersion::V11);
+        let action = Q::OPERATION.soap_action();
+        let answer = self.transport.post(url, &action, body, AnswerLimits::of(bytes)).await?;
+        Ok(answer.body)
+    }
+
+    /// Reads an answer. What cannot be read is a failure of the way to the upstream.
+    pub(crate) fn decode<'a, R: ResponseMessage<'a>>(&self, body: &'a [u8]) -> Result<R, SyncError> {
+        R::decode(body, &Limits::ANSWER).map_err(|error| {
+            let failure = match error {
+                AnswerError::Fault(fault) => Failure::Fault(fault),
+                AnswerError::Unreadable(error) => {
+                    Failure::Damaged { reason: format!("{}: {error}", R::OPERATION.name) }
+                }
+            };
+            SyncError::Transport(self.transport.error(&self.sync, failure))
+        })
+    }
+
+    /// Gets a fresh cookie.
+    pub(crate) async fn authorize(&self) -> Result<(), SyncError> {
+        let number = self.held.lock().await.number;
+        self.cookie_after(Some(number)).await.map(|_| ())
+    }
+
+    /// The cookie, a new one when there is none, when it is about to expire or when it is the one with the
+    /// number `bad`.
+    async fn cookie_after(&self, bad: Option<u64>) -> Result<(Cookie, u64), SyncError> {
+        let mut held = self.held.lock().await;
+        let fresh_until = (self.clock.0)().plus_seconds(AHEAD);
+        if let Some(cookie) = &held.cookie
+            && bad != Some(held.number)
+            && cookie.expiration > fresh_until
+        {
+            return Ok((cookie.clone(), held.number));
+        }
+        let cookie = self.fetch_cookie(held.cookie.take()).await?;
+        held.number += 1;
+        held.cookie = Some(cookie.clone());
+        Ok((cookie, held.number))
+    }
+
+    async fn fetch_cookie(&self, old_cookie: Option<Cookie>) -> Result<Cookie, SyncError> {
+        let body = self.post(&self.sync, &GetAuthConfigRequest {}, LARGEST_ANSWER).await?;
+        let answer: GetAuthConfigResponse = self.decode(&body)?;
+        // Relative on real servers (observed-behaviour 8).
+        let service = answer.config.auth_info.into_iter().find_map(|plug_in| plug_in.service_url);
+        let service = service.as_deref().unwrap_or("DssAuthWebService/DssAuthWebService.asmx");
+        let url = self
+            .base
+            .join(service)
+            .map_err(|error| SyncError::Answer { call: "GetAuthConfig", reason: error.to_string() })?;
+        let request = GetAuthorizationCookieRequest {
+            account_name: Some(self.account_name.clone()),
+            account_guid: Some(self.account.to_string()),
+            program_keys: None,
+        };
+        let body = self.post(&url, &request, LARGEST_ANSWER).await?;
+        let answer: GetAuthorizationCookieResponse = self.decode(&body)?;
+        let request = GetCookieRequest {
+            auth_cookies: vec![answer.cookie],
+            old_cookie,
+            protocol_version: Some(PROTOCOL.to_owned()),
+        };
+        let body = match self.post(&self.sync, &request, LARGEST_ANSWER).await {
+            // An old cookie that the upstream cannot read must not keep us out.
+            Err(error) if request.old_cookie.is_some() && error.fault().is_some() => {
+                self.post(&self.sync, &GetCookieRequest { old_cookie: None, ..request }, LARGEST_ANSWER)
+                    .await?
+            }
+            other => other?,
+        };
+        let answer: GetCookieResponse = self.decode(&body)?;
+        Ok(answer.cookie)
+    }
+
+    /// Calls an operation of the synchronization service.
+    pub(crate) async fn call<Q: RequestMessage>(
+        &self,
+        bytes: usize,
+        make: impl Fn(Cookie) -> Q,
+    ) -> Result<Bytes, SyncError> {
+        let mut bad = None;
+        let mut tries = 0;
+        loop {
+            let (cookie, number) = self.cookie_after(bad).await?;
+            let error = match self.post(&self.sync, &make(cookie), bytes).await {
+                Ok(body) => return Ok(body),
+                Err(error) => SyncError::from(error),
+            };
+            match error.fault() {
+                Some(ErrorCode::ServerChanged) => return Err(SyncError::ServerChanged),
+                Some(
+                    ErrorCode::InvalidCookie
+                    | ErrorCode::CookieExpired
+                    | ErrorCode::InvalidAuthorizationCookie
+                    | ErrorCode::ConfigChanged,
+                ) if tries < FRESH_COOKIES => {
+                    tries += 1;
+                    bad = Some(number);
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+
+    /// Calls an operation of the reporting service, whose cookie is empty and never expires (MS-WSUSSS 3.2.4.5).
+    pub(crate) async fn report<Q: RequestMessage>(&self, request: &Q) -> Result<Bytes, SyncError> {
+        Ok(self.post(&self.reporting, request, LARGEST_ANSWER).await?)
+    }
+}

@@ -1,0 +1,327 @@
+//! The synchronizer: the one coordinator of a server's synchronization. Runs by schedule or on request, one at a
+//! time; who asks while one is under way joins it (known problem P-24). Progress is there to be watched.
+
+use crate::sync::{Phase, Progress, Run, Surroundings, SyncError, Watched};
+use crate::transport::RetryPolicy;
+use parking_lot::Mutex;
+use sluicegate_policy::hierarchy::Schedule;
+use sluicegate_store::hierarchy::{RunOutcome, SyncRun, UpstreamSettings};
+use sluicegate_store::{Store, StoreError};
+use sluicegate_terms::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+/// The clock is looked at at least so often: it may be set while we sleep.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// A run that a passing failure stopped is tried again so many seconds later, sooner than its schedule says.
+const RETRY: i64 = 600;
+
+/// Who asks when nobody does.
+const BY_SCHEDULE: &str = "schedule";
+
+/// What a synchronizer needs.
+#[derive(Clone)]
+pub struct SynchronizerOptions {
+    /// Clock, name, bounds, and whom to tell of changes.
+    pub around: Surroundings,
+    /// Any random number; spreads scheduled runs.
+    pub random: Arc<dyn Fn() -> u64 + Send + Sync>,
+}
+
+impl std::fmt::Debug for SynchronizerOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SynchronizerOptions").field("around", &self.around).finish_non_exhaustive()
+    }
+}
+
+/// What became of a request to run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Started {
+    /// The run's number in the history.
+    pub run: u64,
+    /// One was under way already; it was begun by this one.
+    pub joined: Option<String>,
+}
+
+/// What a probe of an upstream found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Probe {
+    /// The protocol version it speaks.
+    pub protocol: String,
+    /// Most revisions it answers at once.
+    pub updates_per_request: i32,
+    /// It keeps no files.
+    pub catalog_only: bool,
+}
+
+/// The coordinator. Cloning is cheap, all clones are one.
+#[derive(Clone)]
+pub struct Synchronizer {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    options: SynchronizerOptions,
+    progress: Watched,
+    current: Mutex<Option<Current>>,
+    woken: Arc<Notify>,
+    schedule: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Current {
+    run: u64,
+    by: String,
+    stop: watch::Sender<bool>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(task) = self.schedule.lock().take() {
+            task.abort();
+        }
+    }
+}
+
+impl std::fmt::Debug for Synchronizer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Synchronizer").field("progress", &self.inner.progress.get()).finish_non_exhaustive()
+    }
+}
+
+impl Synchronizer {
+    /// Begins to look at the schedule. Must be called on a tokio runtime. Runs that a crash cut off are marked in
+    /// the history; what they had done is kept and the next run goes on from there.
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn start(store: Store, options: SynchronizerOptions) -> Result<Self, StoreError> {
+        store.close_interrupted_runs(options.around.now())?;
+        let inner = Arc::new(Inner {
+            store,
+            options,
+            progress: Watched::new(),
+            current: Mutex::new(None),
+            woken: Arc::new(Notify::new()),
+            schedule: Mutex::new(None),
+        });
+        let watching = Arc::downgrade(&inner);
+        let task = tokio::spawn(async move {
+            let mut known = None;
+            while let Some(inner) = watching.upgrade() {
+                let this = Self { inner };
+                let wait = this.look(&mut known).await;
+                let woken = Arc::clone(&this.inner.woken);
+                // While it sleeps it keeps nobody's synchronizer alive, and no store open.
+                drop(this);
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    () = woken.notified() => {}
+                }
+            }
+        });
+        *inner.schedule.lock() = Some(task);
+        Ok(Self { inner })
+    }
+
+    /// Does what the schedule says; answers when to look again.
+    async fn look(&self, known: &mut Option<Schedule>) -> Duration {
+        let inner = Arc::clone(&self.inner);
+        let first = known.is_none();
+        let before = *known;
+        let looked = tokio::task::spawn_blocking(move || {
+            let settings = inner.store.upstream_settings();
+            let now = inner.options.around.now();
+            let schedule = if settings.source.is_some() { settings.schedule } else { Schedule::Manual };
+            let fresh = || schedule.next_run(now, (inner.options.random)());
+            let stored = inner.store.sync_state()?.next_run;
+            // At the start a time that was drawn earlier still holds, also one that has passed meanwhile.
+            let keep = first || before == Some(schedule);
+            let (next, due) = match stored.filter(|_| keep && schedule != Schedule::Manual) {
+                Some(at) if at <= now => (fresh(), true),
+                Some(at) => (Some(at), false),
+                None => (fresh(), false),
+            };
+            if next != stored {
+                inner.store.change_sync_state(|state| state.next_run = next)?;
+            }
+            let wait = next.map_or(LOOK, |at| seconds_between(now, at).min(LOOK));
+            Ok::<_, StoreError>((schedule, due, wait))
+        })
+        .await;
+        match looked {
+            Ok(Ok((schedule, due, wait))) => {
+                *known = Some(schedule);
+                if due && let Err(error) = self.request_run(BY_SCHEDULE).await {
+                    tracing::error!(%error, code = error.code(), "the scheduled synchronization did not begin");
+                }
+                wait
+            }
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the schedule of synchronization cannot be read");
+                LOOK
+            }
+            Err(error) => {
+                tracing::error!(%error, "looking at the schedule failed");
+                LOOK
+            }
+        }
+    }
+
+    /// The settings changed: the schedule is looked at anew.
+    pub fn settings_changed(&self) {
+        self.inner.woken.notify_one();
+    }
+
+    /// Begins a run, or joins the one that is under way. `by` says who asks, for the history.
+    ///
+    /// # Errors
+    /// [`SyncError::NoUpstream`], settings that cannot be used, or a failure to write.
+    pub async fn request_run(&self, by: &str) -> Result<Started, SyncError> {
+        let (this, by) = (self.clone(), by.to_owned());
+        let runtime = tokio::runtime::Handle::current();
+        tokio::task::spawn_blocking(move || this.begin(by, &runtime)).await?
+    }
+
+    fn begin(&self, by: String, runtime: &tokio::runtime::Handle) -> Result<Started, SyncError> {
+        let inner = &self.inner;
+        let mut current = inner.current.lock();
+        if let Some(running) = &*current {
+            return Ok(Started { run: running.run, joined: Some(running.by.clone()) });
+        }
+        let now = inner.options.around.now();
+        let settings = inner.store.upstream_settings();
+        let upstream = settings.source.as_ref().ok_or(SyncError::NoUpstream)?.to_string();
+        let (stop, stopped) = watch::channel(false);
+        let run =
+            Run::new(inner.store.clone(), inner.options.around.clone(), inner.progress.clone(), stopped)?;
+        let id = inner.store.begin_sync_run(&by, &upstream, now)?;
+        inner.progress.update(|p| {
+            *p = Progress {
+                running: true,
+                run: Some(id),
+                started_by: by.clone(),
+                started: Some(now),
+                upstream: upstream.clone(),
+                last_progress: Some(now),
+                ..Progress::default()
+            };
+        });
+        let record = SyncRun {
+            id,
+            started: now,
+            ended: None,
+            started_by: by.clone(),
+            upstream,
+            outcome: RunOutcome::Running,
+            phase: Phase::Idle.as_str().to_owned(),
+            counts: Default::default(),
+            error_code: None,
+            error_text: None,
+        };
+        *current = Some(Current { run: id, by, stop });
+        runtime.spawn(self.clone().carry_out(run, record));
+        Ok(Started { run: id, joined: None })
+    }
+
+    async fn carry_out(self, mut run: Run, mut record: SyncRun) {
+        // A panic of a step must not leave "running" behind.
+        let task = tokio::spawn(async move { run.carry_out().await });
+        let (counts, outcome) = match task.await {
+            Ok(ended) => ended,
+            Err(error) => (self.inner.progress.counts(), Err(SyncError::Task(error))),
+        };
+        let now = self.inner.options.around.now();
+        record.counts = counts;
+        record.ended = Some(now);
+        record.phase = self.inner.progress.get().phase.as_str().to_owned();
+        record.outcome = match &outcome {
+            Ok(()) => RunOutcome::Succeeded,
+            Err(SyncError::Cancelled) => RunOutcome::Cancelled,
+            Err(_) => RunOutcome::Failed,
+        };
+        let mut retry = false;
+        match &outcome {
+            Ok(()) => {
+                tracing::info!(run = record.id, new = counts.new, revised = counts.revised, "synchronized")
+            }
+            Err(error) => {
+                tracing::warn!(run = record.id, code = error.code(), %error, "synchronization ended early");
+                record.error_code = Some(error.code().to_owned());
+                record.error_text = Some(error.to_string());
+                retry = matches!(error, SyncError::Transport(error) if error.is_transient());
+            }
+        }
+        let (inner, kept) = (Arc::clone(&self.inner), record.clone());
+        let written = tokio::task::spawn_blocking(move || {
+            inner.store.write_sync_run(&kept)?;
+            if retry && inner.store.upstream_settings().schedule != Schedule::Manual {
+                let soon = now.plus_seconds(RETRY);
+                inner.store.change_sync_state(|state| {
+                    state.next_run = Some(state.next_run.map_or(soon, |at| at.min(soon)));
+                })?;
+            }
+            Ok::<_, StoreError>(())
+        })
+        .await;
+        if !matches!(written, Ok(Ok(()))) {
+            tracing::error!(run = record.id, "the end of the run could not be written to the history");
+        }
+        *self.inner.current.lock() = None;
+        self.inner.progress.update(|p| {
+            p.running = false;
+            p.phase = Phase::Idle;
+            p.error_code = outcome.as_ref().err().map(SyncError::code);
+            p.error = record.error_text;
+        });
+        (self.inner.options.around.changed)();
+        self.inner.woken.notify_one();
+    }
+
+    /// Asks the run under way to stop; `false` when there is none. What it has done stays.
+    pub fn cancel(&self) -> bool {
+        match &*self.inner.current.lock() {
+            Some(running) => running.stop.send(true).is_ok(),
+            None => false,
+        }
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn status(&self) -> Progress {
+        self.inner.progress.get()
+    }
+
+    /// Progress, to be watched.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Progress> {
+        self.inner.progress.watch()
+    }
+
+    /// Waits until no run is under way; answers how the last one ended.
+    pub async fn wait(&self) -> Progress {
+        let mut watch = self.watch();
+        match watch.wait_for(|progress| !progress.running).await {
+            Ok(progress) => progress.clone(),
+            Err(_) => self.status(),
+        }
+    }
+
+    /// Tries settings before they are saved: reaches the upstream, gets a cookie and asks for its configuration.
+    ///
+    /// # Errors
+    /// What is wrong, with a sentence for an administrator.
+    pub async fn probe(&self, settings: UpstreamSettings) -> Result<Probe, SyncError> {
+        let mut around = self.inner.options.around.clone();
+        // A person waits for the answer.
+        around.transport.retry = RetryPolicy::NEVER;
+        crate::sync::probe(&self.inner.store, &around, settings).await
+    }
+}
+
+fn seconds_between(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::from_secs(u64::try_from(to.unix_seconds().saturating_sub(from.unix_seconds())).unwrap_or(0))
+}
