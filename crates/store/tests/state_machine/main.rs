@@ -105,16 +105,15 @@ fn take(store: &Store, step: &Step, before: &Model, now: i64) -> Result<(), Stor
         }
         Step::RunRule => store.run_rules(Some(&[RuleId::DEFAULT]), now).map(|_| ()),
         Step::Adopt { deployments, declined } => {
-            let deployments = deployments.into_iter().zip(1..).map(|((update, group, action), n)| {
-                UpstreamDeployment {
+            let deployments =
+                deployments.into_iter().zip(1..).map(|((update, group, action), n)| UpstreamDeployment {
                     guid: Guid::from_u128(n),
                     update: uid(update),
                     group: gid(group),
                     action,
                     deadline: None,
                     by: by(),
-                }
-            });
+                });
             let wanted = UpstreamDecisions {
                 groups: store.decisions().groups.iter().cloned().collect(),
                 deployments: deployments.collect(),
@@ -166,7 +165,8 @@ fn check_agents(store: &Store, model: &Model, agents: &mut [(Vec<u128>, Agent)],
     let newcomer = (agents[index].0.clone(), Agent::default());
     let mut fresh = [newcomer];
     for (groups, agent) in agents.iter_mut().chain(&mut fresh) {
-        let here: Vec<GroupId> = groups.iter().filter(|g| model.groups.contains_key(g)).map(|g| gid(*g)).collect();
+        let here: Vec<GroupId> =
+            groups.iter().filter(|g| model.groups.contains_key(g)).map(|g| gid(*g)).collect();
         agent.join(&here);
         agent.scan(&served);
         let mut told = BTreeMap::new();
@@ -178,7 +178,8 @@ fn check_agents(store: &Store, model: &Model, agents: &mut [(Vec<u128>, Agent)],
             }
             let deadline = deployed.deadline.map(Timestamp::unix_seconds);
             let number = identity.revision.get() as usize;
-            let twice = told.insert(update, (number, deployed.action.as_str(), deployed.is_assigned, deadline));
+            let twice =
+                told.insert(update, (number, deployed.action.as_str(), deployed.is_assigned, deadline));
             assert!(twice.is_none(), "two revisions of update {update} are held");
         }
         assert_eq!(told, model.expected(groups), "for an agent of the groups {groups:?}");
@@ -206,7 +207,11 @@ fn run(dir: &Path, bytes: &[[u8; 4]]) {
         let done = take(&store, &step, &before, n as i64 + 1);
         assert_eq!(done.is_ok(), allowed, "step {n}, {step:?}: {done:?}");
         if !allowed {
-            assert_eq!((store.anchor(), store.decisions()), (anchor, decisions), "a refused step left traces");
+            assert_eq!(
+                (store.anchor(), store.decisions()),
+                (anchor, decisions),
+                "a refused step left traces"
+            );
             model = before;
         }
         if matches!(step, Step::Crash) {

@@ -256,7 +256,8 @@ impl Model {
                 true
             }
             Step::RunRule => {
-                let updates: Vec<u128> = self.updates.keys().copied().filter(|n| n.is_multiple_of(2)).collect();
+                let updates: Vec<u128> =
+                    self.updates.keys().copied().filter(|n| n.is_multiple_of(2)).collect();
                 for update in updates {
                     if !self.declined.contains(&update) && !self.approvals.contains_key(&(update, ALL)) {
                         self.approve(update, ALL, Install, None);

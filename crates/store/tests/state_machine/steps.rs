@@ -13,21 +13,59 @@ pub(crate) const MEMBER: u128 = 5;
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     /// A new update, or the next revision of one that is there.
-    Import { update: u128, expired: bool, eula: Option<u128>, bundles_member: bool },
-    Approve { update: u128, group: u128, action: ApprovalAction, deadline: Option<i64> },
-    ApproveMany { updates: Vec<u128>, groups: Vec<u128> },
-    Unapprove { update: u128, group: Option<u128> },
-    Decline { update: u128 },
-    CreateGroup { group: u128, parent: u128 },
-    MoveGroup { group: u128, parent: u128 },
-    DeleteGroup { group: u128 },
-    AcceptEula { update: u128 },
-    AcceptRevision { update: u128 },
-    Options { follow: bool, decline_expired: bool },
-    EnableRule { enabled: bool },
+    Import {
+        update: u128,
+        expired: bool,
+        eula: Option<u128>,
+        bundles_member: bool,
+    },
+    Approve {
+        update: u128,
+        group: u128,
+        action: ApprovalAction,
+        deadline: Option<i64>,
+    },
+    ApproveMany {
+        updates: Vec<u128>,
+        groups: Vec<u128>,
+    },
+    Unapprove {
+        update: u128,
+        group: Option<u128>,
+    },
+    Decline {
+        update: u128,
+    },
+    CreateGroup {
+        group: u128,
+        parent: u128,
+    },
+    MoveGroup {
+        group: u128,
+        parent: u128,
+    },
+    DeleteGroup {
+        group: u128,
+    },
+    AcceptEula {
+        update: u128,
+    },
+    AcceptRevision {
+        update: u128,
+    },
+    Options {
+        follow: bool,
+        decline_expired: bool,
+    },
+    EnableRule {
+        enabled: bool,
+    },
     RunRule,
     /// A replica takes over what its upstream decided.
-    Adopt { deployments: Vec<(u128, u128, ApprovalAction)>, declined: BTreeSet<u128> },
+    Adopt {
+        deployments: Vec<(u128, u128, ApprovalAction)>,
+        declined: BTreeSet<u128>,
+    },
     /// The store is dropped and opened again.
     Crash,
 }
@@ -45,9 +83,12 @@ impl Step {
                 eula: (c % 4 == 3).then_some(200 + u128::from(b % 2)),
                 bundles_member: c.is_multiple_of(2),
             },
-            9..=14 => {
-                Self::Approve { update, group, action, deadline: (c % 16 > 11).then_some(i64::from(c) * 1_000) }
-            }
+            9..=14 => Self::Approve {
+                update,
+                group,
+                action,
+                deadline: (c % 16 > 11).then_some(i64::from(c) * 1_000),
+            },
             15 => Self::ApproveMany { updates: (0..6).collect(), groups: vec![group, u128::from(c % 5)] },
             16 | 17 => Self::Unapprove { update, group: (!c.is_multiple_of(3)).then_some(group) },
             18 | 19 => Self::Decline { update },

@@ -1,0 +1,262 @@
+//! Automatic approval rules, licence terms and decisions about many updates at once.
+
+mod support;
+
+use sluicegate_catalog::Clause;
+use sluicegate_catalog::compose::Document;
+use sluicegate_policy::rules::{DeadlineOffset, Rule, RuleId, RuleTerms, Skip};
+use sluicegate_policy::{ApprovalAction, ApprovalError, SuccessionOptions};
+use sluicegate_store::{ApprovalOrder, BulkOrder, Store, StoreError};
+use sluicegate_terms::{CategoryKind, GroupId, Guid, UpdateId};
+use support::{at, category, import, open, software, uid};
+
+const FAMILY: u128 = 100;
+const PRODUCT: u128 = 101;
+const CRITICAL: u128 = 102;
+const DRIVERS: u128 = 103;
+
+fn catalog(dir: &std::path::Path) -> Store {
+    let store = open(dir);
+    let mut product = category(PRODUCT, CategoryKind::Product, "Windows 11", Some(FAMILY));
+    product.relationships.prerequisites = vec![Clause::category(uid(FAMILY))];
+    import(
+        &store,
+        0,
+        &[
+            category(FAMILY, CategoryKind::ProductFamily, "Windows", None),
+            product,
+            category(CRITICAL, CategoryKind::UpdateClassification, "Critical Updates", None),
+            category(DRIVERS, CategoryKind::UpdateClassification, "Drivers", None),
+        ],
+    );
+    store
+}
+
+fn update(n: u128, revision: i64, classification: u128) -> Document {
+    let mut document = software(n, revision, &format!("Update {n}"));
+    document.relationships.prerequisites =
+        vec![Clause::category(uid(PRODUCT)), Clause::category(uid(classification))];
+    document
+}
+
+fn terms(classifications: &[u128], products: &[u128], groups: &[GroupId]) -> RuleTerms {
+    RuleTerms {
+        name: "Windows now".parse().unwrap(),
+        classifications: classifications.iter().map(|n| uid(*n)).collect(),
+        products: products.iter().map(|n| uid(*n)).collect(),
+        groups: groups.iter().copied().collect(),
+        deadline: None,
+    }
+}
+
+fn approved(store: &Store) -> Vec<UpdateId> {
+    store.decisions().approvals.keys().map(|(update, _)| *update).collect()
+}
+
+#[test]
+fn the_default_rule_is_there_and_off() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let rules = store.decisions().rules.clone();
+    assert_eq!(rules.get(&RuleId::DEFAULT), Some(&Rule::default_rule()));
+    assert!(!Rule::default_rule().enabled());
+    assert!(matches!(store.remove_rule(RuleId::DEFAULT, at(1)), Err(StoreError::Rule(_))));
+}
+
+#[test]
+fn an_import_runs_enabled_rules_on_new_updates_in_its_own_transaction() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = catalog(dir.path());
+    let pilots = store.create_group("Pilots".parse().unwrap(), None, at(1)).unwrap().id;
+    let deadline = Some(DeadlineOffset::new(7, 180).unwrap());
+    // By family: the update names the product, which stands under the family.
+    let windows = RuleTerms { deadline, ..terms(&[CRITICAL], &[FAMILY], &[GroupId::ALL_COMPUTERS, pilots]) };
+    let id = store.save_rule(None, Rule::new(windows, true).unwrap(), at(1)).unwrap();
+    let anchor = store.anchor();
+    let report = import(&store, 10, &[update(1, 1, CRITICAL), update(2, 1, DRIVERS)]);
+    assert_eq!(report.decisions.approved_by_rules, 2);
+    assert_eq!(store.anchor().0, anchor.0 + 1, "one change, one anchor");
+    let decisions = store.decisions();
+    let approval = decisions.approvals.get(&(uid(1), pilots)).unwrap();
+    assert_eq!((approval.changed, approval.by.as_str()), (store.anchor(), "rule: Windows now"));
+    assert_eq!(approval.deadline, Some("2026-09-28T03:00:00Z".parse().unwrap()));
+    assert_eq!(approved(&store), [uid(1), uid(1)]);
+
+    // New revisions are no new updates; withdrawn stays withdrawn.
+    store.unapprove(uid(1), None, "admin".into(), at(11)).unwrap();
+    assert_eq!(import(&store, 12, &[update(1, 2, CRITICAL)]).decisions.approved_by_rules, 0);
+    assert!(approved(&store).is_empty());
+
+    // Until somebody runs the rule.
+    assert_eq!(store.run_rules(Some(&[id]), at(13)).unwrap().approved, 2);
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(store.decisions().rules.len(), 2);
+    assert_eq!(approved(&store), [uid(1), uid(1)]);
+}
+
+#[test]
+fn a_preview_says_what_a_run_then_does_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = catalog(dir.path());
+    let mut licensed = update(3, 1, CRITICAL);
+    licensed.properties.eula_id = Some(Guid::from_u128(9));
+    let mut newer = update(4, 1, CRITICAL);
+    newer.relationships.supersedes.push(uid(1));
+    import(
+        &store,
+        1,
+        &[update(1, 1, CRITICAL), update(2, 1, CRITICAL), licensed, newer, update(5, 1, DRIVERS)],
+    );
+    store.decline(uid(2), at(2)).unwrap();
+    let rule = Rule::new(terms(&[CRITICAL], &[], &[GroupId::ALL_COMPUTERS]), false).unwrap();
+    let before = (store.anchor(), store.decisions());
+    let plan = store.preview_rule(RuleId(0), &rule, at(3)).unwrap();
+    assert_eq!((store.anchor(), store.decisions()), before);
+    let planned: Vec<_> =
+        plan.approvals.iter().map(|p| (p.subject.update, p.subject.superseded_by)).collect();
+    assert_eq!(planned, [(uid(1), Some(uid(4))), (uid(4), None)]);
+    let skipped: Vec<_> = plan.skipped.iter().map(|s| (s.update, s.why.clone())).collect();
+    let terms = ApprovalError::EulaNotAccepted {
+        update: uid(3),
+        eula: sluicegate_policy::EulaId(Guid::from_u128(9)),
+    };
+    assert_eq!(skipped, [(uid(2), Skip::Declined), (uid(3), Skip::Refused(terms))]);
+
+    let id = store.save_rule(None, rule, at(4)).unwrap();
+    assert_eq!(store.run_rules(None, at(5)).unwrap().approved, 0, "it is not enabled");
+    assert_eq!(store.run_rules(Some(&[id]), at(5)).unwrap().approved, 2);
+    assert_eq!(approved(&store), [uid(1), uid(4)]);
+    assert!(matches!(store.run_rules(Some(&[RuleId(77)]), at(5)), Err(StoreError::Rule(_))));
+}
+
+#[test]
+fn licence_terms_are_accepted_once_and_new_ones_hold_the_revision_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = catalog(dir.path());
+    let licensed = |revision, eula| {
+        let mut document = update(1, revision, CRITICAL);
+        document.properties.eula_id = Some(Guid::from_u128(eula));
+        document
+    };
+    import(&store, 1, &[licensed(1, 7), update(2, 1, CRITICAL)]);
+    let order = ApprovalOrder {
+        update: uid(1),
+        group: GroupId::ALL_COMPUTERS,
+        action: ApprovalAction::Install,
+        deadline: None,
+        by: "admin".into(),
+    };
+    let refused = store.approve(order.clone(), at(2)).unwrap_err();
+    assert!(refused.to_string().contains("licence terms"), "{refused}");
+    assert!(matches!(store.accept_eula(uid(2), "admin".into(), at(2)), Err(StoreError::Invalid { .. })));
+    store.accept_eula(uid(1), "Ada".into(), at(3)).unwrap();
+    store.accept_eula(uid(1), "Bob".into(), at(4)).unwrap();
+    let accepted = store.decisions().accepted.values().next().unwrap().clone();
+    assert_eq!((accepted.by.as_str(), accepted.change.at), ("Ada", at(3)));
+    store.approve(order, at(5)).unwrap();
+
+    assert_eq!(import(&store, 6, &[licensed(2, 7)]).decisions.followed, 1, "the same terms");
+    assert!(import(&store, 7, &[licensed(3, 8)]).decisions.held.contains(&uid(1)));
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(store.decisions().held.get(&uid(1)).unwrap().serving.get(), 2);
+    let (_, released) = store.accept_eula(uid(1), "Ada".into(), at(8)).unwrap();
+    assert_eq!(released, [uid(1)]);
+    assert!(store.decisions().held.is_empty());
+}
+
+#[test]
+fn an_update_that_expires_is_declined_unless_it_is_to_be_removed_or_the_option_is_off() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = catalog(dir.path());
+    let expiring = |n, revision| {
+        let mut document = update(n, revision, CRITICAL);
+        document.properties.expired = true;
+        document
+    };
+    import(&store, 1, &[update(1, 1, CRITICAL), update(2, 1, CRITICAL), update(3, 1, CRITICAL)]);
+    for (n, action) in
+        [(1, ApprovalAction::Install), (2, ApprovalAction::Uninstall), (3, ApprovalAction::Install)]
+    {
+        let group = GroupId::ALL_COMPUTERS;
+        let order = ApprovalOrder { update: uid(n), group, action, deadline: None, by: "admin".into() };
+        store.approve(order, at(2)).unwrap();
+    }
+    assert_eq!(import(&store, 3, &[expiring(1, 2), expiring(2, 2)]).decisions.declined, 1);
+    assert!(store.decisions().declined.contains_key(&uid(1)));
+    let off = SuccessionOptions { decline_expired: false, ..SuccessionOptions::default() };
+    store.set_succession(off, at(4)).unwrap();
+    assert_eq!(import(&store, 5, &[expiring(3, 2)]).decisions.declined, 0);
+    assert_eq!(approved(&store), [uid(2), uid(3)]);
+    drop(store);
+    assert_eq!(open(dir.path()).decisions().options, off);
+}
+
+#[test]
+fn many_are_approved_at_once_and_what_cannot_be_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = catalog(dir.path());
+    let pilots = store.create_group("Pilots".parse().unwrap(), None, at(1)).unwrap().id;
+    import(&store, 2, &[update(1, 1, CRITICAL), update(2, 1, CRITICAL)]);
+    let mut order = BulkOrder {
+        updates: vec![uid(1), uid(2), uid(PRODUCT), uid(77), uid(1)],
+        groups: vec![GroupId::ALL_COMPUTERS, pilots, pilots],
+        action: ApprovalAction::Install,
+        deadline: None,
+        by: "admin".into(),
+    };
+    let anchor = store.anchor();
+    let done = store.approve_many(&order, at(3)).unwrap();
+    assert_eq!((done.updates, done.approvals, store.anchor().0), (2, 4, anchor.0 + 1));
+    let refused: Vec<_> = done.refused.iter().map(|refused| refused.update).collect();
+    assert_eq!(refused, [uid(77), uid(PRODUCT)]);
+    order.updates = vec![uid(77)];
+    assert_eq!(store.approve_many(&order, at(4)).unwrap().updates, 0);
+    assert_eq!(store.anchor().0, anchor.0 + 1, "nothing was changed");
+    order.groups.push(GroupId(Guid::from_u128(1)));
+    assert!(matches!(store.approve_many(&order, at(4)), Err(StoreError::Decision(_))));
+}
+
+#[test]
+fn a_removed_group_leaves_rules_which_then_stay_off() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = catalog(dir.path());
+    let pilots = store.create_group("Pilots".parse().unwrap(), None, at(1)).unwrap().id;
+    let id = store.save_rule(None, Rule::new(terms(&[], &[], &[pilots]), true).unwrap(), at(2)).unwrap();
+    store.change_decisions(at(3), |d, scope| Ok(d.remove_group(pilots, scope.change)?)).unwrap();
+    drop(store);
+    let store = open(dir.path());
+    let mut rule = store.decisions().rules.get(&id).unwrap().clone();
+    assert!(!rule.enabled() && rule.terms().groups.is_empty());
+    assert!(rule.set_enabled(true).is_err());
+    let unknown = Rule::new(terms(&[], &[], &[pilots]), true).unwrap();
+    assert!(matches!(store.save_rule(Some(id), unknown, at(4)), Err(StoreError::Decision(_))));
+}
+
+/// `cargo test --release -p sluicegate-store --test rules -- --ignored --nocapture` prints how long 5,000
+/// updates for 20 groups take.
+#[test]
+#[ignore = "prints figures; run it by name"]
+fn approving_five_thousand_updates_for_twenty_groups_takes() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = catalog(dir.path());
+    let documents: Vec<Document> = (1_000..6_000).map(|n| update(n, 1, CRITICAL)).collect();
+    import(&store, 1, &documents);
+    let groups: Vec<GroupId> = (0..20)
+        .map(|n| store.create_group(format!("group {n}").parse().unwrap(), None, at(2)).unwrap().id)
+        .collect();
+    let order = BulkOrder {
+        updates: (1_000..6_000).map(uid).collect(),
+        groups,
+        action: ApprovalAction::Install,
+        deadline: None,
+        by: "admin".into(),
+    };
+    for round in 1..=3 {
+        let started = std::time::Instant::now();
+        let done = store.approve_many(&order, at(3)).unwrap();
+        println!("round {round}: {} approvals in {:?}", done.approvals, started.elapsed());
+        assert_eq!((done.updates, done.approvals), (5_000, 100_000));
+    }
+}
