@@ -1,0 +1,230 @@
+//! What becomes of approvals when a new revision arrives, and of licence terms.
+
+mod support;
+
+use sluicegate_policy::ApprovalAction::{Install, NotApproved, OptionalInstall, Uninstall};
+use sluicegate_policy::{
+    ApprovalError, Arrival, Decision, Decisions, HoldReason, Stamp, Subject, Succession, SuccessionOptions,
+    effective,
+};
+use sluicegate_terms::{Anchor, DeploymentAction, DeploymentId};
+use support::{approved, arrival, change, eula, gid, number, order, stamp, uid};
+
+const REVIEW: SuccessionOptions = SuccessionOptions { approvals_follow: false, decline_expired: true };
+
+fn subject() -> Subject {
+    Subject::software(uid(1))
+}
+
+#[test]
+fn approvals_follow_to_the_new_revision_with_deployments_of_their_own() {
+    let mut decisions = approved(&[(0, Install), (2, NotApproved)]);
+    let before: Vec<_> = decisions.approvals.values().cloned().collect();
+    assert_eq!(decisions.arrive(&arrival(2), &mut stamp(9)), Ok(Succession::Followed));
+    let after: Vec<_> = decisions.approvals.values().cloned().collect();
+    for (old, new) in before.iter().zip(&after) {
+        assert_eq!(
+            (old.group, old.action, old.deadline, &old.by),
+            (new.group, new.action, new.deadline, &new.by)
+        );
+        assert_ne!(old.deployment, new.deployment);
+        assert_eq!((new.changed, new.changed_at), (Anchor(9), change(9).at));
+    }
+    assert_eq!(after.len(), 2);
+    assert!(decisions.held.is_empty() && decisions.released.is_empty());
+}
+
+#[test]
+fn new_updates_old_revisions_and_declined_updates_are_left_alone() {
+    let mut decisions = approved(&[(0, Install)]);
+    let before = decisions.clone();
+    for untouched in [
+        Arrival { replaces: None, ..arrival(2) },
+        Arrival { replaces: Some(number(3)), ..arrival(2) },
+        Arrival { replaces: Some(number(2)), ..arrival(2) },
+        Arrival { update: uid(7), ..arrival(2) },
+        Arrival { update: uid(7), eula: Some(eula(1)), ..arrival(2) },
+    ] {
+        assert_eq!(decisions.arrive(&untouched, &mut stamp(9)), Ok(Succession::Untouched), "{untouched:?}");
+    }
+    assert_eq!(decisions, before);
+    decisions.decline(&subject(), change(3)).unwrap();
+    let before = decisions.clone();
+    let expired = Arrival { expired: true, ..arrival(2) };
+    assert_eq!(decisions.arrive(&expired, &mut stamp(9)), Ok(Succession::Untouched));
+    assert_eq!(decisions, before);
+}
+
+#[test]
+fn a_revision_held_for_review_goes_into_service_when_accepted_or_approved() {
+    for by_approval in [false, true] {
+        let mut decisions = Decisions { options: REVIEW, ..approved(&[(0, Install), (3, Uninstall)]) };
+        let held = Ok(Succession::Held(HoldReason::Review));
+        assert_eq!(decisions.arrive(&arrival(2), &mut stamp(5)), held);
+        assert_eq!(decisions.arrive(&arrival(3), &mut stamp(6)), held);
+        let hold = decisions.held[&uid(1)];
+        assert_eq!((hold.serving, hold.since), (number(1), change(5)));
+        if by_approval {
+            let made = decisions.approve(&subject(), order(2, Install), &mut stamp(9)).unwrap();
+            assert_eq!(decisions.approvals.get(&(uid(1), gid(2))), Some(&made));
+        } else {
+            decisions.accept_revision(&subject(), &mut stamp(9)).unwrap();
+        }
+        assert!(decisions.held.is_empty());
+        assert_eq!(decisions.released[&uid(1)], change(9));
+        assert!(decisions.approvals.values().all(|a| a.changed == Anchor(9)));
+        let again = decisions.accept_revision(&subject(), &mut stamp(10));
+        assert_eq!(again, Err(ApprovalError::NothingHeld(uid(1))));
+    }
+}
+
+#[test]
+fn nothing_is_held_where_nothing_is_deployed() {
+    let held = || {
+        let mut decisions = Decisions { options: REVIEW, ..approved(&[(3, Install)]) };
+        decisions.arrive(&arrival(2), &mut stamp(5)).unwrap();
+        assert!(decisions.held.contains_key(&uid(1)));
+        decisions
+    };
+    let lifted = |decisions: Decisions| {
+        assert!(decisions.held.is_empty());
+        assert_eq!(decisions.released[&uid(1)], change(9));
+    };
+    let mut decisions = held();
+    decisions.unapprove(uid(1), Some(gid(3)), String::new(), &mut stamp(9)).unwrap();
+    lifted(decisions);
+    let mut decisions = held();
+    decisions.unapprove(uid(1), None, String::new(), &mut stamp(9)).unwrap();
+    lifted(decisions);
+    let mut decisions = held();
+    decisions.decline(&subject(), change(9)).unwrap();
+    lifted(decisions);
+    let mut decisions = held();
+    decisions.remove_group(gid(3), change(9)).unwrap();
+    lifted(decisions);
+    let mut decisions = held();
+    decisions.approve(&subject(), order(3, NotApproved), &mut stamp(9)).unwrap();
+    lifted(decisions);
+    let mut decisions = held();
+    decisions.approve(&subject(), order(2, NotApproved), &mut stamp(9)).unwrap();
+    assert!(decisions.held.contains_key(&uid(1)), "another group still deploys it");
+
+    let mut decisions = Decisions { options: REVIEW, ..approved(&[(0, NotApproved)]) };
+    assert_eq!(decisions.arrive(&arrival(2), &mut stamp(9)), Ok(Succession::Followed));
+    assert!(decisions.held.is_empty());
+}
+
+#[test]
+fn what_expires_is_declined_unless_it_is_to_be_removed_or_nobody_wants_that() {
+    let expired = Arrival { expired: true, ..arrival(2) };
+    let mut decisions = approved(&[(0, Install), (2, OptionalInstall)]);
+    assert_eq!(decisions.arrive(&expired, &mut stamp(9)), Ok(Succession::Declined));
+    assert_eq!(decisions.declined[&uid(1)], change(9));
+    assert!(decisions.approvals.is_empty());
+    assert_eq!(decisions.withdrawn.len(), 2);
+
+    let mut decisions = approved(&[(0, Install), (2, Uninstall)]);
+    assert_eq!(decisions.arrive(&expired, &mut stamp(9)), Ok(Succession::Followed));
+    assert!(decisions.declined.is_empty());
+
+    let mut decisions = approved(&[(0, Install)]);
+    decisions.options.decline_expired = false;
+    assert_eq!(decisions.arrive(&expired, &mut stamp(9)), Ok(Succession::Followed));
+    assert_eq!(decisions.approvals.len(), 1);
+
+    let mut decisions = Decisions { options: REVIEW, ..approved(&[(0, Uninstall)]) };
+    decisions.arrive(&arrival(2), &mut stamp(8)).unwrap();
+    let third = Arrival { expired: true, ..arrival(3) };
+    assert_eq!(decisions.arrive(&third, &mut stamp(9)), Ok(Succession::Followed));
+    assert!(decisions.held.is_empty(), "a withdrawn revision is not kept in service");
+
+    let mut decisions = approved(&[]);
+    assert_eq!(decisions.arrive(&expired, &mut stamp(9)), Ok(Succession::Declined), "undecided ones too");
+}
+
+#[test]
+fn licence_terms_stand_before_installing_and_not_before_removing() {
+    let mut decisions = approved(&[]);
+    let licensed = Subject { eula: Some(eula(5)), ..subject() };
+    for action in [Install, OptionalInstall] {
+        let refused = decisions.approve(&licensed, order(0, action), &mut stamp(1));
+        assert_eq!(refused, Err(ApprovalError::EulaNotAccepted { update: uid(1), eula: eula(5) }));
+    }
+    decisions.approve(&licensed, order(0, Uninstall), &mut stamp(1)).unwrap();
+    decisions.approve(&licensed, order(0, NotApproved), &mut stamp(2)).unwrap();
+    assert!(!decisions.may_install(Some(eula(5))) && decisions.may_install(None));
+    assert_eq!(decisions.accept_eula(eula(5), "Ada".to_owned(), &mut stamp(3)), Ok(vec![]));
+    assert_eq!(decisions.accept_eula(eula(5), "Bob".to_owned(), &mut stamp(4)), Ok(vec![]));
+    assert_eq!(
+        (decisions.accepted[&eula(5)].by.as_str(), decisions.accepted[&eula(5)].change),
+        ("Ada", change(3))
+    );
+    assert!(decisions.may_install(Some(eula(5))) && !decisions.may_install(Some(eula(6))));
+    decisions.approve(&licensed, order(0, Install), &mut stamp(5)).unwrap();
+}
+
+#[test]
+fn new_licence_terms_hold_a_revision_back_until_they_are_accepted() {
+    let terms = Arrival { eula: Some(eula(5)), ..arrival(2) };
+    let licensed = Subject { eula: Some(eula(5)), ..subject() };
+    let why = HoldReason::Eula(eula(5));
+
+    let mut decisions = approved(&[(0, Uninstall)]);
+    assert_eq!(decisions.arrive(&terms, &mut stamp(5)), Ok(Succession::Followed), "nothing is installed");
+
+    let mut decisions = approved(&[(0, Install)]);
+    assert_eq!(decisions.arrive(&terms, &mut stamp(5)), Ok(Succession::Held(why)));
+    let refused = decisions.accept_revision(&licensed, &mut stamp(6));
+    assert_eq!(refused, Err(ApprovalError::EulaNotAccepted { update: uid(1), eula: eula(5) }));
+    decisions.approve(&licensed, order(3, Uninstall), &mut stamp(6)).unwrap();
+    assert!(decisions.held.contains_key(&uid(1)), "a removal does not accept terms");
+    assert_eq!(decisions.accept_eula(eula(6), "Ada".to_owned(), &mut stamp(7)), Ok(vec![]));
+    assert_eq!(decisions.accept_eula(eula(5), "Ada".to_owned(), &mut stamp(8)), Ok(vec![uid(1)]));
+    assert!(decisions.held.is_empty());
+    assert!(decisions.approvals.values().all(|a| a.changed == Anchor(8)));
+    assert_eq!(
+        decisions.arrive(&Arrival { eula: Some(eula(5)), ..arrival(3) }, &mut stamp(9)),
+        Ok(Succession::Followed)
+    );
+
+    let mut decisions = Decisions { options: REVIEW, ..approved(&[(0, Install)]) };
+    assert_eq!(decisions.arrive(&terms, &mut stamp(5)), Ok(Succession::Held(why)));
+    assert_eq!(decisions.accept_eula(eula(5), "Ada".to_owned(), &mut stamp(8)), Ok(vec![]));
+    assert_eq!(decisions.held[&uid(1)].reason, HoldReason::Review, "terms are one thing, a review another");
+}
+
+#[test]
+fn what_is_optional_is_offered_and_yields_to_what_is_not() {
+    let decisions = approved(&[(0, OptionalInstall), (2, Uninstall), (3, Install)]);
+    let told = |groups: Vec<_>| match effective(&decisions, uid(1), &groups).decision {
+        Decision::Deployed { action, assigned, .. } => (action, assigned),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(told(vec![gid(0)]), (DeploymentAction::Install, false));
+    assert_eq!(told(vec![gid(2)]), (DeploymentAction::Uninstall, true));
+    assert_eq!(told(vec![gid(2), gid(0)]), (DeploymentAction::Install, false));
+    assert_eq!(told(vec![gid(0), gid(3), gid(2)]), (DeploymentAction::Install, true));
+}
+
+#[test]
+fn a_stamp_gives_each_id_once_and_never_an_implicit_one() {
+    let mut stamp = Stamp::new(change(1), 5);
+    assert_eq!(stamp.deployment().unwrap().get(), DeploymentId::FIRST_EXPLICIT);
+    assert_eq!(stamp.deployment().unwrap().get(), DeploymentId::FIRST_EXPLICIT + 1);
+    assert_eq!(stamp.next_deployment(), i64::from(DeploymentId::FIRST_EXPLICIT) + 2);
+    let mut last = Stamp::new(change(1), i64::from(i32::MAX));
+    last.deployment().unwrap();
+    assert_eq!(last.deployment(), Err(ApprovalError::DeploymentIdsExhausted));
+}
+
+#[test]
+fn a_restored_update_is_marked_whether_approved_again_or_not() {
+    let mut decisions = approved(&[(0, Install)]);
+    decisions.decline(&subject(), change(5)).unwrap();
+    decisions.approve(&subject(), order(2, NotApproved), &mut stamp(6)).unwrap();
+    assert!(decisions.declined.contains_key(&uid(1)), "not approving is no reason to offer it again");
+    decisions.approve(&subject(), order(2, Install), &mut stamp(7)).unwrap();
+    assert_eq!((decisions.declined.len(), decisions.restored[&uid(1)]), (0, change(7)));
+    let touched: Vec<_> = decisions.touched().collect();
+    assert_eq!(touched, [uid(1)]);
+}
