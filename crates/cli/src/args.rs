@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Config(Config),
     /// Show what the server is doing
     Status,
+    /// Read logs of update servers and clients, and name the known problems in them
+    Doctor(crate::commands::doctor::Doctor),
     /// Measure this machine: figures are ratios against baselines of the same run
     Bench(Bench),
     /// The baseline server of `bench`

@@ -6,6 +6,7 @@ mod catalog;
 mod computers;
 mod config;
 mod content;
+pub(crate) mod doctor;
 mod groups;
 mod serve;
 mod status;
@@ -19,6 +20,7 @@ use crate::endpoint::Endpoint;
 pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
     let Cli { target, command } = cli;
     match command {
+        Command::Doctor(args) => return doctor::run(&target, &args),
         Command::Serve(args) => return serve::run(&target, &args).await,
         Command::Bench(args) => return crate::bench::run(&args, target.json).await,
         Command::BenchBare(args) => return crate::bench::bare::serve(&args).await,
@@ -27,7 +29,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
     let client = AdminClient::new(Endpoint::find(&target)?);
     let json = target.json;
     match command {
-        Command::Serve(_) | Command::Bench(_) | Command::BenchBare(_) => Ok(()),
+        Command::Serve(_) | Command::Doctor(_) | Command::Bench(_) | Command::BenchBare(_) => Ok(()),
         Command::Catalog(args) => catalog::run(&client, args, json).await,
         Command::Updates(args) => updates::run(&client, args, json).await,
         Command::Groups(args) => groups::run(&client, args, json).await,
