@@ -45,6 +45,10 @@ pub struct PartialContent {
 
 impl Drop for PartialContent {
     fn drop(&mut self) {
+        if self.length == 0 {
+            // Nothing came of it. At worst an empty file stays, which the next attempt takes up.
+            let _ = fs::remove_file(&self.path);
+        }
         self.store.content().taken.lock().remove(&self.digest);
     }
 }

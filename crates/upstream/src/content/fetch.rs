@@ -94,7 +94,7 @@ impl Fetch<'_> {
             // Part of it was from earlier: the same source may be without blame. Else another is tried, once.
             if from == 0 {
                 at += 1;
-                if corrupt > 1 {
+                if corrupt > 1 || at >= self.sources.len() {
                     return Err(last);
                 }
             }

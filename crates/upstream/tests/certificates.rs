@@ -1,0 +1,116 @@
+//! TLS to an upstream: which certificates are trusted, and how those that are not are described.
+
+mod support;
+
+use sluicegate_upstream::transport::{
+    Answer, AnswerLimits, Transport, TransportError, TransportSettings, Url,
+};
+use support::{Authority, Reply, Server, self_signed, settings, soap};
+
+async fn call(server: &Server, ca: Option<&str>) -> Result<Answer, TransportError> {
+    let dir = tempfile::tempdir().unwrap();
+    let mut settings = settings();
+    if let Some(pem) = ca {
+        let path = dir.path().join("ca.pem");
+        std::fs::write(&path, pem).unwrap();
+        settings.ca_file = Some(path);
+    }
+    let url: Url = format!("https://localhost:{}/x.asmx", server.address.port()).parse().unwrap();
+    Transport::new(settings)?.post(&url, "x", "<x/>", AnswerLimits::of(1 << 16)).await
+}
+
+#[tokio::test]
+async fn an_authority_given_as_a_file_is_trusted() {
+    let authority = Authority::new("Our own authority");
+    let server = Server::start_tls(authority.server("localhost", |_| {}), |_, _| Reply::Send(soap())).await;
+    call(&server, Some(&authority.pem())).await.unwrap();
+
+    let error = call(&server, None).await.unwrap_err();
+    assert_eq!(
+        (error.code(), error.problem()),
+        ("UssCommunicationError/CertificateNotTrusted", Some("P-13"))
+    );
+    let text = error.to_string();
+    assert!(text.contains("`server localhost` is signed by `Our own authority`"), "{text}");
+    assert!(text.contains("--ca"), "{text}");
+    let other = Authority::new("Another authority");
+    let error = call(&server, Some(&other.pem())).await.unwrap_err();
+    assert_eq!(error.code(), "UssCommunicationError/CertificateNotTrusted");
+}
+
+#[tokio::test]
+async fn a_server_that_signed_itself_is_trusted_when_its_certificate_is_given() {
+    for authority in [false, true] {
+        let (config, pem) = self_signed("localhost", authority);
+        let server = Server::start_tls(config, |_, _| Reply::Send(soap())).await;
+        call(&server, Some(&pem)).await.unwrap();
+        let error = call(&server, None).await.unwrap_err();
+        assert_eq!(error.code(), "UssCommunicationError/CertificateNotTrusted", "{error}");
+        assert!(error.to_string().contains("signed by `signed by itself`"), "{error}");
+    }
+    let (config, pem) = self_signed("elsewhere.example", false);
+    let server = Server::start_tls(config, |_, _| Reply::Send(soap())).await;
+    let error = call(&server, Some(&pem)).await.unwrap_err();
+    assert_eq!(error.code(), "UssCommunicationError/CertificateWrongName", "{error}");
+}
+
+#[tokio::test]
+async fn a_certificate_whose_time_is_over_or_has_not_come() {
+    let authority = Authority::new("Our own authority");
+    let over = authority.server("localhost", |params| params.not_after = rcgen::date_time_ymd(2020, 5, 6));
+    let server = Server::start_tls(over, |_, _| Reply::Send(soap())).await;
+    let error = call(&server, Some(&authority.pem())).await.unwrap_err();
+    assert_eq!(error.code(), "UssCommunicationError/CertificateExpired");
+    let text = error.to_string();
+    assert!(text.contains("`server localhost` was good until 2020-05-06 00:00 UTC"), "{text}");
+
+    let ahead = authority.server("localhost", |params| params.not_before = rcgen::date_time_ymd(2090, 1, 1));
+    let server = Server::start_tls(ahead, |_, _| Reply::Send(soap())).await;
+    let error = call(&server, Some(&authority.pem())).await.unwrap_err();
+    assert_eq!(error.code(), "UssCommunicationError/CertificateNotYetValid");
+    assert!(error.to_string().contains("clock"), "{error}");
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name() {
+    let authority = Authority::new("Our own authority");
+    let server =
+        Server::start_tls(authority.server("other.example", |_| {}), |_, _| Reply::Send(soap())).await;
+    let error = call(&server, Some(&authority.pem())).await.unwrap_err();
+    assert_eq!(error.code(), "UssCommunicationError/CertificateWrongName");
+    assert!(error.to_string().contains("names other.example;"), "{error}");
+}
+
+#[tokio::test]
+async fn a_port_that_does_not_speak_tls() {
+    let server = Server::start(|_, _| Reply::SendAndClose(soap())).await;
+    let plain = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = plain.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = plain.accept().await {
+            let _ =
+                tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        }
+    });
+    let error = call(&Server { address, ..server }, None).await.unwrap_err();
+    assert_eq!(error.code(), "UssCommunicationError/TlsFailed");
+    assert!(error.to_string().contains("does not speak TLS"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_of_certificates_without_any_is_refused_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ca.pem");
+    for (text, said) in [
+        ("", "no PEM certificate"),
+        ("-----BEGIN CERTIFICATE-----\n%%\n-----END CERTIFICATE-----", "cannot be read"),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let settings = TransportSettings { ca_file: Some(path.clone()), ..settings() };
+        let error = Transport::new(settings).unwrap_err();
+        assert_eq!(error.code(), "LocalError/TransportSettings");
+        assert!(error.to_string().contains(said) && error.to_string().contains("ca.pem"), "{error}");
+    }
+    let settings = TransportSettings { ca_file: Some(dir.path().join("none.pem")), ..settings() };
+    assert!(Transport::new(settings).unwrap_err().to_string().contains("none.pem"));
+}
