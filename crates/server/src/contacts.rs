@@ -76,5 +76,9 @@ pub(crate) fn write_back(app: &App) -> Result<(), StoreError> {
             app.store.touch(Contact { synced: true, ..Contact::new(computer, at) })?;
         }
     }
+    let synchronized = std::mem::take(&mut *app.synchronized.lock());
+    for contact in synchronized.into_values() {
+        app.store.record_downstream(contact)?;
+    }
     app.store.flush_contacts()
 }

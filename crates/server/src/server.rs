@@ -114,6 +114,7 @@ impl App {
             random,
             settings: ArcSwap::from_pointee(settings),
             directory: Directory::default(),
+            synchronized: Mutex::default(),
             published: ArcSwapOption::empty(),
             publisher: Mutex::default(),
             changed: Notify::new(),

@@ -13,7 +13,9 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use sluicegate_scan::Scratch;
 use sluicegate_store::Store;
+use sluicegate_store::hierarchy::DownstreamContact;
 use sluicegate_terms::Guid;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,6 +29,8 @@ pub(crate) struct App {
     pub(crate) limits: Arc<Limits>,
     pub(crate) settings: ArcSwap<Settings>,
     pub(crate) directory: Directory,
+    /// Downstream servers that synchronized and are not written down yet.
+    pub(crate) synchronized: Mutex<HashMap<Guid, DownstreamContact>>,
     pub(crate) published: ArcSwapOption<Published>,
     pub(crate) publisher: Mutex<PublisherHealth>,
     /// Rung when catalog or decisions changed.

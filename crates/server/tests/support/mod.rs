@@ -10,9 +10,11 @@
 
 pub mod agent;
 pub mod catalog;
+pub mod downstream;
 pub mod http;
 
 pub use agent::Agent;
+pub use downstream::Downstream;
 pub use http::{Answer, exchange};
 
 use serde_json::{Value, json};

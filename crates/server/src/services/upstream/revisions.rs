@@ -49,10 +49,9 @@ pub(super) async fn get_list(
         write()
     };
     if question.updates.is_some() {
-        note_synchronized(
-            app,
-            DownstreamContact { id: pass.account, name: pass.name, at: caller.now, synced: true },
-        );
+        // Written down with the contacts of computers, away from the requests.
+        let contact = DownstreamContact { id: pass.account, name: pass.name, at: caller.now, synced: true };
+        app.synchronized.lock().insert(contact.id, contact);
     }
     Ok(Reply::ready(bytes, Coding::Identity, permit))
 }
@@ -81,17 +80,6 @@ fn question(filter: &ServerSyncFilter) -> Result<Question, Failure> {
     list(&filter.classifications)?;
     let wanted = Wanted::of(filter.categories.as_deref(), filter.classifications.as_deref());
     Ok(Question { since, updates: Some(wanted) })
-}
-
-/// Notes when a server last synchronized, after its answer is made.
-fn note_synchronized(app: &App, contact: DownstreamContact) {
-    let store = app.store.clone();
-    drop(tokio::task::spawn_blocking(move || {
-        let id = contact.id;
-        if let Err(error) = store.record_downstream(contact) {
-            tracing::warn!(server = %id, cause = %error, "the synchronization of a downstream server is not noted");
-        }
-    }));
 }
 
 /// Answers GetRelatedRevisionsForUpdates: nothing, as the protocol has no use for it (MS-WSUSSS 3.1.4.9).

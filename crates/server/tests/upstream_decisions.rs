@@ -1,0 +1,168 @@
+//! The upstream side over HTTP: decisions for replicas, files that are asked for, and the list of servers
+//! that may come (MS-WSUSSS 3.1.4.10, 3.1.4.11).
+
+mod support;
+
+use serde_json::json;
+use sluicegate_policy::hierarchy::{ContentWhen, SyncFilter};
+use sluicegate_soap::fault::ErrorCode;
+use sluicegate_soap::server_sync::{
+    DownloadFilesRequest, GetDeploymentsRequest, GetDeploymentsResponse, ServerSyncDeploymentResult,
+    SyncAction,
+};
+use sluicegate_soap::{Limits, ResponseMessage};
+use sluicegate_store::{Store, StoreOptions};
+use sluicegate_terms::{GroupId, Sha1Digest, Timestamp};
+use support::catalog::{self, BUNDLE, PLAIN, update};
+use support::{Downstream, Site};
+
+async fn deployments(
+    server: &Downstream<'_>,
+    since: Option<&str>,
+    synced: &str,
+) -> ServerSyncDeploymentResult {
+    let request = GetDeploymentsRequest {
+        cookie: server.cookie.clone(),
+        deployment_anchor: since.map(str::to_owned),
+        sync_anchor: Some(synced.to_owned()),
+    };
+    let answer = server.call(&request).await;
+    GetDeploymentsResponse::decode(&answer.body, &Limits::ANSWER).unwrap().result
+}
+
+#[tokio::test]
+async fn a_replica_is_told_groups_approvals_withdrawals_and_declines() {
+    let site = Site::start().await;
+    site.import(&catalog::small()).await;
+    let group = site.manage("POST", "groups", json!({ "name": "Pilots", "parent": "All Computers" })).await;
+    let path = |number: u128, action: &str| format!("updates/{}/{action}", update(number));
+    let order = json!({ "group": "Pilots", "action": "install", "deadline": "2026-12-01" });
+    site.manage("POST", &path(PLAIN, "approve"), order).await;
+    let server = Downstream::authorized(&site, 1).await;
+    let synced = server.updates_since(None).await.anchor.unwrap();
+
+    let first = deployments(&server, None, &synced).await;
+    let pilots = first.groups.iter().find(|known| known.id.to_string() == group["id"]).unwrap();
+    assert_eq!((pilots.name.as_deref(), pilots.is_builtin), (Some("Pilots"), false));
+    assert_eq!(pilots.parent, GroupId::ALL_COMPUTERS.0);
+    assert_eq!(first.groups.iter().filter(|group| group.is_builtin).count(), 2);
+    assert_eq!(first.deployments.len(), 1);
+    let deployment = &first.deployments[0];
+    assert_eq!((deployment.update, deployment.revision.get()), (update(PLAIN), 200));
+    assert_eq!((deployment.action, deployment.is_assigned), (SyncAction::Install, true));
+    assert_eq!(deployment.deadline, "2026-12-01T00:00:00Z".parse().unwrap());
+    assert!(first.dead_deployments.is_empty() && first.hidden_updates.is_empty());
+
+    // Nothing new.
+    let anchor = first.anchor.unwrap();
+    let second = deployments(&server, Some(&anchor), &synced).await;
+    assert!(second.deployments.is_empty() && second.dead_deployments.is_empty());
+    assert_eq!(second.groups.len(), 3, "groups are always all of them");
+
+    site.manage("POST", &path(PLAIN, "unapprove"), json!({ "group": "Pilots" })).await;
+    let order = json!({ "group": "All Computers", "action": "uninstall" });
+    site.manage("POST", &path(BUNDLE, "approve"), order).await;
+    let third = deployments(&server, Some(&anchor), &synced).await;
+    assert_eq!(third.dead_deployments, [deployment.deployment], "by the id it was told under");
+    assert_eq!(third.deployments.len(), 1);
+    assert_eq!(third.deployments[0].action, SyncAction::Uninstall);
+    assert_eq!(third.deployments[0].deadline, Timestamp::MAX, "for none");
+
+    site.manage("POST", &path(BUNDLE, "decline"), json!({})).await;
+    let fourth = deployments(&server, third.anchor.as_deref(), &synced).await;
+    assert_eq!(fourth.hidden_updates, [update(BUNDLE).0]);
+}
+
+#[tokio::test]
+async fn an_approval_of_an_update_the_replica_cannot_have_yet_is_told_with_the_next_synchronization() {
+    let site = Site::start().await;
+    site.import(&catalog::small()).await;
+    let server = Downstream::authorized(&site, 1).await;
+    let before = server.updates_since(None).await.anchor.unwrap();
+    site.clock.advance_seconds(60);
+    site.import(&[catalog::plain(70, 200, "Came later")]).await;
+    for number in [70, PLAIN] {
+        let path = format!("updates/{}/approve", update(number));
+        site.manage("POST", &path, json!({ "group": "All Computers", "action": "install" })).await;
+    }
+    let first = deployments(&server, None, &before).await;
+    let told: Vec<_> = first.deployments.iter().map(|deployment| deployment.update).collect();
+    assert_eq!(told, [update(PLAIN)]);
+    let after = server.updates_since(None).await.anchor.unwrap();
+    let second = deployments(&server, first.anchor.as_deref(), &after).await;
+    assert!(second.deployments.iter().any(|deployment| deployment.update == update(70)));
+    let third = deployments(&server, second.anchor.as_deref(), &after).await;
+    assert!(third.deployments.is_empty());
+}
+
+#[tokio::test]
+async fn anchors_of_deployments_are_checked() {
+    let site = Site::start().await;
+    let server = Downstream::authorized(&site, 1).await;
+    let ask = |since: Option<&str>, synced: Option<&str>| GetDeploymentsRequest {
+        cookie: server.cookie.clone(),
+        deployment_anchor: since.map(str::to_owned),
+        sync_anchor: synced.map(str::to_owned),
+    };
+    let good = "0,2026-10-04 12:00:00.000";
+    let wrong = |name: &str| (ErrorCode::InvalidParameters, name.to_owned());
+    for bad in [None, Some(""), Some("x")] {
+        assert_eq!(server.refusal(&ask(None, bad)).await, wrong("syncAnchor"), "{bad:?}");
+    }
+    assert_eq!(server.refusal(&ask(Some("x"), Some(good))).await, wrong("deploymentAnchor"));
+    // From a state that this server lost.
+    let ahead = "99999,2026-10-04 12:00:00.000";
+    assert_eq!(server.refusal(&ask(Some(ahead), Some(good))).await.0, ErrorCode::ServerChanged);
+    server.call(&ask(Some(""), Some(good))).await;
+}
+
+#[tokio::test]
+async fn files_that_a_downstream_server_waits_for_are_noted() {
+    let mut site = Site::start().await;
+    site.import(&catalog::small()).await;
+    let known = catalog::file().sha1;
+    {
+        let server = Downstream::authorized(&site, 1).await;
+        let ask = |files: Option<Vec<Sha1Digest>>| DownloadFilesRequest {
+            cookie: server.cookie.clone(),
+            file_digests: files,
+        };
+        let wrong = (ErrorCode::InvalidParameters, "fileDigestList".to_owned());
+        for bad in [None, Some(Vec::new()), Some(vec![known; 101])] {
+            assert_eq!(server.refusal(&ask(bad)).await, wrong);
+        }
+        let unknown = [Sha1Digest([1; 20]), Sha1Digest([2; 20])];
+        let (code, message) = server.refusal(&ask(Some(vec![unknown[0], known, unknown[1]]))).await;
+        assert_eq!(code, ErrorCode::FileDigestsMissing);
+        assert_eq!(message, format!("{}|{}", unknown[0].to_base64(), unknown[1].to_base64()));
+        let answer = server.call(&ask(Some(vec![known]))).await;
+        assert!(answer.text().contains("<DownloadFilesResponse "), "{}", answer.text());
+    }
+    site.stop().await;
+    let store = Store::open(site.dir.path(), StoreOptions::new(support::noon())).unwrap();
+    let missing =
+        store.missing_files(ContentWhen::Never, false, &SyncFilter::default(), support::noon()).unwrap();
+    assert_eq!(missing.iter().map(|file| file.sha1).collect::<Vec<_>>(), [known]);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_on_the_list_is_sent_away() {
+    let mut site = Site::start().await;
+    site.stop().await;
+    {
+        let store = Store::open(site.dir.path(), StoreOptions::new(support::noon())).unwrap();
+        store.set_allowed_downstream(&["child-2.example.net".to_owned()]).unwrap();
+    }
+    site.restart().await;
+    let stranger = Downstream::new(&site, 1);
+    let refusal = stranger.refusal(&stranger.authorization()).await;
+    assert_eq!(refusal, (ErrorCode::InvalidParameters, "accountGuid".into()));
+    let guest = Downstream::authorized(&site, 2).await;
+    guest.updates_since(None).await;
+    drop(guest);
+    site.stop().await;
+    let store = Store::open(site.dir.path(), StoreOptions::new(support::noon())).unwrap();
+    let known: Vec<_> = store.downstream_servers().unwrap().into_iter().map(|server| server.told).collect();
+    assert_eq!(known.len(), 1, "who is sent away leaves no trace");
+    assert_eq!((known[0].name.as_str(), known[0].last_sync), ("child-2.example.net", Some(support::noon())));
+}
