@@ -47,26 +47,34 @@ fn insert(text: &str, n: u8) -> Option<&str> {
 }
 
 /// The time a line carries: as written, and as seconds that can be compared within one file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Moment {
-    pub(crate) written: String,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment<'a> {
+    date: &'a str,
+    time: &'a str,
     pub(crate) seconds: i64,
+}
+
+impl Moment<'_> {
+    /// Date and time as the line has them.
+    pub(crate) fn written(&self) -> String {
+        format!("{} {}", self.date, self.time)
+    }
 }
 
 /// Finds the time of a line. Each family writes it in one place and one shape (observed, and the formats
 /// of the log viewers): at the start, in the frame's attributes, or behind `$$<COMPONENT>`.
-pub(crate) fn moment(line: &str) -> Option<Moment> {
+pub(crate) fn moment(line: &str) -> Option<Moment<'_>> {
     if let Some(date) = after(line, " date=\"") {
         let time = after(line, "<time=\"")?;
         let (month, day, year) = (number(date, 0, 2)?, number(date, 3, 2)?, number(date, 6, 4)?);
-        return build(&format!("{} {}", date.get(..10)?, time.get(..8)?), year, month, day, time);
+        return build(date.get(..10)?, time, year, month, day);
     }
     if let Some(at) = line.rfind("$$<") {
         let rest = line.get(at..)?;
         let start = rest.find("><")? + 2;
         let stamp = rest.get(start..)?;
         let (month, day, year) = (number(stamp, 0, 2)?, number(stamp, 3, 2)?, number(stamp, 6, 4)?);
-        return build(stamp.get(..19)?, year, month, day, stamp.get(11..)?);
+        return build(stamp.get(..10)?, stamp.get(11..)?, year, month, day);
     }
     if let Some(stamp) = after(line, "\"timestamp\":\"") {
         return leading(stamp);
@@ -75,17 +83,17 @@ pub(crate) fn moment(line: &str) -> Option<Moment> {
 }
 
 /// `2008-08-01 10:11:12`, `2008/08/01<TAB>10:11:12`, `2026-10-04T15:03:36Z`.
-fn leading(text: &str) -> Option<Moment> {
+fn leading(text: &str) -> Option<Moment<'_>> {
     let (year, month, day) = (number(text, 0, 4)?, number(text, 5, 2)?, number(text, 8, 2)?);
     let between = *text.as_bytes().get(10)?;
     if !matches!(between, b' ' | b'\t' | b'T') || !matches!(text.as_bytes().get(4)?, b'-' | b'/') {
         return None;
     }
     let time = text.get(11..)?.trim_start();
-    build(&format!("{} {}", text.get(..10)?, time.get(..8)?), year, month, day, time)
+    build(text.get(..10)?, time, year, month, day)
 }
 
-fn build(written: &str, year: i64, month: i64, day: i64, time: &str) -> Option<Moment> {
+fn build<'a>(date: &'a str, time: &'a str, year: i64, month: i64, day: i64) -> Option<Moment<'a>> {
     let (h, m, s) = (number(time, 0, 2)?, number(time, 3, 2)?, number(time, 6, 2)?);
     if !(1..=12).contains(&month) || !(1..=31).contains(&day) || h > 23 || m > 59 || s > 60 {
         return None;
@@ -97,7 +105,8 @@ fn build(written: &str, year: i64, month: i64, day: i64, time: &str) -> Option<M
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     let days =
         era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468;
-    Some(Moment { written: written.to_owned(), seconds: days * 86_400 + h * 3_600 + m * 60 + s })
+    let seconds = days * 86_400 + h * 3_600 + m * 60 + s;
+    Some(Moment { date, time: time.get(..8)?, seconds })
 }
 
 fn after<'a>(text: &'a str, key: &str) -> Option<&'a str> {

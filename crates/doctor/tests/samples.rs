@@ -6,12 +6,15 @@ use sluicegate_doctor::{Doctor, Finding, Limits};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+/// Logs that belong together, as (name, bytes).
+type Logs = Vec<(String, Vec<u8>)>;
+
 fn samples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("samples")
 }
 
 /// The samples of one rule whose names begin with `kind`, each as a list of (name, bytes).
-fn of(rule: &Path, kind: &str) -> Vec<(String, Vec<(String, Vec<u8>)>)> {
+fn of(rule: &Path, kind: &str) -> Vec<(String, Logs)> {
     let mut found = Vec::new();
     let mut entries: Vec<PathBuf> = std::fs::read_dir(rule).unwrap().map(|e| e.unwrap().path()).collect();
     entries.sort();
@@ -26,7 +29,7 @@ fn of(rule: &Path, kind: &str) -> Vec<(String, Vec<(String, Vec<u8>)>)> {
     found
 }
 
-fn gather(path: &Path, logs: &mut Vec<(String, Vec<u8>)>) {
+fn gather(path: &Path, logs: &mut Logs) {
     if path.is_dir() {
         let mut inside: Vec<PathBuf> = std::fs::read_dir(path).unwrap().map(|e| e.unwrap().path()).collect();
         inside.sort();
@@ -125,7 +128,7 @@ fn positive_samples_are_found_in_every_encoding() {
     let mut used = BTreeSet::new();
     for (id, folder) in rules() {
         for (name, logs) in of(&folder, "positive") {
-            let mut forms: Vec<(String, Vec<(String, Vec<u8>)>)> = Vec::new();
+            let mut forms: Vec<(String, Logs)> = Vec::new();
             for (form, mark, big) in [
                 ("utf-16le", false, false),
                 ("utf-16le with mark", true, false),
@@ -157,7 +160,7 @@ fn positive_samples_are_found_in_every_encoding() {
     assert!(used.len() >= 6, "legacy code pages that a sample fits: {used:?}");
 }
 
-fn each(logs: &[(String, Vec<u8>)], form: impl Fn(&str) -> Vec<u8>) -> Vec<(String, Vec<u8>)> {
+fn each(logs: &[(String, Vec<u8>)], form: impl Fn(&str) -> Vec<u8>) -> Logs {
     logs.iter().map(|(name, bytes)| (name.clone(), form(std::str::from_utf8(bytes).unwrap()))).collect()
 }
 

@@ -174,7 +174,7 @@ fn print_finding(finding: &Finding, evidence: usize) {
     }
     paragraph("Sluicegate: ", &finding.sluicegate);
     for related in &finding.related {
-        paragraph("see also: ", &format!("{} {}. {}", related.problem, related.title, related.cause));
+        paragraph("see also: ", &format!("{} {}", related.problem, related.title));
     }
 }
 

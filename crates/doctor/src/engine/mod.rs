@@ -72,13 +72,20 @@ impl Line<'_> {
 
     pub(crate) fn evidence(&self) -> Evidence {
         let text = self.text(SHOWN);
-        let time = frame::moment(&self.text(KEPT)).map(|moment| moment.written);
+        let time = self.on_moment(|moment| moment.written());
         Evidence { file: self.file.to_owned(), line: self.number, text, time }
     }
 
-    pub(crate) fn moment(&self) -> Option<frame::Moment> {
-        // The time of the site server's logs stands at the end of the line.
-        frame::moment(&self.text(KEPT))
+    /// When the line was written, in seconds that can be compared within its file.
+    pub(crate) fn seconds(&self) -> Option<i64> {
+        self.on_moment(|moment| moment.seconds)
+    }
+
+    fn on_moment<T>(&self, take: impl FnOnce(frame::Moment<'_>) -> T) -> Option<T> {
+        match std::str::from_utf8(self.bytes) {
+            Ok(text) => frame::moment(text).map(take),
+            Err(_) => frame::moment(&self.text(KEPT)).map(take),
+        }
     }
 }
 
@@ -160,7 +167,8 @@ impl<'a> Engine<'a> {
     }
 
     fn use_signal(&mut self, file: &mut FileState, hit: &Hit, line: Line<'_>) {
-        for Use { found, position } in self.plan.uses(hit.signal).to_vec() {
+        for part in 0..self.plan.uses(hit.signal).len() {
+            let Some(Use { found, position }) = self.plan.uses(hit.signal).get(part).copied() else { return };
             let Some(planned) = self.plan.matches.get(found) else { continue };
             let Some(rule) = self.book.rules.get(planned.rule) else { continue };
             let Some(description) = rule.matches.get(planned.number) else { continue };

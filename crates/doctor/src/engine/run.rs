@@ -54,7 +54,7 @@ impl RunTracker {
         match mark {
             Mark::RunBegins | Mark::RunStarted => {
                 run.whole = true;
-                run.started_at = run.started_at.or_else(|| seconds(line));
+                run.started_at = run.started_at.or_else(|| line.seconds());
                 if mark == Mark::RunStarted {
                     run.reach(Stage::Started, line);
                 } else {
@@ -72,7 +72,7 @@ impl RunTracker {
             Mark::RunDatabase => run.reach(Stage::Database, line),
             Mark::RunSucceeded => {
                 run.succeeded = true;
-                run.ended_at = seconds(line);
+                run.ended_at = line.seconds();
                 self.any_succeeded = true;
             }
             Mark::RunFailed => run.fail(line),
@@ -131,7 +131,7 @@ impl Run {
         if self.failure.len() < 4 {
             self.failure.push(line.evidence());
         }
-        self.ended_at = seconds(line).or(self.ended_at);
+        self.ended_at = line.seconds().or(self.ended_at);
     }
 
     /// Whether this run is as `condition` describes.
@@ -181,8 +181,4 @@ fn names_connected(line: Line<'_>) -> bool {
     let text = line.text(super::SHOWN);
     let words = frame::words(&text);
     words.ends_with("...") || words.ends_with('…')
-}
-
-fn seconds(line: Line<'_>) -> Option<i64> {
-    line.moment().map(|moment| moment.seconds)
 }

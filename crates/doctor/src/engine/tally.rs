@@ -37,7 +37,7 @@ pub(crate) struct Incident {
 
 impl Tally {
     pub(crate) fn seen(&mut self, line: Line<'_>) {
-        let seconds = line.moment().map(|moment| moment.seconds);
+        let seconds = line.seconds();
         let same = self.latest.is_some_and(|(last_line, last)| match (last, seconds) {
             (Some(before), Some(now)) => (now - before).abs() <= APART_SECONDS,
             _ => line.number.saturating_sub(last_line) <= APART_LINES,
