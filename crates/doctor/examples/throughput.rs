@@ -8,6 +8,8 @@ use std::io::{Read, Write};
 use std::time::Instant;
 
 type Failure = Box<dyn std::error::Error>;
+/// Makes line number n.
+type Line = Box<dyn Fn(usize) -> String>;
 
 fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
@@ -42,7 +44,7 @@ fn main() -> Result<(), Failure> {
 }
 
 /// Kinds of logs, from the ordinary to one in which every line is a candidate.
-fn kinds() -> Vec<(&'static str, Box<dyn Fn(usize) -> String>)> {
+fn kinds() -> Vec<(&'static str, Line)> {
     vec![
         (
             "client log, an error in 1000 lines",
