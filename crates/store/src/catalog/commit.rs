@@ -95,7 +95,9 @@ impl Commit<'_> {
         let Gathered { staged, mut refused, unchanged, still_waiting } = gathered;
         let mut report = ImportReport { unchanged: unchanged.len() as u64, ..ImportReport::default() };
         let arrived: HashSet<UpdateIdentity> = staged.iter().map(|s| s.identity).collect();
-        let waiting = quarantine::held(self.tx)?.into_iter().filter(|w| !arrived.contains(&w.identity));
+        let updates = arrived.iter().map(|identity| identity.update);
+        let waiting = quarantine::held(self.tx, updates, &still_waiting)?;
+        let waiting = waiting.into_iter().filter(|w| !arrived.contains(&w.identity));
         let (candidates, records) =
             self.without_contradictions(staged.into_iter().chain(waiting), &mut refused)?;
 
@@ -130,8 +132,8 @@ impl Commit<'_> {
         let fresh = |index: usize| candidates.get(index).is_some_and(|staged| !staged.waited);
         let keep_bytes = enter.iter().copied().any(fresh) || wait.iter().any(|(index, _)| fresh(*index));
         for (index, reason) in wait {
-            let Some(staged) = candidates.get(index) else { continue };
-            let reason = quarantine::hold(self.tx, staged, &reason, self.now)?;
+            let (Some(staged), Some(record)) = (candidates.get(index), records.get(index)) else { continue };
+            let reason = quarantine::hold(self.tx, staged, record, &reason, self.now)?;
             if !staged.waited || still_waiting.contains(&staged.identity) {
                 report.quarantined.push(reason);
             }

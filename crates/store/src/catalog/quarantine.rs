@@ -8,8 +8,9 @@ use crate::columns::{Columns, for_rows, signed};
 use crate::error::{During, StoreError};
 use crate::segment::Place;
 use rusqlite::{Connection, Transaction, params};
+use sluicegate_catalog::ScanRecord;
 use sluicegate_terms::{RevisionNumber, Sha256Digest, Timestamp, UpdateId, UpdateIdentity};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Most refusals kept; the oldest are forgotten.
 const MOST_REFUSALS: u32 = 10_000;
@@ -59,20 +60,75 @@ impl Store {
     }
 }
 
-/// The waiting documents.
-pub(crate) fn held(tx: &Transaction<'_>) -> Result<Vec<Staged>, StoreError> {
+/// The waiting documents that revisions of these updates may release, directly or through each other, and
+/// those that came again. With many waiting, looking at all of them for each batch of an import would cost
+/// their square.
+pub(crate) fn held(
+    tx: &Transaction<'_>,
+    arrived: impl Iterator<Item = UpdateId>,
+    again: &HashSet<UpdateIdentity>,
+) -> Result<Vec<Staged>, StoreError> {
+    let some: bool = tx
+        .query_row("SELECT EXISTS (SELECT 1 FROM quarantine WHERE held = 1)", [], |row| row.get(0))
+        .during("read the quarantine")?;
+    if !some {
+        return Ok(Vec::new());
+    }
+    let mut rows: BTreeSet<i64> = BTreeSet::new();
+    let mut open: Vec<UpdateId> = arrived.collect();
+    let mut seen: HashSet<UpdateId> = open.iter().copied().collect();
+    // Rows of older programs say nothing of what they wait for.
+    let silent = "SELECT id, update_id FROM quarantine q WHERE held = 1
+         AND NOT EXISTS (SELECT 1 FROM quarantine_need n WHERE n.quarantine = q.id)";
+    let mut add = |rows_of: &mut rusqlite::Rows<'_>, open: &mut Vec<UpdateId>| {
+        for_rows(rows_of, |row| {
+            let update = row.update(1)?;
+            if rows.insert(row.int(0)?) && seen.insert(update) {
+                open.push(update);
+            }
+            Ok(())
+        })
+    };
+    let mut statement = tx.prepare_cached(silent).during("read the quarantine")?;
+    add(&mut statement.query([]).during("read the quarantine")?, &mut open)?;
+    let mut same = tx
+        .prepare_cached(
+            "SELECT id, update_id FROM quarantine WHERE held = 1 AND update_id = ?1 AND number = ?2",
+        )
+        .during("read the quarantine")?;
+    for identity in again {
+        let key = (identity.update.0.as_bytes(), identity.revision.get());
+        add(&mut same.query(key).during("read the quarantine")?, &mut open)?;
+    }
+    let mut needing = tx
+        .prepare_cached(
+            "SELECT q.id, q.update_id FROM quarantine_need n JOIN quarantine q ON q.id = n.quarantine
+             WHERE n.update_id = ?1",
+        )
+        .during("read the quarantine")?;
+    while let Some(update) = open.pop() {
+        add(&mut needing.query([update.0.as_bytes()]).during("read the quarantine")?, &mut open)?;
+    }
+    let mut waiting = Vec::with_capacity(rows.len());
+    for row in rows {
+        waiting.extend(one_held(tx, row)?);
+    }
+    Ok(waiting)
+}
+
+fn one_held(tx: &Transaction<'_>, row: i64) -> Result<Option<Staged>, StoreError> {
     let mut statement = tx
         .prepare_cached(
             "SELECT source, update_id, number, record, summary, content, core_at, core_len, core_escaped_len,
                     fragments_at, fragments_len, document_at, document_len, document_form
-             FROM quarantine WHERE held = 1 ORDER BY id",
+             FROM quarantine WHERE id = ?1",
         )
         .during("read the quarantine")?;
-    let mut rows = statement.query([]).during("read the quarantine")?;
-    let mut waiting = Vec::new();
+    let mut rows = statement.query([row]).during("read the quarantine")?;
+    let mut waiting = None;
     for_rows(&mut rows, |row| {
         let bytes = |at| row.get::<_, Vec<u8>>(at).map(Vec::into_boxed_slice).during("read the quarantine");
-        waiting.push(Staged {
+        waiting = Some(Staged {
             source: row.text(0)?.into(),
             identity: UpdateIdentity { update: row.update(1)?, revision: row.revision_number(2)? },
             record: bytes(3)?,
@@ -105,10 +161,35 @@ pub(crate) fn waiting_contents(db: &Connection) -> Result<HashMap<UpdateIdentity
     Ok(contents)
 }
 
+/// Notes what a waiting document waits for.
+fn note_needs(tx: &Transaction<'_>, identity: UpdateIdentity, record: &ScanRecord) -> Result<(), StoreError> {
+    let row: i64 = tx
+        .prepare_cached("SELECT id FROM quarantine WHERE held = 1 AND update_id = ?1 AND number = ?2")
+        .and_then(|mut s| {
+            s.query_row((identity.update.0.as_bytes(), identity.revision.get()), |row| row.get(0))
+        })
+        .during("put a revision into quarantine")?;
+    tx.prepare_cached("DELETE FROM quarantine_need WHERE quarantine = ?1")
+        .and_then(|mut s| s.execute([row]))
+        .during("put a revision into quarantine")?;
+    let members = record.bundles.iter().flatten().map(|m| (m.update, Some(m.revision.get())));
+    let prerequisites = record.prerequisites.iter().flat_map(|c| &c.any_of).map(|u| (*u, None));
+    let mut insert = tx
+        .prepare_cached(
+            "INSERT INTO quarantine_need (update_id, number, quarantine) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+        )
+        .during("put a revision into quarantine")?;
+    for (update, number) in members.chain(prerequisites) {
+        insert.execute(params![update.0.as_bytes(), number, row]).during("put a revision into quarantine")?;
+    }
+    Ok(())
+}
+
 /// Keeps a document waiting; a newer document of the same revision takes an older one's place.
 pub(crate) fn hold(
     tx: &Transaction<'_>,
     staged: &Staged,
+    record: &ScanRecord,
     reason: &str,
     now: Timestamp,
 ) -> Result<Quarantined, StoreError> {
@@ -142,6 +223,7 @@ pub(crate) fn hold(
     )
     .and_then(|mut s| s.execute(values))
     .during("put a revision into quarantine")?;
+    note_needs(tx, identity, record)?;
     Ok(Quarantined {
         source: staged.source.to_string(),
         update: Some(identity.update),

@@ -1,0 +1,565 @@
+//! Synchronization against a scripted upstream: what a run brings, what a second one does not ask for, and that
+//! trouble at any call, or the end of the process, changes nothing about where it ends.
+
+#![allow(unreachable_pub)]
+
+mod upstream;
+
+use sha1::{Digest as _, Sha1};
+use sluicegate_catalog::compose::Document;
+use sluicegate_catalog::{Clause, FileEntry};
+use sluicegate_policy::ApprovalAction;
+use sluicegate_policy::hierarchy::{Choice, ContentPolicy, ContentWhen, Mode, SyncFilter};
+use sluicegate_soap::fault::ErrorCode;
+use sluicegate_soap::server_sync as sync;
+use sluicegate_store::hierarchy::{RunOutcome, UpstreamSettings, UpstreamSource};
+use sluicegate_store::{
+    ApprovalOrder, Contact, EventBatch, Registration, ReportedEvent, Store, StoreError, StoreOptions,
+};
+use sluicegate_terms::{
+    CategoryKind, GroupId, Guid, RevisionNumber, Sha1Digest, Timestamp, UpdateId, UpdateIdentity,
+};
+use sluicegate_upstream::sync::{Progress, Surroundings};
+use sluicegate_upstream::transport::RetryPolicy;
+use sluicegate_upstream::{Synchronizer, SynchronizerOptions};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use upstream::{Trouble, Upstream};
+
+const PRODUCT: u128 = 100;
+const OTHER_PRODUCT: u128 = 101;
+const CLASS: u128 = 200;
+
+fn now() -> Timestamp {
+    Timestamp::from_unix_seconds(1_790_000_000)
+}
+
+fn uid(n: u128) -> UpdateId {
+    UpdateId(Guid::from_u128(n))
+}
+
+fn identity(n: u128, revision: i64) -> UpdateIdentity {
+    UpdateIdentity { update: uid(n), revision: RevisionNumber::new(revision).unwrap() }
+}
+
+fn category(n: u128, kind: CategoryKind, title: &str) -> Document {
+    Document::category(identity(n, 1), kind, title, None)
+}
+
+/// An update of a product; odd ones have long documents, which travel as blobs.
+fn update(n: u128, revision: i64, product: u128) -> Document {
+    let title = format!("Update {n} {}", if n % 2 == 1 { "long ".repeat(900) } else { String::new() });
+    let mut document = Document::software(identity(n, revision), &title);
+    document.properties.explicitly_deployable = true;
+    for category in [product, CLASS] {
+        document.relationships.prerequisites.push(Clause::category(uid(category)));
+    }
+    document
+}
+
+fn give(upstream: &Upstream, document: &Document, product: u128) {
+    upstream.add(document.identity, document.to_xml(), false, &[uid(product), uid(CLASS)]);
+}
+
+/// Two products, a classification and `count` updates of the first product.
+async fn parent(count: u128) -> Upstream {
+    let upstream = Upstream::start().await;
+    for (n, kind) in [
+        (PRODUCT, CategoryKind::Product),
+        (OTHER_PRODUCT, CategoryKind::Product),
+        (CLASS, CategoryKind::UpdateClassification),
+    ] {
+        let document = category(n, kind, &format!("Category {n}"));
+        upstream.add(document.identity, document.to_xml(), true, &[]);
+    }
+    for n in 1_000..1_000 + count {
+        give(&upstream, &update(n, 1, PRODUCT), PRODUCT);
+    }
+    upstream
+}
+
+fn open(dir: &Path) -> Store {
+    Store::open(dir, StoreOptions::new(now())).unwrap()
+}
+
+fn follow(store: &Store, upstream: &Upstream, change: impl FnOnce(&mut UpstreamSettings)) {
+    let mut settings = UpstreamSettings {
+        source: Some(UpstreamSource::Server(upstream.url.clone())),
+        content: ContentPolicy { when: ContentWhen::Never, express: false },
+        ..UpstreamSettings::default()
+    };
+    change(&mut settings);
+    store.set_upstream_settings(settings, now()).unwrap();
+}
+
+fn synchronizer(store: &Store) -> Synchronizer {
+    let mut around = Surroundings::new(Arc::new(now), "child.example".to_owned());
+    around.batch = 10;
+    around.transport.retry = RetryPolicy { first: Duration::from_millis(1), ..RetryPolicy::default() };
+    Synchronizer::start(store.clone(), SynchronizerOptions { around, random: Arc::new(|| 4) }).unwrap()
+}
+
+async fn run(store: &Store) -> Progress {
+    let synchronizer = synchronizer(store);
+    synchronizer.request_run("test").await.unwrap();
+    synchronizer.wait().await
+}
+
+async fn run_well(store: &Store) -> Progress {
+    let ended = run(store).await;
+    assert_eq!(ended.error, None);
+    ended
+}
+
+/// Everything that a catalog has, in comparable form.
+fn contents(store: &Store) -> Vec<(UpdateIdentity, String)> {
+    let mut list = Vec::new();
+    store
+        .for_each_revision(|revision| {
+            list.push((revision.record.identity, format!("{:?}", store.document(revision.id)?)));
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+    list.sort();
+    list
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_brings_everything_and_a_second_one_fetches_nothing() {
+    let upstream = parent(40).await;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |_| {});
+    let ended = run_well(&store).await;
+    assert_eq!((ended.counts.new, ended.counts.quarantined), (43, 0));
+    assert!(upstream.state.lock().given.values().all(|times| *times == 1));
+    upstream.calls();
+    let again = run_well(&store).await;
+    assert_eq!(again.counts.new, 0);
+    let calls = upstream.calls();
+    assert!(!calls.contains(&"GetUpdateData"), "{calls:?}");
+    assert_eq!(calls.iter().filter(|c| **c == "GetRevisionIdList").count(), 2);
+    let history = store.sync_history(10).unwrap();
+    assert_eq!(history.len(), 2);
+    assert!(history.iter().all(|run| run.outcome == RunOutcome::Succeeded && run.started_by == "test"));
+    assert_eq!(history[1].counts.new, 43);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn short_answers_are_asked_again_for_their_rest() {
+    let upstream = parent(30).await;
+    upstream.state.lock().short_answers = true;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |_| {});
+    assert_eq!(run_well(&store).await.counts.new, 33);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_product_added_to_the_filter_brings_its_updates_and_a_removed_one_takes_none_away() {
+    let upstream = parent(10).await;
+    for n in 2_000..2_005 {
+        give(&upstream, &update(n, 1, OTHER_PRODUCT), OTHER_PRODUCT);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let only = |products: &[u128]| SyncFilter {
+        products: Choice::Only(products.iter().map(|n| uid(*n)).collect()),
+        ..SyncFilter::default()
+    };
+    follow(&store, &upstream, |s| s.filter = only(&[PRODUCT]));
+    assert_eq!(run_well(&store).await.counts.new, 13);
+    follow(&store, &upstream, |s| s.filter = only(&[PRODUCT, OTHER_PRODUCT]));
+    assert_eq!(run_well(&store).await.counts.new, 5);
+    follow(&store, &upstream, |s| s.filter = only(&[OTHER_PRODUCT]));
+    assert_eq!(run_well(&store).await.counts.new, 0);
+    assert_eq!(store.catalog_size().unwrap().revisions, 18);
+    let asked = &upstream.state.lock().lists;
+    let last = asked.last().unwrap();
+    assert!(last.anchor.is_some() && last.categories.as_ref().unwrap().iter().all(|c| c.delta));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_expired_and_superseding_revisions_arrive() {
+    let upstream = parent(4).await;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |_| {});
+    run_well(&store).await;
+    let mut expired = update(1_000, 2, PRODUCT);
+    expired.properties.expired = true;
+    let mut superseding = update(3_000, 1, PRODUCT);
+    superseding.relationships.supersedes.push(uid(1_001));
+    give(&upstream, &expired, PRODUCT);
+    give(&upstream, &superseding, PRODUCT);
+    give(&upstream, &update(1_002, 5, PRODUCT), PRODUCT);
+    let ended = run_well(&store).await;
+    assert_eq!((ended.counts.new, ended.counts.revised, ended.counts.expired), (1, 2, 1));
+    assert!(store.subject(uid(1_000)).unwrap().expired);
+    assert_eq!(store.update(uid(1_002)).unwrap().row.revision.get(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_that_no_list_names_are_reached_through_their_bundles() {
+    let upstream = parent(2).await;
+    let member = Document::software(identity(5_000, 3), "Member");
+    let mut bundle = update(5_001, 1, PRODUCT);
+    bundle.relationships.bundles.push(vec![member.identity]);
+    give(&upstream, &bundle, PRODUCT);
+    upstream.add(member.identity, member.to_xml(), false, &[uid(99)]);
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let filter =
+        SyncFilter { products: Choice::Only([uid(PRODUCT)].into_iter().collect()), ..SyncFilter::default() };
+    follow(&store, &upstream, |s| s.filter = filter);
+    run_well(&store).await;
+    assert!(store.subject(uid(5_001)).is_ok() && store.subject(uid(5_000)).is_ok());
+    assert!(store.quarantine().unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_used_is_refetched_once_quarantined_and_shown() {
+    let upstream = parent(20).await;
+    upstream.state.lock().broken.push(identity(1_003, 1));
+    upstream.state.lock().withheld.push(identity(1_008, 1));
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |_| {});
+    let ended = run_well(&store).await;
+    assert_eq!((ended.counts.new, ended.counts.quarantined), (21, 2));
+    assert_eq!(upstream.state.lock().given.get(&identity(1_003, 1)), Some(&2));
+    let shown: Vec<UpdateId> = store.quarantine().unwrap().iter().filter_map(|q| q.entry.update).collect();
+    assert!(shown.contains(&uid(1_003)) && shown.contains(&uid(1_008)), "{shown:?}");
+    assert_eq!(store.failed_revisions().unwrap().len(), 2);
+    // Not again on the same day.
+    upstream.calls();
+    run_well(&store).await;
+    assert!(!upstream.calls().contains(&"GetUpdateData"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cookie_that_is_no_longer_good_is_replaced() {
+    let upstream = parent(10).await;
+    for (call, code) in [
+        (3, ErrorCode::InvalidCookie),
+        (8, ErrorCode::CookieExpired),
+        (13, ErrorCode::InvalidAuthorizationCookie),
+        (17, ErrorCode::ServerBusy),
+    ] {
+        upstream.state.lock().trouble.insert(call, Trouble::Fault(code));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |_| {});
+    assert_eq!(run_well(&store).await.counts.new, 13);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_changed_is_asked_for_everything_anew() {
+    let upstream = parent(10).await;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |_| {});
+    run_well(&store).await;
+    upstream.calls();
+    upstream.state.lock().trouble.insert(4, Trouble::Fault(ErrorCode::ServerChanged));
+    run_well(&store).await;
+    let anchors: Vec<bool> =
+        upstream.state.lock().lists.iter().rev().take(2).map(|l| l.anchor.is_some()).collect();
+    assert_eq!(anchors, [false, false]);
+    assert!(!upstream.calls().contains(&"GetUpdateData"), "what is here is not fetched again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_faults_end_a_run_with_their_code_and_the_next_one_goes_on() {
+    let upstream = parent(10).await;
+    upstream.state.lock().trouble.insert(4, Trouble::Fault(ErrorCode::InternalServerError));
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |_| {});
+    let failed = run(&store).await;
+    assert_eq!(failed.error_code, Some("UssFault/InternalServerError"));
+    let history = store.sync_history(1).unwrap();
+    assert_eq!(history[0].outcome, RunOutcome::Failed);
+    assert!(history[0].error_text.as_ref().unwrap().contains(&upstream.url));
+    assert_eq!(run_well(&store).await.counts.new, 13);
+}
+
+/// The dice of the chaos: a small generator, seeded.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+}
+
+#[test]
+fn trouble_at_any_call_and_kills_at_any_moment_end_where_an_undisturbed_run_ends() {
+    let seeds: u64 = std::env::var("SLUICEGATE_CHAOS_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
+    let runtime =
+        || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let servers = runtime();
+    let upstream = servers.block_on(parent(60));
+    let calm_dir = tempfile::tempdir().unwrap();
+    let calm = open(calm_dir.path());
+    follow(&calm, &upstream, |_| {});
+    servers.block_on(run_well(&calm));
+    let expected = contents(&calm);
+    assert_eq!(expected.len(), 63);
+    for seed in 1..=seeds {
+        let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        let dir = tempfile::tempdir().unwrap();
+        {
+            let mut state = upstream.state.lock();
+            state.calls.clear();
+            state.given.clear();
+            state.trouble.clear();
+            for _ in 0..=dice.roll(3) {
+                let trouble = match dice.roll(6) {
+                    0 => Trouble::Cut,
+                    1 => Trouble::Truncated,
+                    2 => Trouble::Page,
+                    3 => Trouble::BadBlobs,
+                    4 => Trouble::Fault(ErrorCode::InvalidCookie),
+                    _ => Trouble::Fault(ErrorCode::ServerBusy),
+                };
+                let call = usize::try_from(dice.roll(20)).unwrap();
+                state.trouble.insert(call, trouble);
+            }
+        }
+        // Some lives are killed, some end with an error; the next one starts from the folder alone.
+        let mut complete = false;
+        for life in 0..12 {
+            let one = runtime();
+            let store = open(dir.path());
+            if life == 0 {
+                follow(&store, &upstream, |_| {});
+            }
+            let killed_after = (dice.roll(2) == 0 && life < 6).then(|| Duration::from_millis(dice.roll(40)));
+            let ended = one.block_on(async {
+                match killed_after {
+                    Some(after) => tokio::time::timeout(after, run(&store)).await.ok(),
+                    None => Some(run(&store).await),
+                }
+            });
+            drop(store);
+            // As a kill: nothing is waited for but what runs on a thread right now, so that the folder can be opened.
+            one.shutdown_timeout(Duration::from_secs(20));
+            if ended.is_some_and(|ended| ended.error.is_none()) {
+                complete = true;
+                break;
+            }
+        }
+        assert!(complete, "seed {seed} never came to an end");
+        let store = open(dir.path());
+        assert_eq!(contents(&store), expected, "seed {seed}");
+        assert!(store.quarantine().unwrap().is_empty(), "seed {seed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_request_joins_the_run_under_way_and_cancelling_keeps_what_came() {
+    let upstream = parent(60).await;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |_| {});
+    let synchronizer = synchronizer(&store);
+    assert!(!synchronizer.cancel());
+    let first = synchronizer.request_run("alice").await.unwrap();
+    let second = synchronizer.request_run("bob").await.unwrap();
+    assert_eq!(second, sluicegate_upstream::Started { run: first.run, joined: Some("alice".to_owned()) });
+    assert!(synchronizer.cancel());
+    let ended = synchronizer.wait().await;
+    assert_eq!((ended.error_code, ended.started_by.as_str()), (Some("Cancelled"), "alice"));
+    assert_eq!(store.sync_history(1).unwrap()[0].outcome, RunOutcome::Cancelled);
+    synchronizer.request_run("bob").await.unwrap();
+    assert_eq!(synchronizer.wait().await.error, None);
+    assert_eq!(store.catalog_size().unwrap().revisions, 63);
+}
+
+fn approval(number: u128, update: u128, group: u128, action: sync::SyncAction) -> sync::ServerSyncDeployment {
+    sync::ServerSyncDeployment {
+        update: uid(update),
+        revision: RevisionNumber::new(1).unwrap(),
+        action,
+        admin_name: Some("PARENT\\admin".to_owned()),
+        deadline: Timestamp::MAX,
+        is_assigned: true,
+        go_live_time: now(),
+        deployment: Guid::from_u128(number),
+        target_group: GroupId(Guid::from_u128(group)),
+        download_priority: 1,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_takes_decisions_over_refuses_its_own_and_gets_them_back_afterwards() {
+    let upstream = parent(6).await;
+    {
+        let mut state = upstream.state.lock();
+        let at = state.clock;
+        state.groups.push(sync::ServerSyncTargetGroup {
+            id: Guid::from_u128(900),
+            parent: GroupId::ALL_COMPUTERS.0,
+            name: Some("Servers".to_owned()),
+            is_builtin: false,
+        });
+        state.deployments.push((at, approval(1, 1_000, 900, sync::SyncAction::Install)));
+        state.deployments.push((at, approval(2, 1_001, 900, sync::SyncAction::Scan)));
+        state.hidden.push(uid(1_002));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |_| {});
+    run_well(&store).await;
+    let local = store.create_group("Local".parse().unwrap(), None, now()).unwrap();
+    let order = |update| ApprovalOrder {
+        update: uid(update),
+        group: local.id,
+        action: ApprovalAction::Install,
+        deadline: None,
+        by: "admin".to_owned(),
+    };
+    store.approve(order(1_004), now()).unwrap();
+    let computer = "pc-1".parse().unwrap();
+    store
+        .register(Registration {
+            contact: Contact::new("pc-1".parse().unwrap(), now()),
+            inventory: "{}".to_owned(),
+        })
+        .unwrap();
+    store.move_computer(&computer, local.id).unwrap();
+    let before = store.decisions();
+
+    follow(&store, &upstream, |s| s.mode = Mode::Replica);
+    run_well(&store).await;
+    let taken = store.decisions();
+    assert_eq!(taken.approvals.iter().count(), 1);
+    assert!(taken.declined.contains_key(&uid(1_002)) && taken.groups.find("Servers").is_ok());
+    let refused = store.approve(order(1_005), now()).unwrap_err();
+    assert!(matches!(refused, StoreError::Replica { .. }));
+    assert!(refused.to_string().contains(&upstream.url), "{refused}");
+    assert!(store.create_group("Mine".parse().unwrap(), None, now()).is_err());
+    assert!(store.decline(uid(1_005), now()).is_err());
+
+    // The parent takes its approval back: incrementally.
+    {
+        let mut state = upstream.state.lock();
+        state.clock += 1;
+        let at = state.clock;
+        state.dead.push((at, Guid::from_u128(1)));
+    }
+    assert_eq!(run_well(&store).await.counts.approvals, 1);
+    assert_eq!(store.decisions().approvals.iter().count(), 0);
+
+    follow(&store, &upstream, |_| {});
+    let back = store.decisions();
+    let groups = |d: &sluicegate_policy::Decisions| d.groups.iter().cloned().collect::<Vec<_>>();
+    assert_eq!(groups(&back), groups(&before));
+    let approved: Vec<_> = back.approvals.iter().map(|(key, a)| (*key, a.action)).collect();
+    assert_eq!(approved, before.approvals.iter().map(|(key, a)| (*key, a.action)).collect::<Vec<_>>());
+    assert_eq!(store.groups_of(&computer).unwrap().assigned, [local.id]);
+    store.approve(order(1_005), now()).unwrap();
+    // What is in memory is what lies on the disk.
+    drop(back);
+    let written = store.decisions();
+    drop(store);
+    assert_eq!(*open(dir.path()).decisions(), *written);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn computers_and_their_status_are_told_once_until_they_change() {
+    let upstream = parent(2).await;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |_| {});
+    let report = |instance: u128, seconds: i64, needed: u128| EventBatch {
+        computer: "pc-1".parse().unwrap(),
+        received: now().plus_seconds(seconds),
+        events: vec![ReportedEvent {
+            instance: Guid::from_u128(instance),
+            namespace: 1,
+            id: 156,
+            source: 101,
+            update: None,
+            at: now().plus_seconds(seconds),
+            result: 0,
+            misc: vec![format!("U={}", uid(needed))],
+            details: String::new(),
+        }],
+    };
+    store
+        .register(Registration {
+            contact: Contact::new("pc-1".parse().unwrap(), now()),
+            inventory: "{}".to_owned(),
+        })
+        .unwrap();
+    store.record_events(report(1, 10, 1_000)).unwrap();
+    assert_eq!(run_well(&store).await.warning, None);
+    {
+        let state = upstream.state.lock();
+        assert_eq!(state.servers.len(), 1);
+        assert_eq!(state.servers[0].server_summary.unwrap().updates, 2);
+        assert_eq!(state.computers.len(), 1);
+        assert!(state.computers[0].details.is_some());
+        assert_eq!(state.statuses[0].updates[0].update, uid(1_000));
+        assert_eq!((state.statuses[0].rollup_number, state.statuses[0].is_full), (1, true));
+    }
+    run_well(&store).await;
+    let told = || {
+        let state = upstream.state.lock();
+        (state.computers.len(), state.statuses.len())
+    };
+    assert_eq!(told(), (1, 1));
+    store.record_events(report(2, 20, 1_001)).unwrap();
+    run_well(&store).await;
+    let state = upstream.state.lock();
+    assert_eq!((state.computers.len(), state.statuses.len()), (2, 2));
+    assert_eq!(state.statuses[1].rollup_number, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_approved_updates_come_and_missing_ones_are_asked_for() {
+    let upstream = parent(1).await;
+    let file = |bytes: &[u8], name: &str| FileEntry {
+        name: name.to_owned(),
+        size: bytes.len() as u64,
+        sha1: Sha1Digest(Sha1::digest(bytes).into()),
+        sha256: None,
+        modified: None,
+        patching: None,
+    };
+    let (here, absent) = (b"payload of an update".as_slice(), b"not there yet".as_slice());
+    for (n, bytes) in [(6_000, here), (6_001, absent), (6_002, b"not approved".as_slice())] {
+        let mut document = update(n, 1, PRODUCT);
+        document.files.push(file(bytes, "a.cab"));
+        give(&upstream, &document, PRODUCT);
+    }
+    let sha1 = Sha1Digest(Sha1::digest(here).into());
+    let hex = sha1.to_hex_upper();
+    upstream.state.lock().files.insert(format!("{}/{hex}.cab", &hex[38..]), here.to_vec());
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |s| s.content.when = ContentWhen::Approved);
+    run_well(&store).await;
+    assert_eq!(store.content().totals().0, 0);
+    for n in [6_000, 6_001] {
+        let order = ApprovalOrder {
+            update: uid(n),
+            group: GroupId::ALL_COMPUTERS,
+            action: ApprovalAction::Install,
+            deadline: None,
+            by: "admin".to_owned(),
+        };
+        store.approve(order, now()).unwrap();
+    }
+    let ended = run_well(&store).await;
+    assert_eq!((ended.counts.files, ended.counts.file_bytes), (1, here.len() as u64));
+    assert!(store.content().has(sha1));
+    assert_eq!(upstream.state.lock().asked_files, [Sha1Digest(Sha1::digest(absent).into())]);
+}
