@@ -55,6 +55,11 @@ impl AdminClient {
         self.json(Method::PUT, path, full(serde_json::to_vec(value)?)).await
     }
 
+    /// DELETE of what is at `path`.
+    pub(crate) async fn delete(&self, path: &str) -> anyhow::Result<Value> {
+        self.json(Method::DELETE, path, empty()).await
+    }
+
     /// POST of a body that the caller sends in pieces.
     pub(crate) async fn post_stream(
         &self,

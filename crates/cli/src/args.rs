@@ -45,8 +45,11 @@ pub(crate) enum Command {
     /// Create and list target groups
     #[command(subcommand)]
     Groups(Groups),
-    /// Approve an update for a target group
+    /// Approve updates for target groups
     Approve(Approve),
+    /// Approve new updates automatically, by classification and product
+    #[command(subcommand)]
+    Rules(Rules),
     /// Take approvals of an update back
     Unapprove(Unapprove),
     /// Decline an update: no computer is told of it any more
@@ -155,11 +158,22 @@ pub(crate) enum Groups {
 /// `approve`
 #[derive(Debug, Args)]
 pub(crate) struct Approve {
-    #[command(flatten)]
-    pub(crate) update: UpdateArg,
-    /// Target group
+    /// UpdateIDs
+    #[arg(value_name = "UPDATEID", required_unless_present = "filter")]
+    pub(crate) updates: Vec<String>,
+    /// Approve every update that this finds: search=, classification=, product=, approval=; repeat it to
+    /// narrow it down
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) filter: Vec<String>,
+    /// Target group; repeat it for several
     #[arg(long, value_name = "NAME")]
-    pub(crate) group: String,
+    pub(crate) group: Vec<String>,
+    /// Accept the licence terms of the updates first, for all computers
+    #[arg(long)]
+    pub(crate) accept_eula: bool,
+    /// Put the newest revision in service that is held for review
+    #[arg(long)]
+    pub(crate) new_revision: bool,
     /// What its computers do
     #[arg(long, value_enum, default_value_t = Action::Install)]
     pub(crate) action: Action,
@@ -173,8 +187,90 @@ pub(crate) struct Approve {
 pub(crate) enum Action {
     /// Install the update
     Install,
+    /// Offer the update to users
+    OptionalInstall,
     /// Remove the update
     Uninstall,
+    /// Neither, whatever a group above says
+    NotApproved,
+}
+
+/// `rules`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Rules {
+    /// List the rules, and what happens when a new revision arrives
+    List,
+    /// Add a rule; it runs on every update that arrives from then on
+    Add {
+        /// Do not let it run by itself yet
+        #[arg(long)]
+        disabled: bool,
+        #[command(flatten)]
+        terms: RuleTerms,
+    },
+    /// Change a rule; what is not given stays
+    Edit {
+        /// Its number
+        rule: u32,
+        #[command(flatten)]
+        terms: RuleTerms,
+    },
+    /// Remove a rule; what it approved stays approved
+    Remove {
+        /// Its number
+        rule: u32,
+    },
+    /// Let a rule run on updates that arrive
+    Enable {
+        /// Its number
+        rule: u32,
+    },
+    /// Keep a rule from running by itself
+    Disable {
+        /// Its number
+        rule: u32,
+    },
+    /// Run rules on the updates that are here
+    Run {
+        /// Their numbers; without any, all that are enabled
+        rules: Vec<u32>,
+    },
+    /// Show what a rule would do to the updates that are here
+    Preview {
+        /// Number of a rule that is there; without it, the rule is what is given
+        rule: Option<u32>,
+        #[command(flatten)]
+        terms: RuleTerms,
+    },
+    /// Say what happens when a new revision arrives
+    Options {
+        /// Approvals follow to it; otherwise it is held for review
+        #[arg(long, action = clap::ArgAction::Set, value_name = "true|false")]
+        approvals_follow: Option<bool>,
+        /// Updates that it lets expire are declined
+        #[arg(long, action = clap::ArgAction::Set, value_name = "true|false")]
+        decline_expired: Option<bool>,
+    },
+}
+
+/// What a rule says.
+#[derive(Debug, Args)]
+pub(crate) struct RuleTerms {
+    /// Its name
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Classification by title or id; repeat it for several, `any` for all
+    #[arg(long, value_name = "NAME")]
+    pub(crate) classification: Vec<String>,
+    /// Product, family or company by title or id; repeat it for several, `any` for all
+    #[arg(long, value_name = "NAME")]
+    pub(crate) product: Vec<String>,
+    /// Target group; repeat it for several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) group: Vec<String>,
+    /// When updates are due: so many days after the approval at a time of day (UTC), or `none`
+    #[arg(long, value_name = "DAYS@HH:MM")]
+    pub(crate) deadline: Option<String>,
 }
 
 /// `unapprove`

@@ -62,7 +62,6 @@ pub(crate) fn compile(store: &Store, now: Timestamp) -> Result<Published, Publis
     // The anchor is read first: what is committed while we read is at worst in the snapshot before
     // clients are told of its anchor, and then told again.
     let anchor = store.anchor();
-    let decisions = store.decisions();
     let mut builder = SnapshotBuilder::new(anchor);
     let mut index = IndexBuilder::default();
     store.for_each_revision(|revision| {
@@ -80,7 +79,8 @@ pub(crate) fn compile(store: &Store, now: Timestamp) -> Result<Published, Publis
     })?;
     // After the revisions: every one that was read has its bytes here.
     let cores = store.cores();
-    builder.decisions(&decisions);
+    // And decisions after them too: a revision that is held must not be served for want of its hold.
+    builder.shared_decisions(store.decisions());
     let snapshot = builder.finish()?;
     let index = index.finish(anchor);
     Ok(Published { snapshot, cores, index, at: now, took: started.elapsed() })

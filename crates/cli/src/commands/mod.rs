@@ -8,6 +8,7 @@ mod config;
 mod content;
 pub(crate) mod doctor;
 mod groups;
+mod rules;
 mod serve;
 mod status;
 mod updates;
@@ -33,6 +34,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Catalog(args) => catalog::run(&client, args, json).await,
         Command::Updates(args) => updates::run(&client, args, json).await,
         Command::Groups(args) => groups::run(&client, args, json).await,
+        Command::Rules(args) => rules::run(&client, args, json).await,
         Command::Approve(args) => approvals::approve(&client, &args, json).await,
         Command::Unapprove(args) => approvals::unapprove(&client, &args, json).await,
         Command::Decline(args) => approvals::decline(&client, &args, json).await,

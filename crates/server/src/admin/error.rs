@@ -6,6 +6,7 @@ use crate::settings::SettingError;
 use crate::transport::request::BodyError;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use sluicegate_policy::rules::RuleError;
 use sluicegate_policy::{ApprovalError, GroupError};
 use sluicegate_store::StoreError;
 use sluicegate_terms::{Guid, TermError};
@@ -76,6 +77,8 @@ impl From<StoreError> for AdminError {
             | StoreError::UnknownRevision(_)
             | StoreError::UnknownComputer(_) => Self::unknown(message),
             StoreError::Decision(decision) => decision.into(),
+            StoreError::Rule(rule) => rule.into(),
+            StoreError::Replica { .. } => Self::new(StatusCode::CONFLICT, "not-possible", message),
             StoreError::UndeclaredContent { .. } => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "undeclared-content", message)
             }
@@ -96,6 +99,17 @@ impl From<ApprovalError> for AdminError {
         match error {
             ApprovalError::Group(group) => group.into(),
             _ => Self::new(StatusCode::CONFLICT, "not-possible", message),
+        }
+    }
+}
+
+impl From<RuleError> for AdminError {
+    fn from(error: RuleError) -> Self {
+        let message = error.to_string();
+        match error {
+            RuleError::Unknown(_) => Self::unknown(message),
+            RuleError::Default | RuleError::Full => Self::new(StatusCode::CONFLICT, "not-possible", message),
+            _ => Self::invalid(message),
         }
     }
 }

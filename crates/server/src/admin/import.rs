@@ -90,6 +90,10 @@ fn reported(report: &ImportReport) -> Value {
         "revised": report.revised,
         "unchanged": report.unchanged,
         "released": report.released,
+        "approvals_followed": report.decisions.followed,
+        "held_for_review": report.decisions.held.len(),
+        "declined_expired": report.decisions.declined,
+        "approved_by_rules": report.decisions.approved_by_rules,
         "quarantined": held,
         "anchor": report.anchor.0,
     }})

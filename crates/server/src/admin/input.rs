@@ -8,7 +8,7 @@ use crate::transport::request;
 use http::Request;
 use hyper::body::Incoming;
 use serde_json::{Map, Value};
-use sluicegate_policy::{GroupName, GroupTree};
+use sluicegate_policy::{ApprovalAction, ApprovalError, GroupName, GroupTree};
 use sluicegate_terms::{GroupId, Timestamp};
 
 /// Most parameters read.
@@ -62,6 +62,60 @@ impl Input {
             Some(Value::String(text)) => Ok(Some(text)),
             Some(_) => Err(AdminError::invalid(format!("`{name}` must be a text"))),
         }
+    }
+
+    /// A list of texts or numbers; absent is empty.
+    pub(super) fn texts(&self, name: &str) -> Result<Vec<String>, AdminError> {
+        let bad = || AdminError::invalid(format!("`{name}` must be a list of texts"));
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(Vec::new()),
+            Some(Value::Array(items)) => items
+                .iter()
+                .map(|item| match item {
+                    Value::String(text) => Ok(text.clone()),
+                    Value::Number(number) => Ok(number.to_string()),
+                    _ => Err(bad()),
+                })
+                .collect(),
+            Some(_) => Err(bad()),
+        }
+    }
+
+    /// Yes or no.
+    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, AdminError> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Bool(yes)) => Ok(Some(*yes)),
+            Some(_) => Err(AdminError::invalid(format!("`{name}` must be true or false"))),
+        }
+    }
+
+    /// A small whole number.
+    pub(super) fn whole(&self, name: &str) -> Result<Option<u16>, AdminError> {
+        let bad = || AdminError::invalid(format!("`{name}` must be a whole number up to 65535"));
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Number(number)) => {
+                number.as_u64().and_then(|number| number.try_into().ok()).map(Some).ok_or_else(bad)
+            }
+            Some(_) => Err(bad()),
+        }
+    }
+
+    /// An object within.
+    pub(super) fn object(&self, name: &str) -> Result<Option<Self>, AdminError> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Object(members)) => Ok(Some(Self(members.clone()))),
+            Some(_) => Err(AdminError::invalid(format!("`{name}` must be an object"))),
+        }
+    }
+
+    /// What agents are to do.
+    pub(super) fn action(&self, name: &str) -> Result<Option<ApprovalAction>, AdminError> {
+        let read =
+            |word: &str| word.parse().map_err(|error: ApprovalError| AdminError::invalid(error.to_string()));
+        self.text(name)?.map(read).transpose()
     }
 
     /// A text that must be there.

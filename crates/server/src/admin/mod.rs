@@ -1,6 +1,7 @@
 //! The admin API: JSON under `/api/v1`, for the holder of the token in the data folder. Everything here
 //! goes to the store away from the async workers; decisions are policy's.
 
+mod approvals;
 mod catalog;
 mod computers;
 mod config;
@@ -9,6 +10,7 @@ mod framed;
 mod groups;
 mod import;
 mod input;
+mod rules;
 mod status;
 mod updates;
 mod upload;
@@ -70,11 +72,23 @@ async fn dispatch(
         ["categories"] if get => catalog::categories(app).await?,
         ["updates"] if get => updates::list(app, &query).await?,
         ["updates", id] if get => updates::show(app, id).await?,
-        ["updates", id, action @ ("approve" | "unapprove" | "decline")] if post => {
+        ["updates", "approve"] if post => {
+            let input = input::json(app, request).await?;
+            let value = approvals::approve_many(app, &input).await?;
+            in_service(app, &query).await;
+            value
+        }
+        [
+            "updates",
+            id,
+            action @ ("approve" | "unapprove" | "decline" | "accept-eula" | "accept-revision"),
+        ] if post => {
             let input = input::json(app, request).await?;
             let value = match *action {
                 "approve" => updates::approve(app, id, &input).await?,
                 "unapprove" => updates::unapprove(app, id, &input).await?,
+                "accept-eula" => approvals::accept_eula(app, id).await?,
+                "accept-revision" => approvals::accept_revision(app, id).await?,
                 _ => updates::decline(app, id).await?,
             };
             in_service(app, &query).await;
@@ -87,6 +101,18 @@ async fn dispatch(
             in_service(app, &query).await;
             value
         }
+        ["rules"] if get => rules::list(app).await?,
+        ["rules"] if post => rules::add(app, &input::json(app, request).await?).await?,
+        ["rules", "preview"] if post => rules::preview(app, &input::json(app, request).await?).await?,
+        ["rules", "options"] if put => rules::change_options(app, &input::json(app, request).await?).await?,
+        ["rules", "run"] if post => {
+            let input = input::json(app, request).await?;
+            let value = rules::run(app, &input).await?;
+            in_service(app, &query).await;
+            value
+        }
+        ["rules", id] if put => rules::change(app, id, &input::json(app, request).await?).await?,
+        ["rules", id] if *request.method() == Method::DELETE => rules::remove(app, id).await?,
         ["computers"] if get => computers::list(app, &query).await?,
         ["computers", id] if get => computers::show(app, id).await?,
         ["computers", id, "move"] if post => {
@@ -109,10 +135,10 @@ async fn dispatch(
 fn is_known(names: &[&str]) -> bool {
     matches!(
         names,
-        ["status" | "categories" | "updates" | "groups" | "computers" | "content" | "config"]
+        ["status" | "categories" | "updates" | "groups" | "rules" | "computers" | "content" | "config"]
             | ["catalog", "import" | "quarantine"]
-            | ["updates" | "computers", _]
-            | ["updates", _, "approve" | "unapprove" | "decline"]
+            | ["updates" | "computers" | "rules", _]
+            | ["updates", _, "approve" | "unapprove" | "decline" | "accept-eula" | "accept-revision"]
             | ["computers", _, "move"]
     )
 }

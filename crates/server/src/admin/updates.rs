@@ -5,28 +5,19 @@ use super::input::{Input, Query};
 use super::with_store;
 use crate::state::App;
 use serde_json::{Value, json};
-use sluicegate_policy::{Approval, ApprovalAction, GroupTree, UpdateState, Withdrawal};
+use sluicegate_policy::{Approval, ApprovalAction, GroupTree, HoldReason, UpdateState, Withdrawal};
 use sluicegate_store::{
-    ApprovalFilter, ApprovalOrder, StateCounts, Store, StoreError, UpdateQuery, UpdateRow,
+    ApprovalFilter, ApprovalOrder, StateCounts, Store, StoreError, UpdatePage, UpdateQuery, UpdateRow,
 };
 use sluicegate_terms::{CategoryKind, Timestamp, UpdateId};
 use std::collections::BTreeMap;
 
 /// Who decided, until there are accounts.
-const ADMIN: &str = "admin";
+pub(super) const ADMIN: &str = "admin";
 
 /// `GET updates`.
 pub(super) async fn list(app: &App, query: &Query) -> Result<Value, AdminError> {
-    let approval = match query.get("approval") {
-        None => None,
-        Some("approved") => Some(ApprovalFilter::Approved),
-        Some("unapproved") => Some(ApprovalFilter::Undecided),
-        Some("declined") => Some(ApprovalFilter::Declined),
-        Some(other) => {
-            let message = format!("`approval` must be approved, unapproved or declined, not `{other}`");
-            return Err(AdminError::invalid(message));
-        }
-    };
+    let approval = approval_filter(query.get("approval"))?;
     let wanted = UpdateQuery {
         search: query.get("search").map(str::to_owned),
         classification: None,
@@ -36,8 +27,33 @@ pub(super) async fn list(app: &App, query: &Query) -> Result<Value, AdminError> 
         limit: query.number("limit", 100)?,
         offset: query.number("offset", 0)?,
     };
-    let (classification, product) =
-        (query.get("classification").map(str::to_owned), query.get("product").map(str::to_owned));
+    let name = |of| query.get(of).map(str::to_owned);
+    let page = find(app, wanted, name("classification"), name("product")).await?;
+    let rows: Vec<Value> = page.rows.iter().map(shown).collect();
+    Ok(json!({ "updates": rows, "total": page.total }))
+}
+
+/// A word for what was decided.
+pub(super) fn approval_filter(word: Option<&str>) -> Result<Option<ApprovalFilter>, AdminError> {
+    match word {
+        None => Ok(None),
+        Some("approved") => Ok(Some(ApprovalFilter::Approved)),
+        Some("unapproved") => Ok(Some(ApprovalFilter::Undecided)),
+        Some("declined") => Ok(Some(ApprovalFilter::Declined)),
+        Some(other) => {
+            let message = format!("`approval` must be approved, unapproved or declined, not `{other}`");
+            Err(AdminError::invalid(message))
+        }
+    }
+}
+
+/// The updates of a query, with categories by id or title.
+pub(super) async fn find(
+    app: &App,
+    wanted: UpdateQuery,
+    classification: Option<String>,
+    product: Option<String>,
+) -> Result<UpdatePage, AdminError> {
     let found = with_store(app, move |store| {
         let classification = match classification {
             Some(name) => match category(store, &name, |kind| kind == CategoryKind::UpdateClassification)? {
@@ -56,15 +72,15 @@ pub(super) async fn list(app: &App, query: &Query) -> Result<Value, AdminError> 
         Ok(Ok(store.updates(&UpdateQuery { classification, product, ..wanted })?))
     })
     .await?;
-    let page = found.map_err(|name| {
-        AdminError::unknown(format!("there is no category `{name}` of that kind; GET categories lists them"))
-    })?;
-    let rows: Vec<Value> = page.rows.iter().map(shown).collect();
-    Ok(json!({ "updates": rows, "total": page.total }))
+    found.map_err(|name| no_category(&name))
+}
+
+pub(super) fn no_category(name: &str) -> AdminError {
+    AdminError::unknown(format!("there is no category `{name}` of that kind; GET categories lists them"))
 }
 
 /// A category by id or by title.
-fn category(
+pub(super) fn category(
     store: &Store,
     name: &str,
     fits: impl Fn(CategoryKind) -> bool,
@@ -176,6 +192,25 @@ pub(super) async fn show(app: &App, id: &str) -> Result<Value, AdminError> {
         value["approvals"] = json!(approvals);
         value["files"] = json!(files);
         value["revisions"] = json!(revisions);
+        let subject = store.subject(id)?;
+        value["eula"] = json!(subject.eula.map(|eula| {
+            let accepted = decisions.accepted.get(&eula);
+            json!({
+                "id": eula.to_string(),
+                "accepted_by": accepted.map(|acceptance| acceptance.by.as_str()),
+                "accepted_at": accepted.map(|acceptance| acceptance.change.at.iso()),
+            })
+        }));
+        value["held"] = json!(decisions.held.get(&id).map(|hold| {
+            json!({
+                "serving": hold.serving.get(),
+                "reason": match hold.reason {
+                    HoldReason::Review => "review",
+                    HoldReason::Eula(_) => "eula",
+                },
+                "since": hold.since.at.iso(),
+            })
+        }));
         value["status"] = Value::Object(status);
         Ok(value)
     })
@@ -229,12 +264,7 @@ pub(super) async fn approve(app: &App, id: &str, input: &Input) -> Result<Value,
     let Some(group) = input.group("group", &decisions.groups)? else {
         return Err(AdminError::invalid("`group` is missing; name one, or `All Computers`"));
     };
-    let action = match input.text("action")? {
-        None => ApprovalAction::Install,
-        Some(word) => {
-            word.parse::<ApprovalAction>().map_err(|error| AdminError::invalid(error.to_string()))?
-        }
-    };
+    let action = input.action("action")?.unwrap_or(ApprovalAction::Install);
     let deadline = input.time("deadline")?;
     let now = app.clock.now();
     let order = ApprovalOrder { update, group, action, deadline, by: ADMIN.to_owned() };

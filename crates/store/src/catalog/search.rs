@@ -4,7 +4,7 @@
 use crate::Store;
 use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError, StoredAs};
-use rusqlite::{Connection, Row, ToSql};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 use sluicegate_catalog::{Limits, Listing, ScanRecord, parse};
 use sluicegate_policy::UpdateState;
 use sluicegate_terms::{CategoryKind, RevisionId, RevisionNumber, Timestamp, UpdateId, UpdateKind};
@@ -202,6 +202,22 @@ impl Store {
         let mut listing = parsed.listing();
         listing.classify(|category| kinds.get(&category).copied());
         Ok(UpdateDetails { row, listing, record, revisions })
+    }
+
+    /// An update's title.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownUpdate`], or a failure to read.
+    pub fn title(&self, update: UpdateId) -> Result<String, StoreError> {
+        let found = self.shared.database.read(|db| {
+            db.prepare_cached(
+                "SELECT l.title FROM known_update k JOIN listing l ON l.revision_id = k.newest
+                 WHERE k.update_id = ?1",
+            )
+            .and_then(|mut s| s.query_row([update.0.as_bytes()], |row| row.get(0)).optional())
+            .during("look up a title")
+        })?;
+        found.ok_or(StoreError::UnknownUpdate(update))
     }
 
     /// All categories with their titles, by level and title.

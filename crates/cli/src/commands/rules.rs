@@ -1,0 +1,141 @@
+//! Cli room: `rules`: automatic approval rules and what happens when a new revision arrives.
+
+use super::catalog::entries;
+use crate::admin_client::AdminClient;
+use crate::args::{RuleTerms, Rules};
+use crate::output;
+use crate::output::{Column, say};
+use anyhow::Context as _;
+use serde_json::{Map, Value, json};
+
+const COLUMNS: &[Column] = &[
+    ("Rule", "/id"),
+    ("Enabled", "/enabled"),
+    ("Name", "/name"),
+    ("Classifications", "/classifications"),
+    ("Products", "/products"),
+    ("Groups", "/groups"),
+    ("Days", "/deadline_days"),
+    ("Time (UTC)", "/deadline_time"),
+];
+
+pub(crate) async fn run(client: &AdminClient, args: Rules, json: bool) -> anyhow::Result<()> {
+    match args {
+        Rules::List => {
+            let list = client.get("rules", &[]).await?;
+            output::show(json, &list, |list| {
+                output::rows(entries(list, "rules"), COLUMNS, "No rules.");
+                options(&list["options"]);
+            });
+        }
+        Rules::Add { disabled, terms } => {
+            let mut body = body(&terms)?;
+            body.insert("enabled".to_owned(), json!(!disabled));
+            saved(&client.post("rules", &Value::Object(body)).await?, json);
+        }
+        Rules::Edit { rule, terms } => {
+            let done = client.put(&format!("rules/{rule}"), &Value::Object(body(&terms)?)).await?;
+            saved(&done, json);
+        }
+        Rules::Enable { rule } => {
+            saved(&client.put(&format!("rules/{rule}"), &json!({ "enabled": true })).await?, json);
+        }
+        Rules::Disable { rule } => {
+            saved(&client.put(&format!("rules/{rule}"), &json!({ "enabled": false })).await?, json);
+        }
+        Rules::Remove { rule } => {
+            let done = client.delete(&format!("rules/{rule}")).await?;
+            output::show(json, &done, |_| say!("Removed. What the rule approved stays approved."));
+        }
+        Rules::Run { rules } => {
+            let done = client.post("rules/run", &json!({ "rules": rules })).await?;
+            output::show(json, &done, |done| {
+                plan(done);
+                say!("\nApproved: {}.", output::text(done.get("approved")));
+            });
+        }
+        Rules::Preview { rule, terms } => {
+            let mut body = body(&terms)?;
+            if let Some(rule) = rule {
+                body.insert("id".to_owned(), json!(rule.to_string()));
+            }
+            let done = client.post("rules/preview", &Value::Object(body)).await?;
+            output::show(json, &done, |done| {
+                plan(done);
+                say!(
+                    "\nIt would approve {} and leave {} alone. Nothing was changed.",
+                    output::text(done.get("would_approve")),
+                    output::text(done.get("would_skip"))
+                );
+            });
+        }
+        Rules::Options { approvals_follow, decline_expired } => {
+            let body = json!({ "approvals_follow": approvals_follow, "decline_expired": decline_expired });
+            let done = client.put("rules/options", &body).await?;
+            output::show(json, &done, options);
+        }
+    }
+    Ok(())
+}
+
+fn options(value: &Value) {
+    say!("\nWhen a new revision arrives");
+    output::fields(
+        value,
+        &[
+            ("Approvals follow to it", "/approvals_follow"),
+            ("Decline what it lets expire", "/decline_expired"),
+        ],
+    );
+}
+
+fn saved(rule: &Value, json: bool) {
+    output::show(json, rule, |rule| output::rows(&json!([rule]), COLUMNS, ""));
+}
+
+fn plan(value: &Value) {
+    let columns: &[Column] = &[
+        ("UpdateID", "/update_id"),
+        ("Group", "/group"),
+        ("Deadline", "/deadline"),
+        ("Superseded by", "/superseded_by"),
+        ("Rule", "/rule"),
+        ("Title", "/title"),
+    ];
+    output::rows(&value["approvals"], columns, "Nothing to approve.");
+    if value["skipped"].as_array().is_some_and(|list| !list.is_empty()) {
+        say!("\nLeft alone");
+        let columns: &[Column] =
+            &[("UpdateID", "/update_id"), ("Group", "/group"), ("Rule", "/rule"), ("Reason", "/reason")];
+        output::rows(&value["skipped"], columns, "");
+    }
+}
+
+/// What was given, and nothing else: what is not given stays as it is.
+fn body(terms: &RuleTerms) -> anyhow::Result<Map<String, Value>> {
+    let mut body = Map::new();
+    let mut put = |name: &str, value: Value| body.insert(name.to_owned(), value);
+    if let Some(name) = &terms.name {
+        put("name", json!(name));
+    }
+    for (name, list) in
+        [("classifications", &terms.classification), ("products", &terms.product), ("groups", &terms.group)]
+    {
+        if !list.is_empty() {
+            put(name, json!(list.iter().filter(|one| *one != "any").collect::<Vec<_>>()));
+        }
+    }
+    if let Some(deadline) = &terms.deadline {
+        if deadline == "none" {
+            put("deadline_days", Value::Null);
+        } else {
+            let (days, time) = deadline.split_once('@').unwrap_or((deadline, "00:00"));
+            let days: u16 = days.parse().with_context(|| {
+                format!("`{deadline}` is not a deadline (use days@HH:MM, for example 7@03:00, or none)")
+            })?;
+            put("deadline_days", json!(days));
+            put("deadline_time", json!(time));
+        }
+    }
+    Ok(body)
+}

@@ -1,0 +1,85 @@
+//! Decisions about many updates at once, licence terms, and revisions that are held.
+
+use super::error::AdminError;
+use super::input::Input;
+use super::{updates, with_store};
+use crate::state::App;
+use serde_json::{Value, json};
+use sluicegate_policy::ApprovalAction;
+use sluicegate_store::{BulkOrder, UpdateQuery};
+use sluicegate_terms::UpdateId;
+
+/// Most updates of one order; what a filter finds beyond them is not left out in silence.
+const MOST: u32 = 10_000;
+
+/// `POST updates/approve`: `updates` (ids) or `filter` (as GET updates takes it), `groups`, `action`,
+/// `deadline`.
+pub(super) async fn approve_many(app: &App, input: &Input) -> Result<Value, AdminError> {
+    let decisions = app.store.decisions();
+    let groups = input
+        .texts("groups")?
+        .iter()
+        .map(|name| Ok(decisions.groups.find(name)?.id))
+        .collect::<Result<Vec<_>, AdminError>>()?;
+    if groups.is_empty() {
+        return Err(AdminError::invalid("`groups` is missing; name at least one, or `All Computers`"));
+    }
+    let listed = input.texts("updates")?;
+    let mut ids = listed.iter().map(|id| id.parse()).collect::<Result<Vec<UpdateId>, _>>()?;
+    if let Some(filter) = input.object("filter")? {
+        ids.extend(found(app, &filter).await?);
+    } else if listed.is_empty() {
+        return Err(AdminError::invalid("name the `updates`, or a `filter` that finds them"));
+    }
+    let action = input.action("action")?.unwrap_or(ApprovalAction::Install);
+    let (deadline, now) = (input.time("deadline")?, app.clock.now());
+    let order = BulkOrder { updates: ids, groups, action, deadline, by: updates::ADMIN.to_owned() };
+    let done = with_store(app, move |store| store.approve_many(&order, now)).await?;
+    let refused: Vec<Value> = done
+        .refused
+        .iter()
+        .map(|refused| json!({ "update_id": refused.update.to_string(), "reason": refused.reason }))
+        .collect();
+    let superseded: Vec<String> = done.superseded.iter().map(ToString::to_string).collect();
+    Ok(json!({
+        "updates": done.updates,
+        "approvals": done.approvals,
+        "superseded": superseded,
+        "refused": refused,
+    }))
+}
+
+/// The updates that a filter finds.
+async fn found(app: &App, filter: &Input) -> Result<Vec<UpdateId>, AdminError> {
+    let wanted = UpdateQuery {
+        search: filter.text("search")?.map(str::to_owned),
+        approval: updates::approval_filter(filter.text("approval")?)?,
+        limit: MOST,
+        ..UpdateQuery::default()
+    };
+    let name = |of: &str| Ok::<_, AdminError>(filter.text(of)?.map(str::to_owned));
+    let page = updates::find(app, wanted, name("classification")?, name("product")?).await?;
+    if page.total > u64::from(MOST) {
+        let message = format!("the filter finds {} updates; {MOST} can be approved at once", page.total);
+        return Err(AdminError::invalid(message));
+    }
+    Ok(page.rows.iter().map(|row| row.update).collect())
+}
+
+/// `POST updates/{id}/accept-eula`.
+pub(super) async fn accept_eula(app: &App, id: &str) -> Result<Value, AdminError> {
+    let update: UpdateId = id.parse()?;
+    let now = app.clock.now();
+    let by = updates::ADMIN.to_owned();
+    let (eula, released) = with_store(app, move |store| store.accept_eula(update, by, now)).await?;
+    let released: Vec<String> = released.iter().map(ToString::to_string).collect();
+    Ok(json!({ "update_id": update.to_string(), "eula_id": eula.to_string(), "released": released }))
+}
+
+/// `POST updates/{id}/accept-revision`.
+pub(super) async fn accept_revision(app: &App, id: &str) -> Result<Value, AdminError> {
+    let update: UpdateId = id.parse()?;
+    let now = app.clock.now();
+    with_store(app, move |store| store.accept_revision(update, now)).await?;
+    Ok(json!({ "update_id": update.to_string(), "revision": "newest" }))
+}

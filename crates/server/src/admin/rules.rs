@@ -1,0 +1,244 @@
+//! Automatic approval rules: listed, saved, previewed and run.
+
+use super::error::AdminError;
+use super::input::Input;
+use super::{updates, with_store};
+use crate::state::App;
+use serde_json::{Value, json};
+use sluicegate_policy::Decisions;
+use sluicegate_policy::rules::{DeadlineOffset, Plan, Rule, RuleId, RuleTerms, Skip};
+use sluicegate_store::{Store, StoreError};
+use sluicegate_terms::{CategoryKind, Timestamp, UpdateId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Most lines of a plan that are shown; the counts are of all.
+const MOST_SHOWN: usize = 1_000;
+
+/// `GET rules`: the rules, and what happens when a new revision arrives.
+pub(super) async fn list(app: &App) -> Result<Value, AdminError> {
+    let decisions = app.store.decisions();
+    let titles = titles(app).await?;
+    let rules: Vec<Value> =
+        decisions.rules.iter().map(|(id, rule)| shown(*id, rule, &decisions, &titles)).collect();
+    Ok(json!({ "rules": rules, "options": options(&decisions) }))
+}
+
+fn options(decisions: &Decisions) -> Value {
+    json!({
+        "approvals_follow": decisions.options.approvals_follow,
+        "decline_expired": decisions.options.decline_expired,
+    })
+}
+
+/// `PUT rules/options`.
+pub(super) async fn change_options(app: &App, input: &Input) -> Result<Value, AdminError> {
+    let mut wanted = app.store.decisions().options;
+    wanted.approvals_follow = input.flag("approvals_follow")?.unwrap_or(wanted.approvals_follow);
+    wanted.decline_expired = input.flag("decline_expired")?.unwrap_or(wanted.decline_expired);
+    let now = app.clock.now();
+    with_store(app, move |store| store.set_succession(wanted, now)).await?;
+    Ok(options(&app.store.decisions()))
+}
+
+/// `POST rules`: a new rule.
+pub(super) async fn add(app: &App, input: &Input) -> Result<Value, AdminError> {
+    let rule = read(app, input, None).await?;
+    save(app, None, rule).await
+}
+
+/// `PUT rules/{id}`: what is given is changed, the rest stays.
+pub(super) async fn change(app: &App, id: &str, input: &Input) -> Result<Value, AdminError> {
+    let id = number(id)?;
+    let before = app.store.decisions().rule(id)?.clone();
+    let rule = read(app, input, Some(&before)).await?;
+    save(app, Some(id), rule).await
+}
+
+async fn save(app: &App, id: Option<RuleId>, rule: Rule) -> Result<Value, AdminError> {
+    let now = app.clock.now();
+    let saved = rule.clone();
+    let id = with_store(app, move |store| store.save_rule(id, saved, now)).await?;
+    Ok(shown(id, &rule, &app.store.decisions(), &titles(app).await?))
+}
+
+/// `DELETE rules/{id}`.
+pub(super) async fn remove(app: &App, id: &str) -> Result<Value, AdminError> {
+    let (id, now) = (number(id)?, app.clock.now());
+    let removed = with_store(app, move |store| store.remove_rule(id, now)).await?;
+    Ok(json!({ "id": id.0, "name": removed.terms().name.as_str(), "removed": true }))
+}
+
+/// `POST rules/run`: `rules` (numbers), or all that are enabled.
+pub(super) async fn run(app: &App, input: &Input) -> Result<Value, AdminError> {
+    let chosen = input.texts("rules")?.iter().map(|id| number(id)).collect::<Result<Vec<_>, _>>()?;
+    let now = app.clock.now();
+    let done =
+        with_store(app, move |store| store.run_rules((!chosen.is_empty()).then_some(chosen.as_slice()), now))
+            .await?;
+    let mut value = planned(app, &done.plan).await?;
+    value["approved"] = json!(done.approved);
+    Ok(value)
+}
+
+/// `POST rules/preview`: what a rule would do, given as for `POST rules`, or a saved one by `id`, changed by
+/// what else is given.
+pub(super) async fn preview(app: &App, input: &Input) -> Result<Value, AdminError> {
+    let id = input.text("id")?.map(number).transpose()?;
+    let before = id.map(|id| app.store.decisions().rule(id).cloned()).transpose()?;
+    let rule = read(app, input, before.as_ref()).await?;
+    let (id, now) = (id.unwrap_or(RuleId(0)), app.clock.now());
+    let plan = with_store(app, move |store| store.preview_rule(id, &rule, now)).await?;
+    planned(app, &plan).await
+}
+
+fn number(text: &str) -> Result<RuleId, AdminError> {
+    let bad = || {
+        AdminError::invalid(format!(
+            "`{}` is not the number of a rule",
+            text.chars().take(40).collect::<String>()
+        ))
+    };
+    text.trim().parse().map(RuleId).map_err(|_| bad())
+}
+
+/// Reads a rule; what is not given is as in `before`.
+async fn read(app: &App, input: &Input, before: Option<&Rule>) -> Result<Rule, AdminError> {
+    let decisions = app.store.decisions();
+    let old = before.map(Rule::terms);
+    let name = match (input.text("name")?, old) {
+        (Some(name), _) => name.parse()?,
+        (None, Some(old)) => old.name.clone(),
+        (None, None) => "Rule".parse()?,
+    };
+    let given = |of: &str| Ok::<_, AdminError>(input.0.contains_key(of).then_some(input.texts(of)?));
+    let groups = match (given("groups")?, old) {
+        (Some(names), _) => {
+            names.iter().map(|name| Ok(decisions.groups.find(name)?.id)).collect::<Result<_, AdminError>>()?
+        }
+        (None, old) => old.map(|old| old.groups.clone()).unwrap_or_default(),
+    };
+    let categories = |names: Option<Vec<String>>, classification: bool, old: Option<BTreeSet<UpdateId>>| async move {
+        match names {
+            Some(names) => chosen(app, names, classification).await,
+            None => Ok(old.unwrap_or_default()),
+        }
+    };
+    let classifications =
+        categories(given("classifications")?, true, old.map(|old| old.classifications.clone())).await?;
+    let products = categories(given("products")?, false, old.map(|old| old.products.clone())).await?;
+    let deadline = match (input.0.contains_key("deadline_days"), old) {
+        (false, old) => old.and_then(|old| old.deadline),
+        (true, _) => match input.whole("deadline_days")? {
+            None => None,
+            Some(days) => Some(DeadlineOffset::new(days, minute(input.text("deadline_time")?)?)?),
+        },
+    };
+    let enabled = input.flag("enabled")?.unwrap_or(before.is_none_or(Rule::enabled));
+    Ok(Rule::new(RuleTerms { name, classifications, products, groups, deadline }, enabled)?)
+}
+
+/// `HH:MM` as a minute of the day; midnight when nothing is said.
+fn minute(text: Option<&str>) -> Result<u16, AdminError> {
+    let Some(text) = text else { return Ok(0) };
+    let parsed = text.split_once(':').and_then(|(hour, minute)| {
+        let (hour, minute): (u16, u16) = (hour.parse().ok()?, minute.parse().ok()?);
+        (hour < 24 && minute < 60).then_some(hour * 60 + minute)
+    });
+    parsed.ok_or_else(|| {
+        AdminError::invalid(format!("`deadline_time` must be a time such as 03:00, not `{text}`"))
+    })
+}
+
+/// Categories by id or title.
+async fn chosen(
+    app: &App,
+    names: Vec<String>,
+    classification: bool,
+) -> Result<BTreeSet<UpdateId>, AdminError> {
+    let fits = move |kind| (kind == CategoryKind::UpdateClassification) == classification;
+    let found = with_store(app, move |store| {
+        names
+            .into_iter()
+            .map(|name| Ok(updates::category(store, &name, fits)?.ok_or(name)))
+            .collect::<Result<Vec<_>, StoreError>>()
+    })
+    .await?;
+    found.into_iter().collect::<Result<_, String>>().map_err(|name| updates::no_category(&name))
+}
+
+async fn titles(app: &App) -> Result<BTreeMap<UpdateId, String>, AdminError> {
+    let all =
+        |store: &Store| Ok(store.categories()?.into_iter().map(|row| (row.update, row.title)).collect());
+    with_store(app, all).await
+}
+
+fn shown(id: RuleId, rule: &Rule, decisions: &Decisions, titles: &BTreeMap<UpdateId, String>) -> Value {
+    let terms = rule.terms();
+    let named = |ids: &BTreeSet<UpdateId>| -> Vec<String> {
+        ids.iter().map(|id| titles.get(id).cloned().unwrap_or_else(|| id.to_string())).collect()
+    };
+    let groups: Vec<&str> = terms
+        .groups
+        .iter()
+        .filter_map(|id| decisions.groups.get(*id))
+        .map(|group| group.name.as_str())
+        .collect();
+    let time = |offset: DeadlineOffset| format!("{:02}:{:02}", offset.minute() / 60, offset.minute() % 60);
+    json!({
+        "id": id.0,
+        "name": terms.name.as_str(),
+        "enabled": rule.enabled(),
+        "default": id == RuleId::DEFAULT,
+        "classifications": named(&terms.classifications),
+        "products": named(&terms.products),
+        "groups": groups,
+        "deadline_days": terms.deadline.map(DeadlineOffset::days),
+        "deadline_time": terms.deadline.map(time),
+    })
+}
+
+/// A plan with titles and names.
+async fn planned(app: &App, plan: &Plan) -> Result<Value, AdminError> {
+    let decisions = app.store.decisions();
+    let lines: Vec<_> = plan.approvals.iter().take(MOST_SHOWN).cloned().collect();
+    let group = |id| decisions.groups.get(id).map(|group| group.name.to_string());
+    let titled = with_store(app, move |store| {
+        lines
+            .into_iter()
+            .map(|line| Ok((store.title(line.subject.update)?, line)))
+            .collect::<Result<Vec<_>, _>>()
+    })
+    .await?;
+    let approvals: Vec<Value> = titled
+        .iter()
+        .map(|(title, line)| {
+            json!({
+                "update_id": line.subject.update.to_string(),
+                "title": title,
+                "group": group(line.group),
+                "deadline": line.deadline.map(Timestamp::iso),
+                "superseded_by": line.subject.superseded_by.map(|id| id.to_string()),
+                "rule": line.rule.0,
+            })
+        })
+        .collect();
+    let skipped: Vec<Value> = plan
+        .skipped
+        .iter()
+        .take(MOST_SHOWN)
+        .map(|line| {
+            let why = match &line.why {
+                Skip::Declined => "it is declined".to_owned(),
+                Skip::Decided => "the group has a decision of its own".to_owned(),
+                Skip::Refused(error) => error.to_string(),
+            };
+            json!({ "update_id": line.update.to_string(), "group": group(line.group), "reason": why, "rule": line.rule.0 })
+        })
+        .collect();
+    Ok(json!({
+        "would_approve": plan.approvals.len(),
+        "would_skip": plan.skipped.len(),
+        "approvals": approvals,
+        "skipped": skipped,
+    }))
+}
