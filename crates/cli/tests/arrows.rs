@@ -12,7 +12,8 @@ const DRAWN: &[(&str, &[&str])] = &[
     ("catalog", &["terms"]),
     ("policy", &["terms"]),
     ("scan", &["terms", "catalog", "policy"]),
-    ("store", &["terms", "cabinet", "catalog", "policy"]),
+    ("browse", &["terms", "policy"]),
+    ("store", &["terms", "cabinet", "catalog", "policy", "browse"]),
     ("server", &["terms", "soap", "catalog", "policy", "scan", "store", "upstream"]),
     ("agent", &["terms", "soap", "catalog"]),
     ("upstream", &["terms", "cabinet", "soap", "catalog", "policy", "store"]),
@@ -22,7 +23,7 @@ const DRAWN: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that do no I/O.
-const PURE: &[&str] = &["terms", "cabinet", "soap", "catalog", "policy", "scan", "synth"];
+const PURE: &[&str] = &["terms", "cabinet", "soap", "catalog", "policy", "browse", "scan", "synth"];
 
 /// Crates no pure room may depend on.
 const IO_CRATES: &[&str] =

@@ -1,0 +1,68 @@
+//! Browse: whose reports count. A scope is a set of cohorts; it stays good until the index changes.
+
+use crate::counts::StateCounts;
+use crate::facts::Membership;
+use crate::fleet::{Fleet, Reported, Tally, unheard};
+use sluicegate_policy::UpdateState;
+
+/// The computers whose reports count.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// By cohort; `None` is every computer.
+    cohorts: Option<Vec<bool>>,
+}
+
+impl Scope {
+    /// Every computer.
+    #[must_use]
+    pub const fn everybody() -> Self {
+        Self { cohorts: None }
+    }
+
+    pub(crate) fn of(fleet: &Fleet, within: impl Fn(&Membership) -> bool) -> Self {
+        Self { cohorts: Some(fleet.cohorts().iter().map(within).collect()) }
+    }
+
+    pub(crate) fn has(&self, cohort: u32) -> bool {
+        self.cohorts.as_ref().is_none_or(|cohorts| cohorts.get(cohort as usize).copied().unwrap_or(false))
+    }
+}
+
+/// A scope with the times its computers were heard of: what counts per update are made from.
+#[derive(Debug)]
+pub(crate) struct Audience<'a> {
+    scope: &'a Scope,
+    /// When each of its computers last reported, sorted.
+    heard: Vec<i64>,
+}
+
+impl<'a> Audience<'a> {
+    pub(crate) fn new(fleet: &Fleet, scope: &'a Scope) -> Self {
+        let mut heard: Vec<i64> =
+            fleet.machines().iter().filter(|m| scope.has(m.cohort)).map(|m| m.heard).collect();
+        heard.sort_unstable();
+        Self { scope, heard }
+    }
+
+    /// How many of its computers are in which state of an update.
+    pub(crate) fn counts(&self, update: &Reported) -> StateCounts {
+        let mut sum = Tally::default();
+        update.tallies.iter().filter(|(cohort, _)| self.scope.has(*cohort)).for_each(|(_, t)| sum.add(t));
+        let mut counts = StateCounts::default();
+        for (number, count) in (Tally::FIRST..).zip(sum.by_state) {
+            if let Some(state) = UpdateState::from_number(number) {
+                counts.add(state, u64::from(count));
+            }
+        }
+        let silent = self.heard.partition_point(|heard| unheard(*heard, update.since)) as u64;
+        let unknown = silent.saturating_sub(u64::from(sum.early));
+        counts.add(UpdateState::Unknown, unknown);
+        let rest = (self.heard.len() as u64).saturating_sub(unknown).saturating_sub(sum.reported());
+        counts.add(UpdateState::NotApplicable, rest);
+        counts
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.heard.len() as u64
+    }
+}
