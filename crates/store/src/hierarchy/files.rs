@@ -110,7 +110,8 @@ impl Store {
     }
 
     /// The files that the policy wants, and those that downstream servers asked for, which are not held and
-    /// did not fail lately. Approved are updates with an approval to install, with everything they bundle.
+    /// did not fail lately. Express files are known by their ending: they are in the patch storage format (PSF,
+    /// MS-WSUSSS 3.1.1, ServerHostsPsfFiles). Approved are updates with an approval to install, with everything they bundle.
     ///
     /// # Errors
     /// A failure to read.
@@ -140,7 +141,7 @@ impl Store {
             };
             match when {
                 ContentWhen::All => gather(
-                    "SELECT DISTINCT f.sha1, f.express, f.languages FROM known_update k
+                    "SELECT DISTINCT f.sha1, f.express OR f.name LIKE '%.psf', f.languages FROM known_update k
                      JOIN revision_file r ON r.revision_id = k.newest JOIN file f ON f.sha1 = r.sha1
                      WHERE k.update_id NOT IN (SELECT update_id FROM decline)",
                 )?,
@@ -148,7 +149,7 @@ impl Store {
                     "WITH RECURSIVE needed (update_id) AS (
                          SELECT update_id FROM approval WHERE action = 'install'
                          UNION SELECT m.member FROM needed n JOIN bundle_member m ON m.bundle = n.update_id)
-                     SELECT DISTINCT f.sha1, f.express, f.languages FROM needed n
+                     SELECT DISTINCT f.sha1, f.express OR f.name LIKE '%.psf', f.languages FROM needed n
                      JOIN known_update k ON k.update_id = n.update_id
                      JOIN revision_file r ON r.revision_id = k.newest JOIN file f ON f.sha1 = r.sha1",
                 )?,

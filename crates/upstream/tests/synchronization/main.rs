@@ -538,6 +538,9 @@ async fn files_of_approved_updates_come_and_missing_ones_are_asked_for() {
     for (n, bytes) in [(6_000, here), (6_001, absent), (6_002, b"not approved".as_slice())] {
         let mut document = update(n, 1, PRODUCT);
         document.files.push(file(bytes, "a.cab"));
+        if n == 6_002 {
+            document.files.push(file(b"differences", "a.PSF"));
+        }
         give(&upstream, &document, PRODUCT);
     }
     let sha1 = Sha1Digest(Sha1::digest(here).into());
@@ -558,6 +561,10 @@ async fn files_of_approved_updates_come_and_missing_ones_are_asked_for() {
         };
         store.approve(order, now()).unwrap();
     }
+    let missing = |express| {
+        store.missing_files(ContentWhen::All, express, &SyncFilter::default(), now()).unwrap().len()
+    };
+    assert_eq!((missing(false), missing(true)), (3, 4), "express files only on request");
     let ended = run_well(&store).await;
     assert_eq!((ended.counts.files, ended.counts.file_bytes), (1, here.len() as u64));
     assert!(store.content().has(sha1));
