@@ -151,7 +151,7 @@ async fn a_server_that_is_not_on_the_list_is_sent_away() {
     site.stop().await;
     {
         let store = Store::open(site.dir.path(), StoreOptions::new(support::noon())).unwrap();
-        store.set_allowed_downstream(&["child-2.example.net".to_owned()]).unwrap();
+        store.set_allowed_downstream(&["child-2.example.net".to_owned()], support::noon()).unwrap();
     }
     site.restart().await;
     let stranger = Downstream::new(&site, 1);

@@ -2,6 +2,7 @@
 //! again when it is newer than what they have seen).
 
 use crate::Store;
+use crate::audit;
 use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError};
 use rusqlite::Connection;
@@ -62,6 +63,7 @@ impl Store {
         }
         self.shared.database.write_alone(
             |tx| {
+                let before = load(tx)?;
                 for (name, value) in changes {
                     tx.execute(
                         "INSERT INTO config (name, value, changed_at) VALUES (?1, ?2, ?3)
@@ -70,10 +72,14 @@ impl Store {
                     )
                     .during("write a setting")?;
                 }
-                load(tx)
+                let after = load(tx)?;
+                let changed = audit::settings_changed("set-config", &before.values, &after.values);
+                audit::append(tx, &self.actor, now, &changed)?;
+                Ok(after)
             },
             |config| *self.shared.config.write() = Arc::new(config.clone()),
         )?;
+        self.note_audit_head();
         Ok(self.config())
     }
 }

@@ -11,10 +11,11 @@ pub use bulk::{BulkApproval, BulkOrder, Refused};
 pub use rules::RuleRun;
 pub use succession::ImportedDecisions;
 
-pub(crate) use rows::{load, write_difference};
+pub(crate) use rows::{difference, load, write_difference};
 pub(crate) use succession::after_import;
 
 use crate::Store;
+use crate::audit::{self, Cause};
 use crate::database::next_anchor;
 use crate::error::{During, StoreError};
 use rusqlite::{Connection, Transaction};
@@ -104,10 +105,13 @@ impl Store {
             let mut after = Decisions::clone(&before);
             let result = work(tx, &mut after, &mut scope)?;
             write_difference(tx, &before, &after)?;
+            audit::append(tx, &self.actor, now, &audit::decided(&before, &after, Cause::Decision))?;
             Ok((result, Arc::new(after)))
         };
         let install = |(_, after): &(R, Arc<Decisions>)| *self.shared.decisions.write() = Arc::clone(after);
-        self.shared.database.write_alone(change, install).map(|(result, _)| result)
+        let done = self.shared.database.write_alone(change, install).map(|(result, _)| result);
+        self.note_audit_head();
+        done
     }
 
     /// Approves an update for a group (or sets it to not approved), in place of what was decided there.

@@ -7,6 +7,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+pub mod audit;
 mod catalog;
 mod columns;
 mod computers;
@@ -77,6 +78,8 @@ impl StoreOptions {
 #[derive(Clone)]
 pub struct Store {
     shared: Arc<Shared>,
+    /// Whom changes through this handle are put down to.
+    actor: Arc<audit::Actor>,
 }
 
 struct Shared {
@@ -92,6 +95,7 @@ struct Shared {
     contacts: Mutex<Contacts>,
     content: ContentStore,
     keys: Keys,
+    audit_head: Mutex<audit::HeadFile>,
     import_turn: Mutex<()>,
     /// Dropped last, so that nobody else opens the folder before all is closed.
     _lock: FolderLock,
@@ -131,6 +135,7 @@ impl Store {
         let config = database.read(|db| config::load(db))?;
         let upstream = database.read(|db| hierarchy::load_upstream(db))?;
         let content = ContentStore::load(&dir)?;
+        let audit_head = audit::begin(&dir, &database, options.now)?;
         let shared = Shared {
             dir,
             options,
@@ -144,10 +149,11 @@ impl Store {
             contacts: Mutex::default(),
             content,
             keys,
+            audit_head: Mutex::new(audit_head),
             import_turn: Mutex::new(()),
             _lock: lock,
         };
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self { shared: Arc::new(shared), actor: Arc::default() })
     }
 
     /// The data folder.

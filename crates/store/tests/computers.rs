@@ -105,7 +105,7 @@ fn groups_follow_the_administrator_or_the_computer_by_targeting() {
         assert_eq!(groups.effective(Targeting::Server, &tree.groups), [GroupId::UNASSIGNED_COMPUTERS]);
         store.flush_contacts().unwrap();
     }
-    store.move_computer(&pc("pc-1"), servers).unwrap();
+    store.move_computer(&pc("pc-1"), servers, at(5)).unwrap();
     let groups = store.groups_of(&pc("pc-1")).unwrap();
     assert_eq!(groups.effective(Targeting::Server, &tree.groups), [servers]);
 
@@ -122,10 +122,13 @@ fn groups_follow_the_administrator_or_the_computer_by_targeting() {
     let sizes = store.group_sizes(Targeting::Server).unwrap();
     assert_eq!((sizes.get(&servers), sizes.get(&GroupId::UNASSIGNED_COMPUTERS)), (Some(&1), Some(&1)));
 
-    store.move_computer(&pc("pc-1"), GroupId::UNASSIGNED_COMPUTERS).unwrap();
+    store.move_computer(&pc("pc-1"), GroupId::UNASSIGNED_COMPUTERS, at(5)).unwrap();
     assert!(store.groups_of(&pc("pc-1")).unwrap().assigned.is_empty());
-    assert!(matches!(store.move_computer(&pc("pc-1"), GroupId::ALL_COMPUTERS), Err(StoreError::Decision(_))));
-    assert!(matches!(store.move_computer(&pc("pc-9"), servers), Err(StoreError::UnknownComputer(_))));
+    assert!(matches!(
+        store.move_computer(&pc("pc-1"), GroupId::ALL_COMPUTERS, at(5)),
+        Err(StoreError::Decision(_))
+    ));
+    assert!(matches!(store.move_computer(&pc("pc-9"), servers, at(5)), Err(StoreError::UnknownComputer(_))));
 }
 
 #[test]
@@ -191,7 +194,7 @@ fn history_is_capped_per_computer_and_status_is_not() {
     assert_eq!(kept[0].instance, Guid::from_u128(111));
     assert_eq!(store.events_of(&pc("pc-2"), 99).unwrap().len(), 1);
     assert_eq!(store.computer_status(&pc("pc-1")).unwrap().state(uid(10)), UpdateState::NotInstalled);
-    store.forget_computer(&pc("pc-1")).unwrap();
+    store.forget_computer(&pc("pc-1"), at(5)).unwrap();
     assert!(matches!(store.events_of(&pc("pc-1"), 9), Err(StoreError::UnknownComputer(_))));
 }
 

@@ -115,7 +115,7 @@ fn removing_a_group_frees_its_computers_and_its_name() {
     let group = store.create_group("Pilots".parse().unwrap(), None, at(1)).unwrap();
     let computer: sluicegate_terms::ComputerId = "pc-1".parse().unwrap();
     store.touch(sluicegate_store::Contact::new(computer.clone(), at(2))).unwrap();
-    store.move_computer(&computer, group.id).unwrap();
+    store.move_computer(&computer, group.id, at(2)).unwrap();
     store.approve(order(1, group.id), at(3)).unwrap();
     store.change_decisions(at(4), |d, scope| Ok(d.remove_group(group.id, scope.change)?)).unwrap();
     assert!(store.groups_of(&computer).unwrap().assigned.is_empty());

@@ -104,8 +104,8 @@ pub(super) async fn move_to(app: &Arc<App>, id: &str, input: &Input) -> Result<V
         ));
     }
     note_contacts(app).await?;
-    let moved = id.clone();
-    with_store(app, move |store| store.move_computer(&moved, group)).await?;
+    let (moved, now) = (id.clone(), app.clock.now());
+    with_store(app, move |store| store.move_computer(&moved, group, now)).await?;
     contacts::reread(app, &id).await?;
     Ok(json!({
         "id": id.as_str(),

@@ -2,6 +2,7 @@
 //! does not, release of what had waited, and the anchor.
 
 use crate::Store;
+use crate::audit::{self, Cause};
 use crate::catalog::import::{Gathered, ImportReport, Quarantined, Staged};
 use crate::catalog::known::KnownCatalog;
 use crate::catalog::quarantine;
@@ -32,6 +33,8 @@ struct Committed {
     shelved: Vec<Shelved>,
     files: Vec<FileRow>,
     decisions: Option<Arc<Decisions>>,
+    /// Where the first of the revisions came from.
+    source: String,
 }
 
 /// What is declared of a file: length and SHA-256.
@@ -53,8 +56,12 @@ impl Store {
                 let mut commit = Commit { tx, now, progress, arrivals: Vec::new() };
                 let mut committed = commit.carry_out(gathered, lengths)?;
                 let when = (commit.anchor()?, now);
+                self.note_import(tx, &committed, &commit.arrivals, now)?;
                 (committed.report.decisions, committed.decisions) =
                     decisions::after_import(tx, &decisions, &commit.arrivals, replica, when)?;
+                if let Some(after) = &committed.decisions {
+                    audit::append(tx, &self.actor, now, &audit::decided(&decisions, after, Cause::Arrival))?;
+                }
                 Ok(committed)
             },
             |committed| {
@@ -72,9 +79,34 @@ impl Store {
                 }
             },
         )?;
+        self.note_audit_head();
         let mut report = committed.report;
         report.anchor = self.anchor();
         Ok(report)
+    }
+
+    /// Puts what entered into the audit log.
+    fn note_import(
+        &self,
+        tx: &Transaction<'_>,
+        committed: &Committed,
+        arrivals: &[Arrival],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        // Both are in the order in which the revisions entered.
+        let entered = committed.shelved.iter().zip(arrivals);
+        let revisions: Vec<_> =
+            entered.map(|(shelved, arrival)| (shelved.revision, arrival.update)).collect();
+        let upstream = self.upstream_settings().source.as_ref().map(ToString::to_string);
+        let imported = audit::Imported {
+            revisions: &revisions,
+            added: committed.report.added,
+            revised: committed.report.revised,
+            quarantined: committed.report.quarantined.len(),
+            source: &committed.source,
+            upstream: upstream.as_deref(),
+        };
+        audit::note_import(tx, &self.actor, now, &imported)
     }
 }
 
@@ -109,6 +141,7 @@ impl Commit<'_> {
             shelved: Vec::new(),
             files: Vec::new(),
             decisions: None,
+            source: String::new(),
         };
         let mut named: HashSet<UpdateId> = HashSet::new();
         let total = enter.len() as u64;
@@ -120,6 +153,9 @@ impl Commit<'_> {
             *(if is_new_update { &mut report.added } else { &mut report.revised }) += 1;
             report.released += u64::from(staged.waited);
             quarantine::forget(self.tx, &staged.source, staged.identity)?;
+            if committed.shelved.is_empty() {
+                committed.source = staged.source.to_string();
+            }
             committed.shelved.push(shelved);
             committed.files.extend(summary.files);
             if (done + 1) % PROGRESS_STEP == 0 {

@@ -2,6 +2,7 @@
 //! administrator (server-side targeting) or asked for by itself (client-side targeting).
 
 use crate::Store;
+use crate::audit::{self, Entry};
 use crate::columns::{Columns, for_rows};
 use crate::computers::contacts::{Contact, write_now};
 use crate::error::{During, StoreError};
@@ -93,18 +94,25 @@ impl Store {
     /// # Errors
     /// [`StoreError::UnknownComputer`], [`StoreError::Decision`] for a group that is unknown or cannot have
     /// members, or a failure to write.
-    pub fn move_computer(&self, computer: &ComputerId, group: GroupId) -> Result<(), StoreError> {
-        let name = self.decisions().groups.require(group)?.name.clone();
+    pub fn move_computer(
+        &self,
+        computer: &ComputerId,
+        group: GroupId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let decisions = self.decisions();
+        let name = decisions.groups.require(group)?.name.clone();
         if group == GroupId::ALL_COMPUTERS {
             let what = "given computers: every computer is in it; name another group";
             return Err(GroupError::BuiltIn { name, what }.into());
         }
         // The computer may have been noted and not written.
         self.flush_contacts()?;
-        let computer = computer.clone();
+        let (computer, actor) = (computer.clone(), std::sync::Arc::clone(&self.actor));
         self.shared.database.write(move |tx| {
             let row =
                 find_row(tx, &computer)?.ok_or_else(|| StoreError::UnknownComputer(computer.clone()))?;
+            let before = places(&decisions.groups, &assigned(tx, row)?);
             tx.prepare_cached("DELETE FROM membership WHERE computer = ?1")
                 .and_then(|mut s| s.execute([row]))
                 .during("move a computer")?;
@@ -114,25 +122,48 @@ impl Store {
                     .and_then(|mut s| s.execute(params![group.0.as_bytes(), row]))
                     .during("move a computer")?;
             }
-            Ok(())
-        })
+            let after = places(&decisions.groups, &assigned(tx, row)?);
+            let subject = computer.as_str().to_owned();
+            let entry = Entry { action: "move-computer", subject, update: None, before, after };
+            audit::append(tx, &actor, now, &[entry])
+        })?;
+        self.note_audit_head();
+        Ok(())
     }
 
     /// Forgets a computer and everything it reported; durable when it returns.
     ///
     /// # Errors
     /// [`StoreError::UnknownComputer`], or a failure to write.
-    pub fn forget_computer(&self, computer: &ComputerId) -> Result<(), StoreError> {
+    pub fn forget_computer(&self, computer: &ComputerId, now: Timestamp) -> Result<(), StoreError> {
         self.flush_contacts()?;
-        let computer = computer.clone();
+        let (computer, actor) = (computer.clone(), std::sync::Arc::clone(&self.actor));
         self.shared.database.write(move |tx| {
             let gone = tx
                 .prepare_cached("DELETE FROM computer WHERE computer_id = ?1")
                 .and_then(|mut s| s.execute([computer.as_str()]))
                 .during("forget a computer")?;
-            if gone == 0 { Err(StoreError::UnknownComputer(computer.clone())) } else { Ok(()) }
-        })
+            if gone == 0 {
+                return Err(StoreError::UnknownComputer(computer.clone()));
+            }
+            let subject = computer.as_str().to_owned();
+            let entry = Entry { action: "forget-computer", subject, update: None, before: None, after: None };
+            audit::append(tx, &actor, now, &[entry])
+        })?;
+        self.note_audit_head();
+        Ok(())
     }
+}
+
+/// The names of groups, for the audit log; none is Unassigned Computers.
+fn places(tree: &GroupTree, groups: &[GroupId]) -> Option<String> {
+    let unassigned = [GroupId::UNASSIGNED_COMPUTERS];
+    let groups = if groups.is_empty() { &unassigned } else { groups };
+    let names: Vec<String> = groups
+        .iter()
+        .map(|id| tree.get(*id).map_or_else(|| id.to_string(), |group| group.name.as_str().to_owned()))
+        .collect();
+    Some(serde_json::json!({ "groups": names }).to_string())
 }
 
 fn groups_of(db: &Connection, computer: &ComputerId) -> Result<ComputerGroups, StoreError> {

@@ -10,6 +10,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0001_first_schema.sql"),
     include_str!("../../migrations/0002_hierarchy.sql"),
     include_str!("../../migrations/0003_decisions.sql"),
+    include_str!("../../migrations/0004_audit.sql"),
 ];
 
 /// Takes the steps that are still missing.

@@ -148,7 +148,7 @@ fn query(
 
 /// What has to be deleted and what inserted to turn one map's rows into the other's. A changed entry is
 /// both. The maps are walked side by side: most changes touch a small part of large maps.
-fn difference<'a, K: Ord, V: PartialEq>(
+pub(crate) fn difference<'a, K: Ord, V: PartialEq>(
     before: impl Iterator<Item = (&'a K, &'a V)>,
     after: impl Iterator<Item = (&'a K, &'a V)>,
 ) -> (Vec<&'a K>, Vec<(&'a K, &'a V)>) {

@@ -2,6 +2,7 @@
 //! (MS-WSUSSS 3.1.1, DSS Table and Client Computer Activity Summary Table).
 
 use crate::Store;
+use crate::audit::{self, Entry};
 use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError};
 use crate::wire::{Malformed, Reader, put_bytes, put_u32};
@@ -495,17 +496,25 @@ impl Store {
     ///
     /// # Errors
     /// A failure to write.
-    pub fn set_allowed_downstream(&self, who: &[String]) -> Result<(), StoreError> {
+    pub fn set_allowed_downstream(&self, who: &[String], now: Timestamp) -> Result<(), StoreError> {
         let who: Vec<String> =
             who.iter().map(|w| clean(w.trim()).to_lowercase()).filter(|w| !w.is_empty()).collect();
+        let actor = std::sync::Arc::clone(&self.actor);
         self.shared.database.write(move |tx| {
+            let before = allowed(tx)?;
             tx.execute("DELETE FROM downstream_allowed", []).during("set who may synchronize")?;
             for one in &who {
                 tx.execute("INSERT INTO downstream_allowed (who) VALUES (?1) ON CONFLICT DO NOTHING", [one])
                     .during("set who may synchronize")?;
             }
-            Ok(())
-        })
+            let shown = |who: &[String]| Some(serde_json::json!(who).to_string());
+            let (before, after) = (shown(&before), shown(&allowed(tx)?));
+            let subject = "allowed downstream servers".to_owned();
+            let entry = Entry { action: "set-allowed-downstream", subject, update: None, before, after };
+            audit::append(tx, &actor, now, &[entry])
+        })?;
+        self.note_audit_head();
+        Ok(())
     }
 
     /// Whether a server may synchronize from this one.

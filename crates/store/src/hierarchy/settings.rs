@@ -1,6 +1,7 @@
 //! Store: which upstream this server has and how it is asked. Kept as text by name, changed as a whole.
 
 use crate::Store;
+use crate::audit;
 use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError, StoredAs};
 use rusqlite::{Connection, Transaction};
@@ -217,6 +218,32 @@ impl UpstreamSettings {
         rows
     }
 
+    /// All of it for the audit log. Of a password only that it is another one is shown.
+    fn shown(&self) -> BTreeMap<String, String> {
+        let mut rows: BTreeMap<String, String> =
+            self.to_rows().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        if let Some(password) = rows.get_mut("proxy-password") {
+            "(secret)".clone_into(password);
+        }
+        let ids = |choice: &Choice<UpdateId>| {
+            choice.listed().map(|ids| ids.iter().map(ToString::to_string).collect())
+        };
+        let filter = &self.filter;
+        let languages = filter.languages.listed().map(|tags| tags.iter().map(ToString::to_string).collect());
+        for (part, values) in [
+            (FilterPart::Product, ids(&filter.products)),
+            (FilterPart::Classification, ids(&filter.classifications)),
+            (FilterPart::Language, languages),
+        ] {
+            let values: Option<Vec<String>> = values;
+            rows.insert(
+                format!("filter-{}", part.as_str()),
+                values.map_or("all".to_owned(), |v| v.join(" ")),
+            );
+        }
+        rows
+    }
+
     fn from_rows(
         rows: &BTreeMap<String, String>,
         filter: &BTreeMap<String, Vec<String>>,
@@ -360,6 +387,16 @@ impl Store {
         self.shared.database.write_alone(
             |tx| {
                 save(tx, &settings)?;
+                let (shown_before, mut shown_after) = (before.shown(), settings.shown());
+                let password =
+                    |s: &UpstreamSettings| s.proxy.credentials.as_ref().map(|c| c.password.clone());
+                if let Some(shown) = shown_after.get_mut("proxy-password")
+                    && password(&before) != password(&settings)
+                {
+                    "(another secret)".clone_into(shown);
+                }
+                let changed = audit::settings_changed("set-upstream", &shown_before, &shown_after);
+                audit::append(tx, &self.actor, now, &changed)?;
                 if fresh_start {
                     super::state::forget(tx)?;
                 }
@@ -369,7 +406,9 @@ impl Store {
                 Ok(())
             },
             |()| *self.shared.upstream.write() = Arc::new(settings.clone()),
-        )
+        )?;
+        self.note_audit_head();
+        Ok(())
     }
 
     /// Refuses what only the upstream of a replica may decide.
