@@ -8,6 +8,7 @@
 )]
 
 mod approvals;
+mod carried;
 mod decisions;
 mod effective;
 mod events;
@@ -20,6 +21,7 @@ mod status;
 mod succession;
 
 pub use approvals::{Approval, ApprovalAction, Approvals, Change, Order, Stamp};
+pub use carried::{CarriedApproval, CarriedDecisions, Known, TakenIn};
 pub use decisions::{Decisions, Subject, Withdrawal};
 pub use effective::{Decision, Effective, effective, effective_on};
 pub use events::{EventKind, Severity, StateGroup, event_kind, event_kinds};

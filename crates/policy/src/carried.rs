@@ -1,0 +1,354 @@
+//! Policy: decisions carried between servers that cannot reach each other. Each has its time; what was
+//! decided last about an update and a group counts, wherever it was decided, so that carrying the same
+//! decisions twice changes nothing and an older file takes nothing back.
+
+use crate::approvals::{ApprovalAction, Change, Order, Stamp};
+use crate::decisions::{Decisions, Subject};
+use crate::groups::{Group, GroupError, GroupTree};
+use crate::licences::EulaId;
+use crate::refusals::ApprovalError;
+use crate::succession::{Hold, HoldReason};
+use sluicegate_terms::{GroupId, RevisionNumber, Timestamp, UpdateId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Most sentences about what could not be taken in.
+const MOST_SENTENCES: usize = 100;
+
+/// An approval under way between servers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CarriedApproval {
+    /// Which update.
+    pub update: UpdateId,
+    /// For which group.
+    pub group: GroupId,
+    /// What is decided.
+    pub action: ApprovalAction,
+    /// By when agents are to have done it.
+    pub deadline: Option<Timestamp>,
+    /// Who decided.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What one server decided, as another can take it in.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct CarriedDecisions {
+    /// The groups, without the two that every server has.
+    pub groups: Vec<Group>,
+    /// Accepted licence terms: by whom and when.
+    pub accepted: BTreeMap<EulaId, (String, Timestamp)>,
+    /// Declined updates, and since when.
+    pub declined: BTreeMap<UpdateId, Timestamp>,
+    /// Updates that were declined once and are no longer, and since when.
+    pub restored: BTreeMap<UpdateId, Timestamp>,
+    /// Approvals that were taken away, and since when.
+    pub withdrawn: BTreeMap<(UpdateId, GroupId), Timestamp>,
+    /// The approvals.
+    pub approvals: Vec<CarriedApproval>,
+    /// Updates whose newest revision waits: which one serves meanwhile, and why.
+    pub held: BTreeMap<UpdateId, (RevisionNumber, HoldReason)>,
+}
+
+/// What taking them in changed.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct TakenIn {
+    /// Groups made, renamed or moved.
+    pub groups: u64,
+    /// Licence terms accepted.
+    pub accepted: u64,
+    /// Approvals that are new or different.
+    pub approved: u64,
+    /// Approvals that are gone.
+    pub withdrawn: u64,
+    /// Updates that are declined now and were not.
+    pub declined: u64,
+    /// Updates that were declined and are no longer.
+    pub restored: u64,
+    /// Updates whose newest revision waits now.
+    pub held: u64,
+    /// Decisions left aside because a later one was made here.
+    pub older: u64,
+    /// Decisions that could not be taken in.
+    pub skipped: u64,
+    /// Why; at most a hundred sentences.
+    pub reasons: Vec<String>,
+}
+
+impl TakenIn {
+    fn skip(&mut self, reason: impl FnOnce() -> String) {
+        self.skipped += 1;
+        if self.reasons.len() < MOST_SENTENCES {
+            self.reasons.push(reason());
+        }
+    }
+}
+
+/// What has to be known about an update here to take in a decision about it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Known {
+    /// As its newest revision says.
+    pub subject: Subject,
+    /// Its revisions, in any order.
+    pub revisions: Vec<RevisionNumber>,
+}
+
+impl Decisions {
+    /// Everything decided here, to be carried elsewhere. Rules and options are settings and stay.
+    #[must_use]
+    pub fn to_carry(&self) -> CarriedDecisions {
+        let times = |marks: &BTreeMap<UpdateId, Change>| marks.iter().map(|(u, c)| (*u, c.at)).collect();
+        CarriedDecisions {
+            groups: self.groups.iter().filter(|g| !built_in(g.id)).cloned().collect(),
+            accepted: self.accepted.iter().map(|(id, a)| (*id, (a.by.clone(), a.change.at))).collect(),
+            declined: times(&self.declined),
+            restored: times(&self.restored),
+            withdrawn: self.withdrawn.iter().map(|(key, change)| (*key, change.at)).collect(),
+            approvals: self
+                .approvals
+                .values()
+                .map(|a| CarriedApproval {
+                    update: a.update,
+                    group: a.group,
+                    action: a.action,
+                    deadline: a.deadline,
+                    by: a.by.clone(),
+                    at: a.changed_at,
+                })
+                .collect(),
+            held: self.held.iter().map(|(update, hold)| (*update, (hold.serving, hold.reason))).collect(),
+        }
+    }
+
+    /// Takes in what another server decided. Groups become what they are there; of each other decision the
+    /// later one counts. What is taken in keeps its own time and gets the anchor of `stamp`. `known` tells
+    /// about an update, `None` when this server does not have it.
+    ///
+    /// # Errors
+    /// When no deployment id is left; everything else is left out and said.
+    pub fn take_in(
+        &mut self,
+        carried: &CarriedDecisions,
+        known: impl Fn(UpdateId) -> Option<Known>,
+        stamp: &mut Stamp,
+    ) -> Result<TakenIn, ApprovalError> {
+        let mut taken = TakenIn::default();
+        let groups = self.take_groups(&carried.groups, stamp.change, &mut taken);
+        let decided_before: BTreeSet<UpdateId> = self.approvals.keys().map(|(update, _)| *update).collect();
+        for (eula, (by, at)) in &carried.accepted {
+            if !self.accepted.contains_key(eula) {
+                let mut own = dated(stamp, *at);
+                self.accept_eula(*eula, by.clone(), &mut own)?;
+                *stamp = Stamp::new(stamp.change, own.next_deployment());
+                taken.accepted += 1;
+            }
+        }
+        self.take_declines(carried, &known, stamp.change, &mut taken);
+        for (&(update, group), &at) in &carried.withdrawn {
+            let Some(&group) = groups.get(&group) else { continue };
+            self.take_withdrawal(update, group, Change { at, ..stamp.change }, &mut taken);
+        }
+        for approval in &carried.approvals {
+            let Some(&group) = groups.get(&approval.group) else {
+                let CarriedApproval { update, group, .. } = approval;
+                taken.skip(|| {
+                    format!("an approval of {update} is for the group {group}, which is not carried")
+                });
+                continue;
+            };
+            self.take_approval(approval, group, &known, stamp, &mut taken)?;
+        }
+        for (&update, &(serving, reason)) in &carried.held {
+            // Where approvals were made before, this server has settled which revision they are for.
+            if decided_before.contains(&update) || self.held.contains_key(&update) {
+                continue;
+            }
+            let Some(known) = known(update) else { continue };
+            let waits = known.revisions.iter().any(|revision| *revision > serving);
+            let deploys = self.approvals.of(update).any(|approval| approval.action.deploys());
+            if waits && deploys && known.revisions.contains(&serving) {
+                self.held.insert(update, Hold { serving, reason, since: stamp.change });
+                taken.held += 1;
+            }
+        }
+        Ok(taken)
+    }
+
+    fn take_approval(
+        &mut self,
+        approval: &CarriedApproval,
+        group: GroupId,
+        known: impl Fn(UpdateId) -> Option<Known>,
+        stamp: &mut Stamp,
+        taken: &mut TakenIn,
+    ) -> Result<(), ApprovalError> {
+        let update = approval.update;
+        if let Some(own) = self.last_decided(update, group)
+            && own >= approval.at
+        {
+            let same = self.approvals.get(&(update, group)).is_some_and(|own| own.changed_at == approval.at);
+            taken.older += u64::from(!same);
+            return Ok(());
+        }
+        let Some(known) = known(update) else {
+            taken.skip(|| format!("{update} is approved there and not in the catalog here"));
+            return Ok(());
+        };
+        // It was approved before it expired.
+        let subject = Subject { expired: false, ..known.subject };
+        let order =
+            Order { group, action: approval.action, deadline: approval.deadline, by: approval.by.clone() };
+        let mut own = dated(stamp, approval.at);
+        match self.approve(&subject, order, &mut own) {
+            Ok(_) => taken.approved += 1,
+            Err(ApprovalError::DeploymentIdsExhausted) => return Err(ApprovalError::DeploymentIdsExhausted),
+            Err(error) => taken.skip(|| error.to_string()),
+        }
+        *stamp = Stamp::new(stamp.change, own.next_deployment());
+        Ok(())
+    }
+
+    /// When something was last decided here about an update for a group.
+    fn last_decided(&self, update: UpdateId, group: GroupId) -> Option<Timestamp> {
+        let key = (update, group);
+        [
+            self.approvals.get(&key).map(|approval| approval.changed_at),
+            self.withdrawn.get(&key).map(|change| change.at),
+            self.declined.get(&update).map(|change| change.at),
+        ]
+        .into_iter()
+        .flatten()
+        .max()
+    }
+
+    fn take_withdrawal(&mut self, update: UpdateId, group: GroupId, change: Change, taken: &mut TakenIn) {
+        let key = (update, group);
+        if let Some(own) = self.approvals.get(&key) {
+            if own.changed_at < change.at {
+                self.withdraw(update, group, change);
+                self.settle(update, change);
+                taken.withdrawn += 1;
+            } else {
+                taken.older += 1;
+            }
+        } else if self.withdrawn.get(&key).is_none_or(|own| own.at < change.at) {
+            // Remembered, so that an older file does not bring the approval back.
+            self.withdrawn.insert(key, change);
+        }
+    }
+
+    fn take_declines(
+        &mut self,
+        carried: &CarriedDecisions,
+        known: impl Fn(UpdateId) -> Option<Known>,
+        change: Change,
+        taken: &mut TakenIn,
+    ) {
+        for (&update, &at) in &carried.restored {
+            let change = Change { at, ..change };
+            match self.declined.get(&update) {
+                Some(own) if own.at < at => {
+                    self.declined.remove(&update);
+                    self.restored.insert(update, change);
+                    taken.restored += 1;
+                }
+                Some(_) => taken.older += 1,
+                None if self.restored.get(&update).is_none_or(|own| own.at < at) => {
+                    self.restored.insert(update, change);
+                }
+                None => {}
+            }
+        }
+        for (&update, &at) in &carried.declined {
+            let restored = self.restored.get(&update).map(|own| own.at);
+            let approved = self.approvals.of(update).map(|own| own.changed_at).max();
+            if self.declined.contains_key(&update) {
+                continue;
+            }
+            if restored.max(approved).is_some_and(|own| own >= at) {
+                taken.older += 1;
+                continue;
+            }
+            let Some(known) = known(update) else {
+                taken.skip(|| format!("{update} is declined there and not in the catalog here"));
+                continue;
+            };
+            match self.decline(&known.subject, Change { at, ..change }) {
+                Ok(()) => taken.declined += 1,
+                Err(error) => taken.skip(|| error.to_string()),
+            }
+        }
+    }
+
+    /// Makes the carried groups, parents first. Answers which group each of them is here: one of the same
+    /// name is taken for the same group.
+    fn take_groups(
+        &mut self,
+        groups: &[Group],
+        change: Change,
+        taken: &mut TakenIn,
+    ) -> BTreeMap<GroupId, GroupId> {
+        let mut here: BTreeMap<GroupId, GroupId> =
+            [GroupId::ALL_COMPUTERS, GroupId::UNASSIGNED_COMPUTERS].map(|id| (id, id)).into();
+        let mut waiting: Vec<&Group> = groups.iter().filter(|group| !built_in(group.id)).collect();
+        loop {
+            let (ready, later): (Vec<&Group>, Vec<&Group>) = waiting
+                .into_iter()
+                .partition(|group| here.contains_key(&group.parent.unwrap_or(GroupId::ALL_COMPUTERS)));
+            waiting = later;
+            if ready.is_empty() {
+                break;
+            }
+            for group in ready {
+                let parent = group.parent.and_then(|parent| here.get(&parent)).copied();
+                match take_group(&mut self.groups, group, parent.unwrap_or(GroupId::ALL_COMPUTERS), change) {
+                    Ok((id, changed)) => {
+                        here.insert(group.id, id);
+                        taken.groups += u64::from(changed);
+                    }
+                    Err(error) => taken.skip(|| format!("the group `{}`: {error}", group.name)),
+                }
+            }
+        }
+        for group in waiting {
+            taken.skip(|| format!("the group `{}`: the group it is nested in is missing", group.name));
+        }
+        here
+    }
+}
+
+/// Makes one group; answers its id here and whether anything is different.
+fn take_group(
+    tree: &mut GroupTree,
+    group: &Group,
+    parent: GroupId,
+    change: Change,
+) -> Result<(GroupId, bool), GroupError> {
+    if let Some(own) = tree.get(group.id).cloned() {
+        if own.name != group.name {
+            tree.rename(group.id, group.name.clone())?;
+        }
+        if own.parent != Some(parent) {
+            tree.move_below(group.id, parent, change.anchor)?;
+        }
+        return Ok((group.id, own.name != group.name || own.parent != Some(parent)));
+    }
+    if let Ok(own) = tree.find(group.name.as_str()) {
+        return Ok((own.id, false));
+    }
+    tree.create(group.id, group.name.clone(), Some(parent))?;
+    Ok((group.id, true))
+}
+
+fn built_in(id: GroupId) -> bool {
+    id == GroupId::ALL_COMPUTERS || id == GroupId::UNASSIGNED_COMPUTERS
+}
+
+/// The stamp of a change at another time.
+fn dated(stamp: &Stamp, at: Timestamp) -> Stamp {
+    Stamp::new(Change { at, ..stamp.change }, stamp.next_deployment())
+}
+
+#[cfg(test)]
+#[path = "carried_tests.rs"]
+mod tests;
