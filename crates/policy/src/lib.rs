@@ -9,6 +9,7 @@
 
 mod approvals;
 mod carried;
+pub mod cleanup;
 mod decisions;
 mod effective;
 mod events;

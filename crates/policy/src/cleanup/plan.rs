@@ -1,0 +1,238 @@
+//! Cleanup: who may go. Declining follows the rules of WSUS's wizard; removing keeps whatever a revision that
+//! stays refers to, so that nothing left ever misses a prerequisite or a member.
+
+use super::graph::{Graph, Row};
+use super::settings::CleanupSettings;
+use crate::decisions::Decisions;
+use sluicegate_terms::{RevisionId, Timestamp, UpdateId, UpdateKind};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// What may be removed. Nothing that stays refers to any of it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Removal {
+    /// Revisions that newer ones replaced, of updates that stay.
+    pub revisions: Vec<(UpdateId, RevisionId)>,
+    /// Software and drivers, each before what it refers to, so that no half of it dangles.
+    pub updates: Vec<UpdateId>,
+    /// Detectoids and categories, in the same order, after the updates.
+    pub detectoids: Vec<UpdateId>,
+}
+
+const DAY: i64 = 86_400;
+
+fn aged(since: Timestamp, days: u16, now: Timestamp) -> bool {
+    since.plus_seconds(i64::from(days) * DAY) <= now
+}
+
+const fn installable(kind: UpdateKind) -> bool {
+    !matches!(kind, UpdateKind::Category | UpdateKind::Detectoid)
+}
+
+fn deployed(decisions: &Decisions, update: UpdateId) -> bool {
+    decisions.approvals_of(update).any(|approval| approval.action.deploys())
+}
+
+impl Graph {
+    /// Updates to decline because their publisher withdrew them and no group has them approved.
+    #[must_use]
+    pub fn expired(&self, decisions: &Decisions) -> Vec<UpdateId> {
+        let members = self.members();
+        let expired = self.present().filter(|(at, update, newest)| {
+            newest.expired
+                && installable(newest.kind)
+                && !members.contains(at)
+                && !decisions.declined.contains_key(update)
+                && !decisions.held.contains_key(update)
+                && !deployed(decisions, *update)
+        });
+        expired.map(|(_, update, _)| update).collect()
+    }
+
+    /// Updates to decline because newer ones replace them: under all five conditions of WSUS's wizard
+    /// (the-server-cleanup-wizard): not mandatory; on the server for 30 days; needed by no computer;
+    /// approved by nobody for 90 days; and a superseding update is approved for installation.
+    ///
+    /// `needed` says whether a computer needs it, `mandatory` whether its publisher made it mandatory;
+    /// both are asked last.
+    #[must_use]
+    pub fn superseded(
+        &self,
+        decisions: &Decisions,
+        settings: &CleanupSettings,
+        needed: impl Fn(UpdateId) -> bool,
+        mandatory: impl Fn(RevisionId) -> bool,
+        now: Timestamp,
+    ) -> Vec<UpdateId> {
+        let replacers = self.approved_replacers(decisions);
+        let members = self.members();
+        let mut list = Vec::new();
+        for (at, update, newest) in self.present() {
+            let replaced = replacers.get(&at).is_some_and(|by| by.iter().any(|other| *other != at));
+            if !replaced || !installable(newest.kind) || !newest.deployable || members.contains(&at) {
+                continue;
+            }
+            if decisions.declined.contains_key(&update) || decisions.held.contains_key(&update) {
+                continue;
+            }
+            // The update has been here since its first revision; a later one does not make it new.
+            let here_since = self.rows(at).iter().map(|row| row.arrived_at).min().unwrap_or(now);
+            let lately = decisions
+                .approvals_of(update)
+                .any(|a| a.action.deploys() && !aged(a.changed_at, settings.undeployed_days, now));
+            if aged(here_since, settings.superseded_days, now)
+                && !lately
+                && !needed(update)
+                && !mandatory(newest.id)
+            {
+                list.push(update);
+            }
+        }
+        list
+    }
+
+    /// What can be removed. `kept` are updates somebody refers to from outside the catalog: filters, rules,
+    /// decisions set aside.
+    #[must_use]
+    pub fn removable(
+        &self,
+        decisions: &Decisions,
+        settings: &CleanupSettings,
+        kept: &BTreeSet<UpdateId>,
+        now: Timestamp,
+    ) -> Removal {
+        let old = self.old_revisions(decisions, settings, now);
+        let mut going: HashSet<u32> = self
+            .present()
+            .filter(|(_, update, newest)| {
+                !kept.contains(update) && may_go(*update, newest, decisions, settings, now)
+            })
+            .map(|(at, ..)| at)
+            .collect();
+        // Whatever a revision that stays refers to stays too, and what that refers to, and so on.
+        let mut open: Vec<u32> = self.present().map(|(at, ..)| at).filter(|at| !going.contains(at)).collect();
+        while let Some(at) = open.pop() {
+            for row in self.rows(at).iter().filter(|row| !old.contains(&row.id)) {
+                open.extend(row.needs().filter(|needed| going.remove(needed)));
+            }
+        }
+        let stays = |at: u32| !going.contains(&at);
+        let revisions = self
+            .present()
+            .filter(|(at, ..)| stays(*at))
+            .flat_map(|(at, update, _)| self.rows(at).iter().map(move |row| (update, row.id)))
+            .filter(|(_, id)| old.contains(id))
+            .collect();
+        let mut removal = Removal { revisions, ..Removal::default() };
+        for at in self.dependents_first(&going) {
+            let list = match self.newest(at).map(|newest| installable(newest.kind)) {
+                Some(true) => &mut removal.updates,
+                _ => &mut removal.detectoids,
+            };
+            list.push(self.update(at));
+        }
+        removal
+    }
+
+    /// Revisions that a newer one replaced long enough ago. The one that serves while a newer one is held
+    /// stays, and so does one that a bundle names by its number.
+    fn old_revisions(
+        &self,
+        decisions: &Decisions,
+        settings: &CleanupSettings,
+        now: Timestamp,
+    ) -> HashSet<RevisionId> {
+        let mut old = HashSet::new();
+        for (at, update, newest) in self.present() {
+            if !aged(newest.arrived_at, settings.unused_days, now) {
+                continue;
+            }
+            let serving = decisions.held.get(&update).map(|hold| hold.serving.get());
+            let replaced = self.rows(at).iter().filter(|row| row.number < newest.number);
+            old.extend(replaced.filter(|row| Some(row.number) != serving).map(|row| row.id));
+        }
+        // A revision that stays keeps the revisions it bundles, and so on.
+        let mut open: Vec<&Row> =
+            self.present().flat_map(|(at, ..)| self.rows(at)).filter(|row| !old.contains(&row.id)).collect();
+        while let Some(row) = open.pop() {
+            for (update, number) in &row.members {
+                let named = self.rows(*update).iter().find(|member| member.number == *number);
+                open.extend(named.filter(|member| old.remove(&member.id)));
+            }
+        }
+        old
+    }
+
+    /// Updates that some newest revision bundles.
+    fn members(&self) -> HashSet<u32> {
+        self.present().flat_map(|(.., newest)| newest.members.iter().map(|(update, _)| *update)).collect()
+    }
+
+    /// For each superseded update, those approved for installation that replace it.
+    fn approved_replacers(&self, decisions: &Decisions) -> BTreeMap<u32, Vec<u32>> {
+        let mut replacers: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for (at, update, newest) in self.present() {
+            if newest.supersedes.is_empty() || newest.expired || decisions.declined.contains_key(&update) {
+                continue;
+            }
+            if decisions.approvals_of(update).any(|approval| approval.action.installs()) {
+                for superseded in &newest.supersedes {
+                    replacers.entry(*superseded).or_default().push(at);
+                }
+            }
+        }
+        replacers
+    }
+
+    /// Orders what goes so that each comes before what it refers to. What refers to itself in a ring is
+    /// left out: no valid catalog has one.
+    fn dependents_first(&self, going: &HashSet<u32>) -> Vec<u32> {
+        let mut named: BTreeMap<u32, usize> = going.iter().map(|at| (*at, 0)).collect();
+        let needs = |at: u32| -> BTreeSet<u32> {
+            self.rows(at).iter().flat_map(Row::needs).filter(|n| *n != at && going.contains(n)).collect()
+        };
+        for at in going {
+            for needed in needs(*at) {
+                *named.entry(needed).or_default() += 1;
+            }
+        }
+        let mut ready: Vec<u32> = named.iter().filter(|(_, count)| **count == 0).map(|(at, _)| *at).collect();
+        let mut order = Vec::with_capacity(going.len());
+        while let Some(at) = ready.pop() {
+            order.push(at);
+            for needed in needs(at) {
+                if let Some(count) = named.get_mut(&needed) {
+                    *count -= 1;
+                    if *count == 0 {
+                        ready.push(needed);
+                    }
+                }
+            }
+        }
+        order
+    }
+}
+
+/// Whether an update may be removed as far as it alone is concerned.
+fn may_go(
+    update: UpdateId,
+    newest: &Row,
+    decisions: &Decisions,
+    settings: &CleanupSettings,
+    now: Timestamp,
+) -> bool {
+    if decisions.held.contains_key(&update) || deployed(decisions, update) {
+        return false;
+    }
+    match newest.kind {
+        UpdateKind::Detectoid => aged(newest.arrived_at, settings.detectoid_days, now),
+        // A product without updates is still one that can be chosen for synchronization.
+        UpdateKind::Category => newest.expired && aged(newest.arrived_at, settings.detectoid_days, now),
+        _ => match decisions.declined.get(&update) {
+            Some(declined) => aged(declined.at, settings.unused_days, now),
+            // What is neither offered nor part of anything that is; members follow their bundles.
+            None => {
+                (newest.expired || !newest.deployable) && aged(newest.arrived_at, settings.unused_days, now)
+            }
+        },
+    }
+}

@@ -1,0 +1,238 @@
+//! Cleanup's rules, each condition by itself.
+
+use super::*;
+use crate::{ApprovalAction, Change, Decisions, Order, Stamp, Subject};
+use sluicegate_terms::{
+    Anchor, GroupId, Guid, RevisionId, RevisionNumber, Timestamp, UpdateId, UpdateIdentity, UpdateKind,
+};
+use std::collections::BTreeSet;
+
+const OLD: u128 = 1;
+const NEW: u128 = 2;
+
+fn uid(n: u128) -> UpdateId {
+    UpdateId(Guid::from_u128(n))
+}
+
+fn day(n: i64) -> Timestamp {
+    Timestamp::from_unix_seconds(1_790_000_000 + n * 86_400)
+}
+
+#[derive(Clone)]
+struct Doc {
+    update: u128,
+    revision: i64,
+    kind: UpdateKind,
+    deployable: bool,
+    expired: bool,
+    day: i64,
+    needs: Vec<u128>,
+    members: Vec<(u128, i64)>,
+    supersedes: Vec<u128>,
+}
+
+fn doc(update: u128, revision: i64, day: i64) -> Doc {
+    Doc {
+        update,
+        revision,
+        kind: UpdateKind::Software,
+        deployable: true,
+        expired: false,
+        day,
+        needs: vec![],
+        members: vec![],
+        supersedes: vec![],
+    }
+}
+
+fn identity(update: u128, revision: i64) -> UpdateIdentity {
+    UpdateIdentity { update: uid(update), revision: RevisionNumber::new(revision).unwrap() }
+}
+
+fn graph(docs: &[Doc]) -> Graph {
+    let mut graph = Graph::default();
+    for (number, doc) in (1..).zip(docs) {
+        let needs: Vec<UpdateId> = doc.needs.iter().map(|n| uid(*n)).collect();
+        let members: Vec<UpdateIdentity> = doc.members.iter().map(|(u, r)| identity(*u, *r)).collect();
+        let supersedes: Vec<UpdateId> = doc.supersedes.iter().map(|n| uid(*n)).collect();
+        graph.revision(&RevisionFacts {
+            id: RevisionId::new(number).unwrap(),
+            identity: identity(doc.update, doc.revision),
+            kind: doc.kind,
+            deployable: doc.deployable,
+            expired: doc.expired,
+            arrived_at: day(doc.day),
+            prerequisites: &needs,
+            members: &members,
+            supersedes: &supersedes,
+        });
+    }
+    graph
+}
+
+fn approve(decisions: &mut Decisions, update: u128, action: ApprovalAction, on: i64) {
+    let next = 1 << 30 | i64::try_from(decisions.approvals.iter().count()).unwrap();
+    let mut stamp = Stamp::new(Change { anchor: Anchor(1), at: day(on) }, next + 1_000);
+    let order = Order { group: GroupId::ALL_COMPUTERS, action, deadline: None, by: "admin".into() };
+    decisions.approve(&Subject::software(uid(update)), order, &mut stamp).unwrap();
+}
+
+fn decline(decisions: &mut Decisions, update: u128, on: i64) {
+    let change = Change { anchor: Anchor(1), at: day(on) };
+    decisions.decline(&Subject::software(uid(update)), change).unwrap();
+}
+
+/// An old update that a new, approved one replaces; both a year old.
+fn replaced() -> (Vec<Doc>, Decisions) {
+    let newer = Doc { supersedes: vec![OLD], ..doc(NEW, 1, -360) };
+    let mut decisions = Decisions::default();
+    approve(&mut decisions, NEW, ApprovalAction::Install, -300);
+    (vec![doc(OLD, 1, -400), newer], decisions)
+}
+
+fn superseded(docs: &[Doc], decisions: &Decisions) -> Vec<UpdateId> {
+    graph(docs).superseded(decisions, &CleanupSettings::default(), |_| false, |_| false, day(0))
+}
+
+#[test]
+fn a_superseded_update_is_declined_under_all_five_conditions() {
+    let (docs, decisions) = replaced();
+    assert_eq!(superseded(&docs, &decisions), [uid(OLD)]);
+}
+
+#[test]
+fn a_superseded_update_stays_when_any_of_the_five_conditions_fails() {
+    let (docs, decisions) = replaced();
+    let settings = CleanupSettings::default();
+    let mandatory = graph(&docs).superseded(&decisions, &settings, |_| false, |_| true, day(0));
+    assert_eq!(mandatory, [], "mandatory");
+    let needed = graph(&docs).superseded(&decisions, &settings, |u| u == uid(OLD), |_| false, day(0));
+    assert_eq!(needed, [], "needed by a computer");
+
+    let mut young = docs.clone();
+    young[0].day = -29;
+    assert_eq!(superseded(&young, &decisions), [], "29 days on the server");
+    young[0].day = -30;
+    assert_eq!(superseded(&young, &decisions), [uid(OLD)]);
+
+    let mut deployed = decisions.clone();
+    approve(&mut deployed, OLD, ApprovalAction::Install, -89);
+    assert_eq!(superseded(&docs, &deployed), [], "approved 89 days ago");
+    approve(&mut deployed, OLD, ApprovalAction::Install, -90);
+    assert_eq!(superseded(&docs, &deployed), [uid(OLD)]);
+
+    assert_eq!(superseded(&docs, &Decisions::default()), [], "nobody approved what replaces it");
+    let mut removal = Decisions::default();
+    approve(&mut removal, NEW, ApprovalAction::Uninstall, -300);
+    assert_eq!(superseded(&docs, &removal), [], "approved, but for removal");
+    let mut gone = docs.clone();
+    gone[1].expired = true;
+    assert_eq!(superseded(&gone, &decisions), [], "what replaces it has expired");
+}
+
+#[test]
+fn a_member_of_a_bundle_and_what_is_declined_already_are_not_declined() {
+    let (mut docs, mut decisions) = replaced();
+    docs.push(Doc { members: vec![(OLD, 1)], ..doc(3, 1, -400) });
+    assert_eq!(superseded(&docs, &decisions), []);
+    docs.pop();
+    decline(&mut decisions, OLD, -1);
+    assert_eq!(superseded(&docs, &decisions), []);
+}
+
+#[test]
+fn expired_updates_are_declined_unless_a_group_has_them_approved() {
+    let docs = [Doc { expired: true, ..doc(OLD, 1, -1) }, doc(NEW, 1, -1)];
+    let mut decisions = Decisions::default();
+    assert_eq!(graph(&docs).expired(&decisions), [uid(OLD)]);
+    approve(&mut decisions, OLD, ApprovalAction::Uninstall, 0);
+    assert_eq!(graph(&docs).expired(&decisions), []);
+}
+
+fn removable(docs: &[Doc], decisions: &Decisions) -> Removal {
+    graph(docs).removable(decisions, &CleanupSettings::default(), &BTreeSet::new(), day(0))
+}
+
+#[test]
+fn declined_updates_are_removed_after_their_time_when_nothing_that_stays_needs_them() {
+    let docs = [doc(OLD, 1, -400), Doc { needs: vec![OLD], ..doc(NEW, 1, -300) }];
+    let mut decisions = Decisions::default();
+    decline(&mut decisions, OLD, -30);
+    assert_eq!(removable(&docs, &decisions), Removal::default(), "a prerequisite of one that stays");
+    decline(&mut decisions, NEW, -29);
+    assert_eq!(removable(&docs, &decisions), Removal::default(), "that one goes a day later");
+    let later = graph(&docs).removable(&decisions, &CleanupSettings::default(), &BTreeSet::new(), day(1));
+    assert_eq!(later.updates, [uid(NEW), uid(OLD)], "what refers first");
+    let kept = [uid(NEW)].into();
+    let later = graph(&docs).removable(&decisions, &CleanupSettings::default(), &kept, day(1));
+    assert_eq!(later, Removal::default());
+}
+
+#[test]
+fn members_and_detectoids_go_with_the_last_that_needs_them() {
+    let detectoid = Doc { kind: UpdateKind::Detectoid, deployable: false, ..doc(7, 1, -400) };
+    let member = Doc { deployable: false, needs: vec![7], ..doc(8, 1, -400) };
+    let bundle = |n| Doc { members: vec![(8, 1)], ..doc(n, 1, -400) };
+    let docs = [detectoid, member, bundle(OLD), bundle(NEW)];
+    let mut decisions = Decisions::default();
+    decline(&mut decisions, OLD, -100);
+    assert_eq!(removable(&docs, &decisions).updates, [uid(OLD)]);
+    decline(&mut decisions, NEW, -100);
+    let all = removable(&docs, &decisions);
+    assert_eq!(all.updates.last(), Some(&uid(8)));
+    assert_eq!((all.updates.len(), all.detectoids.as_slice()), (3, &[uid(7)][..]));
+}
+
+#[test]
+fn old_revisions_go_except_the_one_in_service_and_those_a_bundle_names() {
+    let docs = [doc(OLD, 1, -400), doc(OLD, 2, -300), doc(OLD, 3, -31)];
+    let decisions = Decisions::default();
+    let ids = |removal: Removal| removal.revisions.iter().map(|(_, id)| id.get()).collect::<Vec<_>>();
+    assert_eq!(ids(removable(&docs, &decisions)), [1, 2]);
+    let named = [docs.to_vec(), vec![Doc { members: vec![(OLD, 1)], ..doc(NEW, 1, -300) }]].concat();
+    assert_eq!(ids(removable(&named, &decisions)), [2]);
+    let mut young = docs.to_vec();
+    young[2].day = -29;
+    assert_eq!(ids(removable(&young, &decisions)), [0_u32; 0]);
+}
+
+#[test]
+fn an_approved_update_is_never_removed() {
+    let docs = [Doc { expired: true, ..doc(OLD, 1, -400) }];
+    let mut decisions = Decisions::default();
+    assert_eq!(removable(&docs, &decisions).updates, [uid(OLD)]);
+    approve(&mut decisions, OLD, ApprovalAction::Uninstall, -400);
+    assert_eq!(removable(&docs, &decisions), Removal::default());
+}
+
+#[test]
+fn removing_a_revision_says_who_becomes_a_leaf_and_who_is_no_member_any_more() {
+    let docs = [
+        Doc { needs: vec![7], members: vec![(8, 1), (9, 1)], ..doc(OLD, 1, 0) },
+        Doc { needs: vec![7], members: vec![(9, 1)], ..doc(OLD, 2, 0) },
+    ];
+    let mut graph = graph(&docs);
+    let [first, second] = [1, 2].map(|n| RevisionId::new(n).unwrap());
+    let dropped = graph.forget(uid(OLD), first);
+    assert_eq!(dropped, Dropped { unnamed: vec![], members: vec![uid(8)] });
+    let dropped = graph.forget(uid(OLD), second);
+    assert_eq!(dropped, Dropped { unnamed: vec![uid(7)], members: vec![uid(9)] });
+    assert_eq!(graph.forget(uid(OLD), second), Dropped::default());
+}
+
+#[test]
+fn settings_are_set_by_name_within_their_bounds_and_the_wizards_limits_are_the_least() {
+    let mut settings = CleanupSettings::default();
+    for (name, text) in CleanupSettings::default().texts() {
+        settings.set(name, &text).unwrap();
+    }
+    assert_eq!(settings, CleanupSettings::default());
+    settings.set("computer-days", "90").unwrap();
+    assert_eq!(settings.computer_days, 90);
+    for (name, bad) in
+        [("superseded-days", "29"), ("undeployed-days", "89"), ("grace-hours", "4"), ("steps", "x")]
+    {
+        assert!(settings.set(name, bad).is_err(), "{name} {bad}");
+    }
+    assert!(matches!(settings.set("nonsense", "1"), Err(SettingError::Name(_))));
+}
