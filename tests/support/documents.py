@@ -90,10 +90,13 @@ class Document:
     eula: Payload | None = None
     kb: str | None = None
     severity: str | None = None
+    publication: str = "Published"
+    update_id: str | None = None
 
     @property
     def id(self) -> str:
-        return guid(self.name)
+        """Follows from the name unless it was given."""
+        return self.update_id or guid(self.name)
 
     @property
     def identity(self) -> tuple[str, int]:
@@ -110,7 +113,7 @@ class Document:
             MinDownloadSize=0 if self.files or self.deployable else None,
             MsrcSeverity=self.severity,
             EulaID=guid(self.name + " eula") if self.eula else None,
-            PublicationState="Published",
+            PublicationState=self.publication,
             CreationDate=CREATED,
             PublisherID=guid("publisher"),
         )

@@ -1,0 +1,1 @@
+"""Trees of servers as processes of their own: synchronization, decisions, reports, trouble on the way."""

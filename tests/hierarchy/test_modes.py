@@ -1,0 +1,67 @@
+"""From autonomous to replica and back: what was decided is not lost."""
+
+from .leaf import told
+from .shelf import Shelf
+
+
+def test_switching_to_replica_and_back_loses_no_decision(tree):
+    shelf = Shelf("modes", updates=5)
+    top, below = tree.chain(("top", None), ("below", "autonomous"))
+    shelf.stock(top)
+    fix, other, gone = shelf.fixes[:3]
+    below.sync()
+    below.admin.create_group("Ours")
+    below.admin.approve(fix.id, "Ours")
+    below.admin.decline(gone.id)
+    top.admin.create_group("Theirs")
+    top.admin.approve(other.id, "Theirs")
+    ours = below.state()
+
+    below.below(top, "--replica")
+    below.sync()
+    as_replica = below.state()
+    assert {name for _, name, _ in below.groups()} >= {"Theirs"}
+    assert below.decisions(other) == {("Theirs", "install", None)}
+    assert below.decisions(fix) == set() and below.update(gone)["approval"] != "declined"
+    assert told(below, other) == (100, "PreDeploymentCheck")
+
+    below.below(top, "--autonomous")
+    below.sync()
+    assert below.decisions(fix) == {("Ours", "install", None)}, "the server's own decisions hold again"
+    assert below.update(gone)["approval"] == "declined"
+    back = below.state()
+    assert {u: one["approvals"] for u, one in back["updates"].items()} == {
+        u: one["approvals"] for u, one in ours["updates"].items()
+    }
+    assert below.groups() >= {group for group in ours_groups(ours)}
+
+    # And once more, with a change above in between.
+    top.admin.unapprove(other.id)
+    top.admin.approve(gone.id, "All Computers")
+    below.below(top, "--replica")
+    below.sync()
+    assert below.decisions(gone) == {("All Computers", "install", None)} and below.decisions(other) == set()
+    assert told(below, gone) == (100, "Install")
+    below.below(top, "--autonomous")
+    assert below.update(gone)["approval"] == "declined" and told(below, gone) is None
+    assert as_replica["updates"].keys() == back["updates"].keys()
+
+
+def ours_groups(state) -> list[tuple]:
+    return [tuple(group) for group in state["groups"]]
+
+
+def test_a_replica_restarted_between_runs_is_still_one(tree):
+    shelf = Shelf("restart", updates=2)
+    top, below = tree.chain(("top", None), ("below", "replica"))
+    shelf.stock(top)
+    top.admin.approve(shelf.fixes[0].id, "All Computers")
+    below.sync()
+    before = below.state()
+    below.process.kill()
+    below.process.wait()
+    below.start()
+    assert below.state() == before
+    assert below.admin.call("GET", "upstream")["mode"] == "replica"
+    assert told(below, shelf.fixes[0]) == (100, "Install")
+    assert below.sync()["counts"]["new"] == 0

@@ -1,0 +1,201 @@
+"""The way to the upstream as administrators know it: proxies that want a password, an authority of one's own, and
+every failure with its code and a sentence that says what to do. Through the real command line."""
+
+import subprocess
+import tempfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.support.bench import payload
+
+from . import programs
+from .leaf import told
+from .node import Node
+from .relay import Relay
+from .shelf import Shelf
+
+PROXIES = ["open", "basic", "ntlm"]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """An upstream with a catalog, and nginx with TLS in front of it."""
+    absent = programs.missing("squid", "nginx", "openssl")
+    if absent:
+        pytest.skip(f"not installed: {', '.join(absent)}")
+    folder = Path(tempfile.mkdtemp(prefix="sluicegate-net-"))
+    folder.chmod(0o755)
+    shelf = Shelf("net", updates=3)
+    with Node("top") as top:
+        shelf.stock(top)
+        top.admin.approve(shelf.fixes[0].id, "All Computers")
+        ca = programs.authority(folder)
+        front = programs.nginx(folder, top.base)
+        running = [front]
+        proxies = {}
+        for kind in PROXIES:
+            proxies[kind] = programs.squid(folder, kind)
+            running.append(proxies[kind])
+        (folder / "password").write_text("good\n")
+        (folder / "wrong").write_text("hunter2\n")
+        try:
+            yield Site(shelf, top, ca, f"https://localhost:{front.port}", proxies, folder)
+        finally:
+            for program in running:
+                program.end()
+
+
+class Site:
+    def __init__(self, shelf, top, ca, tls, proxies, folder):
+        self.shelf, self.top, self.ca, self.tls, self.folder = shelf, top, ca, tls, folder
+        self.plain = top.base.replace("127.0.0.1", "localhost")
+        self.proxies = {kind: f"http://127.0.0.1:{program.port}" for kind, program in proxies.items()}
+
+    def credentials(self, file: str = "password") -> list[str]:
+        return ["--proxy-user", "sync", "--proxy-password-file", str(self.folder / file)]
+
+
+@pytest.mark.parametrize("kind", PROXIES)
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "tls"])
+def test_a_replica_synchronizes_catalog_decisions_and_files_through_squid(site, tree, kind, secure):
+    below = tree.node("below")
+    options = ["--replica", "--proxy", site.proxies[kind], "--tls-proxy", site.proxies[kind]]
+    options += site.credentials() if kind != "open" else []
+    options += ["--ca", str(site.ca)] if secure else []
+    said = below.cli("upstream", "set", site.tls if secure else site.plain, *options)
+    assert "Reached" in said
+    assert "good" not in below.cli("upstream", "show", "--json").replace('"good"', ""), "passwords are not shown"
+    below.cli("sync", "content", "approved")
+    below.sync()
+    fix = site.shelf.fixes[0]
+    assert below.decisions(fix) == site.top.decisions(fix) and below.holds(fix)
+    assert told(below, fix) == (100, "Install")
+
+
+def test_the_password_for_the_proxy_is_in_no_log(site, tree):
+    below = tree.node("below")
+    words = ["--proxy", site.proxies["basic"], *site.credentials("wrong")]
+    said = below.cli("upstream", "set", site.plain, *words, code=1)
+    assert "nothing was saved" in said and "hunter2" not in said
+    below.cli("upstream", "set", site.plain, *words, "--no-probe")
+    run = below.try_sync()
+    assert run["error_code"] == "UssCommunicationError/ProxyAuthenticationRequired", run
+    below.stop()
+    for log in (below.log.read_text(errors="replace"), str(run)):
+        assert "hunter2" not in log
+        assert "Basic c3luYzpodW50ZXIy" not in log
+
+
+class Answering:
+    """A server that gives every request the same answer."""
+
+    def __init__(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None):
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                self.send_response(status)
+                for name, value in (headers or {}).items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST
+
+            def log_message(self, *_words):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.base = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def end(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_every_failure_has_its_code_and_says_what_to_do(site, tree):
+    """Each on a server of its own, all at once: some are tried five times before they are believed."""
+    page = b"<html><body>Please log in to the network</body></html>"
+    servers = {
+        "401": Answering(401, headers={"WWW-Authenticate": "NTLM"}),
+        "403": Answering(403),
+        "404": Answering(404),
+        "503": Answering(503),
+        "portal": Answering(200, page, {"Content-Type": "text/html"}),
+    }
+    closed = programs.free_port()
+    with Relay(lambda: site.top.base) as relay:
+        relay.rewrite = lambda name, body: (
+            body.replace(b"<ProtocolVersion>1.", b"<ProtocolVersion>3.") if name == "GetConfigData" else body
+        )
+        failures = [
+            ("NameNotResolved", "http://no-such-host.invalid:8530", [], "name"),
+            ("ConnectionRefused", f"http://127.0.0.1:{closed}", [], "listen"),
+            ("ConnectionRefused", site.plain, ["--proxy", f"http://127.0.0.1:{closed}"], "proxy"),
+            ("ProxyAuthenticationRequired", site.plain, ["--proxy", site.proxies["basic"]], "--proxy-user"),
+            ("ProxyAuthenticationRequired", site.plain, ["--proxy", site.proxies["ntlm"]], "NTLM"),
+            ("CertificateNotTrusted", site.tls, [], "--ca"),
+            ("CertificateWrongName", site.tls.replace("localhost", "127.0.0.1"), ["--ca", str(site.ca)], "localhost"),
+            ("Unauthorized", servers["401"].base, [], "401"),
+            ("Forbidden", servers["403"].base, [], "403"),
+            ("NotFound", servers["404"].base, [], "404"),
+            ("ServerBusy", servers["503"].base, [], "later"),
+            ("NotSoap", servers["portal"].base, [], "upstream"),
+            ("IncompatibleProtocolVersion", relay.base, [], "version"),
+        ]
+        nodes = []
+        for number, (_, base, options, _) in enumerate(failures):
+            node = tree.node(f"below-{number}")
+            node.cli("upstream", "set", base, "--no-probe", *options)
+            node.started = node.admin.call("POST", "sync/now", {})["run"]
+            nodes.append(node)
+        wrong = []
+        for node, (code, base, _, word) in zip(nodes, failures, strict=True):
+            node.ended(node.started)
+            status = node.shown("sync", "status")
+            last = status["last_run"]
+            if last["outcome"] != "failed" or not str(last["error_code"]).endswith("/" + code):
+                wrong.append(f"{code} at {base}: {last['error_code']}: {last['error']}")
+            elif word.lower() not in last["error"].lower():
+                wrong.append(f"{code} at {base}: `{word}` is not in: {last['error']}")
+            elif last["error"] not in node.cli("sync", "status").replace("\n", " ") and len(last["error"]) < 20:
+                wrong.append(f"{code}: no sentence")
+        for server in servers.values():
+            server.end()
+        assert not wrong, "\n".join(wrong)
+
+
+def test_a_full_disk_stops_a_run_with_its_code_and_the_next_goes_on(site, tree):
+    place = Path(tempfile.mkdtemp(prefix="sluicegate-small-"))
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(place)], capture_output=True, text=True, check=False
+    )
+    if mount.returncode:
+        place.rmdir()
+        pytest.skip(f"no right to mount a small file system here: {mount.stderr.strip()}")
+    try:
+        large = site.shelf.fix("large", files=[payload("net large.cab", 60 << 20)])
+        site.top.put(large)
+        site.top.put_files(large)
+        data = place / "data"
+        data.mkdir()
+        below = tree.node("small", data=data).below(site.top)
+        below.cli("sync", "content", "all")
+        run = below.try_sync()
+        assert run["outcome"] == "failed" and run["error_code"] == "LocalError/DiskFull", run
+        assert "space" in run["error"], run
+        assert told(below, site.shelf.fixes[0]) is not None, "computers are served all the while"
+        subprocess.run(["mount", "-o", "remount,size=200m", str(place)], check=True)
+        with Relay(lambda: site.top.base) as relay:
+            below.below(relay.base)
+            assert below.sync()["counts"]["files"] >= 1
+            assert below.holds(large)
+            received = sum(one.body for one in relay.passed if one.name == large.files[0].path)
+            assert 0 < received < 60 << 20, "what was there before the disk was full is not fetched again"
+        below.stop()
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=False)

@@ -1,0 +1,128 @@
+"""Trees of processes: an approval made at the top reaches a computer at a leaf, and its report comes back."""
+
+import pytest
+
+from .leaf import FAILED, INSTALLED, leaf, reports, told
+from .relay import Relay
+from .shelf import Shelf
+
+
+def listed(node) -> dict[str, dict]:
+    """The servers below a node, by name."""
+    return {server["name"]: server for server in node.shown("downstream", "list")["servers"]}
+
+
+def test_from_the_top_over_an_autonomous_middle_and_a_replica_to_a_computer_and_back(tree):
+    shelf = Shelf("tree")
+    top, middle, replica = tree.chain(("top", None), ("middle", "autonomous"), ("replica", "replica"))
+    shelf.stock(top)
+    top.admin.create_group("Pilots")
+    middle.admin.create_group("Desks")
+    fix, other = shelf.fixes[:2]
+    # Each of the two decides for itself; the replica takes what its parent says.
+    top.admin.approve(fix.id, "All Computers")
+    run = middle.sync()
+    assert run["counts"]["new"] == len(shelf.all) and run["counts"]["quarantined"] == 0
+    assert middle.decisions(fix) == set(), "an autonomous server takes no decisions over"
+    assert {name for _, name, _ in middle.groups()} == {"All Computers", "Unassigned Computers", "Desks"}
+    middle.admin.approve(other.id, "Desks")
+    middle.sync()
+    assert middle.holds(other) and not middle.holds(fix), "files of approved updates come"
+    replica.sync()
+    assert replica.groups() == middle.groups()
+    assert replica.decisions(other) == {("Desks", "install", None)}
+    assert replica.holds(other)
+    refused = replica.cli("approve", fix.id, "--group", "All Computers", code=1)
+    assert middle.base in refused, f"a refusal says where to decide: {refused}"
+
+    replica.admin.configure(targeting="client")
+    computer = leaf(replica, "Desks")
+    assert told(computer, other) == (100, "Install")
+    assert told(leaf(replica), other) == (100, "PreDeploymentCheck")
+    assert told(leaf(replica, "Desks"), fix) == (100, "PreDeploymentCheck")
+    reports(computer, FAILED, other, -2147467259)
+
+    replica.sync()
+    assert listed(middle)["replica"]["computers"] == 3
+    assert listed(middle)["replica"]["computers_with_errors"] == 1
+    middle.sync()
+    below = listed(top)
+    assert set(below) == {"middle", "replica"}
+    assert below["replica"]["parent_name"] == "middle" and below["replica"]["mode"] == "replica"
+    assert below["replica"]["computers"] == 3 and below["replica"]["computers_with_errors"] == 1
+    assert below["middle"]["mode"] == "autonomous"
+
+
+def test_a_decision_goes_down_a_chain_of_five_and_a_report_comes_up(tree):
+    shelf = Shelf("chain", updates=4)
+    chain = tree.chain(("one", None), *((name, "replica") for name in ("two", "three", "four", "five")))
+    top, last = chain[0], chain[-1]
+    shelf.stock(top)
+    group = "Far Away"
+    top.admin.create_group("Branches")
+    top.admin.create_group(group, "Branches")
+    fix, gone, licensed = shelf.fixes[0], shelf.fixes[1], shelf.licensed
+    top.admin.approve(fix.id, group, deadline="2031-05-06T07:08:09Z")
+    top.admin.approve(shelf.bundle.id, "All Computers")
+    top.admin.decline(gone.id)
+    top.admin.call("POST", f"updates/{licensed.id}/accept-eula", {})
+    top.admin.approve(licensed.id, "Branches")
+    for node in chain[1:]:
+        node.sync()
+    for node in chain[1:]:
+        assert node.groups() == top.groups(), node.name
+        assert node.decisions(fix) == top.decisions(fix), node.name
+        assert node.update(gone)["approval"] == "declined", node.name
+        assert node.state() == top.state() | {"updates": node.state()["updates"]}
+        assert node.holds(fix) and node.holds(shelf.part) and node.holds(licensed), node.name
+
+    last.admin.configure(targeting="client")
+    computer = leaf(last, group)
+    assert told(computer, fix) == (100, "Install")
+    assert told(computer, gone) is None
+    assert told(computer, shelf.bundle) == (100, "Install")
+    assert told(computer, licensed) == (100, "Install"), "licence terms accepted at the top hold at the leaf"
+    reports(computer, INSTALLED, shelf.bundle)
+    reports(computer, FAILED, fix, -2147467259)
+    for node in reversed(chain[1:]):
+        node.sync()
+    below = listed(top)
+    assert set(below) == {"two", "three", "four", "five"}
+    assert below["five"]["computers"] == 1 and below["five"]["computers_with_errors"] == 1
+    assert [below[name]["parent_name"] for name in ("three", "four", "five")] == ["two", "three", "four"]
+
+
+@pytest.mark.parametrize("mode", ["autonomous", "replica"])
+def test_a_second_run_without_changes_fetches_nothing(tree, mode):
+    shelf = Shelf(f"quiet {mode}", updates=4)
+    top, below = tree.node("top"), tree.node("below")
+    shelf.stock(top)
+    top.admin.approve(shelf.fixes[0].id, "All Computers")
+    with Relay(lambda: top.base) as relay:
+        below.below(relay.base, f"--{mode}")
+        below.cli("sync", "content", "all")
+        first = below.sync()
+        assert first["counts"]["files"] > 0 and relay.counts()["GetUpdateData"] > 0
+        leaf(below)
+        below.sync()  # Tells of the computer.
+        relay.forget()
+        second = below.sync()
+        counts = relay.counts()
+        assert counts["GetUpdateData"] == 0 and not relay.files(), counts
+        assert counts["RollupComputers"] == 0 and counts["RollupComputerStatus"] == 0, counts
+        assert counts["GetRevisionIdList"] == 2, "categories and updates, each asked for once"
+        told_of = {name: count for name, count in second["counts"].items() if count}
+        assert told_of == {}, told_of
+
+
+def test_a_server_that_is_not_on_the_list_is_refused_and_says_so(tree):
+    top, below = tree.node("top"), tree.node("below")
+    Shelf("listed", updates=1).stock(top)
+    below.below(top)
+    below.sync()
+    top.cli("downstream", "disallow", "below", code=1)  # It would leave nobody on the list.
+    top.cli("downstream", "allow", "elsewhere")
+    run = below.try_sync()
+    assert run["outcome"] == "failed" and run["error_code"] == "UssFault/InvalidParameters", run
+    top.cli("downstream", "allow", "below")
+    below.sync()
