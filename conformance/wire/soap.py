@@ -57,6 +57,23 @@ REPORTING = Service(
     "http://www.microsoft.com/SoftwareDistribution",
 )
 
+DSS_AUTH = Service(
+    "dss-auth",
+    "/DssAuthWebService/DssAuthWebService.asmx",
+    "http://www.microsoft.com/SoftwareDistribution/Server/DssAuthWebService",
+)
+SERVER_SYNC = Service(
+    "server-sync",
+    "/ServerSyncWebService/ServerSyncWebService.asmx",
+    "http://www.microsoft.com/SoftwareDistribution",
+)
+# The half of Reporting that is for servers; same place, a definition of its own.
+SERVER_REPORTING = Service(
+    "server-reporting",
+    "/ReportingWebService/ReportingWebService.asmx",
+    "http://www.microsoft.com/SoftwareDistribution",
+)
+
 
 def element(name: str, *content: str | None) -> str:
     """One element of markup; parts that are None are left out."""
