@@ -206,6 +206,15 @@ impl Index {
         self.entries.iter().flatten().count()
     }
 
+    /// A sum over all updates and their newest revisions: with the same sum over what the owner has, it says
+    /// whether the index has all of it and nothing else.
+    #[must_use]
+    pub fn updates_sum(&self) -> (u64, u64) {
+        self.entries.iter().flatten().fold((0, 0), |(count, sum), entry| {
+            (count + 1, sum + u64::from(entry.newest.get()))
+        })
+    }
+
     /// How many computers there are.
     #[must_use]
     pub fn computers_len(&self) -> usize {

@@ -46,23 +46,46 @@ impl<'a> Audience<'a> {
 
     /// How many of its computers are in which state of an update.
     pub(crate) fn counts(&self, update: &Reported) -> StateCounts {
-        let mut sum = Tally::default();
-        update.tallies.iter().filter(|(cohort, _)| self.scope.has(*cohort)).for_each(|(_, t)| sum.add(t));
-        let mut counts = StateCounts::default();
-        for (number, count) in (Tally::FIRST..).zip(sum.by_state) {
-            if let Some(state) = UpdateState::from_number(number) {
-                counts.add(state, u64::from(count));
-            }
-        }
-        let silent = self.heard.partition_point(|heard| unheard(*heard, update.since)) as u64;
-        let unknown = silent.saturating_sub(u64::from(sum.early));
-        counts.add(UpdateState::Unknown, unknown);
-        let rest = (self.heard.len() as u64).saturating_sub(unknown).saturating_sub(sum.reported());
-        counts.add(UpdateState::NotApplicable, rest);
-        counts
+        let silent = self.heard.partition_point(|heard| unheard(*heard, update.since));
+        counts(self.scope, update, self.len(), silent as u64)
     }
 
     pub(crate) fn len(&self) -> u64 {
         self.heard.len() as u64
     }
+}
+
+/// How many computers of a scope are in which state of an update. It has `computers`, of which `silent`
+/// have not reported since the update came.
+fn counts(scope: &Scope, update: &Reported, computers: u64, silent: u64) -> StateCounts {
+    let mut sum = Tally::default();
+    update.tallies.iter().filter(|(cohort, _)| scope.has(*cohort)).for_each(|(_, t)| sum.add(t));
+    let mut counts = StateCounts::default();
+    for (number, count) in (Tally::FIRST..).zip(sum.by_state) {
+        if let Some(state) = UpdateState::from_number(number) {
+            counts.add(state, u64::from(count));
+        }
+    }
+    let unknown = silent.saturating_sub(u64::from(sum.early));
+    counts.add(UpdateState::Unknown, unknown);
+    let rest = computers.saturating_sub(unknown).saturating_sub(sum.reported());
+    counts.add(UpdateState::NotApplicable, rest);
+    counts
+}
+
+/// The same for one update and many scopes: one pass over the computers.
+pub(crate) fn counts_by_scope(fleet: &Fleet, update: &Reported, scopes: &[Scope]) -> Vec<StateCounts> {
+    let mut cohorts = vec![(0_u64, 0_u64); fleet.cohorts().len()];
+    for machine in fleet.machines() {
+        if let Some((all, silent)) = cohorts.get_mut(machine.cohort as usize) {
+            *all += 1;
+            *silent += u64::from(unheard(machine.heard, update.since));
+        }
+    }
+    let of_scope = |scope: &Scope| {
+        let inside = (0..).zip(&cohorts).filter(|(cohort, _)| scope.has(*cohort));
+        let (all, silent) = inside.fold((0, 0), |sum, (_, more)| (sum.0 + more.0, sum.1 + more.1));
+        counts(scope, update, all, silent)
+    };
+    scopes.iter().map(of_scope).collect()
 }

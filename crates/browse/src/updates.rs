@@ -5,7 +5,7 @@ use crate::counts::StateCounts;
 use crate::filters::{ApprovalFilter, UpdateQuery, UpdateSort};
 use crate::index::{Entry, Index};
 use crate::page::{Page, cut};
-use crate::scope::{Audience, Scope};
+use crate::scope::{Audience, Scope, counts_by_scope};
 use crate::words::Words;
 use core::cmp::Ordering;
 use rustc_hash::FxHashMap;
@@ -113,19 +113,19 @@ impl Index {
     pub fn update(&self, update: UpdateId, scope: &Scope) -> Option<UpdateHit> {
         let place = self.place_of(update)?;
         let entry = self.entry(place)?;
-        let audience = Audience::new(&self.fleet, scope);
-        Some(entry.hit(audience.counts(self.fleet.reported().get(place as usize)?)))
+        let reported = self.fleet.reported().get(place as usize)?;
+        let counts = counts_by_scope(&self.fleet, reported, core::slice::from_ref(scope));
+        Some(entry.hit(counts.into_iter().next()?))
     }
 
     /// How many computers of a scope are in which state of an update, for several scopes.
     #[must_use]
     pub fn counts_of(&self, update: UpdateId, scopes: &[Scope]) -> Vec<StateCounts> {
         let place = self.place_of(update).filter(|place| self.entry(*place).is_some());
-        let reported = place.and_then(|place| self.fleet.reported().get(place as usize));
-        scopes
-            .iter()
-            .map(|scope| reported.map(|r| Audience::new(&self.fleet, scope).counts(r)).unwrap_or_default())
-            .collect()
+        match place.and_then(|place| self.fleet.reported().get(place as usize)) {
+            Some(reported) => counts_by_scope(&self.fleet, reported, scopes),
+            None => scopes.iter().map(|_| StateCounts::default()).collect(),
+        }
     }
 }
 

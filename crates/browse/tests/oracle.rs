@@ -118,6 +118,12 @@ fn computers_and_their_counts_are_what_a_pass_over_everything_finds() {
                         assert_eq!(found, world.computers(&query, group), "{query:?} in {group:?}");
                     }
                     for update in world.all_updates() {
+                        let all = world.computers_of(update, None, group);
+                        let counts = world.index.counts_of(update, std::slice::from_ref(&scope))[0];
+                        assert_eq!(counts.total(), all.len() as u64);
+                        for (state, count) in counts.iter() {
+                            assert_eq!(count, all.iter().filter(|(_, s)| *s == state).count() as u64);
+                        }
                         let query = ComputersOfUpdate { update, status, limit: 1_000, offset: 0 };
                         let page = world.index.computers_of(&query, &scope);
                         assert_eq!(page.rows, world.computers_of(update, status, group), "{query:?}");

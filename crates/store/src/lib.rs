@@ -9,6 +9,8 @@
 
 pub mod audit;
 mod catalog;
+pub mod check;
+pub mod cleanup;
 mod columns;
 mod computers;
 mod config;
@@ -20,22 +22,28 @@ mod folder;
 pub mod hierarchy;
 mod keys;
 mod segment;
+mod status;
 mod wire;
 
 pub use catalog::{
-    ApprovalFilter, CatalogSize, CategoryRow, CoreRef, Cores, Document, FileFacts, ImportReport, Importer,
-    PreparedRevision, QuarantineEntry, Quarantined, RevisionFragments, RevisionRow, StateCounts,
-    StoredRevision, UpdateDetails, UpdatePage, UpdateQuery, UpdateRow,
+    CatalogSize, CategoryRow, CoreRef, Cores, Document, FileFacts, ImportReport, Importer, PreparedRevision,
+    QuarantineEntry, Quarantined, RevisionFragments, RevisionRow, StoredRevision, UpdateDetails, UpdatePage,
+    UpdateRow,
 };
 pub use computers::{
-    Computer, ComputerFilter, ComputerGroups, ComputerPage, ComputerState, Contact, EventBatch, Recorded,
-    Registration, ReportedEvent, StoredEvent, Targeting,
+    Computer, ComputerFilter, ComputerGroups, ComputerPage, Contact, EventBatch, Recorded, Registration,
+    ReportedEvent, StoredEvent, Targeting,
 };
 pub use config::Config;
 pub use decisions::{
     ApprovalOrder, BulkApproval, BulkOrder, DecisionScope, ImportedDecisions, Refused, RuleRun,
 };
 pub use error::StoreError;
+pub use sluicegate_browse::{
+    ApprovalFilter, ApprovalState, ComputersOfUpdate, Page, Reboot, Severity, StateCounts, StatusFilter,
+    Summary, UpdateQuery, UpdateSort,
+};
+pub use status::{ComputerState, FleetScope};
 
 use catalog::{FileIndex, Lengths, Segments};
 use computers::Contacts;
@@ -97,6 +105,10 @@ struct Shared {
     keys: Keys,
     audit_head: Mutex<audit::HeadFile>,
     import_turn: Mutex<()>,
+    /// Room in segments that waits to be given back.
+    reclaim: cleanup::Reclaim,
+    /// What administrators look things up in.
+    board: status::Board,
     /// Dropped last, so that nobody else opens the folder before all is closed.
     _lock: FolderLock,
 }
@@ -151,9 +163,13 @@ impl Store {
             keys,
             audit_head: Mutex::new(audit_head),
             import_turn: Mutex::new(()),
+            reclaim: cleanup::Reclaim::default(),
+            board: status::Board::default(),
             _lock: lock,
         };
-        Ok(Self { shared: Arc::new(shared), actor: Arc::default() })
+        let store = Self { shared: Arc::new(shared), actor: Arc::default() };
+        store.fill_facets()?;
+        Ok(store)
     }
 
     /// The data folder.

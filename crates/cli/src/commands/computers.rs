@@ -1,6 +1,7 @@
 //! Cli room: `computers list`, `computers show` and `computers move`.
 
 use super::catalog::entries;
+use super::updates::footer;
 use crate::admin_client::{AdminClient, percent_encode};
 use crate::args::Computers;
 use crate::output;
@@ -9,9 +10,14 @@ use serde_json::json;
 
 pub(crate) async fn run(client: &AdminClient, args: Computers, json: bool) -> anyhow::Result<()> {
     match args {
-        Computers::List { group, limit, offset } => {
-            let query =
-                [("group", group), ("limit", Some(limit.to_string())), ("offset", Some(offset.to_string()))];
+        Computers::List(args) => {
+            let query = [
+                ("group", args.group),
+                ("status", args.status),
+                ("search", args.search),
+                ("limit", Some(args.page.limit.to_string())),
+                ("offset", Some(args.page.offset.to_string())),
+            ];
             let list = client.get("computers", &query).await?;
             output::show(json, &list, |list| {
                 output::rows(
@@ -23,11 +29,13 @@ pub(crate) async fn run(client: &AdminClient, args: Computers, json: bool) -> an
                         ("Needed", "/needed"),
                         ("Failed", "/failed"),
                         ("Installed", "/installed"),
+                        ("No status", "/no_status"),
                         ("Last contact", "/last_contact"),
                         ("Id", "/id"),
                     ],
-                    "No computers have registered yet.",
+                    "No such computers.",
                 );
+                footer(list, "computers");
             });
         }
         Computers::Show { id } => {
@@ -48,6 +56,11 @@ pub(crate) async fn run(client: &AdminClient, args: Computers, json: bool) -> an
                         ("Last contact", "/last_contact"),
                         ("Last scan", "/last_sync"),
                         ("Last report", "/last_status"),
+                        ("Failed", "/failed"),
+                        ("Needed", "/needed"),
+                        ("Installed", "/installed"),
+                        ("Not applicable", "/not_applicable"),
+                        ("No status", "/no_status"),
                     ],
                 );
                 say!("\nUpdates");

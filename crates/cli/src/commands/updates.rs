@@ -1,37 +1,17 @@
-//! Cli room: `updates list` and `updates show`.
+//! Cli room: `updates list` and `updates show`, by update or with its computers.
 
 use super::catalog::entries;
 use crate::admin_client::AdminClient;
 use crate::args::Updates;
+use crate::args::browse::{UpdatesList, UpdatesShow};
 use crate::output;
 use crate::output::say;
+use serde_json::Value;
 
 pub(crate) async fn run(client: &AdminClient, args: Updates, json: bool) -> anyhow::Result<()> {
     match args {
-        Updates::List { search, approval, limit, offset } => {
-            let query = [
-                ("search", search),
-                ("approval", approval),
-                ("limit", Some(limit.to_string())),
-                ("offset", Some(offset.to_string())),
-            ];
-            let list = client.get("updates", &query).await?;
-            output::show(json, &list, |list| {
-                output::rows(
-                    entries(list, "updates"),
-                    &[
-                        ("UpdateID", "/update_id"),
-                        ("Rev", "/revision"),
-                        ("Kind", "/kind"),
-                        ("KB", "/kb"),
-                        ("Approval", "/approval"),
-                        ("Needed", "/needed"),
-                        ("Title", "/title"),
-                    ],
-                    "No updates.",
-                );
-            });
-        }
+        Updates::List(args) => list(client, *args, json).await?,
+        Updates::Show(args) if args.computers => computers(client, &args, json).await?,
         Updates::Show(update) => {
             let value = client.get(&format!("updates/{}", update.update), &[]).await?;
             output::show(json, &value, |value| {
@@ -53,12 +33,17 @@ pub(crate) async fn run(client: &AdminClient, args: Updates, json: bool) -> anyh
                         ("In service while held", "/held/serving"),
                         ("Held for", "/held/reason"),
                         ("Arrived", "/arrived"),
-                        ("Supersedes", "/supersedes"),
-                        ("Superseded by", "/superseded_by"),
-                        ("Bundles", "/bundles"),
-                        ("Bundled by", "/bundled_by"),
+                        ("Restarts", "/reboot"),
+                        ("CVEs", "/cves"),
+                        ("Bulletins", "/bulletins"),
                         ("Description", "/description"),
                     ],
+                );
+                say!("\nRelated updates");
+                output::rows(
+                    &value["related"],
+                    &[("Relation", "/relation"), ("UpdateID", "/update_id"), ("Title", "/title")],
+                    "None.",
                 );
                 say!("\nApprovals");
                 output::rows(
@@ -79,9 +64,109 @@ pub(crate) async fn run(client: &AdminClient, args: Updates, json: bool) -> anyh
                     "None.",
                 );
                 say!("\nStatus");
-                output::fields(value, &[("Computers", "/status")]);
+                output::rows(
+                    &value["status_by_group"],
+                    &[
+                        ("Group", "/group"),
+                        ("Computers", "/computers"),
+                        ("Failed", "/failed"),
+                        ("Needed", "/needed"),
+                        ("Installed", "/installed"),
+                        ("Not applicable", "/not_applicable"),
+                        ("No status", "/no_status"),
+                    ],
+                    "No computers.",
+                );
             });
         }
     }
     Ok(())
+}
+
+async fn list(client: &AdminClient, args: UpdatesList, json: bool) -> anyhow::Result<()> {
+    let query = [
+        ("search", args.search),
+        ("approval", args.approval),
+        ("approved_for", args.approved_for),
+        ("status", args.status),
+        ("group", args.group),
+        ("product", args.product),
+        ("classification", args.classification),
+        ("severity", args.severity),
+        ("cve", args.cve),
+        ("kb", args.kb),
+        ("released_from", args.released_from),
+        ("released_to", args.released_to),
+        ("arrived_from", args.arrived_from),
+        ("arrived_to", args.arrived_to),
+        ("superseded", args.superseded),
+        ("supersedes", args.supersedes),
+        ("needs_licence", args.needs_licence),
+        ("expired", args.expired),
+        ("reboot", args.reboot),
+        ("everything", args.everything.then(|| "true".to_owned())),
+        ("sort", args.sort),
+        ("order", args.order),
+        ("limit", Some(args.page.limit.to_string())),
+        ("offset", Some(args.page.offset.to_string())),
+    ];
+    let list = client.get("updates", &query).await?;
+    output::show(json, &list, |list| {
+        output::rows(
+            entries(list, "updates"),
+            &[
+                ("UpdateID", "/update_id"),
+                ("Rev", "/revision"),
+                ("Kind", "/kind"),
+                ("KB", "/kb"),
+                ("Severity", "/severity"),
+                ("Approval", "/approval"),
+                ("Failed", "/failed"),
+                ("Needed", "/needed"),
+                ("Installed", "/installed"),
+                ("No status", "/no_status"),
+                ("Title", "/title"),
+            ],
+            "No updates.",
+        );
+        footer(list, "updates");
+    });
+    Ok(())
+}
+
+async fn computers(client: &AdminClient, args: &UpdatesShow, json: bool) -> anyhow::Result<()> {
+    let query = [
+        ("status", args.status.clone()),
+        ("group", args.group.clone()),
+        ("limit", Some(args.page.limit.to_string())),
+        ("offset", Some(args.page.offset.to_string())),
+    ];
+    let list = client.get(&format!("updates/{}/computers", args.update), &query).await?;
+    output::show(json, &list, |list| {
+        output::rows(
+            entries(list, "computers"),
+            &[
+                ("Name", "/dns_name"),
+                ("State", "/state"),
+                ("Since", "/since"),
+                ("Error", "/error"),
+                ("Id", "/id"),
+            ],
+            "No computers.",
+        );
+        footer(list, "computers");
+    });
+    Ok(())
+}
+
+/// What a page does not show.
+pub(super) fn footer(list: &Value, key: &str) {
+    let shown = list[key].as_array().map_or(0, Vec::len) as u64;
+    let total = list["total"].as_u64().unwrap_or(shown);
+    if total > shown {
+        say!("\n{shown} of {total}; --limit and --offset show others.");
+    }
+    if let Some(pending) = list["pending"].as_u64().filter(|pending| *pending > 0) {
+        say!("\nThe newest reports of {pending} computers are not counted yet.");
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::error::AdminError;
 use super::input::Input;
-use super::{updates, with_store};
+use super::{listed, updates, with_store};
 use crate::state::App;
 use serde_json::{Value, json};
 use sluicegate_policy::ApprovalAction;
@@ -53,12 +53,12 @@ pub(super) async fn approve_many(app: &App, input: &Input) -> Result<Value, Admi
 async fn found(app: &App, filter: &Input) -> Result<Vec<UpdateId>, AdminError> {
     let wanted = UpdateQuery {
         search: filter.text("search")?.map(str::to_owned),
-        approval: updates::approval_filter(filter.text("approval")?)?,
+        approval: listed::approval_filter(filter.text("approval")?)?,
         limit: MOST,
         ..UpdateQuery::default()
     };
     let name = |of: &str| Ok::<_, AdminError>(filter.text(of)?.map(str::to_owned));
-    let page = updates::find(app, wanted, name("classification")?, name("product")?).await?;
+    let page = listed::find(app, wanted, name("classification")?, name("product")?).await?;
     if page.total > u64::from(MOST) {
         let message = format!("the filter finds {} updates; {MOST} can be approved at once", page.total);
         return Err(AdminError::invalid(message));

@@ -2,12 +2,12 @@
 
 use super::error::AdminError;
 use super::input::{Input, Query};
-use super::with_store;
+use super::{listed, with_store};
 use crate::contacts;
 use crate::inventory::Inventory;
 use crate::state::App;
 use serde_json::{Value, json};
-use sluicegate_policy::{GroupTree, UpdateState};
+use sluicegate_policy::GroupTree;
 use sluicegate_store::{Computer, ComputerFilter, ComputerGroups, Targeting};
 use sluicegate_terms::{ComputerId, Timestamp};
 use std::sync::Arc;
@@ -32,13 +32,14 @@ pub(super) async fn list(app: &Arc<App>, query: &Query) -> Result<Value, AdminEr
         groups,
         targeting,
         search: query.get("search").map(str::to_owned),
+        status: listed::status_filter(query.get("status"))?,
         limit: query.number("limit", 100)?,
         offset: query.number("offset", 0)?,
     };
     note_contacts(app).await?;
     let page = with_store(app, move |store| store.computers(&filter)).await?;
     let rows: Vec<Value> = page.rows.iter().map(|row| shown(row, targeting, &decisions.groups)).collect();
-    Ok(json!({ "computers": rows, "total": page.total }))
+    Ok(json!({ "computers": rows, "total": page.total, "pending": page.pending }))
 }
 
 /// `GET computers/{id}`.
@@ -55,11 +56,11 @@ pub(super) async fn show(app: &Arc<App>, id: &str) -> Result<Value, AdminError> 
             .iter()
             .map(|(update, row)| {
                 // An update that was reported and is not in the catalog has no title.
-                let known = store.update(*update).ok().map(|details| details.row);
+                let known = store.title_and_kb(*update).ok();
                 json!({
                     "update_id": update.to_string(),
-                    "title": known.as_ref().map(|row| row.title.as_str()),
-                    "kb": known.as_ref().map(|row| row.kb.clone()),
+                    "title": known.as_ref().map(|(title, _)| title),
+                    "kb": known.as_ref().map(|(_, kb)| kb),
                     "state": row.state.as_str(),
                     "since": row.since.iso(),
                     "error": (row.error != 0).then(|| format!("0x{:08X}", row.error)),
@@ -133,9 +134,9 @@ fn shown(computer: &Computer, targeting: Targeting, tree: &GroupTree) -> Value {
     let names: Vec<&str> =
         groups.iter().filter_map(|id| tree.get(*id)).map(|group| group.name.as_str()).collect();
     let inventory = Inventory::from_text(computer.inventory.as_deref());
-    let count = |state| computer.states.of(state);
     let time = |time: Option<Timestamp>| time.map(Timestamp::iso);
-    json!({
+    let mut value = listed::states(&computer.states);
+    let about = json!({
         "id": computer.id.as_str(),
         "dns_name": computer.dns_name,
         "groups": names,
@@ -145,15 +146,15 @@ fn shown(computer: &Computer, targeting: Targeting, tree: &GroupTree) -> Value {
         "model": inventory.model,
         "client_version": computer.client_version,
         "ip": computer.ip,
-        "needed": count(UpdateState::NotInstalled) + count(UpdateState::Downloaded),
-        "failed": count(UpdateState::Failed),
-        "installed": count(UpdateState::Installed),
-        "pending_reboot": count(UpdateState::InstalledPendingReboot),
         "registered": time(computer.registered_at),
         "first_seen": computer.first_seen.iso(),
         "last_contact": computer.last_contact.iso(),
         "last_sync": time(computer.last_sync),
         "last_report": time(computer.last_report),
         "last_status": time(computer.status_at),
-    })
+    });
+    if let (Value::Object(all), Value::Object(about)) = (&mut value, about) {
+        all.extend(about);
+    }
+    value
 }

@@ -2,7 +2,7 @@
 
 use super::error::AdminError;
 use super::input::Input;
-use super::{updates, with_store};
+use super::{listed, with_store};
 use crate::state::App;
 use serde_json::{Value, json};
 use sluicegate_policy::Decisions;
@@ -159,11 +159,11 @@ async fn chosen(
     let found = with_store(app, move |store| {
         names
             .into_iter()
-            .map(|name| Ok(updates::category(store, &name, fits)?.ok_or(name)))
+            .map(|name| Ok(listed::category(store, &name, fits)?.ok_or(name)))
             .collect::<Result<Vec<_>, StoreError>>()
     })
     .await?;
-    found.into_iter().collect::<Result<_, String>>().map_err(|name| updates::no_category(&name))
+    found.into_iter().collect::<Result<_, String>>().map_err(|name| listed::no_category(&name))
 }
 
 async fn titles(app: &App) -> Result<BTreeMap<UpdateId, String>, AdminError> {

@@ -1,138 +1,27 @@
-//! Updates: listed, shown, approved, unapproved and declined.
+//! Updates: shown, approved, unapproved and declined.
 
 use super::error::AdminError;
 use super::input::{Input, Query};
+use super::listed::{self, shown};
 use super::with_store;
 use crate::state::App;
 use serde_json::{Value, json};
-use sluicegate_policy::{Approval, ApprovalAction, GroupTree, HoldReason, UpdateState, Withdrawal};
-use sluicegate_store::{
-    ApprovalFilter, ApprovalOrder, StateCounts, Store, StoreError, UpdatePage, UpdateQuery, UpdateRow,
-};
-use sluicegate_terms::{CategoryKind, Timestamp, UpdateId};
-use std::collections::BTreeMap;
+use sluicegate_policy::{Approval, ApprovalAction, GroupTree, HoldReason, Withdrawal};
+use sluicegate_store::{ApprovalOrder, ComputersOfUpdate, Store, StoreError, Targeting, UpdateDetails};
+use sluicegate_terms::{Timestamp, UpdateId};
 
 /// Who decided, until there are accounts.
 pub(super) const ADMIN: &str = "admin";
-
-/// `GET updates`.
-pub(super) async fn list(app: &App, query: &Query) -> Result<Value, AdminError> {
-    let approval = approval_filter(query.get("approval"))?;
-    let wanted = UpdateQuery {
-        search: query.get("search").map(str::to_owned),
-        classification: None,
-        product: None,
-        approval,
-        everything: query.get("everything") == Some("true"),
-        limit: query.number("limit", 100)?,
-        offset: query.number("offset", 0)?,
-    };
-    let name = |of| query.get(of).map(str::to_owned);
-    let page = find(app, wanted, name("classification"), name("product")).await?;
-    let rows: Vec<Value> = page.rows.iter().map(shown).collect();
-    Ok(json!({ "updates": rows, "total": page.total }))
-}
-
-/// A word for what was decided.
-pub(super) fn approval_filter(word: Option<&str>) -> Result<Option<ApprovalFilter>, AdminError> {
-    match word {
-        None => Ok(None),
-        Some("approved") => Ok(Some(ApprovalFilter::Approved)),
-        Some("unapproved") => Ok(Some(ApprovalFilter::Undecided)),
-        Some("declined") => Ok(Some(ApprovalFilter::Declined)),
-        Some(other) => {
-            let message = format!("`approval` must be approved, unapproved or declined, not `{other}`");
-            Err(AdminError::invalid(message))
-        }
-    }
-}
-
-/// The updates of a query, with categories by id or title.
-pub(super) async fn find(
-    app: &App,
-    wanted: UpdateQuery,
-    classification: Option<String>,
-    product: Option<String>,
-) -> Result<UpdatePage, AdminError> {
-    let found = with_store(app, move |store| {
-        let classification = match classification {
-            Some(name) => match category(store, &name, |kind| kind == CategoryKind::UpdateClassification)? {
-                Some(id) => Some(id),
-                None => return Ok(Err(name)),
-            },
-            None => None,
-        };
-        let product = match product {
-            Some(name) => match category(store, &name, |kind| kind != CategoryKind::UpdateClassification)? {
-                Some(id) => Some(id),
-                None => return Ok(Err(name)),
-            },
-            None => None,
-        };
-        Ok(Ok(store.updates(&UpdateQuery { classification, product, ..wanted })?))
-    })
-    .await?;
-    found.map_err(|name| no_category(&name))
-}
-
-pub(super) fn no_category(name: &str) -> AdminError {
-    AdminError::unknown(format!("there is no category `{name}` of that kind; GET categories lists them"))
-}
-
-/// A category by id or by title.
-pub(super) fn category(
-    store: &Store,
-    name: &str,
-    fits: impl Fn(CategoryKind) -> bool,
-) -> Result<Option<UpdateId>, StoreError> {
-    let id = name.parse::<UpdateId>().ok();
-    let rows = store.categories()?;
-    let found = rows.iter().find(|row| {
-        fits(row.kind) && (Some(row.update) == id || row.title.to_lowercase() == name.to_lowercase())
-    });
-    Ok(found.map(|row| row.update))
-}
-
-fn shown(row: &UpdateRow) -> Value {
-    let approval = match (row.declined, row.approvals) {
-        (true, _) => "declined",
-        (false, 0) => "unapproved",
-        (false, _) => "approved",
-    };
-    json!({
-        "update_id": row.update.to_string(),
-        "revision": row.revision.get(),
-        "revision_id": row.id.get(),
-        "kind": row.kind.as_str(),
-        "title": row.title,
-        "kb": row.kb,
-        "classification": row.classification,
-        "created": row.created.map(Timestamp::iso),
-        "arrived": row.arrived_at.iso(),
-        "size": row.size,
-        "approval": approval,
-        "needed": needed(&row.states),
-        "failed": row.states.of(UpdateState::Failed),
-        "installed": row.states.of(UpdateState::Installed),
-    })
-}
-
-fn needed(states: &StateCounts) -> u64 {
-    states.of(UpdateState::NotInstalled) + states.of(UpdateState::Downloaded)
-}
 
 /// `GET updates/{id}`.
 pub(super) async fn show(app: &App, id: &str) -> Result<Value, AdminError> {
     let id: UpdateId = id.parse()?;
     let decisions = app.store.decisions();
+    let targeting = app.settings.load().targeting.into();
     with_store(app, move |store| {
         let details = store.update(id)?;
         let listing = &details.listing;
-        let titles = |ids: &[UpdateId]| -> Vec<String> {
-            ids.iter()
-                .map(|id| store.update(*id).map_or_else(|_| id.to_string(), |details| details.row.title))
-                .collect()
-        };
+        let titles = |ids: &[UpdateId]| -> Vec<String> { ids.iter().map(|id| title(store, *id)).collect() };
         let texts = |ids: &[UpdateId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
         let files: Vec<Value> = listing
             .files
@@ -152,12 +41,9 @@ pub(super) async fn show(app: &App, id: &str) -> Result<Value, AdminError> {
             decisions.approvals_of(id).map(|approval| approved(approval, &decisions.groups)).collect();
         let bundles: Vec<String> =
             details.record.bundles.iter().flatten().map(|identity| identity.update.to_string()).collect();
-        let status: serde_json::Map<String, Value> = UpdateState::ALL
-            .into_iter()
-            .map(|state| (state, details.row.states.of(state)))
-            .filter(|(_, count)| *count > 0)
-            .map(|(state, count)| (state.as_str().to_owned(), json!(count)))
-            .collect();
+        let states = details.row.states.iter();
+        let status: serde_json::Map<String, Value> =
+            states.map(|(state, count)| (state.as_str().to_owned(), json!(count))).collect();
         let revisions: Vec<Value> = details
             .revisions
             .iter()
@@ -172,7 +58,6 @@ pub(super) async fn show(app: &App, id: &str) -> Result<Value, AdminError> {
             .collect();
         let mut value = shown(&details.row);
         value["description"] = json!(listing.description);
-        value["severity"] = json!(listing.severity);
         value["bulletins"] = json!(listing.bulletins);
         value["cves"] = json!(listing.cves);
         value["classification_id"] = json!(listing.classification.map(|id| id.to_string()));
@@ -185,10 +70,11 @@ pub(super) async fn show(app: &App, id: &str) -> Result<Value, AdminError> {
         value["explicitly_deployable"] = json!(details.record.explicitly_deployable);
         value["expired"] = json!(details.record.expired);
         value["supersedes"] = json!(texts(&details.record.supersedes));
-        let (superseded_by, bundled_by) = named_by(store, id)?;
-        value["superseded_by"] = json!(texts(&superseded_by));
+        value["superseded_by"] = json!(texts(&details.superseded_by));
         value["bundles"] = json!(bundles);
-        value["bundled_by"] = json!(texts(&bundled_by));
+        value["bundled_by"] = json!(texts(&details.bundled_by));
+        value["related"] = related(store, &details);
+        value["status_by_group"] = by_group(store, id, targeting, &decisions.groups)?;
         value["approvals"] = json!(approvals);
         value["files"] = json!(files);
         value["revisions"] = json!(revisions);
@@ -217,30 +103,82 @@ pub(super) async fn show(app: &App, id: &str) -> Result<Value, AdminError> {
     .await
 }
 
-/// The updates whose newest revision supersedes this one, and those that bundle it. Walks the catalog: the
-/// snapshot does not know (supersedence decides nothing in a scan, so it is not compiled in, and bundles are
-/// kept from bundle to member only), nor has the store an index this way round. It is for a person who looks
-/// at one update, runs away from the async workers, and costs one pass over the records, as compiling does.
-fn named_by(store: &Store, id: UpdateId) -> Result<(Vec<UpdateId>, Vec<UpdateId>), StoreError> {
-    let mut naming = BTreeMap::new();
-    store.for_each_revision(|revision| {
-        let record = &revision.record;
-        let supersedes = record.supersedes.contains(&id);
-        let bundles = record.bundles.iter().flatten().any(|member| member.update == id);
-        if supersedes || bundles {
-            naming.insert(record.identity, (supersedes, bundles));
-        }
-        Ok::<_, StoreError>(())
-    })?;
-    let mut superseding = Vec::new();
-    let mut bundling = Vec::new();
-    for (identity, (supersedes, bundles)) in naming {
-        if store.update(identity.update)?.row.revision == identity.revision {
-            superseding.extend(supersedes.then_some(identity.update));
-            bundling.extend(bundles.then_some(identity.update));
-        }
-    }
-    Ok((superseding, bundling))
+/// An update's title; the id of one that is not here.
+fn title(store: &Store, update: UpdateId) -> String {
+    store.title(update).unwrap_or_else(|_| update.to_string())
+}
+
+/// The updates that stand in a relation to one, with their titles.
+fn related(store: &Store, details: &UpdateDetails) -> Value {
+    let bundles: Vec<UpdateId> =
+        details.record.bundles.iter().flatten().map(|identity| identity.update).collect();
+    let relations = [
+        ("supersedes", &details.record.supersedes),
+        ("superseded-by", &details.superseded_by),
+        ("bundles", &bundles),
+        ("bundled-by", &details.bundled_by),
+    ];
+    let rows: Vec<Value> = relations
+        .iter()
+        .flat_map(|(relation, ids)| ids.iter().map(move |id| (relation, id)))
+        .map(|(relation, id)| {
+            json!({ "relation": relation, "update_id": id.to_string(), "title": title(store, *id) })
+        })
+        .collect();
+    json!(rows)
+}
+
+/// The states of an update in each group that has computers, nested groups included.
+fn by_group(
+    store: &Store,
+    update: UpdateId,
+    targeting: Targeting,
+    tree: &GroupTree,
+) -> Result<Value, StoreError> {
+    let rows: Vec<Value> = store
+        .update_status(update, targeting)?
+        .iter()
+        .filter(|(_, states)| states.total() > 0)
+        .map(|(group, states)| {
+            let mut row = listed::states(states);
+            row["group"] = json!(tree.get(*group).map(|group| group.name.as_str()));
+            row["group_id"] = json!(group.to_string());
+            row["computers"] = json!(states.total());
+            row
+        })
+        .collect();
+    Ok(json!(rows))
+}
+
+/// `GET updates/{id}/computers`.
+pub(super) async fn computers(app: &App, id: &str, query: &Query) -> Result<Value, AdminError> {
+    let wanted = ComputersOfUpdate {
+        update: id.parse()?,
+        status: listed::status_filter(query.get("status"))?,
+        limit: query.number("limit", 100)?,
+        offset: query.number("offset", 0)?,
+    };
+    let of = listed::scope(app, query)?;
+    let page = with_store(app, move |store| {
+        store.title(wanted.update)?;
+        store.computers_of(&wanted, of)
+    })
+    .await?;
+    let rows: Vec<Value> = page
+        .rows
+        .iter()
+        .map(|row| {
+            let error = row.row.map(|row| row.error).filter(|error| *error != 0);
+            json!({
+                "id": row.computer.as_str(),
+                "dns_name": row.dns_name,
+                "state": row.state.as_str(),
+                "since": row.row.map(|row| row.since.iso()),
+                "error": error.map(|error| format!("0x{error:08X}")),
+            })
+        })
+        .collect();
+    Ok(json!({ "computers": rows, "total": page.total }))
 }
 
 fn approved(approval: &Approval, tree: &GroupTree) -> Value {

@@ -299,6 +299,10 @@ impl Commit<'_> {
                 )?;
             }
         }
+        self.run(
+            "DELETE FROM removed_revision WHERE update_id = ?1 AND number = ?2",
+            params![update.0.as_bytes(), number],
+        )?;
         for member in record.bundles.iter().flatten() {
             self.run(
                 "INSERT INTO bundle_member (member, bundle) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
@@ -325,8 +329,8 @@ impl Commit<'_> {
     fn list(&self, id: i64, record: &ScanRecord, summary: &Summary) -> Result<(), StoreError> {
         let size = summary.files.iter().fold(0_u64, |sum, f| sum.saturating_add(f.size));
         self.run(
-            "INSERT INTO listing (revision_id, kind, title, kb, search, created, deployable, size)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO listing (revision_id, kind, title, kb, search, created, deployable, size, severity, reboot)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             params![
                 id,
                 record.kind.as_str(),
@@ -335,7 +339,9 @@ impl Commit<'_> {
                 summary.search,
                 summary.created.map(Timestamp::ticks),
                 record.explicitly_deployable,
-                signed(size)
+                signed(size),
+                summary.severity,
+                summary.reboot
             ],
         )?;
         if let Some(eula) = summary.eula {
@@ -405,6 +411,20 @@ impl Commit<'_> {
     fn run(&self, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<usize, StoreError> {
         self.tx.prepare_cached(sql).and_then(|mut s| s.execute(values)).during("write a revision")
     }
+}
+
+/// Writes anew what lists and content need of a revision that is in the catalog.
+pub(crate) fn relist(
+    tx: &Transaction<'_>,
+    id: i64,
+    record: &ScanRecord,
+    summary: &Summary,
+) -> Result<(), StoreError> {
+    for table in ["listing", "listing_category", "revision_eula", "supersedence", "revision_file"] {
+        tx.execute(&format!("DELETE FROM {table} WHERE revision_id = ?1"), [id]).during("write a listing")?;
+    }
+    let commit = Commit { tx, now: Timestamp::MIN, progress: &mut |_, _| {}, arrivals: Vec::new() };
+    commit.list(id, record, summary)
 }
 
 /// What becomes of the candidates, by their index.

@@ -11,7 +11,7 @@ use sluicegate_terms::RevisionId;
 use std::io::Read;
 
 /// Longest document that is given back, in bytes; bounds what a damaged record can expand to.
-const LONGEST_DOCUMENT: u64 = 1 << 30;
+pub(crate) const LONGEST_DOCUMENT: u64 = 1 << 30;
 
 /// One update document.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -108,6 +108,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::UnknownRevision`], or a failure to read.
     pub fn document(&self, revision: RevisionId) -> Result<Document, StoreError> {
+        // Between looking the place up and reading there, nobody gives its room back.
+        let _gate = self.shared.segments.gate.read();
         let found = self.shared.database.read(|db| {
             db.prepare_cached("SELECT document_at, document_len, document_form FROM revision WHERE id = ?1")
                 .and_then(|mut s| {
@@ -121,25 +123,7 @@ impl Store {
         })?;
         let (place, form) = found.ok_or(StoreError::UnknownRevision(revision.get()))?;
         let bytes = self.shared.segments.documents.read(place)?;
-        let unreadable = |reason: String| StoreError::Unreadable {
-            what: format!("document of revision {revision}"),
-            reason,
-        };
-        match Form::of_number(form)? {
-            Form::Cabinet => Ok(Document::Cabinet(bytes)),
-            Form::Text => String::from_utf8(bytes).map(Document::Text).map_err(|e| unreadable(e.to_string())),
-            Form::Deflated => {
-                let mut plain = Vec::new();
-                DeflateDecoder::new(bytes.as_slice())
-                    .take(LONGEST_DOCUMENT)
-                    .read_to_end(&mut plain)
-                    .map_err(|e| unreadable(e.to_string()))?;
-                let limits = sluicegate_catalog::Limits::default();
-                let text =
-                    sluicegate_catalog::text_of(&plain, &limits).map_err(|e| unreadable(e.to_string()))?;
-                Document::of_text(&text, &mut BlobWriter::new()).map_err(|e| unreadable(e.to_string()))
-            }
-        }
+        decode(bytes, Form::of_number(form)?, revision)
     }
 
     /// The document of a revision as bytes that a parser takes: UTF-8 or UTF-16LE.
@@ -153,6 +137,26 @@ impl Store {
             reason: e.to_string(),
         })?;
         Ok(plain.into_owned())
+    }
+}
+
+/// A document from its bytes in the segment.
+pub(crate) fn decode(bytes: Vec<u8>, form: Form, revision: RevisionId) -> Result<Document, StoreError> {
+    let unreadable =
+        |reason: String| StoreError::Unreadable { what: format!("document of revision {revision}"), reason };
+    match form {
+        Form::Cabinet => Ok(Document::Cabinet(bytes)),
+        Form::Text => String::from_utf8(bytes).map(Document::Text).map_err(|e| unreadable(e.to_string())),
+        Form::Deflated => {
+            let mut plain = Vec::new();
+            DeflateDecoder::new(bytes.as_slice())
+                .take(LONGEST_DOCUMENT)
+                .read_to_end(&mut plain)
+                .map_err(|e| unreadable(e.to_string()))?;
+            let limits = sluicegate_catalog::Limits::default();
+            let text = sluicegate_catalog::text_of(&plain, &limits).map_err(|e| unreadable(e.to_string()))?;
+            Document::of_text(&text, &mut BlobWriter::new()).map_err(|e| unreadable(e.to_string()))
+        }
     }
 }
 

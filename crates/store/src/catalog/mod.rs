@@ -14,18 +14,19 @@ mod shelf;
 mod summary;
 mod supersedence;
 
-pub(crate) use commit::decode_record;
+pub(crate) use commit::{decode_record, relist};
 pub use document::Document;
+pub(crate) use document::{Form, LONGEST_DOCUMENT, decode as decode_document};
 pub use files::FileFacts;
 pub(crate) use files::{FileIndex, declared as declared_file};
 pub use fragments::RevisionFragments;
+pub(crate) use fragments::{decode as decode_fragments, encode as encode_fragments};
 pub use import::{ImportReport, Importer, PreparedRevision, Quarantined};
 pub use quarantine::QuarantineEntry;
 pub use revisions::{CatalogSize, StoredRevision};
-pub(crate) use search::LARGEST_PAGE;
-pub use search::{
-    ApprovalFilter, CategoryRow, RevisionRow, StateCounts, UpdateDetails, UpdatePage, UpdateQuery, UpdateRow,
-};
+pub use search::{CategoryRow, RevisionRow, UpdateDetails, UpdatePage, UpdateRow};
+pub(crate) use search::{LARGEST_PAGE, update_row};
 pub use shelf::{CoreRef, Cores};
-pub(crate) use shelf::{Lengths, Segments};
+pub(crate) use shelf::{Epoch, Lengths, Segments};
+pub(crate) use summary::Summary;
 pub(crate) use supersedence::fill as fill_supersedence;

@@ -18,6 +18,9 @@ pub(crate) struct Summary {
     pub(crate) files: Vec<FileRow>,
     /// Licence terms. In what waits since before this was kept, there is nothing to read: none.
     pub(crate) eula: Option<Guid>,
+    /// The severity and the restart behaviour, as written; empty when absent, or as above.
+    pub(crate) severity: String,
+    pub(crate) reboot: String,
 }
 
 /// What rows need of a file.
@@ -51,6 +54,8 @@ impl Summary {
             categories: listing.categories.clone(),
             files: files.iter().map(file).collect(),
             eula,
+            severity: listing.severity.clone().unwrap_or_default(),
+            reboot: listing.reboot.clone().unwrap_or_default(),
         }
     }
 
@@ -70,6 +75,8 @@ impl Summary {
             put_bytes(&mut out, file.name.as_bytes());
         }
         put_option(&mut out, self.eula, |out, id| out.extend_from_slice(id.as_bytes()));
+        put_bytes(&mut out, self.severity.as_bytes());
+        put_bytes(&mut out, self.reboot.as_bytes());
         out
     }
 
@@ -91,8 +98,12 @@ impl Summary {
             })
             .collect::<Result<_, _>>()?;
         let eula = if r.0.is_empty() { None } else { r.option(|r| r.guid())? };
+        let (severity, reboot) = match r.0.is_empty() {
+            true => (String::new(), String::new()),
+            false => (r.text()?.to_owned(), r.text()?.to_owned()),
+        };
         if r.0.is_empty() {
-            Ok(Self { title, kb, search, created, categories, files, eula })
+            Ok(Self { title, kb, search, created, categories, files, eula, severity, reboot })
         } else {
             Err(Malformed)
         }
@@ -121,12 +132,17 @@ mod tests {
                 },
             ],
             eula: Some(Guid::from_u128(9)),
+            severity: "Important".to_owned(),
+            reboot: "NeverReboots".to_owned(),
         };
         let bytes = summary.encode();
         assert_eq!(Summary::decode(&bytes), Ok(summary.clone()));
-        let older = &bytes[..bytes.len() - 17];
-        assert_eq!(Summary::decode(older), Ok(Summary { eula: None, ..summary }), "without licence terms");
-        for cut in (0..bytes.len()).filter(|cut| *cut != older.len()) {
+        let older = Summary { severity: String::new(), reboot: String::new(), ..summary };
+        let without_facets = bytes.len() - 8 - "Important".len() - "NeverReboots".len();
+        assert_eq!(Summary::decode(&bytes[..without_facets]), Ok(older.clone()));
+        let without_eula = without_facets - 17;
+        assert_eq!(Summary::decode(&bytes[..without_eula]), Ok(Summary { eula: None, ..older }));
+        for cut in (0..bytes.len()).filter(|cut| ![without_facets, without_eula].contains(cut)) {
             assert_eq!(Summary::decode(&bytes[..cut]), Err(Malformed), "cut at {cut}");
         }
     }

@@ -2,7 +2,7 @@
 //! the last seconds of them in a crash loses nothing that was acknowledged.
 
 use crate::Store;
-use crate::computers::directory::{row_of, set_requested};
+use crate::computers::directory::{find_row, row_of, set_requested};
 use crate::error::{During, StoreError};
 use rusqlite::{Transaction, params};
 use sluicegate_terms::{ComputerId, Timestamp};
@@ -133,8 +133,10 @@ impl crate::Shared {
         if notes.is_empty() {
             return Ok(());
         }
-        let written =
-            self.database.write_alone(|tx| notes.iter().try_for_each(|note| write(tx, note)), |()| {});
+        let written = self.database.write_alone(
+            |tx| notes.iter().map(|note| write(tx, note)).collect::<Result<Vec<_>, _>>(),
+            |changed| changed.iter().flatten().for_each(|row| self.board.mark(*row, false)),
+        );
         if written.is_err() {
             let mut contacts = self.contacts.lock();
             for older in notes {
@@ -146,12 +148,14 @@ impl crate::Shared {
                 }
             }
         }
-        written
+        written.map(|_| ())
     }
 }
 
-fn write(tx: &Transaction<'_>, note: &Note) -> Result<(), StoreError> {
+/// Answers the computer's row when it may be new, or may have another name or other groups.
+fn write(tx: &Transaction<'_>, note: &Note) -> Result<Option<i64>, StoreError> {
     let contact = &note.newest;
+    let known = find_row(tx, &contact.computer)?;
     let row = row_of(tx, &contact.computer, note.first)?;
     tx.prepare_cached(
         "UPDATE computer SET last_contact = max(last_contact, ?2), dns_name = coalesce(?3, dns_name),
@@ -170,10 +174,11 @@ fn write(tx: &Transaction<'_>, note: &Note) -> Result<(), StoreError> {
         ])
     })
     .during("note a contact")?;
-    match &contact.requested_groups {
-        Some(groups) => set_requested(tx, row, groups),
-        None => Ok(()),
+    if let Some(groups) = &contact.requested_groups {
+        set_requested(tx, row, groups)?;
     }
+    let told = contact.dns_name.is_some() || contact.requested_groups.is_some();
+    Ok((known.is_none() || told).then_some(row))
 }
 
 /// Writes one contact in a transaction that has more to write about the computer; answers its row.

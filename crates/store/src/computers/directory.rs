@@ -66,15 +66,17 @@ impl Store {
     /// # Errors
     /// A failure to write.
     pub fn register(&self, registration: Registration) -> Result<(), StoreError> {
-        self.shared.database.write(move |tx| {
+        let row = self.shared.database.write(move |tx| {
             let row = write_now(tx, &registration.contact)?;
             tx.prepare_cached(
                 "UPDATE computer SET inventory = ?2, registered_at = coalesce(registered_at, ?3) WHERE id = ?1",
             )
             .and_then(|mut s| s.execute(params![row, registration.inventory, registration.contact.at.ticks()]))
             .during("register a computer")
-            .map(|_| ())
-        })
+            .map(|_| row)
+        })?;
+        self.shared.board.mark(row, false);
+        Ok(())
     }
 
     /// Where a computer belongs, as last said; for an unknown computer only what it asked for.
@@ -109,7 +111,7 @@ impl Store {
         // The computer may have been noted and not written.
         self.flush_contacts()?;
         let (computer, actor) = (computer.clone(), std::sync::Arc::clone(&self.actor));
-        self.shared.database.write(move |tx| {
+        let row = self.shared.database.write(move |tx| {
             let row =
                 find_row(tx, &computer)?.ok_or_else(|| StoreError::UnknownComputer(computer.clone()))?;
             let before = places(&decisions.groups, &assigned(tx, row)?);
@@ -125,8 +127,10 @@ impl Store {
             let after = places(&decisions.groups, &assigned(tx, row)?);
             let subject = computer.as_str().to_owned();
             let entry = Entry { action: "move-computer", subject, update: None, before, after };
-            audit::append(tx, &actor, now, &[entry])
+            audit::append(tx, &actor, now, &[entry])?;
+            Ok(row)
         })?;
+        self.shared.board.mark(row, false);
         self.note_audit_head();
         Ok(())
     }
@@ -138,18 +142,22 @@ impl Store {
     pub fn forget_computer(&self, computer: &ComputerId, now: Timestamp) -> Result<(), StoreError> {
         self.flush_contacts()?;
         let (computer, actor) = (computer.clone(), std::sync::Arc::clone(&self.actor));
-        self.shared.database.write(move |tx| {
+        let row = self.shared.database.write(move |tx| {
+            let row = find_row(tx, &computer)?;
             let gone = tx
                 .prepare_cached("DELETE FROM computer WHERE computer_id = ?1")
                 .and_then(|mut s| s.execute([computer.as_str()]))
                 .during("forget a computer")?;
-            if gone == 0 {
+            let Some(row) = row.filter(|_| gone > 0) else {
                 return Err(StoreError::UnknownComputer(computer.clone()));
-            }
+            };
             let subject = computer.as_str().to_owned();
             let entry = Entry { action: "forget-computer", subject, update: None, before: None, after: None };
-            audit::append(tx, &actor, now, &[entry])
+            audit::append(tx, &actor, now, &[entry])?;
+            Ok(row)
         })?;
+        // The number of a row can be given again.
+        self.shared.board.mark(row, true);
         self.note_audit_head();
         Ok(())
     }

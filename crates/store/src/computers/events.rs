@@ -89,7 +89,9 @@ impl Store {
     /// A failure to write; then nothing of the batch is kept.
     pub fn record_events(&self, batch: EventBatch) -> Result<Recorded, StoreError> {
         let cap = self.shared.options.events_per_computer;
-        self.shared.database.write(move |tx| record(tx, &batch, cap))
+        let (recorded, row) = self.shared.database.write(move |tx| record(tx, &batch, cap))?;
+        self.shared.board.mark(row, recorded.status_changed);
+        Ok(recorded)
     }
 
     /// A computer's kept events, newest first by the server's clock.
@@ -139,7 +141,8 @@ impl Store {
     }
 }
 
-fn record(tx: &Transaction<'_>, batch: &EventBatch, cap: u32) -> Result<Recorded, StoreError> {
+/// Answers what became of the batch, and the row of its computer.
+fn record(tx: &Transaction<'_>, batch: &EventBatch, cap: u32) -> Result<(Recorded, i64), StoreError> {
     let computer = row_of(tx, &batch.computer, batch.received)?;
     tx.prepare_cached(
         "UPDATE computer SET last_contact = max(last_contact, ?2), last_report = max(coalesce(last_report, ?2), ?2)
@@ -186,7 +189,7 @@ fn record(tx: &Transaction<'_>, batch: &EventBatch, cap: u32) -> Result<Recorded
     if of_updates {
         trim(tx, computer, cap)?;
     }
-    Ok(recorded)
+    Ok((recorded, computer))
 }
 
 /// The events that policy derives status from; for all others reading the status would be wasted.

@@ -1,11 +1,11 @@
 //! Store: computers as administrators look at them.
 
 use crate::Store;
-use crate::catalog::{LARGEST_PAGE, StateCounts};
 use crate::columns::{Columns, for_rows};
 use crate::computers::directory::{Targeting, assigned, split_groups};
 use crate::error::{During, StoreError, StoredAs};
-use rusqlite::{Connection, Row, ToSql};
+use rusqlite::Connection;
+use sluicegate_browse::{StateCounts, StatusFilter};
 use sluicegate_terms::{ComputerId, GroupId, Timestamp};
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ pub struct Computer {
     pub last_report: Option<Timestamp>,
     /// When it made its newest status report, by its own clock.
     pub status_at: Option<Timestamp>,
-    /// Its updates by reported state.
+    /// The updates that lists show and that are not declined, by its state of them.
     pub states: StateCounts,
 }
 
@@ -51,6 +51,8 @@ pub struct ComputerFilter {
     pub targeting: Targeting,
     /// Only those whose name or id has this in it.
     pub search: Option<String>,
+    /// Only those with at least one update in one of these states.
+    pub status: Option<StatusFilter>,
     /// At most so many rows (at most 10,000).
     pub limit: u32,
     /// Skip so many.
@@ -64,10 +66,13 @@ pub struct ComputerPage {
     pub rows: Vec<Computer>,
     /// How many rows all pages have.
     pub total: u64,
+    /// Computers whose newest reports are not in the counts yet.
+    pub pending: u64,
 }
 
-const ROW: &str = "SELECT c.id, c.computer_id, c.dns_name, c.requested_groups, c.registered_at, c.inventory,
-    c.client_version, c.ip, c.first_seen, c.last_contact, c.last_sync, c.last_report, c.status_at FROM computer c";
+const ROW: &str = "SELECT c.computer_id, c.dns_name, c.requested_groups, c.registered_at, c.inventory,
+    c.client_version, c.ip, c.first_seen, c.last_contact, c.last_sync, c.last_report, c.status_at
+    FROM computer c WHERE c.id = ?1";
 
 /// The ids of the groups of computer `c`, by targeting.
 const fn membership(targeting: Targeting) -> &'static str {
@@ -85,46 +90,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::UnknownComputer`], or a failure to read.
     pub fn computer(&self, id: &ComputerId) -> Result<Computer, StoreError> {
-        self.flush_contacts_if_possible();
+        let (row, states) = self.states_of_computer(id)?;
         self.shared.database.read(|db| {
             let db = db.transaction().during("look up a computer")?;
-            let mut statement =
-                db.prepare_cached(&format!("{ROW} WHERE c.computer_id = ?1")).during("look up a computer")?;
-            let mut rows = statement.query([id.as_str()]).during("look up a computer")?;
-            match rows.next().during("look up a computer")? {
-                Some(row) => computer(&db, row),
-                None => Err(StoreError::UnknownComputer(id.clone())),
-            }
-        })
-    }
-
-    /// Lists computers by name.
-    ///
-    /// # Errors
-    /// A failure to read.
-    pub fn computers(&self, filter: &ComputerFilter) -> Result<ComputerPage, StoreError> {
-        self.flush_contacts_if_possible();
-        let (condition, values) = condition(filter);
-        self.shared.database.read(|db| {
-            let db = db.transaction().during("list computers")?;
-            let parameters: Vec<&dyn ToSql> = values.iter().map(AsRef::as_ref).collect();
-            let total: i64 = db
-                .prepare(&format!("SELECT count(*) FROM computer c{condition}"))
-                .and_then(|mut s| s.query_row(parameters.as_slice(), |row| row.get(0)))
-                .during("count computers")?;
-            let sql = format!(
-                "{ROW}{condition} ORDER BY c.dns_name, c.computer_id LIMIT {} OFFSET {}",
-                filter.limit.min(LARGEST_PAGE),
-                filter.offset
-            );
-            let mut statement = db.prepare(&sql).during("list computers")?;
-            let mut found = statement.query(parameters.as_slice()).during("list computers")?;
-            let mut rows = Vec::new();
-            for_rows(&mut found, |row| {
-                rows.push(computer(&db, row)?);
-                Ok(())
-            })?;
-            Ok(ComputerPage { rows, total: total.unsigned_abs() })
+            computer_row(&db, row, states)?.ok_or_else(|| StoreError::UnknownComputer(id.clone()))
         })
     }
 
@@ -159,63 +128,29 @@ impl Store {
     }
 }
 
-/// The WHERE clause of a filter and its values.
-fn condition(filter: &ComputerFilter) -> (String, Vec<Box<dyn ToSql>>) {
-    let mut parts: Vec<String> = Vec::new();
-    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
-    if let Some(groups) = &filter.groups {
-        let of_computer = membership(filter.targeting);
-        let mut marks = Vec::new();
-        for group in groups {
-            values.push(Box::new(group.0.as_bytes().to_vec()));
-            marks.push(format!("?{}", values.len()));
-        }
-        let mut part = format!("EXISTS (SELECT 1 FROM ({of_computer}) WHERE id IN ({}))", marks.join(", "));
-        if groups.contains(&GroupId::UNASSIGNED_COMPUTERS) {
-            part = format!("({part} OR NOT EXISTS ({of_computer}))");
-        }
-        parts.push(part);
-    }
-    if let Some(search) = &filter.search {
-        values.push(Box::new(search.to_lowercase()));
-        let at = values.len();
-        parts.push(format!(
-            "(instr(lower(coalesce(c.dns_name, '')), ?{at}) > 0 OR instr(c.computer_id, ?{at}) > 0)"
-        ));
-    }
-    let text = if parts.is_empty() { String::new() } else { format!(" WHERE {}", parts.join(" AND ")) };
-    (text, values)
-}
-
-fn computer(db: &Connection, row: &Row<'_>) -> Result<Computer, StoreError> {
-    let number = row.int(0)?;
-    Ok(Computer {
-        id: row.text(1)?.parse().stored_as("computer id")?,
-        dns_name: row.text_if_any(2)?,
+/// The row of a computer with the counts of its updates; `None` when it is gone.
+pub(crate) fn computer_row(
+    db: &Connection,
+    number: i64,
+    states: StateCounts,
+) -> Result<Option<Computer>, StoreError> {
+    let mut statement = db.prepare_cached(ROW).during("look up a computer")?;
+    let mut rows = statement.query([number]).during("look up a computer")?;
+    let Some(row) = rows.next().during("look up a computer")? else { return Ok(None) };
+    Ok(Some(Computer {
+        id: row.text(0)?.parse().stored_as("computer id")?,
+        dns_name: row.text_if_any(1)?,
         assigned: assigned(db, number)?,
-        requested: split_groups(&row.text(3)?),
-        registered_at: row.time_if_any(4)?,
-        inventory: row.text_if_any(5)?,
-        client_version: row.text_if_any(6)?,
-        ip: row.text_if_any(7)?,
-        first_seen: row.time(8)?,
-        last_contact: row.time(9)?,
-        last_sync: row.time_if_any(10)?,
-        last_report: row.time_if_any(11)?,
-        status_at: row.time_if_any(12)?,
-        states: states(db, number)?,
-    })
-}
-
-fn states(db: &Connection, computer: i64) -> Result<StateCounts, StoreError> {
-    let mut counts = StateCounts::default();
-    let mut statement = db
-        .prepare_cached("SELECT state, count(*) FROM update_status WHERE computer = ?1 GROUP BY state")
-        .during("count states")?;
-    let mut rows = statement.query([computer]).during("count states")?;
-    for_rows(&mut rows, |row| {
-        counts.0.insert(row.get(0).during("count states")?, row.natural(1)?);
-        Ok(())
-    })?;
-    Ok(counts)
+        requested: split_groups(&row.text(2)?),
+        registered_at: row.time_if_any(3)?,
+        inventory: row.text_if_any(4)?,
+        client_version: row.text_if_any(5)?,
+        ip: row.text_if_any(6)?,
+        first_seen: row.time(7)?,
+        last_contact: row.time(8)?,
+        last_sync: row.time_if_any(9)?,
+        last_report: row.time_if_any(10)?,
+        status_at: row.time_if_any(11)?,
+        states,
+    }))
 }

@@ -11,5 +11,6 @@ pub(crate) use contacts::Contacts;
 pub use directory::{ComputerGroups, Registration, Targeting};
 pub(crate) use directory::{assigned as assigned_groups, split_groups as requested_names};
 pub use events::{EventBatch, Recorded, ReportedEvent, StoredEvent};
+pub(crate) use list::computer_row;
 pub use list::{Computer, ComputerFilter, ComputerPage};
-pub use status::ComputerState;
+pub(crate) use status::state_row;

@@ -1,24 +1,12 @@
 //! Store: a computer's status per update, folded by policy from the events it reports and kept as rows.
 
 use crate::Store;
-use crate::catalog::LARGEST_PAGE;
 use crate::columns::{Columns, for_rows};
 use crate::computers::directory::find_row;
-use crate::error::{During, StoreError, StoredAs};
+use crate::error::{During, StoreError};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use sluicegate_policy::{ComputerStatus, StateRow, UpdateState};
-use sluicegate_terms::{ComputerId, Timestamp, UpdateId};
-
-/// One computer's state of one update.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ComputerState {
-    /// Which computer.
-    pub computer: ComputerId,
-    /// Its name.
-    pub dns_name: Option<String>,
-    /// The state.
-    pub row: StateRow,
-}
+use sluicegate_terms::{ComputerId, Timestamp};
 
 impl Store {
     /// What a computer last reported about updates.
@@ -33,41 +21,10 @@ impl Store {
             load(&db, row)
         })
     }
-
-    /// The computers that reported a state of an update, by name.
-    ///
-    /// # Errors
-    /// A failure to read.
-    pub fn computers_with(
-        &self,
-        update: UpdateId,
-        limit: u32,
-        offset: u32,
-    ) -> Result<Vec<ComputerState>, StoreError> {
-        self.shared.database.read(|db| {
-            let mut statement = db
-                .prepare_cached(
-                    "SELECT c.computer_id, c.dns_name, s.state, s.since, s.error
-                     FROM update_status s JOIN computer c ON c.id = s.computer
-                     WHERE s.update_id = ?1 ORDER BY c.dns_name, c.computer_id LIMIT ?2 OFFSET ?3",
-                )
-                .during("list an update's computers")?;
-            let mut rows = statement
-                .query((update.0.as_bytes(), limit.min(LARGEST_PAGE), offset))
-                .during("list an update's computers")?;
-            let mut list = Vec::new();
-            for_rows(&mut rows, |row| {
-                let computer = row.text(0)?.parse().stored_as("computer id")?;
-                let state = state_row(row, 2)?;
-                list.push(ComputerState { computer, dns_name: row.text_if_any(1)?, row: state });
-                Ok(())
-            })?;
-            Ok(list)
-        })
-    }
 }
 
-fn state_row(row: &rusqlite::Row<'_>, at: usize) -> Result<StateRow, StoreError> {
+/// A reported state from the columns state, since and error.
+pub(crate) fn state_row(row: &rusqlite::Row<'_>, at: usize) -> Result<StateRow, StoreError> {
     let number = row.int(at)?;
     let state = u8::try_from(number).ok().and_then(UpdateState::from_number).ok_or_else(|| {
         StoreError::Unreadable {

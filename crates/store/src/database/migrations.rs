@@ -11,6 +11,8 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0002_hierarchy.sql"),
     include_str!("../../migrations/0003_decisions.sql"),
     include_str!("../../migrations/0004_audit.sql"),
+    include_str!("../../migrations/0005_update_facets.sql"),
+    include_str!("../../migrations/0006_cleanup.sql"),
 ];
 
 /// Takes the steps that are still missing.

@@ -119,7 +119,9 @@ impl Store {
                 drop_aside(tx, to)?;
             }
             Ok(())
-        })
+        })?;
+        self.shared.board.mark_everybody();
+        Ok(())
     }
 }
 

@@ -1,0 +1,225 @@
+//! Store: rows into the index. The catalog is read in order of revisions, so that a look after an import
+//! reads what the import brought; computers are read one by one as they were marked.
+
+use super::{AT_ONCE, Progress};
+use crate::Store;
+use crate::catalog::decode_record;
+use crate::columns::{Columns, for_rows};
+use crate::computers::{assigned_groups, requested_names};
+use crate::error::{During, StoreError, StoredAs};
+use rusqlite::{Connection, OptionalExtension};
+use sluicegate_browse::{ComputerFacts, Membership, Reboot, Severity, UpdateFacts};
+use sluicegate_policy::{EulaId, UpdateState};
+use sluicegate_terms::{Guid, Timestamp, UpdateId, UpdateIdentity};
+
+/// So many revisions are read and put into the index at once.
+const REVISIONS_AT_ONCE: u32 = 4_096;
+
+/// A computer as it was read; `None` when it is gone. States only when they may have changed.
+type Read = (i64, Option<(ComputerFacts, Option<Vec<(UpdateId, UpdateState)>>)>);
+
+impl Store {
+    /// Reads what changed in catalog and decisions.
+    pub(super) fn feed_catalog(&self, turn: &mut Progress) -> Result<(), StoreError> {
+        // Read first: what is committed from here on is at worst read twice.
+        let anchor = self.anchor();
+        if turn.anchor == Some(anchor) {
+            return Ok(());
+        }
+        self.feed_revisions(turn)?;
+        // Revisions were removed, or an older one is the newest again: that is not seen in what is added.
+        if self.shared.board.index.read().updates_sum() != self.shared.database.read(|db| catalog_sum(db))? {
+            self.shared.board.index.write().clear_updates();
+            turn.newest = 0;
+            self.feed_revisions(turn)?;
+        }
+        let decisions = self.decisions();
+        self.shared.board.index.write().settle(&decisions);
+        turn.anchor = Some(anchor);
+        Ok(())
+    }
+
+    fn feed_revisions(&self, turn: &mut Progress) -> Result<(), StoreError> {
+        loop {
+            let facts = self.shared.database.read(|db| read_updates(db, turn.newest))?;
+            let Some(last) = facts.last() else { return Ok(()) };
+            turn.newest = i64::from(last.newest.get());
+            let mut index = self.shared.board.index.write();
+            facts.into_iter().for_each(|facts| index.put_update(facts));
+        }
+    }
+
+    /// Reads at most `most` of the computers that changed.
+    pub(super) fn feed_computers(&self, turn: &mut Progress, most: usize) -> Result<(), StoreError> {
+        let board = &self.shared.board;
+        if !turn.counted || board.marks.lock().take_everybody() {
+            let all = match self.shared.database.read(|db| computer_rows(db)) {
+                Ok(all) => all,
+                Err(error) => {
+                    board.marks.lock().everybody();
+                    return Err(error);
+                }
+            };
+            let mut marks = board.marks.lock();
+            all.into_iter().for_each(|row| marks.one(row, !turn.counted));
+            turn.counted = true;
+        }
+        let mut left = most;
+        while left > 0 {
+            let batch = board.marks.lock().take(left.min(AT_ONCE));
+            if batch.is_empty() {
+                return Ok(());
+            }
+            left -= batch.len();
+            self.feed_batch(batch)?;
+        }
+        Ok(())
+    }
+
+    /// Reads one computer, when it is marked.
+    pub(super) fn feed_computer(&self, row: i64) -> Result<(), StoreError> {
+        let _turn = self.shared.board.turn.lock();
+        let marked = self.shared.board.marks.lock().take_one(row);
+        marked.map_or(Ok(()), |mark| self.feed_batch(vec![mark]))
+    }
+
+    fn feed_batch(&self, batch: Vec<(i64, bool)>) -> Result<(), StoreError> {
+        let board = &self.shared.board;
+        let read: Result<Vec<Read>, StoreError> = self.shared.database.read(|db| {
+            let db = db.transaction().during("read computers")?;
+            batch.iter().map(|(row, status)| read_computer(&db, *row, *status)).collect()
+        });
+        match read {
+            Ok(read) => {
+                let mut index = board.index.write();
+                for (row, found) in read {
+                    match found {
+                        Some((facts, states)) => index.put_computer(facts, states),
+                        None => index.remove_computer(row),
+                    }
+                }
+                Ok(())
+            }
+            Err(error) => {
+                let mut marks = board.marks.lock();
+                batch.into_iter().for_each(|(row, status)| marks.one(row, status));
+                Err(error)
+            }
+        }
+    }
+}
+
+/// What [`sluicegate_browse::Index::updates_sum`] is to be.
+fn catalog_sum(db: &Connection) -> Result<(u64, u64), StoreError> {
+    db.prepare_cached("SELECT count(*), coalesce(sum(newest), 0) FROM known_update")
+        .and_then(|mut s| s.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))))
+        .during("count the updates")
+        .map(|(count, sum)| (count.unsigned_abs(), sum.unsigned_abs()))
+}
+
+/// Updates whose newest revision is above `after`, in order.
+fn read_updates(db: &mut Connection, after: i64) -> Result<Vec<UpdateFacts>, StoreError> {
+    let db = db.transaction().during("read updates")?;
+    let mut statement = db
+        .prepare_cached(
+            "SELECT k.update_id, r.number, r.id, r.record, r.arrived_at, l.search, l.created, l.severity, l.reboot,
+                 (SELECT e.eula FROM revision_eula e WHERE e.revision_id = r.id),
+                 (SELECT min(f.arrived_at) FROM revision f WHERE f.update_id = k.update_id)
+             FROM known_update k JOIN revision r ON r.id = k.newest JOIN listing l ON l.revision_id = k.newest
+             WHERE k.newest > ?1 ORDER BY k.newest LIMIT ?2",
+        )
+        .during("read updates")?;
+    let mut categories = db
+        .prepare_cached("SELECT category FROM listing_category WHERE revision_id = ?1")
+        .during("read updates")?;
+    let mut rows = statement.query((after, REVISIONS_AT_ONCE)).during("read updates")?;
+    let mut list = Vec::new();
+    for_rows(&mut rows, |row| {
+        let identity = UpdateIdentity { update: row.update(0)?, revision: row.revision_number(1)? };
+        let bytes = row.get_ref(3).and_then(|value| Ok(value.as_blob()?)).during("read a scan record")?;
+        let record = decode_record(identity, bytes)?;
+        let mut under = Vec::new();
+        for_rows(&mut categories.query([row.int(2)?]).during("read updates")?, |row| {
+            under.push(row.update(0)?);
+            Ok(())
+        })?;
+        let word = |text: String| if text.is_empty() { None } else { Some(text) };
+        list.push(UpdateFacts {
+            update: identity.update,
+            newest: row.revision_id(2)?,
+            kind: record.kind,
+            category_kind: record.category_kind,
+            deployable: record.explicitly_deployable,
+            expired: record.expired,
+            search: row.text(5)?,
+            severity: Severity::of_document(word(row.text(7)?).as_deref()),
+            reboot: Reboot::of_document(word(row.text(8)?).as_deref()),
+            eula: row
+                .get::<_, Option<[u8; 16]>>(9)
+                .during("read licence terms")?
+                .map(|id| EulaId(Guid::from_bytes(id))),
+            categories: under,
+            members: record.bundles.iter().flatten().map(|member| member.update).collect(),
+            supersedes: record.supersedes,
+            created: row.time_if_any(6)?,
+            arrived: row.time(4)?,
+            first_arrived: row.time(10)?,
+        });
+        Ok(())
+    })?;
+    Ok(list)
+}
+
+fn computer_rows(db: &Connection) -> Result<Vec<i64>, StoreError> {
+    let mut statement = db.prepare_cached("SELECT id FROM computer").during("read computers")?;
+    let mut rows = statement.query([]).during("read computers")?;
+    let mut all = Vec::new();
+    for_rows(&mut rows, |row| {
+        all.push(row.int(0)?);
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+fn read_computer(db: &Connection, row: i64, status: bool) -> Result<Read, StoreError> {
+    type Columns5 = (String, Option<String>, String, Option<i64>, Option<i64>);
+    let found: Option<Columns5> = db
+        .prepare_cached(
+            "SELECT computer_id, dns_name, requested_groups, status_at, last_report FROM computer WHERE id = ?1",
+        )
+        .and_then(|mut s| {
+            s.query_row([row], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+            })
+            .optional()
+        })
+        .during("read a computer")?;
+    let Some((id, name, requested, status_at, last_report)) = found else { return Ok((row, None)) };
+    // Status is dated by the computer's clock. One that runs ahead must not speak for updates that came
+    // after the server last heard of it.
+    let reported = status_at.map(|at| last_report.map_or(at, |last| at.min(last)));
+    let facts = ComputerFacts {
+        key: row,
+        id: id.parse().stored_as("computer id")?,
+        name,
+        membership: Membership {
+            assigned: assigned_groups(db, row)?,
+            requested: requested_names(&requested),
+        },
+        reported: reported.map(Timestamp::from_ticks),
+    };
+    if !status {
+        return Ok((row, Some((facts, None))));
+    }
+    let mut statement = db
+        .prepare_cached("SELECT update_id, state FROM update_status WHERE computer = ?1")
+        .during("read a computer's status")?;
+    let mut rows = statement.query([row]).during("read a computer's status")?;
+    let mut states = Vec::new();
+    for_rows(&mut rows, |row| {
+        let state = u8::try_from(row.int(1)?).ok().and_then(UpdateState::from_number);
+        states.extend(state.map(|state| Ok::<_, StoreError>((row.update(0)?, state))).transpose()?);
+        Ok(())
+    })?;
+    Ok((row, Some((facts, Some(states)))))
+}
