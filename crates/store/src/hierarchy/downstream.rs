@@ -1,6 +1,7 @@
 //! Store: the servers that take their catalog from this one, and what they told about themselves
 //! (MS-WSUSSS 3.1.1, DSS Table and Client Computer Activity Summary Table).
 
+use super::crowd::{self, MOST_STRANGERS};
 use crate::Store;
 use crate::audit::{self, Entry};
 use crate::columns::{Columns, for_rows};
@@ -268,12 +269,14 @@ pub(super) fn known_parent(db: &Connection, id: Guid) -> Result<bool, StoreError
 }
 
 impl Store {
-    /// Notes that a downstream server was here; durable when it returns.
+    /// Notes that a downstream server was here; durable when it returns. Of servers that are not on the list
+    /// of allowed ones, 10,000 are remembered.
     ///
     /// # Errors
     /// A failure to write.
     pub fn record_downstream(&self, contact: DownstreamContact) -> Result<(), StoreError> {
         self.shared.database.write(move |tx| {
+            let new = !known_parent(tx, contact.id)?;
             tx.prepare_cached(
                 "INSERT INTO downstream_server (server_id, name, first_seen, last_contact, last_sync)
                  VALUES (?1, ?2, ?3, ?3, ?4) ON CONFLICT (server_id) DO UPDATE SET
@@ -284,14 +287,14 @@ impl Store {
                 let synced = contact.synced.then_some(contact.at.ticks());
                 s.execute(params![contact.id.as_bytes(), clean(&contact.name), contact.at.ticks(), synced])
             })
-            .during("note a downstream server")
-            .map(|_| ())
+            .during("note a downstream server")?;
+            if new { crowd::keep_within(tx, MOST_STRANGERS) } else { Ok(()) }
         })
     }
 
     /// Takes in what servers told of themselves (RollupDownstreamServers), all or nothing; older news than
     /// what is known is left aside. Answers `false` when one names an upstream that nobody knows
-    /// (MS-WSUSSS 3.1.4.14).
+    /// (MS-WSUSSS 3.1.4.14). Of servers that are not on the list of allowed ones, 10,000 are remembered.
     ///
     /// # Errors
     /// A failure to write.
@@ -310,7 +313,7 @@ impl Store {
                     }
                     write_server(tx, server, now)?;
                 }
-                Ok(())
+                crowd::keep_within(tx, MOST_STRANGERS)
             })
             .map(|()| true)
             .or_else(|error| match error {
@@ -526,7 +529,7 @@ impl Store {
     }
 }
 
-fn allowed(db: &Connection) -> Result<Vec<String>, StoreError> {
+pub(super) fn allowed(db: &Connection) -> Result<Vec<String>, StoreError> {
     let mut statement = db
         .prepare_cached("SELECT who FROM downstream_allowed ORDER BY who")
         .during("read who may synchronize")?;
@@ -539,7 +542,7 @@ fn allowed(db: &Connection) -> Result<Vec<String>, StoreError> {
     Ok(list)
 }
 
-fn is_allowed(list: &[String], id: Guid, name: &str) -> bool {
+pub(super) fn is_allowed(list: &[String], id: Guid, name: &str) -> bool {
     list.is_empty()
         || list.iter().any(|who| *who == id.to_string().to_lowercase() || *who == name.to_lowercase())
 }

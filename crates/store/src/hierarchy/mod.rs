@@ -2,6 +2,7 @@
 //! servers and computers below it, and where files come from.
 
 mod aside;
+mod crowd;
 mod downstream;
 mod files;
 mod history;
