@@ -115,35 +115,36 @@ pub(super) fn write(out: &mut String, namespace: &str, definitions: &[&[Definiti
     put(out, &["</s:schema>"]);
 }
 
+/// The elements of a type in a sequence, and after it the attributes (XML Schema 1.0, 3.4.2).
 fn write_fields(out: &mut String, fields: &[Field]) {
     let elements = fields.iter().any(|field| matches!(field.occurs, Occurs::Between { .. }));
     if elements {
         put(out, &["<s:sequence>"]);
     }
     for Field { name, kind, occurs } in fields {
-        match occurs {
-            Occurs::Between { least, most, nillable } => put(
-                out,
-                &[
-                    "<s:element minOccurs=\"",
-                    least,
-                    "\" maxOccurs=\"",
-                    most,
-                    "\" name=\"",
-                    name,
-                    if *nillable { "\" nillable=\"true\" type=\"" } else { "\" type=\"" },
-                    kind,
-                    "\"/>",
-                ],
-            ),
-            Occurs::Attribute { required } => {
-                let need = if *required { "\" use=\"required\"/>" } else { "\"/>" };
-                put(out, &["<s:attribute name=\"", name, "\" type=\"", kind, need]);
-            }
-        }
+        let Occurs::Between { least, most, nillable } = occurs else { continue };
+        put(
+            out,
+            &[
+                "<s:element minOccurs=\"",
+                least,
+                "\" maxOccurs=\"",
+                most,
+                "\" name=\"",
+                name,
+                if *nillable { "\" nillable=\"true\" type=\"" } else { "\" type=\"" },
+                kind,
+                "\"/>",
+            ],
+        );
     }
     if elements {
         put(out, &["</s:sequence>"]);
+    }
+    for Field { name, kind, occurs } in fields {
+        let Occurs::Attribute { required } = occurs else { continue };
+        let need = if *required { "\" use=\"required\"/>" } else { "\"/>" };
+        put(out, &["<s:attribute name=\"", name, "\" type=\"", kind, need]);
     }
 }
 
