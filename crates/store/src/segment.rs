@@ -2,14 +2,20 @@
 //! committed; what lies behind that is the torn tail of an import that never finished, and is cut off.
 
 use crate::error::StoreError;
+use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::FileExt;
+use std::ops::Range;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Every record starts with its payload's length and CRC-32, both little-endian `u32`.
 pub(crate) const HEADER: u64 = 8;
+
+/// Room is given back to the disk in blocks of so many bytes.
+const BLOCK: u64 = 4_096;
 
 /// Longest payload of one record, in bytes; a document of the largest known revision is about 100 MB.
 pub(crate) const LONGEST: usize = 1 << 30;
@@ -129,6 +135,28 @@ impl Segment {
         StoreError::Corrupt {
             path: self.path.to_path_buf(),
             what: format!("record at byte {}: {what}", place.at),
+        }
+    }
+
+    /// How many bytes of disk it takes; holes take none.
+    pub(crate) fn allocated(&self) -> Result<u64, StoreError> {
+        let meta = self.file.metadata().map_err(|e| StoreError::io("read the length of", &self.path, e))?;
+        Ok(meta.blocks() * 512)
+    }
+
+    /// Gives the room of a range back to the disk; what is not whole blocks of it stays. `false` when the
+    /// file system cannot do that. The file keeps its length, so every place stays where it is.
+    pub(crate) fn punch(&self, range: Range<u64>) -> Result<bool, StoreError> {
+        let from = range.start.next_multiple_of(BLOCK);
+        let to = range.end / BLOCK * BLOCK;
+        if from >= to {
+            return Ok(true);
+        }
+        let how = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        match rustix::fs::fallocate(&*self.file, how, from, to - from) {
+            Ok(()) => Ok(true),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(false),
+            Err(error) => Err(StoreError::io("give back room of", &self.path, error.into())),
         }
     }
 

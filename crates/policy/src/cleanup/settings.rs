@@ -12,8 +12,6 @@ pub enum CleanupStep {
     ExpiredUpdates,
     /// Decline what newer, approved updates replace.
     SupersededUpdates,
-    /// Decline what the administrator's filters name.
-    FilteredUpdates,
     /// Remove revisions that newer ones replaced.
     OldRevisions,
     /// Remove updates that were declined or expired long ago, and what only they needed.
@@ -32,10 +30,9 @@ pub enum CleanupStep {
 
 impl CleanupStep {
     /// Every step, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 9] = [
         Self::ExpiredUpdates,
         Self::SupersededUpdates,
-        Self::FilteredUpdates,
         Self::OldRevisions,
         Self::UnusedUpdates,
         Self::UnusedDetectoids,
@@ -51,7 +48,6 @@ impl CleanupStep {
         match self {
             Self::ExpiredUpdates => "expired-updates",
             Self::SupersededUpdates => "superseded-updates",
-            Self::FilteredUpdates => "filtered-updates",
             Self::OldRevisions => "old-revisions",
             Self::UnusedUpdates => "unused-updates",
             Self::UnusedDetectoids => "unused-detectoids",
@@ -65,7 +61,7 @@ impl CleanupStep {
     /// Whether it changes decisions. A replica leaves those to its upstream.
     #[must_use]
     pub const fn decides(self) -> bool {
-        matches!(self, Self::ExpiredUpdates | Self::SupersededUpdates | Self::FilteredUpdates)
+        matches!(self, Self::ExpiredUpdates | Self::SupersededUpdates)
     }
 }
 
@@ -88,8 +84,8 @@ impl FromStr for CleanupStep {
 pub enum SettingError {
     /// No such step.
     #[error(
-        "`{0}` is no step of cleanup; the steps are expired-updates, superseded-updates, filtered-updates, \
-         old-revisions, unused-updates, unused-detectoids, computers, events, files and segments"
+        "`{0}` is no step of cleanup; the steps are expired-updates, superseded-updates, old-revisions, \
+         unused-updates, unused-detectoids, computers, events, files and segments"
     )]
     Step(String),
     /// No such setting.

@@ -52,6 +52,11 @@ impl FileIndex {
         self.files.entry(sha1).or_insert(FileFacts { size, extension });
     }
 
+    /// Forgets a file that nothing declares any more.
+    pub(crate) fn remove(&mut self, sha1: Sha1Digest) {
+        self.files.remove(&sha1);
+    }
+
     pub(crate) fn get(&self, sha1: Sha1Digest) -> Option<&FileFacts> {
         self.files.get(&sha1)
     }

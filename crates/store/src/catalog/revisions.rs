@@ -28,6 +28,8 @@ pub struct StoredRevision {
     pub arrived_at: Timestamp,
     /// Since which anchor its `IsLeaf` is as it is; at least `arrived`.
     pub leaf_changed: Anchor,
+    /// It will be removed: downstream servers are told of it no longer, and still get it when they ask.
+    pub retiring: bool,
 }
 
 impl Store {
@@ -44,7 +46,8 @@ impl Store {
         let read = self.shared.database.read(|db| {
             let mut statement = db
                 .prepare_cached(
-                    "SELECT id, update_id, number, record, core_escaped_len, arrived, arrived_at, leaf_changed
+                    "SELECT id, update_id, number, record, core_escaped_len, arrived, arrived_at, leaf_changed,
+                         EXISTS (SELECT 1 FROM retiring t WHERE t.revision_id = revision.id)
                      FROM revision ORDER BY id",
                 )
                 .during("read the revisions")?;
@@ -62,6 +65,7 @@ impl Store {
                     arrived: row.anchor(5)?,
                     arrived_at: row.time(6)?,
                     leaf_changed: row.anchor(7)?,
+                    retiring: row.int(8)? != 0,
                 };
                 if let Err(error) = each(revision) {
                     stopped = Some(error);

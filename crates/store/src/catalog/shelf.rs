@@ -6,9 +6,11 @@ use crate::columns::Columns;
 use crate::error::{During, StoreError};
 use crate::segment::{HEADER, Place, Segment};
 use bytes::{Bytes, BytesMut};
+use parking_lot::RwLock;
 use rusqlite::Connection;
 use sluicegate_terms::RevisionId;
 use std::path::Path;
+use std::sync::{Arc, Weak};
 
 /// Cores longer than this are always read from the segment, in bytes; there are few, and huge ones.
 const LARGEST_IN_MEMORY: u32 = 64 << 10;
@@ -47,6 +49,9 @@ impl CoreRef {
 /// The three segment files.
 #[derive(Clone, Debug)]
 pub(crate) struct Segments {
+    /// Held for reading by whoever looks a place up in a row and then reads there; for writing while room is
+    /// given back.
+    pub(crate) gate: Arc<RwLock<()>>,
     pub(crate) core: Segment,
     pub(crate) fragments: Segment,
     pub(crate) documents: Segment,
@@ -66,6 +71,7 @@ impl Segments {
         let folder = dir.join("fragments");
         std::fs::create_dir_all(&folder).map_err(|e| StoreError::io("create", &folder, e))?;
         let segments = Self {
+            gate: Arc::default(),
             core: Segment::open(&folder.join("core.seg"), lengths.core)?,
             fragments: Segment::open(&folder.join("fragments.seg"), lengths.fragments)?,
             documents: Segment::open(&folder.join("documents.seg"), lengths.documents)?,
@@ -119,6 +125,19 @@ pub struct Cores {
     chunks: Vec<Bytes>,
     in_memory: usize,
     segments: Segments,
+    /// Shared by all shelves that were extended from the same one read from the database.
+    origin: Arc<()>,
+}
+
+/// Stands for all shelves that came from one reading of the database, without keeping them.
+#[derive(Debug)]
+pub(crate) struct Epoch(Weak<()>);
+
+impl Epoch {
+    /// Whether one of them is still in use.
+    pub(crate) fn in_use(&self) -> bool {
+        self.0.strong_count() > 0
+    }
 }
 
 impl Cores {
@@ -141,7 +160,8 @@ impl Cores {
             });
             Ok(())
         })?;
-        let none = Self { slots: Vec::new(), chunks: Vec::new(), in_memory: 0, segments };
+        let none =
+            Self { slots: Vec::new(), chunks: Vec::new(), in_memory: 0, segments, origin: Arc::default() };
         Ok(none.extended(&all, budget))
     }
 
@@ -229,6 +249,11 @@ impl Cores {
             what: format!("fragment record of revision {revision}"),
             reason: "its layout is not known".to_owned(),
         })
+    }
+
+    /// All shelves that come from the same reading of the database as this one.
+    pub(crate) fn epoch(&self) -> Epoch {
+        Epoch(Arc::downgrade(&self.origin))
     }
 
     /// How many bytes of Core fragments are in memory.

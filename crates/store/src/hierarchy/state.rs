@@ -317,7 +317,7 @@ impl Store {
     }
 
     /// Those of some revisions that the catalog does not have and that do not wait in quarantine, in the
-    /// given order.
+    /// given order. What cleanup removed is not missing, unless something in quarantine waits for it.
     ///
     /// # Errors
     /// A failure to read.
@@ -337,7 +337,9 @@ impl Store {
             let mut here = db
                 .prepare_cached(
                     "SELECT EXISTS (SELECT 1 FROM revision WHERE update_id = ?1 AND number = ?2)
-                         OR EXISTS (SELECT 1 FROM quarantine WHERE held = 1 AND update_id = ?1 AND number = ?2)",
+                         OR EXISTS (SELECT 1 FROM quarantine WHERE held = 1 AND update_id = ?1 AND number = ?2)
+                         OR EXISTS (SELECT 1 FROM removed_revision m WHERE m.update_id = ?1 AND m.number = ?2
+                             AND NOT EXISTS (SELECT 1 FROM quarantine_need n WHERE n.update_id = ?1))",
                 )
                 .during("look up revisions")?;
             let mut missing = Vec::new();
@@ -352,7 +354,8 @@ impl Store {
     }
 
     /// Members of bundles that neither the catalog nor the quarantine has, as the bundles name them. What
-    /// an upstream's filter does not list is reached through its bundles (observed-behaviour 8).
+    /// an upstream's filter does not list is reached through its bundles (observed-behaviour 8). Also what
+    /// cleanup removed and a newer revision in quarantine needs.
     ///
     /// # Errors
     /// A failure to read.
@@ -365,7 +368,13 @@ impl Store {
                      WHERE n.number IS NOT NULL AND q.held = 1
                          AND NOT EXISTS (SELECT 1 FROM known_update k WHERE k.update_id = n.update_id)
                          AND NOT EXISTS (SELECT 1 FROM quarantine h WHERE h.held = 1
-                             AND h.update_id = n.update_id AND h.number = n.number)",
+                             AND h.update_id = n.update_id AND h.number = n.number)
+                     UNION
+                     SELECT m.update_id, max(m.number) FROM removed_revision m
+                     JOIN quarantine_need n ON n.update_id = m.update_id
+                     JOIN quarantine q ON q.id = n.quarantine
+                     WHERE q.held = 1 AND NOT EXISTS (SELECT 1 FROM known_update k WHERE k.update_id = m.update_id)
+                     GROUP BY m.update_id",
                 )
                 .during("look up members of bundles")?;
             let mut rows = statement.query([]).during("look up members of bundles")?;

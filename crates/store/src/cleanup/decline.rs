@@ -1,0 +1,135 @@
+//! Cleanup: updates that are declined because they expired or because newer, approved ones replace them.
+
+use super::{Cleanup, StepReport};
+use crate::Store;
+use crate::columns::{Columns, for_rows};
+use crate::error::{During, StoreError};
+use sluicegate_policy::{ApprovalError, UpdateState};
+use sluicegate_terms::{RevisionId, UpdateId};
+use std::collections::HashSet;
+
+/// So many updates are declined in one transaction.
+const AT_ONCE: usize = 200;
+
+/// An opening `Properties` tag is looked for in so much of a document, in characters.
+const LOOK_INTO: usize = 256 << 10;
+
+impl Cleanup<'_> {
+    pub(super) fn decline_expired(&mut self, report: &mut StepReport) -> Result<(), StoreError> {
+        let expired = self.store.catalog_graph()?.expired(&self.store.decisions());
+        self.decline(&expired, report)
+    }
+
+    pub(super) fn decline_superseded(&mut self, report: &mut StepReport) -> Result<(), StoreError> {
+        let graph = self.store.catalog_graph()?;
+        let needed = self.store.needed_updates()?;
+        let decisions = self.store.decisions();
+        let list = graph.superseded(
+            &decisions,
+            &self.settings,
+            |update| needed.contains(&update),
+            |revision| self.store.is_mandatory(revision),
+            self.now,
+        );
+        drop(graph);
+        self.decline(&list, report)
+    }
+
+    pub(super) fn decline(
+        &mut self,
+        updates: &[UpdateId],
+        report: &mut StepReport,
+    ) -> Result<(), StoreError> {
+        report.found = updates.len() as u64;
+        updates.iter().for_each(|update| report.name(update));
+        if self.dry {
+            return Ok(());
+        }
+        for some in updates.chunks(AT_ONCE) {
+            if !self.go_on() {
+                break;
+            }
+            let subjects: Vec<_> = some.iter().filter_map(|update| self.store.subject(*update).ok()).collect();
+            report.done += self.store.change_decisions(self.now, |decisions, scope| {
+                let mut done = 0;
+                for subject in &subjects {
+                    match decisions.decline(subject, scope.change) {
+                        Ok(()) => done += 1,
+                        // Somebody was faster, or bundled it meanwhile.
+                        Err(ApprovalError::AlreadyDeclined(_) | ApprovalError::BundleMember { .. }) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                Ok(done)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    /// The updates that some computer, of this server or of one below it, needs.
+    fn needed_updates(&self) -> Result<HashSet<UpdateId>, StoreError> {
+        let needed =
+            [UpdateState::NotInstalled, UpdateState::Downloaded, UpdateState::Failed].map(|s| s as i64);
+        self.shared.database.read(|db| {
+            let mut updates = HashSet::new();
+            for table in ["update_status", "downstream_status"] {
+                let mut statement = db
+                    .prepare_cached(&format!(
+                        "SELECT DISTINCT update_id FROM {table} WHERE state IN (?1, ?2, ?3)"
+                    ))
+                    .during("look which updates are needed")?;
+                let mut rows = statement.query(needed).during("look which updates are needed")?;
+                for_rows(&mut rows, |row| {
+                    updates.insert(row.update(0)?);
+                    Ok(())
+                })?;
+            }
+            Ok(updates)
+        })
+    }
+
+    /// Whether a revision's publisher made it mandatory (`/Update/Properties/@IsMandatory`, MS-WSUSSS note
+    /// 72). One whose document cannot be read counts as mandatory: it is not declined without knowing.
+    fn is_mandatory(&self, revision: RevisionId) -> bool {
+        let Ok(bytes) = self.document_bytes(revision) else { return true };
+        let limits = sluicegate_catalog::Limits::default();
+        sluicegate_catalog::text_of(&bytes, &limits).map_or(true, |text| says_mandatory(&text))
+    }
+}
+
+fn says_mandatory(document: &str) -> bool {
+    let end = document.char_indices().nth(LOOK_INTO).map_or(document.len(), |(at, _)| at);
+    let head = document.get(..end).unwrap_or(document);
+    // The first element of that name is the update's own; texts before it cannot hold a `<`.
+    let tags = head.split('<').filter_map(|piece| piece.split_once('>').map(|(tag, _)| tag));
+    let mut properties = tags.filter(|tag| {
+        let name = tag.split([' ', '\t', '\r', '\n', '/']).next().unwrap_or_default();
+        name.rsplit(':').next() == Some("Properties")
+    });
+    let Some((_, rest)) = properties.next().and_then(|tag| tag.split_once("IsMandatory")) else {
+        return false;
+    };
+    let value = rest.trim_start().trim_start_matches('=').trim_start();
+    let value = value.trim_start_matches(['"', '\'']);
+    value.starts_with('1') || value.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("true"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::says_mandatory;
+
+    #[test]
+    fn mandatory_is_read_from_the_properties_of_the_update() {
+        let document = |attributes: &str| {
+            format!("<upd:Update xmlns:upd=\"u\"><upd:UpdateIdentity UpdateID=\"IsMandatory\"/><upd:Properties {attributes}><x IsMandatory=\"true\"/></upd:Properties></upd:Update>")
+        };
+        for yes in ["IsMandatory=\"true\"", "A=\"b\" IsMandatory = 'True'", "IsMandatory=\"1\""] {
+            assert!(says_mandatory(&document(yes)), "{yes}");
+        }
+        for no in ["", "IsMandatory=\"false\"", "A=\"b\"", "IsMandatory=\"0\""] {
+            assert!(!says_mandatory(&document(no)), "{no}");
+        }
+    }
+}
