@@ -99,6 +99,7 @@ async fn reports_are_checked() {
 #[tokio::test]
 async fn reports_without_a_cookie_are_for_known_computers() {
     let site = Site::start().await;
+    site.import(&catalog::small()).await;
     let mut agent = Agent::new(&site, "pc-1");
     let request = ReportEventBatch2Request {
         computer_id: Some("pc-1".into()),
