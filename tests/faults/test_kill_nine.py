@@ -166,6 +166,27 @@ def test_acknowledged_events_survive(moments):
         assert failed <= {update.id.lower() for update in failing}
 
 
+def test_the_group_a_computer_asked_for_survives():
+    *_, product, kind = base_documents()
+    update = software("fault spared", [[product.id]], [[product.id], [kind.id]], deployable=True)
+    with ServerUnderTest() as server:
+        server.admin.configure(targeting="client")
+        for group in ("Spared", "Others"):
+            server.admin.create_group(group)
+        server.admin.import_all(named([*base_documents(), update]))
+        server.admin.approve(update.id, "All Computers")
+        server.admin.unapprove(update.id, "Spared")
+        computer = Computer(server.base, "Others").handshake()
+        for group, action in (("Others", "Install"), ("Spared", "PreDeploymentCheck")):
+            # It says so again, as agents do whose policy has changed; the second time without registering.
+            computer.group = group
+            computer.sign_on()
+            kill(server)
+            server.start()
+            computer.base = server.base
+            assert computer.scan().by_id(update.id).action == action, group
+
+
 @pytest.mark.parametrize("signal_name", ["SIGTERM", "SIGINT"])
 def test_a_polite_end_finishes_what_was_begun(signal_name):
     import signal

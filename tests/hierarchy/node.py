@@ -25,7 +25,7 @@ class Node(ServerUnderTest):
 
     def cli(self, *words: str, code: int = 0) -> str:
         """Runs a command against this server; answers what it printed."""
-        command = [str(binary()), *words, "--data", str(self.data)]
+        command = [*self.within, str(binary()), *words, "--data", str(self.data)]
         ran = subprocess.run(command, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
         said = ran.stdout + ran.stderr
         assert ran.returncode == code, f"{self.name}: {' '.join(words)}: code {ran.returncode}: {said}\n{self.tail()}"

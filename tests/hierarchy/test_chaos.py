@@ -149,6 +149,7 @@ def test_a_disturbed_synchronization_ends_like_an_undisturbed_one(undisturbed, s
     with Relay(lambda: top.base) as relay, started(relay, behind=26) as below:
         story = f"seed {seed}: " + "; ".join(plan(seed, requests, relay, top, below))
         bring_to_end(below, relay, files, story)
+        assert relay.done, f"{story}: nothing happened"
         relay.troubles.clear()
         relay.forget()
         last = below.try_sync()

@@ -40,6 +40,11 @@ class ServerUnderTest:
         self.keep = keep or bool(os.environ.get("SLUICEGATE_KEEP_DATA"))
         self.process: subprocess.Popen | None = None
         self.base = ""
+        # For a server in another network namespace: a command that runs others there, where it listens, and the
+        # base URL to reach it from here.
+        self.within: list[str] = []
+        self.listen = "127.0.0.1:0"
+        self.address: str | None = None
 
     @property
     def log(self) -> Path:
@@ -52,7 +57,8 @@ class ServerUnderTest:
                 f"{self.program} is not there: build it (cargo build --bin sluicegate) or set SLUICEGATE_BIN"
             )
         (self.data / "listen").unlink(missing_ok=True)
-        command = [str(self.program), "serve", "--data", str(self.data), "--listen", "127.0.0.1:0", *self.arguments]
+        serve = [str(self.program), "serve", "--data", str(self.data), "--listen", self.listen]
+        command = [*self.within, *serve, *self.arguments]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self.environment()
@@ -75,7 +81,7 @@ class ServerUnderTest:
 
     def ready(self) -> bool:
         try:
-            self.base = (self.data / "listen").read_text().strip().rstrip("/")
+            self.base = self.address or (self.data / "listen").read_text().strip().rstrip("/")
             return self.base != "" and exchange(self.base, "GET", "/healthz", timeout=5).status == 200
         except OSError:
             return False

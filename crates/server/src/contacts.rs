@@ -38,8 +38,14 @@ pub(crate) async fn introduce(app: &App, contact: Contact) -> Result<Known, Fail
     let (store, wanted) = (app.store.clone(), id.clone());
     // Noting may write thousands of gathered notes, so it is not for the async workers.
     let belongs = tokio::task::spawn_blocking(move || {
+        let before = store.groups_of(&wanted)?;
         store.touch(contact)?;
-        store.groups_of(&wanted)
+        let belongs = store.groups_of(&wanted)?;
+        // A computer that is registered goes on with its cookie after a crash, and belongs where it said.
+        if before.registered && belongs.requested != before.requested {
+            store.flush_contacts()?;
+        }
+        Ok::<_, StoreError>(belongs)
     })
     .await
     .map_err(|error| Failure::Internal(format!("noting a computer failed: {error}")))??;

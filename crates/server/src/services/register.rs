@@ -31,9 +31,16 @@ pub(super) async fn register_computer(
         ip: Some(caller.peer.ip().to_string()),
         ..Contact::new(cookie.computer.clone(), caller.now)
     };
-    let registration = Registration { contact, inventory: inventory.to_text() };
+    let mut registration = Registration { contact, inventory: inventory.to_text() };
     let store = app.store.clone();
-    tokio::task::spawn_blocking(move || store.register(registration))
+    let register = move || {
+        // The groups it asked for a moment ago may wait to be written; a computer that is registered must not be
+        // without them, or it is told what its group is to be spared.
+        let asked = store.groups_of(&registration.contact.computer)?.requested;
+        registration.contact.requested_groups = Some(asked);
+        store.register(registration)
+    };
+    tokio::task::spawn_blocking(register)
         .await
         .map_err(|error| Failure::Internal(format!("registering a computer failed: {error}")))??;
     contacts::reread(app, &cookie.computer).await?;
