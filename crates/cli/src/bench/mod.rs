@@ -10,6 +10,7 @@ mod process;
 mod report;
 mod scans;
 mod storm;
+mod sync;
 
 use crate::args::Bench;
 use crate::output::say;
@@ -24,6 +25,7 @@ const NAMES: &[(&str, &str)] = &[
     ("scaling", "answer times at the largest size against the smallest"),
     ("storm", "ten thousand agents at once"),
     ("content", "files in ranges, against nginx"),
+    ("sync", "a downstream server below another: first, unchanged, small changes, files"),
 ];
 
 /// Runs the measurements asked for and prints their report.
@@ -70,6 +72,9 @@ pub(crate) async fn run(args: &Bench, json: bool) -> anyhow::Result<()> {
     }
     if wants("content") {
         content::measure(&bench, &mut report).await?;
+    }
+    if wants("sync") {
+        sync::measure(&bench, &sizes, &mut report).await?;
     }
     report.print(json);
     Ok(())

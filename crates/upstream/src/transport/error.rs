@@ -414,6 +414,13 @@ impl TransportError {
             Failure::Fault(fault) if fault.error_code == Some(ErrorCode::IncompatibleProtocolVersion) => {
                 "update the older of the two servers".to_owned()
             }
+            Failure::Fault(fault) if self.is_dss_auth() && fault.error_code == Some(ErrorCode::InvalidParameters) => {
+                format!(
+                    "the administrator of {} must let this server synchronize (`sluicegate downstream allow` there), \
+                     under a name that a host can have",
+                    self.host()
+                )
+            }
             Failure::Fault(fault) => match fault.id {
                 Some(id) => format!("look for the id {id} in the log of {}", self.host()),
                 None => format!("look in the log of {} for this time", self.host()),

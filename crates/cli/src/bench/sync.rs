@@ -1,0 +1,321 @@
+//! Bench: a downstream server over an upstream one, as two processes: the first synchronization against
+//! unpacking and parsing the same documents, one without changes, one of a hundred, and files against curl.
+
+use super::Setup;
+use super::catalogs;
+use super::process::Server;
+use super::report::{Bound, Report};
+use crate::admin_client::AdminClient;
+use crate::endpoint::Endpoint;
+use anyhow::{Context as _, bail, ensure};
+use bytes::Bytes;
+use serde_json::{Value, json};
+use sha1::Digest as _;
+use sluicegate_agent::Random;
+use sluicegate_catalog::{FileEntry, Limits, compose::Document, parse};
+use sluicegate_store::{Document as Served, Store, StoreError, StoreOptions};
+use sluicegate_terms::{Guid, RevisionNumber, Sha1Digest, Timestamp, UpdateId, UpdateIdentity};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// Documents held in memory at a time while they are unpacked and parsed alone.
+const HELD: usize = 4_000;
+
+/// Updates in a small change.
+const DELTA: u128 = 100;
+
+/// Small changes and synchronizations without changes, of which the median counts.
+const ROUNDS: usize = 5;
+
+/// Files fetched beside curl, and bytes of each.
+const FILES: u128 = 4;
+const FILE: usize = 64 << 20;
+
+/// Longest synchronization.
+const PATIENCE: Duration = Duration::from_secs(1_800);
+
+/// A process and its admin API.
+struct Node {
+    server: Server,
+    client: AdminClient,
+}
+
+impl Node {
+    async fn start(data: &Path) -> anyhow::Result<Self> {
+        let server = Server::sluicegate(data).await?;
+        let read = |name: &str| {
+            std::fs::read_to_string(data.join(name))
+                .with_context(|| format!("no {name} in {}", data.display()))
+        };
+        let client = AdminClient::new(Endpoint {
+            base: read("listen")?.trim().to_owned(),
+            token: read("admin-token")?.trim().to_owned(),
+        });
+        Ok(Self { server, client })
+    }
+
+    /// A server without a catalog below another.
+    async fn below(upstream: &Self, data: &Path, content: &str) -> anyhow::Result<Self> {
+        let _ = std::fs::remove_dir_all(data);
+        std::fs::create_dir_all(data)?;
+        let node = Self::start(data).await?;
+        node.client.put("upstream", &json!({ "source": format!("http://{}", upstream.server.addr) })).await?;
+        node.client.put("sync/content", &json!({ "when": content })).await?;
+        Ok(node)
+    }
+
+    /// Synchronizes; answers how long it took, by this process's clock, and its record.
+    async fn synchronize(&self) -> anyhow::Result<(f64, Value)> {
+        let began = Instant::now();
+        self.client.post("sync/now", &json!({})).await?;
+        loop {
+            let status = self.client.get("sync", &[]).await?;
+            if status["running"] == false {
+                let run = &status["last_run"];
+                ensure!(run["outcome"] == "succeeded", "the synchronization failed: {}", run["error"]);
+                return Ok((began.elapsed().as_secs_f64(), run.clone()));
+            }
+            ensure!(began.elapsed() < PATIENCE, "the synchronization does not end");
+            // Short against what is measured, long against what asking costs.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Imports documents.
+    async fn import(&self, documents: Vec<(String, String)>) -> anyhow::Result<()> {
+        let mut body = Vec::new();
+        for (name, document) in documents {
+            let head = json!({ "name": name, "size": document.len() });
+            body.extend_from_slice(format!("{head}\n{document}").as_bytes());
+        }
+        self.upload("catalog/import", body).await
+    }
+
+    async fn upload(&self, path: &str, bytes: Vec<u8>) -> anyhow::Result<()> {
+        use http_body_util::BodyExt as _;
+        let (pieces, body) = tokio::sync::mpsc::channel(1);
+        let sender = tokio::spawn(async move { pieces.send(Ok(Bytes::from(bytes))).await });
+        self.client.post_stream(path, body).await?.into_body().collect().await?;
+        sender.await?.ok().context("the server closed the upload")
+    }
+}
+
+/// Everything, at these sizes.
+pub(crate) async fn measure(bench: &Setup, sizes: &[usize], report: &mut Report) -> anyhow::Result<()> {
+    let mut deltas = Vec::new();
+    for size in sizes {
+        deltas.push((*size, metadata(bench, *size, report).await?));
+    }
+    if let (Some((small, first)), Some((large, last))) = (deltas.first(), deltas.last())
+        && small != large
+    {
+        report.check(
+            format!("a synchronization of {DELTA} revisions at {large} revisions against {small}"),
+            last / first,
+            "x",
+            Bound::AtMost(2.0),
+        );
+    }
+    content(bench, report).await
+}
+
+/// The first synchronization, one without changes, and small ones. Answers how long a small one takes.
+async fn metadata(bench: &Setup, size: usize, report: &mut Report) -> anyhow::Result<f64> {
+    let catalog = catalogs::ready(bench, size).await?;
+    let data = catalog.data.clone();
+    let alone = tokio::task::spawn_blocking(move || unpack_and_parse(&data)).await??;
+    let upstream = Node::start(&catalog.data).await?;
+    let below = Node::below(&upstream, &bench.folder.join(format!("downstream-{size}")), "never").await?;
+    let (took, run) = below.synchronize().await?;
+    // The upstream of an earlier run has its small changes already.
+    let new = run["counts"]["new"].as_f64().unwrap_or(0.0) + run["counts"]["revised"].as_f64().unwrap_or(0.0);
+    ensure!(new >= size as f64 && alone.documents as f64 == new, "{new} of {size} revisions came");
+    report.check(
+        format!("{size} revisions: first synchronization, revisions a second"),
+        new / took,
+        "/s",
+        Bound::AtLeast(5_000.0),
+    );
+    report.note(
+        format!("{size} revisions: unpacking and parsing alone, on all cores"),
+        alone.seconds,
+        format!("{:.2} s for {:.0} MiB of text", alone.seconds, alone.bytes as f64 / f64::from(1 << 20)),
+    );
+    report.check(
+        format!("{size} revisions: first synchronization against unpacking and parsing alone"),
+        took / alone.seconds,
+        "x",
+        Bound::AtMost(2.0),
+    );
+    let (_, highest) = below.server.memory()?;
+    report.check(
+        format!("{size} revisions: memory of the downstream server at its highest"),
+        highest as f64 / f64::from(1 << 20),
+        " MiB",
+        Bound::AtMost(512.0),
+    );
+    let mut idle = Vec::new();
+    for _ in 0..ROUNDS {
+        let (took, run) = below.synchronize().await?;
+        ensure!(run["counts"]["new"] == 0, "something changed: {run}");
+        idle.push(took);
+    }
+    let idle = median(idle);
+    report.check(
+        format!("{size} revisions: synchronization without changes"),
+        idle,
+        " s",
+        Bound::AtMost(1.0),
+    );
+    let mut small = Vec::new();
+    for round in 0..ROUNDS {
+        // Other updates each time, also when the benchmark is run again.
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_nanos();
+        let documents = (0..DELTA).map(|n| update(now + n, &[])).collect::<Result<_, _>>()?;
+        upstream.import(documents).await?;
+        let (took, run) = below.synchronize().await?;
+        ensure!(run["counts"]["new"] == json!(DELTA as u64), "round {round}: {run}");
+        small.push(took);
+    }
+    let small = median(small);
+    report.note(
+        format!("{size} revisions: synchronization of {DELTA} new revisions"),
+        small,
+        format!("{:.0} ms, {:.0} ms without changes", small * 1e3, idle * 1e3),
+    );
+    Ok(small)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// An update, as a name and a document.
+fn update(number: u128, files: &[FileEntry]) -> anyhow::Result<(String, String)> {
+    let identity =
+        UpdateIdentity { update: UpdateId(Guid::from_u128(number)), revision: RevisionNumber::new(1)? };
+    let mut document = Document::software(identity, &format!("Measured update {number}"));
+    document.files.extend_from_slice(files);
+    Ok((format!("{number}.xml"), document.to_xml()))
+}
+
+struct Alone {
+    documents: usize,
+    bytes: usize,
+    seconds: f64,
+}
+
+/// What nobody can do without: documents as the upstream serves them, unpacked and parsed on all cores. Reading
+/// them from the disk is not counted.
+fn unpack_and_parse(data: &Path) -> anyhow::Result<Alone> {
+    let store = Store::open(data, StoreOptions::new(Timestamp::from_unix_seconds(1_790_000_000)))?;
+    let mut ids = Vec::new();
+    store.for_each_revision(|revision| {
+        ids.push(revision.id);
+        Ok::<_, StoreError>(())
+    })?;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let mut alone = Alone { documents: ids.len(), bytes: 0, seconds: 0.0 };
+    let limits = Limits::default();
+    for some in ids.chunks(HELD) {
+        let documents = some.iter().map(|id| store.document(*id)).collect::<Result<Vec<Served>, _>>()?;
+        let began = Instant::now();
+        let parts = documents.chunks(documents.len().div_ceil(cores).max(1));
+        let bytes: anyhow::Result<usize> = std::thread::scope(|scope| {
+            let workers: Vec<_> = parts
+                .map(|part| {
+                    let limits = &limits;
+                    scope.spawn(move || {
+                        let mut bytes = 0;
+                        for document in part {
+                            let plain = document.plain(limits.max_bytes as u64 * 2)?;
+                            bytes += plain.len();
+                            std::hint::black_box(parse(&plain, limits)?);
+                        }
+                        anyhow::Ok(bytes)
+                    })
+                })
+                .collect();
+            let mut bytes = 0;
+            for worker in workers {
+                match worker.join() {
+                    Ok(part) => bytes += part?,
+                    Err(_) => bail!("a document could not be parsed"),
+                }
+            }
+            Ok(bytes)
+        });
+        alone.bytes += bytes?;
+        alone.seconds += began.elapsed().as_secs_f64();
+    }
+    Ok(alone)
+}
+
+/// Files from an upstream, verified, against curl with as many connections.
+async fn content(bench: &Setup, report: &mut Report) -> anyhow::Result<()> {
+    let top = bench.folder.join("sync-content");
+    let _ = std::fs::remove_dir_all(&top);
+    std::fs::create_dir_all(&top)?;
+    let upstream = Node::start(&top).await?;
+    let mut random = Random::seeded(8531);
+    let mut paths = Vec::new();
+    for number in 0..FILES {
+        let bytes: Vec<u8> = (0..FILE / 8).flat_map(|_| random.next_u64().to_le_bytes()).collect();
+        let sha1 = Sha1Digest(sha1::Sha1::digest(&bytes).into());
+        let name = format!("sync-{number}.cab");
+        let file = FileEntry {
+            name: name.clone(),
+            size: bytes.len() as u64,
+            sha1,
+            sha256: None,
+            modified: None,
+            patching: None,
+        };
+        upstream.import(vec![update(0x00F1_1E00 + number, &[file])?]).await?;
+        upstream.upload(&format!("content?name={name}"), bytes).await?;
+        let hex = sha1.to_hex_upper();
+        paths.push(format!("/Content/{}/{hex}.cab", &hex[38..]));
+    }
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        let data = bench.folder.join("sync-content-below");
+        let below = Node::below(&upstream, &data, "never").await?;
+        below.synchronize().await?;
+        below.client.put("sync/content", &json!({ "when": "all" })).await?;
+        let (took, run) = below.synchronize().await?;
+        ensure!(run["counts"]["files"] == json!(FILES as u64), "round {round}: {run}");
+        ours.push(took);
+        drop(below);
+        theirs.push(curl(&format!("http://{}", upstream.server.addr), &paths, bench.folder.join("curl"))?);
+    }
+    let (ours, theirs) = (median(ours), median(theirs));
+    let bytes = FILES as f64 * FILE as f64;
+    report.note(
+        "files from an upstream: bytes a second, ours verified and durable, and curl",
+        bytes / ours,
+        format!(
+            "{} and {}",
+            crate::output::size((bytes / ours) as u64),
+            crate::output::size((bytes / theirs) as u64)
+        ),
+    );
+    report.check("files from an upstream: rate against curl", theirs / ours, "x", Bound::AtLeast(0.8));
+    Ok(())
+}
+
+/// Seconds that curl takes for the same files.
+fn curl(base: &str, paths: &[String], folder: PathBuf) -> anyhow::Result<f64> {
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder)?;
+    let mut command = Command::new("curl");
+    command.args(["-s", "-f", "--parallel", "--parallel-max", "4"]);
+    for (number, path) in paths.iter().enumerate() {
+        command.arg("-o").arg(folder.join(number.to_string())).arg(format!("{base}{path}"));
+    }
+    let began = Instant::now();
+    let ended = command.status().context("curl is the baseline: apt-get install curl")?;
+    ensure!(ended.success(), "curl failed: {ended}");
+    Ok(began.elapsed().as_secs_f64())
+}

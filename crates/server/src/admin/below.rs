@@ -1,0 +1,73 @@
+//! `GET downstream/computers` and `GET downstream/computers/{id}`: the computers of the servers below this one and the
+//! state of updates on them, as those servers told it (MS-WSUSSS 3.1.4.14 and 3.1.4.16).
+
+use super::error::AdminError;
+use super::input::Query;
+use super::with_store;
+use crate::state::App;
+use serde_json::{Value, json};
+use sluicegate_policy::UpdateState;
+use sluicegate_store::hierarchy::{DownstreamComputer, DownstreamComputerFilter};
+use sluicegate_terms::{ComputerId, Guid, Timestamp};
+
+/// `GET downstream/computers?server=ID&search=TEXT&limit=N&offset=N`, by name.
+pub(super) async fn list(app: &App, query: &Query) -> Result<Value, AdminError> {
+    let server = match query.get("server") {
+        None => None,
+        Some(text) => match text.parse::<Guid>() {
+            Ok(id) => Some(id),
+            Err(_) => {
+                return Err(AdminError::invalid(format!(
+                    "`{text}` is not the id of a server; `GET downstream` lists them"
+                )));
+            }
+        },
+    };
+    let filter = DownstreamComputerFilter {
+        server,
+        search: query.get("search").map(str::to_owned),
+        limit: query.number("limit", 100)?,
+        offset: query.number("offset", 0)?,
+    };
+    let computers = with_store(app, move |store| store.downstream_computers(&filter)).await?;
+    Ok(json!({ "computers": computers.iter().map(shown).collect::<Vec<_>>() }))
+}
+
+fn shown(computer: &DownstreamComputer) -> Value {
+    let told = &computer.told;
+    let of =
+        |state| computer.states.iter().filter(|(one, _)| *one == state).map(|(_, count)| count).sum::<u64>();
+    let details = told.details.as_ref();
+    json!({
+        "id": told.id.as_str(),
+        "dns_name": details.map(|d| d.full_domain_name.as_str()),
+        "ip": details.map(|d| d.ip_address.as_str()),
+        "os": details.map(|d| d.os_description.as_str()),
+        "server": told.server.to_string(),
+        "server_name": computer.server_name,
+        "last_sync": told.last_sync.map(Timestamp::iso),
+        "last_status": told.last_status.map(Timestamp::iso),
+        "needed": of(UpdateState::NotInstalled) + of(UpdateState::Downloaded),
+        "failed": of(UpdateState::Failed),
+        "installed": of(UpdateState::Installed),
+        "pending_reboot": of(UpdateState::InstalledPendingReboot),
+    })
+}
+
+/// `GET downstream/computers/{id}`: the state of each update on it.
+pub(super) async fn show(app: &App, id: &str) -> Result<Value, AdminError> {
+    let id: ComputerId = id.parse()?;
+    let wanted = id.clone();
+    let rows = with_store(app, move |store| store.downstream_status(&wanted)).await?;
+    let updates: Vec<Value> = rows
+        .iter()
+        .map(|row| {
+            json!({
+                "update_id": row.update.to_string(),
+                "state": row.state.as_str(),
+                "since": row.since.iso(),
+            })
+        })
+        .collect();
+    Ok(json!({ "id": id.as_str(), "updates": updates }))
+}
