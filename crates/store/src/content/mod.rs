@@ -126,6 +126,13 @@ impl ContentStore {
         self.held.read().keys().copied().collect()
     }
 
+    /// Removes a file that is not what its name says; it will be fetched again.
+    pub(crate) fn discard(&self, sha1: Sha1Digest) -> Result<(), StoreError> {
+        let Some(held) = self.held.write().remove(&sha1) else { return Ok(()) };
+        let path = place(&self.root, sha1, &held.extension);
+        fs::remove_file(&path).map_err(|e| StoreError::io("remove", &path, e))
+    }
+
     /// Opens a held file; `None` when it is not held.
     ///
     /// # Errors
