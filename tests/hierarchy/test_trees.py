@@ -12,6 +12,14 @@ def listed(node) -> dict[str, dict]:
     return {server["name"]: server for server in node.shown("downstream", "list")["servers"]}
 
 
+def rolled_up(node, computer) -> dict[str, str]:
+    """The states of updates on a computer somewhere below, as a node was told them."""
+    known = {one["id"].lower(): one for one in node.admin.call("GET", "downstream/computers")["computers"]}
+    assert known[computer.id]["server_name"] and known[computer.id]["dns_name"] == computer.dns_name
+    updates = node.admin.call("GET", f"downstream/computers/{computer.id}")["updates"]
+    return {update["update_id"]: update["state"] for update in updates}
+
+
 def test_from_the_top_over_an_autonomous_middle_and_a_replica_to_a_computer_and_back(tree):
     shelf = Shelf("tree")
     top, middle, replica = tree.chain(("top", None), ("middle", "autonomous"), ("replica", "replica"))
@@ -51,6 +59,10 @@ def test_from_the_top_over_an_autonomous_middle_and_a_replica_to_a_computer_and_
     assert below["replica"]["parent_name"] == "middle" and below["replica"]["mode"] == "replica"
     assert below["replica"]["computers"] == 3 and below["replica"]["computers_with_errors"] == 1
     assert below["middle"]["mode"] == "autonomous"
+    assert rolled_up(top, computer)[other.id] == "failed"
+    for node in (top, middle, replica):
+        node.stop()
+        assert "alert" not in node.log.read_text(errors="replace"), f"{node.name} raises no false alarm"
 
 
 def test_a_decision_goes_down_a_chain_of_five_and_a_report_comes_up(tree):
@@ -90,6 +102,8 @@ def test_a_decision_goes_down_a_chain_of_five_and_a_report_comes_up(tree):
     assert set(below) == {"two", "three", "four", "five"}
     assert below["five"]["computers"] == 1 and below["five"]["computers_with_errors"] == 1
     assert [below[name]["parent_name"] for name in ("three", "four", "five")] == ["two", "three", "four"]
+    states = rolled_up(top, computer)
+    assert states[fix.id] == "failed" and states[shelf.bundle.id] == rolled_up(chain[1], computer)[shelf.bundle.id]
 
 
 @pytest.mark.parametrize("mode", ["autonomous", "replica"])
@@ -124,5 +138,6 @@ def test_a_server_that_is_not_on_the_list_is_refused_and_says_so(tree):
     top.cli("downstream", "allow", "elsewhere")
     run = below.try_sync()
     assert run["outcome"] == "failed" and run["error_code"] == "UssFault/InvalidParameters", run
+    assert "downstream allow" in run["error"], run
     top.cli("downstream", "allow", "below")
     below.sync()
