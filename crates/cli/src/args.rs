@@ -1,5 +1,7 @@
 //! Cli room: what can be typed. Only declarations and their help; the doing is in `commands`.
 
+pub(crate) mod browse;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -57,6 +59,9 @@ pub(crate) enum Command {
     /// List, show and move computers
     #[command(subcommand)]
     Computers(Computers),
+    /// A group in a few figures
+    #[command(subcommand)]
+    Reports(browse::Reports),
     /// Put files of updates into the content store
     #[command(subcommand)]
     Content(Content),
@@ -114,22 +119,9 @@ pub(crate) enum Catalog {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Updates {
     /// List updates
-    List {
-        /// Part of a title, a KB number or an UpdateID
-        #[arg(long)]
-        search: Option<String>,
-        /// Only updates with this approval: approved, unapproved or declined
-        #[arg(long, value_name = "STATE")]
-        approval: Option<String>,
-        /// How many to list at most
-        #[arg(long, default_value_t = 100)]
-        limit: u32,
-        /// How many to pass over first
-        #[arg(long, default_value_t = 0)]
-        offset: u32,
-    },
+    List(Box<browse::UpdatesList>),
     /// Show one update with its revisions, relationships, files, approvals and status
-    Show(UpdateArg),
+    Show(browse::UpdatesShow),
 }
 
 /// An update on the command line.
@@ -287,17 +279,7 @@ pub(crate) struct Unapprove {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Computers {
     /// List computers
-    List {
-        /// Only members of this target group
-        #[arg(long, value_name = "NAME")]
-        group: Option<String>,
-        /// How many to list at most
-        #[arg(long, default_value_t = 100)]
-        limit: u32,
-        /// How many to pass over first
-        #[arg(long, default_value_t = 0)]
-        offset: u32,
-    },
+    List(browse::ComputersList),
     /// Show one computer with its inventory and the status of its updates
     Show {
         /// Computer id or DNS name

@@ -4,6 +4,7 @@
 #![deny(missing_docs)]
 
 pub mod admission;
+mod browsing;
 pub mod clock;
 pub mod content;
 pub mod cookie;

@@ -10,7 +10,7 @@ use crate::settings::{SettingError, Settings};
 use crate::state::{App, Scratches};
 use crate::telemetry::Telemetry;
 use crate::transport::listen;
-use crate::{contacts, publisher};
+use crate::{browsing, contacts, publisher};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use sluicegate_store::{Store, StoreError, StoreOptions};
@@ -90,6 +90,7 @@ impl Server {
         let tasks = vec![
             tokio::spawn(publisher::run(Arc::clone(&app), stopping.clone())),
             tokio::spawn(contacts::run(Arc::clone(&app), stopping.clone())),
+            tokio::spawn(browsing::run(Arc::clone(&app), stopping.clone())),
             tokio::spawn(listen::serve(listener, Endpoint(app), limits, stopping)),
         ];
         tracing::info!(address = %local_addr, data = %data.display(), "listening");

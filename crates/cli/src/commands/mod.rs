@@ -8,6 +8,7 @@ mod config;
 mod content;
 pub(crate) mod doctor;
 mod groups;
+mod reports;
 mod rules;
 mod serve;
 mod status;
@@ -39,6 +40,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Unapprove(args) => approvals::unapprove(&client, &args, json).await,
         Command::Decline(args) => approvals::decline(&client, &args, json).await,
         Command::Computers(args) => computers::run(&client, args, json).await,
+        Command::Reports(args) => reports::run(&client, args, json).await,
         Command::Content(args) => content::run(&client, args, json).await,
         Command::Config(args) => config::run(&client, args, json).await,
         Command::Status => status::run(&client, json).await,

@@ -10,6 +10,8 @@ mod framed;
 mod groups;
 mod import;
 mod input;
+mod listed;
+mod reports;
 mod rules;
 mod status;
 mod updates;
@@ -70,8 +72,10 @@ async fn dispatch(
         ["catalog", "import"] if post => return import::import(app, &query, request),
         ["catalog", "quarantine"] if get => catalog::quarantine(app).await?,
         ["categories"] if get => catalog::categories(app).await?,
-        ["updates"] if get => updates::list(app, &query).await?,
+        ["updates"] if get => listed::list(app, &query).await?,
         ["updates", id] if get => updates::show(app, id).await?,
+        ["updates", id, "computers"] if get => updates::computers(app, id, &query).await?,
+        ["reports", "summary"] if get => reports::summary(app, &query).await?,
         ["updates", "approve"] if post => {
             let input = input::json(app, request).await?;
             let value = approvals::approve_many(app, &input).await?;
@@ -139,6 +143,8 @@ fn is_known(names: &[&str]) -> bool {
             | ["catalog", "import" | "quarantine"]
             | ["updates" | "computers" | "rules", _]
             | ["updates", _, "approve" | "unapprove" | "decline" | "accept-eula" | "accept-revision"]
+            | ["updates", _, "computers"]
+            | ["reports", "summary"]
             | ["computers", _, "move"]
     )
 }
