@@ -149,6 +149,7 @@ def test_nested_groups_take_over_what_their_parents_are_given(setup, subject, be
 def test_moving_a_computer_changes_what_it_is_told(setup, watcher, bench):
     update = bench["licensed"]
     other = setup.group("other")
+    setup.admin.accept_licence(update.id)
     setup.admin.approve(update.id, other)
     setup.place(watcher.computer, other)
     assert watcher.changed(update)[0].action == "Install"

@@ -6,7 +6,7 @@ from pathlib import Path
 from lxml import etree
 
 from conformance.wire.http import exchange
-from conformance.wire.soap import CLIENT, REPORTING, SIMPLE_AUTH, parse
+from conformance.wire.soap import CLIENT, DSS_AUTH, REPORTING, SERVER_REPORTING, SERVER_SYNC, SIMPLE_AUTH, parse
 from tests.support.places import shared
 
 WSDL = "http://schemas.xmlsoap.org/wsdl/"
@@ -15,7 +15,10 @@ SOAP12_BINDING = "http://schemas.xmlsoap.org/wsdl/soap12/"
 XSD = "http://www.w3.org/2001/XMLSchema"
 SPACES = {"w": WSDL, "s11": SOAP11_BINDING, "s12": SOAP12_BINDING, "s": XSD}
 
-SERVICES = {service.name: service for service in (SIMPLE_AUTH, CLIENT, REPORTING)}
+SERVICES = {
+    service.name: service
+    for service in (SIMPLE_AUTH, CLIENT, REPORTING, DSS_AUTH, SERVER_SYNC, SERVER_REPORTING)
+}
 
 
 def published(name: str) -> etree._Element | None:

@@ -83,6 +83,10 @@ class Admin:
     def decline(self, update: str):
         return self.call("POST", f"updates/{update}/decline", {})
 
+    def accept_licence(self, update: str):
+        """Accepts the licence terms of an update, without which it cannot be approved."""
+        return self.call("POST", f"updates/{update}/accept-eula", {})
+
     # Groups and computers.
 
     def groups(self):

@@ -1,0 +1,1 @@
+"""MS-WSUSSS: update servers as upstreams of others. One file per section."""
