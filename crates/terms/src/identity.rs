@@ -44,8 +44,8 @@ guid_id! {
 }
 
 impl GroupId {
-    /// The group that every computer is in. WSUS uses this id on every server.
-    pub const ALL_COMPUTERS: Self = Self(Guid::from_u128(0xa0a0_8746_4dbe_4a37_9adf_9e7b_6520_29e7));
+    /// The group that every computer is in. WSUS uses this id on every server (MS-WSUSSS 3.1.4.10, example).
+    pub const ALL_COMPUTERS: Self = Self(Guid::from_u128(0xa0a0_8746_4dbe_4a37_9adf_9e76_52c0_b421));
     /// The group of computers nobody assigned. WSUS uses this id on every server.
     pub const UNASSIGNED_COMPUTERS: Self = Self(Guid::from_u128(0xb73c_a6ed_5727_47f3_84de_015e_03f6_a88a));
 }

@@ -110,7 +110,7 @@ pub(super) fn check(check: &mut Check<'_>) -> Result<(), StoreError> {
         let what = format!("{orphans} groups lie under a group that does not exist");
         check.repairable("references", what, "they are put under All Computers");
         check.fix(
-            "UPDATE target_group SET parent = x'a0a087464dbe4a379adf9e7b652029e7' WHERE parent IS NOT NULL
+            "UPDATE target_group SET parent = x'a0a087464dbe4a379adf9e7652c0b421' WHERE parent IS NOT NULL
                  AND NOT EXISTS (SELECT 1 FROM target_group p WHERE p.id = target_group.parent)",
             Vec::new(),
         );

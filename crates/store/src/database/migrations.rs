@@ -13,6 +13,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0004_audit.sql"),
     include_str!("../../migrations/0005_update_facets.sql"),
     include_str!("../../migrations/0006_cleanup.sql"),
+    include_str!("../../migrations/0007_all_computers.sql"),
 ];
 
 /// Takes the steps that are still missing.
@@ -51,5 +52,38 @@ mod tests {
         run(&mut db, Path::new("x.db")).unwrap();
         let version: usize = db.query_row("PRAGMA user_version", [], |r| r.get(0)).unwrap();
         assert_eq!(version, STEPS.len());
+    }
+
+    #[test]
+    fn all_computers_takes_the_id_of_every_other_server_along_with_what_names_it() {
+        let mut db = Connection::open_in_memory().unwrap();
+        db.pragma_update(None, "foreign_keys", true).unwrap();
+        for step in &STEPS[..6] {
+            db.execute_batch(step).unwrap();
+        }
+        db.pragma_update(None, "user_version", 6).unwrap();
+        db.execute_batch(
+            "INSERT INTO target_group (id, name, name_key, parent)
+                 VALUES (zeroblob(16), 'Pilots', 'pilots', x'a0a087464dbe4a379adf9e7b652029e7');
+             INSERT INTO computer (id, computer_id, first_seen, last_contact) VALUES (7, 'pc', 1, 1);
+             INSERT INTO membership (group_id, computer)
+                 VALUES (zeroblob(16), 7), (x'a0a087464dbe4a379adf9e7b652029e7', 7);
+             INSERT INTO aside_membership (mode, group_id, computer)
+                 VALUES ('replica', x'a0a087464dbe4a379adf9e7b652029e7', 7);",
+        )
+        .unwrap();
+        run(&mut db, Path::new("x.db")).unwrap();
+        let count = |sql: &str| db.query_row(sql, [], |r| r.get::<_, i64>(0)).unwrap();
+        let here = "x'a0a087464dbe4a379adf9e7652c0b421'";
+        assert_eq!(count(&format!("SELECT count(*) FROM target_group WHERE parent = {here}")), 2);
+        assert_eq!(
+            count(&format!("SELECT count(*) FROM target_group WHERE id = {here} AND parent IS NULL")),
+            1
+        );
+        assert_eq!(count(&format!("SELECT count(*) FROM membership WHERE group_id = {here}")), 1);
+        assert_eq!(count(&format!("SELECT count(*) FROM aside_membership WHERE group_id = {here}")), 1);
+        assert_eq!(count(&format!("SELECT count(*) FROM approval_rule_choice WHERE choice = {here}")), 1);
+        assert_eq!(count("SELECT count(*) FROM pragma_foreign_key_check"), 0);
+        assert_eq!(sluicegate_terms::GroupId::ALL_COMPUTERS.0.to_string().replace('-', ""), here[2..34]);
     }
 }
