@@ -10,6 +10,7 @@
 mod blob;
 mod folder;
 mod layout;
+mod stream;
 mod write;
 
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod tests;
 pub use blob::{BLOB_MEMBER, BlobWriter, read_blob};
 use folder::FolderReader;
 use layout::Layout;
+pub use stream::{MOST_FOLDER_BYTES, write_streamed};
 pub use write::write;
 
 /// What a cabinet may hold at most.

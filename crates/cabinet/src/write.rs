@@ -18,9 +18,7 @@ pub fn write(members: &[(&str, &[u8])]) -> Result<Vec<u8>, CabinetError> {
         let folder = builder.add_folder(CompressionType::MsZip);
         let epoch = cab_epoch()?;
         for (name, _) in members {
-            if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
-                return Err(CabinetError::Name((*name).to_owned()));
-            }
+            check_name(name)?;
             folder.add_file(*name).set_datetime(epoch);
         }
     }
@@ -34,7 +32,14 @@ pub fn write(members: &[(&str, &[u8])]) -> Result<Vec<u8>, CabinetError> {
     writer.finish().map(Cursor::into_inner).map_err(failed)
 }
 
-fn cab_epoch() -> Result<time::PrimitiveDateTime, CabinetError> {
+pub(super) fn check_name(name: &str) -> Result<(), CabinetError> {
+    if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
+        return Err(CabinetError::Name(name.to_owned()));
+    }
+    Ok(())
+}
+
+pub(super) fn cab_epoch() -> Result<time::PrimitiveDateTime, CabinetError> {
     time::Date::from_calendar_date(1980, time::Month::January, 1)
         .map(|date| date.with_time(time::Time::MIDNIGHT))
         .map_err(|error| CabinetError::Write(error.to_string()))

@@ -10,12 +10,22 @@ mod utf8;
 mod writer;
 
 pub use reader::{Documents, read};
-pub use writer::{Contents, Export, ExportFile, Language, package_xml, push_metadata_line, single_xml};
+pub use writer::{
+    Contents, Export, ExportFile, Language, PACKAGE_END, package_xml, push_metadata_line, push_note,
+    push_package_head, push_package_update, single_xml,
+};
 
 /// The name of the member that lists what is inside.
 pub const PACKAGE_MEMBER: &str = "package.xml";
 /// The name of the member with the documents.
 pub const METADATA_MEMBER: &str = "metadata.txt";
+
+/// The name of our own member, which other readers of packages pass over: decisions, one line of JSON each.
+pub const NOTES_MEMBER: &str = "sluicegate.json";
+/// The target of the processing instructions that hold the same in the `.xml.gz` form.
+const NOTE: &str = "sluicegate";
+/// Most bytes of notes that are read.
+pub const MOST_NOTES: usize = 256 << 20;
 
 /// One document of a package, not yet parsed.
 #[derive(Clone, PartialEq, Eq, Debug)]

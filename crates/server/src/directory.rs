@@ -91,6 +91,14 @@ impl Directory {
         self.shard(id).write().known.remove(id);
     }
 
+    /// Forgets what is known of all computers, after they were placed in groups anew; each is asked for
+    /// again with its next request. When they were heard of is kept.
+    pub fn forget_everybody(&self) {
+        for shard in &self.shards {
+            shard.write().known.clear();
+        }
+    }
+
     /// Works out everybody's groups again, after a change of the tree or of who decides.
     pub fn regroup(&self, targeting: Targeting, tree: &GroupTree) {
         for shard in &self.shards {

@@ -26,6 +26,7 @@ mod publisher;
 mod server;
 mod services;
 mod state;
+mod synchronizing;
 #[cfg(test)]
 mod testing;
 

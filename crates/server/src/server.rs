@@ -10,7 +10,7 @@ use crate::settings::{SettingError, Settings};
 use crate::state::{App, Scratches};
 use crate::telemetry::Telemetry;
 use crate::transport::listen;
-use crate::{browsing, contacts, publisher};
+use crate::{browsing, contacts, publisher, synchronizing};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use sluicegate_store::{Store, StoreError, StoreOptions};
@@ -90,6 +90,7 @@ impl Server {
         let tasks = vec![
             tokio::spawn(publisher::run(Arc::clone(&app), stopping.clone())),
             tokio::spawn(contacts::run(Arc::clone(&app), stopping.clone())),
+            tokio::spawn(synchronizing::run(Arc::clone(&app), stopping.clone())),
             tokio::spawn(browsing::run(Arc::clone(&app), stopping.clone())),
             tokio::spawn(listen::serve(listener, Endpoint(app), limits, stopping)),
         ];
@@ -108,6 +109,16 @@ impl App {
         let store =
             tokio::task::spawn_blocking(move || Store::open(folder, StoreOptions::new(now))).await??;
         let settings = stored_settings(&store)?;
+        let synced = Arc::new(Notify::new());
+        let needs = synchronizing::Needs {
+            store: store.clone(),
+            clock: Arc::clone(&clock),
+            name: machine_name(),
+            synced: Arc::clone(&synced),
+            document: limits.document,
+            random: Randomness::new()?,
+        };
+        let synchronizer = tokio::task::spawn_blocking(move || synchronizing::start(needs)).await??;
         Ok(Self {
             cookie_key: CookieKey::new(store.cookie_key()).ok_or(NoRandomness)?,
             server_id: store.server_id(),
@@ -119,6 +130,8 @@ impl App {
             published: ArcSwapOption::empty(),
             publisher: Mutex::default(),
             changed: Notify::new(),
+            synced,
+            synchronizer,
             bodies: Gate::new(limits.bodies_in_flight, limits.waiting, limits.wait),
             answers: Gate::new(limits.answers_in_flight, limits.waiting, limits.wait),
             scratches: Scratches::default(),

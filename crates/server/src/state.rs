@@ -15,6 +15,7 @@ use sluicegate_scan::Scratch;
 use sluicegate_store::Store;
 use sluicegate_store::hierarchy::DownstreamContact;
 use sluicegate_terms::Guid;
+use sluicegate_upstream::Synchronizer;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -35,6 +36,9 @@ pub(crate) struct App {
     pub(crate) publisher: Mutex<PublisherHealth>,
     /// Rung when catalog or decisions changed.
     pub(crate) changed: Notify,
+    /// Rung when the synchronizer brought something.
+    pub(crate) synced: Arc<Notify>,
+    pub(crate) synchronizer: Synchronizer,
     pub(crate) cookie_key: CookieKey,
     pub(crate) server_id: Guid,
     /// Room for request bodies.

@@ -1,7 +1,7 @@
 //! Catalog: reads the documents of an export package one by one.
 
 use super::utf8::Utf8;
-use super::{PackageDocument, PackageError};
+use super::{MOST_NOTES, NOTE, PackageDocument, PackageError};
 use crate::Limits;
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
@@ -16,7 +16,7 @@ use std::io::BufRead;
 /// that interoperate with WSUS 2016 write it). In the XML form, every element inside
 /// `ExportPackage/Updates/Update` whose text is a document counts.
 pub fn read<R: BufRead>(source: R, limits: Limits) -> Documents<R> {
-    Documents { state: State::Start(Utf8::new(source)), limits, offset: 0 }
+    Documents { state: State::Start(Utf8::new(source)), limits, offset: 0, notes: Notes::default() }
 }
 
 /// See [`read`]. Ends after the first error.
@@ -24,6 +24,14 @@ pub struct Documents<R: BufRead> {
     state: State<R>,
     limits: Limits,
     offset: u64,
+    notes: Notes,
+}
+
+/// Notes of our own that stood between or behind the documents.
+#[derive(Default)]
+struct Notes {
+    list: Vec<String>,
+    bytes: usize,
 }
 
 enum State<R: BufRead> {
@@ -55,6 +63,12 @@ impl<R: BufRead> Iterator for Documents<R> {
 }
 
 impl<R: BufRead> Documents<R> {
+    /// The notes that were read so far ([`push_note`](super::push_note)); the `.xml.gz` form has them, and behind
+    /// its documents.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        core::mem::take(&mut self.notes.list)
+    }
+
     fn advance(&mut self) -> Result<Option<PackageDocument>, PackageError> {
         match core::mem::replace(&mut self.state, State::Done) {
             State::Done => Ok(None),
@@ -83,7 +97,7 @@ impl<R: BufRead> Documents<R> {
                 Ok(entry)
             }
             State::Xml(mut state) => {
-                let document = state.next(self.limits.max_bytes, &mut self.offset)?;
+                let document = state.next(self.limits.max_bytes, &mut self.offset, &mut self.notes)?;
                 self.state = State::Xml(state);
                 Ok(document)
             }
@@ -201,7 +215,12 @@ impl<R: BufRead> Documents<R> {
 }
 
 impl<R: BufRead> XmlState<R> {
-    fn next(&mut self, limit: usize, offset: &mut u64) -> Result<Option<PackageDocument>, PackageError> {
+    fn next(
+        &mut self,
+        limit: usize,
+        offset: &mut u64,
+        notes: &mut Notes,
+    ) -> Result<Option<PackageDocument>, PackageError> {
         loop {
             self.buffer.clear();
             let at = self.reader.buffer_position();
@@ -242,6 +261,14 @@ impl<R: BufRead> XmlState<R> {
                     if let Some(identity) = identity.filter(|_| text.trim_start().starts_with('<')) {
                         return Ok(Some(PackageDocument { identity, xml: text }));
                     }
+                }
+                Event::PI(note) if note.target() == NOTE => {
+                    let note = note.content().trim().to_owned();
+                    notes.bytes += note.len();
+                    if notes.bytes > MOST_NOTES {
+                        return Err(PackageError::TooLarge { offset: at, limit: MOST_NOTES });
+                    }
+                    notes.list.push(note);
                 }
                 Event::DocType(_) => return Err(fail("document type definitions are refused".to_owned())),
                 Event::Eof => return Ok(None),

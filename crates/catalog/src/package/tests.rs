@@ -151,3 +151,23 @@ fn other_files_are_no_packages() {
         Some(Err(PackageError::Xml { .. }))
     ));
 }
+
+#[test]
+fn notes_come_back_and_documents_are_read_as_without_them() {
+    let export = Export {
+        server: Guid::from_u128(9),
+        created: Timestamp::UNIX_EPOCH,
+        languages: Vec::new(),
+        files: Vec::new(),
+    };
+    let contents = Contents { identity: revision(1, 200), ..Contents::default() };
+    let mut text = single_xml(&export, [(&contents, "<Update/>")].into_iter());
+    let notes = ["{\"a\":\"<b> ü ?> c\"}", "{\"n\":1}"];
+    notes.iter().for_each(|note| push_note(&mut text, note));
+    text.push_str("<?another note?>");
+    let mut documents = read(text.as_bytes(), Limits::default());
+    let xml: Vec<String> = documents.by_ref().map(|document| document.unwrap().xml).collect();
+    assert_eq!(xml, ["<Update/>"]);
+    assert_eq!(documents.take_notes(), ["{\"a\":\"<b> ü ?\\u003e c\"}", "{\"n\":1}"]);
+    assert!(documents.take_notes().is_empty());
+}

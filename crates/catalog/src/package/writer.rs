@@ -65,61 +65,79 @@ pub fn push_metadata_line(out: &mut String, identity: UpdateIdentity, xml: &str)
 /// The text of `package.xml` for revisions whose documents are in `metadata.txt`.
 #[must_use]
 pub fn package_xml(export: &Export, contents: &[Contents]) -> String {
-    write_package(export, contents.iter().map(|one| (one, None)))
+    whole(export, contents.iter().map(|one| (one, None)))
 }
 
 /// The text of the `.xml.gz` form, documents included.
 #[must_use]
 pub fn single_xml<'a>(export: &Export, contents: impl Iterator<Item = (&'a Contents, &'a str)>) -> String {
-    write_package(export, contents.map(|(one, xml)| (one, Some(xml))))
+    whole(export, contents.map(|(one, xml)| (one, Some(xml))))
 }
 
-fn write_package<'a>(
-    export: &Export,
-    contents: impl Iterator<Item = (&'a Contents, Option<&'a str>)>,
-) -> String {
-    let mut out = String::from("<?xml version=\"1.0\" encoding=\"utf-8\"?><ExportPackage");
-    write_attribute(&mut out, "ServerID", &export.server.to_string());
+fn whole<'a>(export: &Export, contents: impl Iterator<Item = (&'a Contents, Option<&'a str>)>) -> String {
+    let mut out = String::new();
+    push_package_head(&mut out, export);
+    for (one, xml) in contents {
+        push_package_update(&mut out, one, xml);
+    }
+    out.push_str(PACKAGE_END);
+    out
+}
+
+/// What follows the last revision of a package.
+pub const PACKAGE_END: &str = "</Updates></ExportPackage>";
+
+/// Adds the beginning of a package, up to its first revision.
+pub fn push_package_head(out: &mut String, export: &Export) {
+    out.push_str("<?xml version=\"1.0\" encoding=\"utf-8\"?><ExportPackage");
+    write_attribute(out, "ServerID", &export.server.to_string());
     let seconds = Timestamp::from_unix_seconds(export.created.unix_seconds());
-    write_attribute(&mut out, "CreationTime", &seconds.iso());
-    write_attribute(&mut out, "FormatVersion", "1.0");
-    write_attribute(&mut out, "ProtocolVersion", "1.20");
+    write_attribute(out, "CreationTime", &seconds.iso());
+    write_attribute(out, "FormatVersion", "1.0");
+    write_attribute(out, "ProtocolVersion", "1.20");
     out.push_str("><Languages>");
     for language in &export.languages {
         out.push_str("<Language");
-        write_attribute(&mut out, "Id", &language.id.to_string());
-        write_attribute(&mut out, "ShortName", &language.short_name);
-        write_attribute(&mut out, "LongName", &language.long_name);
-        write_attribute(&mut out, "Enabled", if language.enabled { "1" } else { "0" });
+        write_attribute(out, "Id", &language.id.to_string());
+        write_attribute(out, "ShortName", &language.short_name);
+        write_attribute(out, "LongName", &language.long_name);
+        write_attribute(out, "Enabled", if language.enabled { "1" } else { "0" });
         out.push_str(" />");
     }
     out.push_str("</Languages><Files>");
     for file in &export.files {
         out.push_str("<File");
-        write_attribute(&mut out, "Digest", &file.sha1.to_base64());
-        write_attribute(&mut out, "MUUrl", &file.url);
-        write_attribute(&mut out, "Name", &file.name);
+        write_attribute(out, "Digest", &file.sha1.to_base64());
+        write_attribute(out, "MUUrl", &file.url);
+        write_attribute(out, "Name", &file.name);
         out.push_str(" />");
     }
     out.push_str("</Files><Updates>");
-    for (one, xml) in contents {
-        out.push_str("<Update");
-        write_attribute(&mut out, "UpdateId", &one.identity.update.to_string());
-        write_attribute(&mut out, "RevisionNumber", &one.identity.revision.to_string());
-        out.push('>');
-        list(&mut out, "Files", "File", "Digest", one.files.iter().map(Sha1Digest::to_base64));
-        list(&mut out, "Categories", "Category", "Value", one.categories.iter().map(UpdateId::to_string));
-        let classifications = one.classifications.iter().map(UpdateId::to_string);
-        list(&mut out, "Classifications", "Classification", "Value", classifications);
-        if let Some(xml) = xml {
-            out.push_str("<Xml>");
-            escape(&mut out, xml, false);
-            out.push_str("</Xml>");
-        }
-        out.push_str("</Update>");
+}
+
+/// Adds one revision to a package, with its document in the `.xml.gz` form.
+pub fn push_package_update(out: &mut String, one: &Contents, xml: Option<&str>) {
+    out.push_str("<Update");
+    write_attribute(out, "UpdateId", &one.identity.update.to_string());
+    write_attribute(out, "RevisionNumber", &one.identity.revision.to_string());
+    out.push('>');
+    list(out, "Files", "File", "Digest", one.files.iter().map(Sha1Digest::to_base64));
+    list(out, "Categories", "Category", "Value", one.categories.iter().map(UpdateId::to_string));
+    let classifications = one.classifications.iter().map(UpdateId::to_string);
+    list(out, "Classifications", "Classification", "Value", classifications);
+    if let Some(xml) = xml {
+        out.push_str("<Xml>");
+        escape(out, xml, false);
+        out.push_str("</Xml>");
     }
-    out.push_str("</Updates></ExportPackage>");
-    out
+    out.push_str("</Update>");
+}
+
+/// Adds a note behind the end of a package of the `.xml.gz` form: a line of JSON in a processing instruction of our
+/// own, which other readers pass over. [`Documents::take_notes`](super::Documents::take_notes) gives it back.
+pub fn push_note(out: &mut String, json: &str) {
+    // `?>` would end it. It can only stand inside a JSON text, where a character can be written by number.
+    let _ = write!(out, "<?{} {}?>", super::NOTE, json.replace("?>", "?\\u003e"));
 }
 
 fn list(out: &mut String, outer: &str, inner: &str, attribute: &str, values: impl Iterator<Item = String>) {

@@ -6,10 +6,12 @@ use crate::settings::SettingError;
 use crate::transport::request::BodyError;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use sluicegate_policy::hierarchy::{ContentError, FilterError, ModeError, ScheduleError};
 use sluicegate_policy::rules::RuleError;
 use sluicegate_policy::{ApprovalError, GroupError};
 use sluicegate_store::StoreError;
 use sluicegate_terms::{Guid, TermError};
+use sluicegate_upstream::sync::SyncError;
 
 /// A refusal or failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +115,33 @@ impl From<RuleError> for AdminError {
         }
     }
 }
+
+impl From<SyncError> for AdminError {
+    fn from(error: SyncError) -> Self {
+        let message = error.to_string();
+        match error {
+            SyncError::Store(error) => error.into(),
+            SyncError::NoUpstream => Self::new(StatusCode::CONFLICT, "not-possible", message),
+            SyncError::Filter(_) => Self::invalid(message),
+            SyncError::Task(_) => Self::internal(message),
+            // The upstream's failure, with the code that history and doctor know it by.
+            other => Self::new(StatusCode::BAD_GATEWAY, other.code(), message),
+        }
+    }
+}
+
+/// What policy refuses about a server's place in a tree is what was sent wrongly.
+macro_rules! invalid {
+    ($($error:ty),+) => {$(
+        impl From<$error> for AdminError {
+            fn from(error: $error) -> Self {
+                Self::invalid(error.to_string())
+            }
+        }
+    )+};
+}
+
+invalid!(ModeError, ScheduleError, ContentError, FilterError);
 
 impl From<GroupError> for AdminError {
     fn from(error: GroupError) -> Self {

@@ -2,10 +2,13 @@
 //! goes to the store away from the async workers; decisions are policy's.
 
 mod approvals;
+mod carried;
 mod catalog;
 mod computers;
 mod config;
+mod downstream;
 mod error;
+mod export;
 mod framed;
 mod groups;
 mod import;
@@ -14,13 +17,16 @@ mod listed;
 mod reports;
 mod rules;
 mod status;
+mod sync;
+mod sync_filter;
 mod updates;
 mod upload;
+mod upstream;
 
 use crate::state::App;
 use crate::transport::body::Body;
 use error::AdminError;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, WWW_AUTHENTICATE};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use input::Query;
@@ -129,6 +135,37 @@ async fn dispatch(
             let input = input::json(app, request).await?;
             config::change(app, &input).await?
         }
+        ["upstream"] if get => upstream::show(app),
+        ["upstream"] if put => {
+            let input = input::json(app, request).await?;
+            let value = upstream::change(app, &input).await?;
+            in_service(app, &query).await;
+            value
+        }
+        ["upstream", "probe"] if post => upstream::probe(app, &input::json(app, request).await?).await?,
+        ["sync"] if get => sync::status(app).await?,
+        ["sync", "now"] if post => sync::now(app).await?,
+        ["sync", "cancel"] if post => sync::cancel(app),
+        ["sync", "history"] if get => sync::history(app, &query).await?,
+        ["sync", "progress"] if get => return sync::progress(app, &query).await,
+        ["sync", "schedule"] if get => sync::schedule(app),
+        ["sync", "schedule"] if put => sync::set_schedule(app, &input::json(app, request).await?).await?,
+        ["sync", "content"] if get => sync::content(app),
+        ["sync", "content"] if put => sync::set_content(app, &input::json(app, request).await?).await?,
+        ["sync", "filter"] if get => sync_filter::show(app).await?,
+        ["sync", "filter"] if put => sync_filter::change(app, &input::json(app, request).await?).await?,
+        ["export"] if get => {
+            let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+            return Ok(export::export(app, &query, host));
+        }
+        ["import", "decisions"] if post => {
+            let value = carried::import(app, request).await?;
+            in_service(app, &query).await;
+            value
+        }
+        ["content", "missing"] if post => upload::missing(app, &input::json(app, request).await?)?,
+        ["downstream"] if get => downstream::show(app).await?,
+        ["downstream", "allowed"] if put => downstream::allow(app, &input::json(app, request).await?).await?,
         known if is_known(known) => return Err(AdminError::method(request.method())),
         _ => return Err(AdminError::nowhere(path)),
     };
@@ -140,6 +177,12 @@ fn is_known(names: &[&str]) -> bool {
     matches!(
         names,
         ["status" | "categories" | "updates" | "groups" | "rules" | "computers" | "content" | "config"]
+            | ["upstream" | "sync" | "downstream" | "export"]
+            | ["import", "decisions"]
+            | ["content", "missing"]
+            | ["upstream", "probe"]
+            | ["sync", "now" | "cancel" | "history" | "progress" | "schedule" | "content" | "filter"]
+            | ["downstream", "allowed"]
             | ["catalog", "import" | "quarantine"]
             | ["updates" | "computers" | "rules", _]
             | ["updates", _, "approve" | "unapprove" | "decline" | "accept-eula" | "accept-revision"]

@@ -2,13 +2,41 @@
 //! every digest are those an update declares.
 
 use super::error::AdminError;
-use super::input::Query;
+use super::input::{Input, Query};
 use crate::state::App;
 use crate::transport::blocking;
 use http::Request;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
+use sluicegate_terms::Sha1Digest;
 use std::sync::Arc;
+
+/// Most files asked about at once.
+const MOST_ASKED: usize = 10_000;
+
+/// `POST content/missing`: which of these files (`sha1`, in hexadecimal) an update declares and the store does
+/// not hold.
+pub(super) fn missing(app: &App, input: &Input) -> Result<Value, AdminError> {
+    let asked = input.texts("sha1")?;
+    if asked.len() > MOST_ASKED {
+        return Err(AdminError::invalid(format!(
+            "{} files are too many at once; ask for {MOST_ASKED}",
+            asked.len()
+        )));
+    }
+    let (mut missing, mut held, mut undeclared) = (Vec::new(), 0, 0);
+    for text in &asked {
+        let sha1 = Sha1Digest::from_hex(text)?;
+        if app.store.content().has(sha1) {
+            held += 1;
+        } else if app.store.file(sha1).is_some() {
+            missing.push(sha1.to_hex_upper());
+        } else {
+            undeclared += 1;
+        }
+    }
+    Ok(json!({ "missing": missing, "held": held, "undeclared": undeclared }))
+}
 
 /// Takes the file in, and says whose it is.
 pub(super) async fn content(

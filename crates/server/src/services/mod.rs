@@ -15,7 +15,7 @@ mod session;
 mod simple_auth;
 mod sync;
 mod sync_answer;
-mod upstream;
+pub(crate) mod upstream;
 
 pub(crate) use failure::Failure;
 

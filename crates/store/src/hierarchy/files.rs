@@ -76,6 +76,21 @@ impl Store {
         })
     }
 
+    /// The name of a declared file and where Microsoft Update has it, if the upstream said so; `None` when no
+    /// update declares it.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn file_source(&self, sha1: Sha1Digest) -> Result<Option<(String, Option<String>)>, StoreError> {
+        self.shared.database.read(|db| {
+            db.prepare_cached(
+                "SELECT f.name, u.url FROM file f LEFT JOIN file_url u ON u.sha1 = f.sha1 WHERE f.sha1 = ?1",
+            )
+            .and_then(|mut s| s.query_row([sha1.0], |row| Ok((row.get(0)?, row.get(1)?))).optional())
+            .during("look up where a file is")
+        })
+    }
+
     /// A downstream server asks this one to fetch files (DownloadFiles). Nothing is noted when any of them
     /// is unknown.
     ///

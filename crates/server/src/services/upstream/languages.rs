@@ -48,7 +48,7 @@ const LANGUAGES: [(i32, &str, &str); 38] = [
 ];
 
 /// The whole list, `all` first, with those enabled that this server takes.
-pub(super) fn list(wanted: &Choice<Locale>) -> Vec<ServerSyncLanguageData> {
+pub(crate) fn list(wanted: &Choice<Locale>) -> Vec<ServerSyncLanguageData> {
     let listed = wanted.listed();
     let language = |id, short: &str, long: &str, enabled| ServerSyncLanguageData {
         language_id: id,

@@ -6,7 +6,7 @@ mod config_data;
 mod deployments;
 mod drivers;
 mod files;
-mod languages;
+pub(crate) mod languages;
 mod revisions;
 mod rollup;
 mod update_data;

@@ -1,0 +1,296 @@
+//! `POST import/decisions`: decisions that another server exported, one line of JSON each, and the lines
+//! themselves. What is here later than there stays (policy says how); a line that cannot be read is said.
+
+use super::config;
+use super::error::AdminError;
+use crate::state::App;
+use crate::transport::blocking;
+use http::Request;
+use hyper::body::Incoming;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sluicegate_catalog::package::MOST_NOTES;
+use sluicegate_policy::{
+    CarriedApproval, CarriedDecisions, Decisions, EulaId, Group, HoldReason, Known, Stamp, TakenIn,
+};
+use sluicegate_store::hierarchy::UpstreamSource;
+use sluicegate_store::{Store, StoreError};
+use sluicegate_terms::{GroupId, RevisionNumber, TermError, Timestamp, UpdateId};
+use std::collections::{BTreeSet, HashMap};
+use std::io::{BufRead, BufReader, Read};
+use std::sync::Arc;
+
+/// Longest line, in bytes.
+const LONGEST_LINE: u64 = 64 << 10;
+
+/// One decision as it is written.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    Group {
+        id: String,
+        name: String,
+        parent: Option<String>,
+    },
+    AcceptedEula {
+        id: String,
+        by: String,
+        at: String,
+    },
+    Declined {
+        update: String,
+        at: String,
+    },
+    Restored {
+        update: String,
+        at: String,
+    },
+    Withdrawn {
+        update: String,
+        group: String,
+        at: String,
+    },
+    Approval {
+        update: String,
+        group: String,
+        action: String,
+        deadline: Option<String>,
+        by: String,
+        at: String,
+    },
+    Held {
+        update: String,
+        serving: u32,
+        eula: Option<String>,
+    },
+}
+
+/// The lines of decisions.
+pub(super) fn lines(decisions: &CarriedDecisions) -> Vec<Value> {
+    let d = decisions;
+    let groups = d.groups.iter().map(|g| Line::Group {
+        id: g.id.to_string(),
+        name: g.name.to_string(),
+        parent: g.parent.map(|parent| parent.to_string()),
+    });
+    let accepted = d.accepted.iter().map(|(id, (by, at))| Line::AcceptedEula {
+        id: id.to_string(),
+        by: by.clone(),
+        at: at.iso(),
+    });
+    let declined =
+        d.declined.iter().map(|(update, at)| Line::Declined { update: update.to_string(), at: at.iso() });
+    let restored =
+        d.restored.iter().map(|(update, at)| Line::Restored { update: update.to_string(), at: at.iso() });
+    let withdrawn = d.withdrawn.iter().map(|((update, group), at)| Line::Withdrawn {
+        update: update.to_string(),
+        group: group.to_string(),
+        at: at.iso(),
+    });
+    let approvals = d.approvals.iter().map(|a| Line::Approval {
+        update: a.update.to_string(),
+        group: a.group.to_string(),
+        action: a.action.as_str().to_owned(),
+        deadline: a.deadline.map(Timestamp::iso),
+        by: a.by.clone(),
+        at: a.at.iso(),
+    });
+    let held = d.held.iter().map(|(update, (serving, reason))| Line::Held {
+        update: update.to_string(),
+        serving: serving.get(),
+        eula: match reason {
+            HoldReason::Review => None,
+            HoldReason::Eula(id) => Some(id.to_string()),
+        },
+    });
+    let all = groups.chain(accepted).chain(declined).chain(restored).chain(withdrawn);
+    all.chain(approvals).chain(held).map(|line| json!(line)).collect()
+}
+
+/// Puts one line where it belongs; says what is wrong with one that cannot be used.
+fn read_line(text: &[u8], into: &mut CarriedDecisions) -> Result<(), String> {
+    let line: Line = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    let term = |error: TermError| error.to_string();
+    let time = |text: String| text.parse::<Timestamp>().map_err(term);
+    let update = |text: String| text.parse::<UpdateId>().map_err(term);
+    let group = |text: String| text.parse::<GroupId>().map_err(term);
+    let eula = |text: String| text.parse::<EulaId>().map_err(term);
+    match line {
+        Line::Group { id, name, parent } => into.groups.push(Group {
+            id: group(id)?,
+            name: name.parse().map_err(|error: sluicegate_policy::GroupError| error.to_string())?,
+            parent: parent.map(group).transpose()?,
+        }),
+        Line::AcceptedEula { id, by, at } => {
+            into.accepted.insert(eula(id)?, (by, time(at)?));
+        }
+        Line::Declined { update: id, at } => {
+            into.declined.insert(update(id)?, time(at)?);
+        }
+        Line::Restored { update: id, at } => {
+            into.restored.insert(update(id)?, time(at)?);
+        }
+        Line::Withdrawn { update: id, group: of, at } => {
+            into.withdrawn.insert((update(id)?, group(of)?), time(at)?);
+        }
+        Line::Approval { update: id, group: of, action, deadline, by, at } => {
+            into.approvals.push(CarriedApproval {
+                update: update(id)?,
+                group: group(of)?,
+                action: action
+                    .parse()
+                    .map_err(|error: sluicegate_policy::ApprovalError| error.to_string())?,
+                deadline: deadline.map(time).transpose()?,
+                by,
+                at: time(at)?,
+            });
+        }
+        Line::Held { update: id, serving, eula: terms } => {
+            let reason = terms.map(eula).transpose()?.map_or(HoldReason::Review, HoldReason::Eula);
+            let serving = RevisionNumber::new(i64::from(serving)).map_err(term)?;
+            into.held.insert(update(id)?, (serving, reason));
+        }
+    }
+    Ok(())
+}
+
+/// Reads all lines; what is wrong with lines that cannot be used comes back beside them.
+fn read(from: impl Read) -> Result<(CarriedDecisions, Vec<String>), AdminError> {
+    let mut from = BufReader::new(from.take(MOST_NOTES as u64));
+    let (mut decisions, mut unread) = (CarriedDecisions::default(), Vec::new());
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        let read = (&mut from).take(LONGEST_LINE).read_until(b'\n', &mut line);
+        let read = read.map_err(|error| AdminError::invalid(format!("the decisions broke off: {error}")))?;
+        if read == 0 {
+            break;
+        }
+        if read as u64 == LONGEST_LINE && !line.ends_with(b"\n") {
+            return Err(AdminError::invalid(format!("line {number} of the decisions is longer than 64 KiB")));
+        }
+        if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        if let Err(reason) = read_line(&line, &mut decisions) {
+            unread.push(format!("line {number}: {reason}"));
+        }
+    }
+    Ok((decisions, unread))
+}
+
+/// Takes decisions in.
+pub(super) async fn import(app: &Arc<App>, request: Request<Incoming>) -> Result<Value, AdminError> {
+    let body = blocking::reader(request.into_body(), app.limits.body_time);
+    let (store, now) = (app.store.clone(), app.clock.now());
+    let work = move || {
+        let (decisions, unread) = read(body)?;
+        Ok::<_, AdminError>((take(&store, &decisions, now)?, unread))
+    };
+    let (taken, unread) = tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| AdminError::internal(error.to_string()))??;
+    if taken.groups > 0 {
+        config::regroup(app).await?;
+    }
+    tracing::info!(approved = taken.approved, declined = taken.declined, "decisions taken in");
+    let reasons: Vec<&String> = unread.iter().take(100).chain(&taken.reasons).collect();
+    Ok(json!({
+        "groups": taken.groups,
+        "accepted_eulas": taken.accepted,
+        "approved": taken.approved,
+        "withdrawn": taken.withdrawn,
+        "declined": taken.declined,
+        "restored": taken.restored,
+        "held": taken.held,
+        "older": taken.older,
+        "skipped": taken.skipped + unread.len() as u64,
+        "reasons": reasons,
+    }))
+}
+
+/// Applies them in one change; none at all when they say nothing new.
+fn take(store: &Store, decisions: &CarriedDecisions, now: Timestamp) -> Result<TakenIn, StoreError> {
+    if let Some(upstream) = store.upstream_settings().decided_by().map(UpstreamSource::to_string) {
+        return Err(StoreError::Replica { upstream });
+    }
+    let known = known(store, decisions)?;
+    let known = |update: UpdateId| known.get(&update).cloned();
+    let mut trial = Decisions::clone(&store.decisions());
+    let before = trial.clone();
+    let change = sluicegate_policy::Change { anchor: store.anchor(), at: now };
+    let told = trial.take_in(decisions, known, &mut Stamp::new(change, 0))?;
+    if trial == before {
+        return Ok(told);
+    }
+    store.change_decisions(now, |own, scope| Ok(own.take_in(decisions, known, &mut scope.stamp)?))
+}
+
+/// What the catalog knows of the updates that decisions are about.
+fn known(store: &Store, decisions: &CarriedDecisions) -> Result<HashMap<UpdateId, Known>, StoreError> {
+    let approved = decisions.approvals.iter().map(|approval| approval.update);
+    let named = approved.chain(decisions.declined.keys().copied()).chain(decisions.held.keys().copied());
+    let named: BTreeSet<UpdateId> = named.collect();
+    let mut known = HashMap::with_capacity(named.len());
+    for update in named {
+        let subject = match store.subject(update) {
+            Ok(subject) => subject,
+            Err(StoreError::UnknownUpdate(_)) => continue,
+            Err(error) => return Err(error),
+        };
+        // Only revisions that wait need to be looked for.
+        let revisions = match decisions.held.contains_key(&update) {
+            true => store.update(update)?.revisions.iter().map(|row| row.number).collect(),
+            false => Vec::new(),
+        };
+        known.insert(update, Known { subject, revisions });
+    }
+    Ok(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluicegate_policy::ApprovalAction;
+    use sluicegate_terms::Guid;
+
+    #[test]
+    fn every_decision_comes_back_from_its_line() {
+        let uid = |n| UpdateId(Guid::from_u128(n));
+        let gid = |n| GroupId(Guid::from_u128(n));
+        let at: Timestamp = "2026-10-04T12:00:00.1234567Z".parse().unwrap();
+        let decisions = CarriedDecisions {
+            groups: vec![Group { id: gid(1), name: "Büro ?>".parse().unwrap(), parent: Some(gid(2)) }],
+            accepted: [(EulaId(Guid::from_u128(3)), ("admin".to_owned(), at))].into(),
+            declined: [(uid(4), at)].into(),
+            restored: [(uid(5), at)].into(),
+            withdrawn: [((uid(6), gid(1)), at)].into(),
+            approvals: vec![CarriedApproval {
+                update: uid(7),
+                group: gid(1),
+                action: ApprovalAction::OptionalInstall,
+                deadline: Some(at),
+                by: "admin".to_owned(),
+                at,
+            }],
+            held: [
+                (uid(8), (RevisionNumber::new(200).unwrap(), HoldReason::Review)),
+                (uid(9), (RevisionNumber::new(0).unwrap(), HoldReason::Eula(EulaId(Guid::from_u128(3))))),
+            ]
+            .into(),
+        };
+        let text: String = lines(&decisions).iter().map(|line| format!("{line}\n")).collect();
+        let (read, unread) = read(text.as_bytes()).unwrap();
+        assert_eq!((read, unread), (decisions, Vec::new()));
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_used_is_said_and_the_others_count() {
+        let text = "{\"declined\":{\"update\":\"x\",\"at\":\"2026-10-04T12:00:00Z\"}}\n\n{\"wish\":{}}\nno json\n\
+            {\"declined\":{\"update\":\"00000000-0000-0000-0000-000000000001\",\"at\":\"2026-10-04T12:00:00Z\"}}";
+        let (decisions, unread) = read(text.as_bytes()).unwrap();
+        assert_eq!((decisions.declined.len(), unread.len()), (1, 3), "{unread:?}");
+        assert!(unread[0].starts_with("line 1: ") && unread[1].starts_with("line 3: "), "{unread:?}");
+        assert!(read("x".repeat(100_000).as_bytes()).is_err());
+    }
+}

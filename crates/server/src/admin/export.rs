@@ -1,0 +1,211 @@
+//! `GET export?decisions=false`: catalog and decisions as lines of JSON, each document's bytes behind its
+//! line: what an export package is made of. First what is exported, then the files, the documents, the
+//! decisions, and a last line that says it is whole. One document at a time is in memory.
+
+use super::carried;
+use super::error::AdminError;
+use super::input::Query;
+use crate::content::files::path_of;
+use crate::services::upstream::languages;
+use crate::state::App;
+use crate::transport::body::Body;
+use bytes::Bytes;
+use http::Response;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use serde_json::{Value, json};
+use sluicegate_catalog::{Limits, text_of};
+use sluicegate_policy::CarriedDecisions;
+use sluicegate_store::{Store, StoreError};
+use sluicegate_terms::{CategoryKind, RevisionId, Sha1Digest, UpdateId, UpdateIdentity};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Bytes sent at once.
+const PIECE: usize = 256 << 10;
+
+/// Begins an export; it goes on while the answer is read.
+pub(super) fn export(app: &Arc<App>, query: &Query, host: &str) -> Response<Body> {
+    let (pieces, answer) = mpsc::channel(4);
+    let with_decisions = query.get("decisions") != Some("false");
+    let base = format!("http://{}/Content/", app.authority(host));
+    let app = Arc::clone(app);
+    tokio::task::spawn_blocking(move || {
+        let mut out = Pieces { to: pieces, pending: Vec::with_capacity(PIECE * 2) };
+        match write(&app, with_decisions, &base, &mut out) {
+            Ok(()) => tracing::info!("catalog exported"),
+            Err(Stopped::Gone) => tracing::info!("an export was broken off by its reader"),
+            Err(Stopped::Failed(error)) => {
+                let id = app.random.guid();
+                tracing::error!(%id, code = error.code, cause = error.message, "export failed");
+                // The reader may be gone.
+                let _ = out.line(&error.to_json(id));
+            }
+        }
+        let _ = out.send();
+    });
+    let mut response = Response::new(Body::lines(answer));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Why an export ended early.
+enum Stopped {
+    /// Nobody reads any more.
+    Gone,
+    Failed(AdminError),
+}
+
+impl From<StoreError> for Stopped {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Gathers lines and bytes into pieces.
+struct Pieces {
+    to: mpsc::Sender<Bytes>,
+    pending: Vec<u8>,
+}
+
+impl Pieces {
+    fn line(&mut self, value: &Value) -> Result<(), Stopped> {
+        self.pending.extend_from_slice(value.to_string().as_bytes());
+        self.pending.push(b'\n');
+        self.spill()
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> Result<(), Stopped> {
+        self.pending.extend_from_slice(bytes);
+        self.pending.push(b'\n');
+        self.spill()
+    }
+
+    fn spill(&mut self) -> Result<(), Stopped> {
+        if self.pending.len() < PIECE { Ok(()) } else { self.send() }
+    }
+
+    fn send(&mut self) -> Result<(), Stopped> {
+        let piece = std::mem::replace(&mut self.pending, Vec::with_capacity(PIECE * 2));
+        if piece.is_empty() { Ok(()) } else { self.to.blocking_send(piece.into()).map_err(|_| Stopped::Gone) }
+    }
+}
+
+/// One revision that is exported.
+struct Listed {
+    id: RevisionId,
+    identity: UpdateIdentity,
+    categories: Vec<UpdateId>,
+    files: Vec<Sha1Digest>,
+}
+
+fn write(app: &App, with_decisions: bool, base: &str, out: &mut Pieces) -> Result<(), Stopped> {
+    let store = &app.store;
+    // Decisions first: whatever they are about is in the catalog that is read after them.
+    let decisions = match with_decisions {
+        true => store.decisions().to_carry(),
+        false => CarriedDecisions::default(),
+    };
+    let decisions = carried::lines(&decisions);
+    let revisions = list(store)?;
+    let files: BTreeSet<Sha1Digest> = revisions.iter().flat_map(|one| one.files.iter().copied()).collect();
+    let languages: Vec<Value> = languages::list(&store.upstream_settings().filter.languages)
+        .iter()
+        .map(|one| {
+            json!({ "id": one.language_id, "short": one.short_language, "long": one.long_language, "enabled": one.enabled })
+        })
+        .collect();
+    out.line(&json!({ "export": {
+        "server": app.server_id.to_string(),
+        "created": app.clock.now().iso(),
+        "revisions": revisions.len(),
+        "files": files.len(),
+        "decisions": decisions.len(),
+        "languages": languages,
+    }}))?;
+    for &sha1 in &files {
+        out.line(&json!({ "file": file(store, sha1, base)? }))?;
+    }
+    let kinds: HashMap<UpdateId, CategoryKind> =
+        store.categories()?.into_iter().map(|row| (row.update, row.kind)).collect();
+    let limits = Limits { max_bytes: app.limits.document, ..Limits::default() };
+    for one in &revisions {
+        document(store, one, &kinds, &limits, out)?;
+    }
+    for decision in &decisions {
+        out.line(&json!({ "decision": decision }))?;
+    }
+    out.line(&json!({ "end": {
+        "revisions": revisions.len(),
+        "files": files.len(),
+        "decisions": decisions.len(),
+    }}))
+}
+
+/// All revisions, in the order in which they came.
+fn list(store: &Store) -> Result<Vec<Listed>, Stopped> {
+    let mut revisions = Vec::new();
+    store.for_each_revision(|revision| {
+        let record = revision.record;
+        let named = record.prerequisites.into_iter().filter(|clause| clause.is_category);
+        revisions.push(Listed {
+            id: revision.id,
+            identity: record.identity,
+            categories: named.flat_map(|clause| clause.any_of).collect(),
+            files: Vec::new(),
+        });
+        Ok::<_, StoreError>(())
+    })?;
+    let cores = store.cores();
+    for one in &mut revisions {
+        one.files = cores.fragments(one.id)?.files().to_vec();
+    }
+    Ok(revisions)
+}
+
+/// One file, and where it can be had: from Microsoft when its address is known, else from here.
+fn file(store: &Store, sha1: Sha1Digest, base: &str) -> Result<Value, Stopped> {
+    let facts = store.file(sha1);
+    let ending = facts.as_ref().map_or("", |facts| &*facts.extension);
+    let path = path_of(&sha1, ending);
+    let (name, url) = store.file_source(sha1)?.unwrap_or_default();
+    Ok(json!({
+        "sha1": sha1.to_hex_upper(),
+        "name": name,
+        "size": facts.as_ref().map(|facts| facts.size),
+        "url": url.unwrap_or_else(|| format!("{base}{path}")),
+        "path": path,
+        "held": store.content().has(sha1),
+    }))
+}
+
+fn document(
+    store: &Store,
+    one: &Listed,
+    kinds: &HashMap<UpdateId, CategoryKind>,
+    limits: &Limits,
+    out: &mut Pieces,
+) -> Result<(), Stopped> {
+    let bytes = store.document_bytes(one.id)?;
+    let text = text_of(&bytes, limits).map_err(|error| {
+        Stopped::Failed(AdminError::internal(format!("the document of {}: {error}", one.identity)))
+    })?;
+    let of = |classification: bool| -> Vec<String> {
+        let is = |id: &&UpdateId| {
+            kinds.get(*id).is_some_and(|kind| (*kind == CategoryKind::UpdateClassification) == classification)
+        };
+        one.categories.iter().filter(is).map(ToString::to_string).collect()
+    };
+    out.line(&json!({
+        "document": {
+            "update": one.identity.update.to_string(),
+            "revision": one.identity.revision.get(),
+            "files": one.files.iter().map(Sha1Digest::to_hex_upper).collect::<Vec<_>>(),
+            "categories": of(false),
+            "classifications": of(true),
+        },
+        "size": text.len(),
+    }))?;
+    out.bytes(text.as_bytes())
+}

@@ -1,0 +1,274 @@
+//! `GET upstream`, `PUT upstream`, `POST upstream/probe`: which server the catalog comes from, who decides,
+//! and the way there. A change names what it changes; the rest stays. Passwords go in and never come out.
+
+use super::error::AdminError;
+use super::input::Input;
+use super::with_store;
+use crate::state::App;
+use serde_json::{Value, json};
+use sluicegate_policy::hierarchy::Mode;
+use sluicegate_store::hierarchy::{
+    Password, ProxyCredentials, ProxyServer, UpstreamSettings, UpstreamSource,
+};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The port of a proxy whose address names none.
+const PROXY_PORT: u16 = 8080;
+
+/// `GET upstream`.
+pub(super) fn show(app: &App) -> Value {
+    shown(&app.store.upstream_settings())
+}
+
+fn shown(settings: &UpstreamSettings) -> Value {
+    let proxy = |server: &Option<ProxyServer>| server.as_ref().map(address);
+    let credentials = settings.proxy.credentials.as_ref();
+    json!({
+        "source": settings.source.as_ref().map(UpstreamSource::as_str),
+        "mode": settings.mode.as_str(),
+        "decided_by": settings.decided_by().map(UpstreamSource::as_str),
+        "proxy": proxy(&settings.proxy.http),
+        "tls_proxy": proxy(&settings.proxy.https),
+        "proxy_user": credentials.map(account),
+        "proxy_basic": credentials.map(|c| c.allow_basic),
+        "proxy_bypass": settings.proxy.bypass,
+        "ca_file": settings.ca_file.as_ref().map(|path| path.display().to_string()),
+        "account_name": settings.account_name,
+        "files_from_microsoft": settings.files_from_microsoft,
+    })
+}
+
+fn address(server: &ProxyServer) -> String {
+    let host = &server.host;
+    if host.contains(':') {
+        format!("http://[{host}]:{}", server.port)
+    } else {
+        format!("http://{host}:{}", server.port)
+    }
+}
+
+fn account(credentials: &ProxyCredentials) -> String {
+    match credentials.domain.as_str() {
+        "" => credentials.user.clone(),
+        domain => format!("{domain}\\{}", credentials.user),
+    }
+}
+
+/// `PUT upstream`: changes what is named. A change of mode changes decisions, so it is put in service.
+pub(super) async fn change(app: &Arc<App>, input: &Input) -> Result<Value, AdminError> {
+    let _turn = app.settings_turn.lock().await;
+    let before = app.store.upstream_settings();
+    let after = changed(&before, input)?;
+    let now = app.clock.now();
+    let saved = after.clone();
+    with_store(app, move |store| store.set_upstream_settings(saved, now)).await?;
+    if before.decided_by().is_some() != after.decided_by().is_some() {
+        app.directory.forget_everybody();
+    }
+    app.synchronizer.settings_changed();
+    tracing::info!(
+        upstream = after.source.as_ref().map_or("none", UpstreamSource::as_str),
+        mode = after.mode.as_str(),
+        "upstream set"
+    );
+    Ok(shown(&after))
+}
+
+/// `POST upstream/probe`: reaches the upstream with the present settings, changed as `PUT upstream` would,
+/// and says what it found. Nothing is saved.
+pub(super) async fn probe(app: &App, input: &Input) -> Result<Value, AdminError> {
+    let settings = changed(&app.store.upstream_settings(), input)?;
+    let source = settings.source.as_ref().map(|source| source.as_str().to_owned());
+    let found = app.synchronizer.probe(settings).await?;
+    Ok(json!({
+        "source": source,
+        "protocol": found.protocol,
+        "updates_per_request": found.updates_per_request,
+        "catalog_only": found.catalog_only,
+    }))
+}
+
+/// Settings with what is named changed; null takes a thing away.
+fn changed(before: &UpstreamSettings, input: &Input) -> Result<UpstreamSettings, AdminError> {
+    if let Some(unknown) = input.0.keys().find(|name| !KNOWN.contains(&name.as_str())) {
+        let unknown: String = unknown.chars().take(80).collect();
+        return Err(AdminError::invalid(format!(
+            "an upstream has no `{unknown}`; it has {}",
+            KNOWN.join(", ")
+        )));
+    }
+    let mut after = before.clone();
+    let named = |name: &str| input.0.contains_key(name);
+    if named("source") {
+        after.source = input.text("source")?.map(str::parse).transpose()?;
+    }
+    if let Some(mode) = input.text("mode")? {
+        after.mode = mode.parse()?;
+    }
+    if named("proxy") {
+        after.proxy.http = input.text("proxy")?.map(proxy).transpose()?;
+    }
+    if named("tls_proxy") {
+        after.proxy.https = input.text("tls_proxy")?.map(proxy).transpose()?;
+    }
+    if named("proxy_bypass") {
+        after.proxy.bypass = input.texts("proxy_bypass")?;
+    }
+    credentials(&mut after, input)?;
+    if named("ca_file") {
+        after.ca_file = input.text("ca_file")?.map(PathBuf::from);
+    }
+    if let Some(path) = after.ca_file.as_ref().filter(|path| !path.is_absolute()) {
+        let path = path.display();
+        return Err(AdminError::invalid(format!("`{path}` is not a whole path; name the file from `/` on")));
+    }
+    if named("account_name") {
+        after.account_name = input.text("account_name")?.unwrap_or_default().to_owned();
+    }
+    if let Some(yes) = input.flag("files_from_microsoft")? {
+        after.files_from_microsoft = yes;
+    }
+    // Nobody else can decide for a server without an upstream.
+    if after.source.is_none() {
+        after.mode = Mode::Autonomous;
+    }
+    Ok(after)
+}
+
+const KNOWN: [&str; 11] = [
+    "source",
+    "mode",
+    "proxy",
+    "tls_proxy",
+    "proxy_user",
+    "proxy_password",
+    "proxy_basic",
+    "proxy_bypass",
+    "ca_file",
+    "account_name",
+    "files_from_microsoft",
+];
+
+/// Who we are to the proxy. Another user needs a password of its own.
+fn credentials(after: &mut UpstreamSettings, input: &Input) -> Result<(), AdminError> {
+    let password = input.text("proxy_password")?.map(|text| Password(text.to_owned()));
+    if input.0.contains_key("proxy_user") {
+        after.proxy.credentials = match input.text("proxy_user")? {
+            None => None,
+            Some(text) => {
+                let (domain, user) = text.split_once('\\').unwrap_or(("", text));
+                let known = after.proxy.credentials.take();
+                let same = known.filter(|c| c.user == user && c.domain == domain);
+                Some(ProxyCredentials {
+                    user: user.to_owned(),
+                    domain: domain.to_owned(),
+                    allow_basic: same.as_ref().is_none_or(|c| c.allow_basic),
+                    password: same.map(|c| c.password).unwrap_or_default(),
+                })
+            }
+        };
+    }
+    let basic = input.flag("proxy_basic")?;
+    match &mut after.proxy.credentials {
+        Some(credentials) => {
+            credentials.password = password.unwrap_or_else(|| credentials.password.clone());
+            credentials.allow_basic = basic.unwrap_or(credentials.allow_basic);
+            Ok(())
+        }
+        None if password.is_some() => {
+            Err(AdminError::invalid("a password for the proxy needs `proxy_user`, the name it belongs to"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A proxy from `http://host:port`, `host:port` or `host`.
+fn proxy(text: &str) -> Result<ProxyServer, AdminError> {
+    let shown: String = text.chars().take(80).collect();
+    let bad = |why: &str| {
+        AdminError::invalid(format!(
+            "`{shown}` is not the address of a proxy ({why}); write http://HOST:PORT"
+        ))
+    };
+    let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let uri: http::Uri = whole.parse().map_err(|_| bad("it cannot be read"))?;
+    if uri.scheme_str() != Some("http") {
+        return Err(bad("proxies are spoken to in plain http, also about https addresses"));
+    }
+    let authority = uri.authority().ok_or_else(|| bad("it has no host"))?;
+    if authority.as_str().contains('@') {
+        return Err(bad("the name and password are set on their own"));
+    }
+    if uri.path_and_query().is_some_and(|rest| rest.as_str() != "/") {
+        return Err(bad("nothing can follow the port"));
+    }
+    let host = authority.host().trim_matches(['[', ']']);
+    if host.is_empty() {
+        return Err(bad("it has no host"));
+    }
+    Ok(ProxyServer { host: host.to_owned(), port: authority.port_u16().unwrap_or(PROXY_PORT) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(value: Value) -> Input {
+        Input(value.as_object().unwrap().clone())
+    }
+
+    #[test]
+    fn a_change_changes_what_it_names_and_null_takes_away() {
+        let first = changed(
+            &UpstreamSettings::default(),
+            &input(json!({
+                "source": "http://parent:8530", "mode": "replica", "proxy": "http://proxy:3128",
+                "proxy_user": "CORP\\svc", "proxy_password": "hunter2", "ca_file": "/etc/ca.pem",
+            })),
+        )
+        .unwrap();
+        let second = changed(&first, &input(json!({ "tls_proxy": "[::1]:8080", "ca_file": null }))).unwrap();
+        assert_eq!((&second.source, second.mode), (&first.source, Mode::Replica));
+        assert_eq!(second.proxy.credentials, first.proxy.credentials);
+        assert_eq!(second.ca_file, None);
+        let seen = shown(&second);
+        assert_eq!(seen["proxy"], "http://proxy:3128");
+        assert_eq!(seen["tls_proxy"], "http://[::1]:8080");
+        assert_eq!(seen["proxy_user"], "CORP\\svc");
+        assert!(!seen.to_string().contains("hunter2"));
+        let none = changed(&second, &input(json!({ "source": null, "proxy_user": null }))).unwrap();
+        assert_eq!((none.source, none.mode, none.proxy.credentials), (None, Mode::Autonomous, None));
+    }
+
+    #[test]
+    fn another_user_does_not_get_the_password_of_the_one_before() {
+        let first = changed(
+            &UpstreamSettings::default(),
+            &input(json!({ "proxy_user": "a", "proxy_password": "secret", "proxy_basic": false })),
+        )
+        .unwrap();
+        let same = changed(&first, &input(json!({ "proxy_user": "a" }))).unwrap();
+        assert_eq!(same.proxy.credentials, first.proxy.credentials);
+        let other = changed(&first, &input(json!({ "proxy_user": "b" }))).unwrap();
+        assert_eq!(other.proxy.credentials.unwrap().password, Password::default());
+    }
+
+    #[test]
+    fn what_cannot_be_set_is_said() {
+        for (given, said) in [
+            (json!({ "proxy": "https://proxy:1" }), "plain http"),
+            (json!({ "proxy": "http://u:p@proxy:1" }), "on their own"),
+            (json!({ "proxy": "http://proxy:1/x" }), "follow the port"),
+            (json!({ "proxy": "http://pro xy" }), "cannot be read"),
+            (json!({ "proxy_password": "x" }), "proxy_user"),
+            (json!({ "source": "parent" }), "http://"),
+            (json!({ "mode": "half" }), "replica"),
+            (json!({ "ca_file": "ca.pem" }), "whole path"),
+            (json!({ "colour": "blue" }), "colour"),
+        ] {
+            let error = changed(&UpstreamSettings::default(), &input(given)).unwrap_err();
+            assert!(error.message.contains(said), "{}", error.message);
+        }
+    }
+}

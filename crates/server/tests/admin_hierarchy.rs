@@ -1,0 +1,262 @@
+//! The admin API of a tree of servers: setting an upstream, synchronizing with it and watching, the filter,
+//! the servers below, and decisions that only an upstream makes.
+
+mod support;
+
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+use support::Site;
+use support::catalog::{self, BUNDLE, CLASSIFICATION, COMPANY, PLAIN, PRODUCT, plain, update};
+
+/// A parent with the small catalog, and a child that is told of it.
+async fn tree(mode: &str) -> (Site, Site) {
+    let (parent, child) = (Site::start().await, Site::start().await);
+    parent.import(&catalog::small()).await;
+    let source = format!("http://{}", parent.addr);
+    child.manage("PUT", "upstream", json!({ "source": source, "mode": mode })).await;
+    (parent, child)
+}
+
+/// The lines of `sync/progress` until a run has ended; the last says how.
+async fn watched(site: &Site, run: &Value) -> Vec<Value> {
+    let bearer = format!("Bearer {}", site.token());
+    let path = format!("/api/v1/sync/progress?run={run}");
+    let answer = site.request("GET", &path, &[("Authorization", &bearer)], b"").await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/x-ndjson")));
+    answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+async fn synchronize(site: &Site) -> Value {
+    let begun = site.manage("POST", "sync/now", json!(null)).await;
+    let lines = watched(site, &begun["run"]).await;
+    lines.last().unwrap()["ended"].clone()
+}
+
+#[tokio::test]
+async fn a_run_is_begun_watched_to_its_end_and_stands_in_the_history() {
+    let (parent, child) = tree("autonomous").await;
+    let ended = synchronize(&child).await;
+    assert_eq!(ended["outcome"], "succeeded", "{ended}");
+    assert_eq!(ended["counts"]["new"], 8);
+    assert_eq!(ended["by"], "admin");
+    assert_eq!(ended["upstream"], format!("http://{}", parent.addr));
+    let ids = |list: Value| -> Vec<Value> {
+        let mut ids: Vec<Value> =
+            list["updates"].as_array().unwrap().iter().map(|row| row["update_id"].clone()).collect();
+        ids.sort_by_key(Value::to_string);
+        ids
+    };
+    let updates = ids(child.manage("GET", "updates", json!(null)).await);
+    assert_eq!(updates, ids(parent.manage("GET", "updates", json!(null)).await));
+    assert!(!updates.is_empty());
+    let history = child.manage("GET", "sync/history?limit=5", json!(null)).await;
+    assert_eq!(history["runs"], json!([ended]));
+    let status = child.manage("GET", "sync", json!(null)).await;
+    assert_eq!(
+        (&status["running"], &status["stuck"], &status["last_run"]),
+        (&json!(false), &json!(false), &ended)
+    );
+    assert!(status["last_success"].is_string());
+    // The parent knows who came, and nothing is new the second time.
+    let below = parent.manage("GET", "downstream", json!(null)).await;
+    assert_eq!((below["servers"].as_array().unwrap().len(), &below["everybody"]), (1, &json!(true)));
+    let again = synchronize(&child).await;
+    assert_eq!((&again["outcome"], &again["counts"]["new"]), (&json!("succeeded"), &json!(0)));
+}
+
+#[tokio::test]
+async fn what_a_run_brings_is_in_service_without_anybody_ringing() {
+    let (parent, child) = tree("autonomous").await;
+    synchronize(&child).await;
+    parent.import(&[plain(20, 100, "Something new")]).await;
+    assert_eq!(synchronize(&child).await["counts"]["new"], 1);
+    let wanted = child.running.as_ref().unwrap().store().anchor().0;
+    let started = Instant::now();
+    loop {
+        let health = child.get("/healthz").await.json();
+        if health["snapshot"]["anchor"] == wanted {
+            break;
+        }
+        // The publisher looks by itself every few seconds; it was rung.
+        assert!(started.elapsed() < Duration::from_secs(20), "not published: {health}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_probe_says_what_it_found_or_why_not_and_saves_nothing() {
+    let (parent, child) = (Site::start().await, Site::start().await);
+    let source = format!("http://{}", parent.addr);
+    let found = child.manage("POST", "upstream/probe", json!({ "source": source })).await;
+    assert_eq!(found["source"], source);
+    assert!(
+        found["updates_per_request"].as_i64().unwrap() > 0 && !found["protocol"].as_str().unwrap().is_empty()
+    );
+    assert_eq!(child.manage("GET", "upstream", json!(null)).await["source"], json!(null));
+    let (status, none) = child.admin("POST", "upstream/probe", json!({})).await;
+    assert_eq!((status, &none["error"]["code"]), (409, &json!("not-possible")), "{none}");
+    let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let (status, refused) =
+        child.admin("POST", "upstream/probe", json!({ "source": format!("http://{gone}") })).await;
+    assert_eq!(status, 502, "{refused}");
+    assert!(refused["error"]["message"].as_str().unwrap().contains(&gone.to_string()), "{refused}");
+}
+
+#[tokio::test]
+async fn a_run_that_fails_says_why_in_progress_and_history() {
+    let (mut parent, child) = tree("autonomous").await;
+    parent.stop().await;
+    child.manage("POST", "sync/now", json!(null)).await;
+    // It would be tried again for a while; nobody needs to wait for that.
+    let cancelled = child.manage("POST", "sync/cancel", json!(null)).await;
+    assert_eq!(cancelled["cancelled"], true);
+    let lines = watched(&child, &json!(1)).await;
+    let ended = &lines.last().unwrap()["ended"];
+    assert!(["cancelled", "failed"].contains(&ended["outcome"].as_str().unwrap()), "{ended}");
+    assert!(!ended["error"].as_str().unwrap().is_empty());
+    assert_eq!(child.manage("POST", "sync/cancel", json!(null)).await["cancelled"], false);
+    let (status, unknown) = child.admin("GET", "sync/history?limit=x", json!(null)).await;
+    assert_eq!((status, &unknown["error"]["code"]), (400, &json!("invalid")));
+}
+
+#[tokio::test]
+async fn without_an_upstream_nothing_is_synchronized_and_the_next_step_is_named() {
+    let site = Site::start().await;
+    for (method, path) in [("POST", "sync/now"), ("POST", "upstream/probe")] {
+        let (status, refused) = site.admin(method, path, json!(null)).await;
+        assert_eq!(status, 409);
+        assert!(refused["error"]["message"].as_str().unwrap().contains("upstream set"), "{refused}");
+    }
+    let (status, refused) = site.admin("GET", "sync/progress", json!(null)).await;
+    assert_eq!((status, &refused["error"]["code"]), (404, &json!("unknown")));
+}
+
+#[tokio::test]
+async fn a_replica_takes_decisions_over_and_refuses_its_own() {
+    let (parent, child) = tree("replica").await;
+    parent.manage("POST", "groups", json!({ "name": "Pilots" })).await;
+    let approve = format!("updates/{}/approve", update(BUNDLE));
+    parent.manage("POST", &approve, json!({ "group": "Pilots" })).await;
+    assert_eq!(synchronize(&child).await["outcome"], "succeeded");
+    let shown = child.manage("GET", &format!("updates/{}", update(BUNDLE)), json!(null)).await;
+    assert_eq!(shown["approvals"][0]["group"], "Pilots", "{shown}");
+    for (method, path, body) in [
+        ("POST", approve.clone(), json!({ "group": "Pilots" })),
+        ("POST", format!("updates/{}/decline", update(PLAIN)), json!(null)),
+        ("POST", "groups".to_owned(), json!({ "name": "Mine" })),
+        (
+            "POST",
+            "import/decisions".to_owned(),
+            json!({ "declined": {
+            "update": update(PLAIN).to_string(), "at": "2026-10-04T12:00:00Z" } }),
+        ),
+    ] {
+        let (status, refused) = child.admin(method, &path, body).await;
+        assert_eq!(status, 409, "{path}: {refused}");
+        let sentence = refused["error"]["message"].as_str().unwrap();
+        assert!(sentence.contains(&parent.addr.to_string()), "{sentence}");
+    }
+    // Autonomous again, it decides for itself, beginning with what it had decided before.
+    let settings = child.manage("PUT", "upstream", json!({ "mode": "autonomous" })).await;
+    assert_eq!(settings["decided_by"], json!(null));
+    child.manage("POST", "groups", json!({ "name": "Mine" })).await;
+}
+
+#[tokio::test]
+async fn schedules_and_content_policies_are_set_and_shown() {
+    let site = Site::start().await;
+    assert_eq!(site.manage("GET", "sync/schedule", json!(null)).await["schedule"], "manual");
+    let set = site.manage("PUT", "sync/schedule", json!({ "schedule": "4@03:30+20" })).await;
+    assert_eq!(set, json!({ "schedule": "4@03:30+20", "times": 4, "at": "03:30", "spread": 20 }));
+    for wrong in ["5", "25@03:00", "1@24:00", "1@03:00+1440", "often"] {
+        let (status, refused) = site.admin("PUT", "sync/schedule", json!({ "schedule": wrong })).await;
+        assert_eq!((status, &refused["error"]["code"]), (400, &json!("invalid")), "{wrong}");
+    }
+    assert_eq!(
+        site.manage("GET", "sync/content", json!(null)).await,
+        json!({ "when": "approved", "express": false })
+    );
+    let set = site.manage("PUT", "sync/content", json!({ "when": "all", "express": true })).await;
+    assert_eq!(set, json!({ "when": "all", "express": true }));
+    assert_eq!(site.manage("PUT", "sync/content", json!({ "when": "never" })).await["express"], true);
+    assert_eq!(site.admin("PUT", "sync/content", json!({ "when": "sometimes" })).await.0, 400);
+}
+
+#[tokio::test]
+async fn a_schedule_gives_the_next_run_its_time() {
+    let (_parent, child) = tree("autonomous").await;
+    child.manage("PUT", "sync/schedule", json!({ "schedule": "1@13:00" })).await;
+    let started = Instant::now();
+    loop {
+        let status = child.manage("GET", "sync", json!(null)).await;
+        // It is noon.
+        if status["next_run"] == "2026-10-04T13:00:00Z" {
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(20), "{status}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_filter_takes_titles_and_ids_and_narrows_what_is_synchronized() {
+    let (parent, child) = tree("autonomous").await;
+    let (status, refused) = child.admin("PUT", "sync/filter", json!({ "products": ["Contoso Desk"] })).await;
+    assert_eq!(status, 404);
+    assert!(refused["error"]["message"].as_str().unwrap().contains("Synchronize once"), "{refused}");
+    let elsewhere = update(99).to_string();
+    child.manage("PUT", "sync/filter", json!({ "products": [elsewhere] })).await;
+    assert_eq!(synchronize(&child).await["outcome"], "succeeded");
+    let categories = child.manage("GET", "categories", json!(null)).await;
+    assert_eq!(
+        categories["categories"].as_array().unwrap().len(),
+        3,
+        "categories come whatever the filter says"
+    );
+    assert_eq!(child.manage("GET", "updates", json!(null)).await["updates"], json!([]));
+
+    let filter = child
+        .manage("PUT", "sync/filter", json!({
+            "products": ["contoso DESK"], "classifications": [update(CLASSIFICATION).to_string()], "languages": ["de"],
+        }))
+        .await;
+    assert_eq!(filter["products"], json!([{ "id": update(PRODUCT).to_string(), "title": "Contoso Desk" }]));
+    assert_eq!(
+        (&filter["classifications"][0]["title"], &filter["languages"]),
+        (&json!("Fixes"), &json!(["de"]))
+    );
+    assert_eq!(synchronize(&child).await["outcome"], "succeeded");
+    assert_eq!(child.manage("GET", "updates", json!(null)).await["updates"].as_array().unwrap().len(), 2);
+
+    let kept = child.manage("PUT", "sync/filter", json!({ "languages": "all" })).await;
+    assert_eq!((&kept["languages"], &kept["products"]), (&json!("all"), &filter["products"]));
+    for (wrong, said) in [
+        (json!({ "products": ["Contoso Dusk"] }), "`Contoso Desk`"),
+        (json!({ "classifications": ["Contoso Desk"] }), "no classification"),
+        (json!({ "classifications": [update(COMPANY).to_string()] }), "`Contoso`"),
+        (json!({ "languages": ["???"] }), "???"),
+        (json!({ "products": [] }), "no product"),
+    ] {
+        let (status, refused) = child.admin("PUT", "sync/filter", wrong.clone()).await;
+        assert!(status == 400 || status == 404, "{wrong}");
+        assert!(refused["error"]["message"].as_str().unwrap().contains(said), "{refused}");
+    }
+    drop(parent);
+}
+
+#[tokio::test]
+async fn only_servers_on_the_list_may_synchronize_once_there_is_one() {
+    let (parent, child) = tree("autonomous").await;
+    parent.manage("PUT", "downstream/allowed", json!({ "allowed": ["someone.else"] })).await;
+    let ended = synchronize(&child).await;
+    assert_eq!(ended["outcome"], "failed", "{ended}");
+    let id = child.running.as_ref().unwrap().store().server_id().to_string();
+    let list = parent.manage("PUT", "downstream/allowed", json!({ "allowed": [id.to_uppercase()] })).await;
+    assert_eq!((&list["allowed"], &list["everybody"]), (&json!([id]), &json!(false)));
+    assert_eq!(synchronize(&child).await["outcome"], "succeeded");
+    let below = parent.manage("GET", "downstream", json!(null)).await;
+    assert_eq!((&below["servers"][0]["id"], &below["servers"][0]["allowed"]), (&json!(id), &json!(true)));
+    for wrong in [json!({}), json!({ "allowed": [" "] }), json!({ "allowed": "all" })] {
+        assert_eq!(parent.admin("PUT", "downstream/allowed", wrong).await.0, 400);
+    }
+}
