@@ -32,7 +32,7 @@ impl Handler for Endpoint {
         };
         match &caller {
             Some(soap) => guarded(app, peer, Some(soap), services::answer(app, soap, request)).await,
-            None => guarded(app, peer, None, other(app, request)).await,
+            None => guarded(app, peer, None, other(app, request, peer)).await,
         }
     }
 }
@@ -62,12 +62,12 @@ async fn guarded(
 }
 
 /// Everything but the SOAP services.
-async fn other(app: &Arc<App>, request: Request<Incoming>) -> Response<Body> {
+async fn other(app: &Arc<App>, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
     let started = Instant::now();
     let path = request.uri().path().to_owned();
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let (service, operation, response) = match routes::route(&path) {
-        Route::Admin(rest) => ("Admin", "request", admin::answer(app, rest, request).await),
+        Route::Admin(rest) => ("Admin", "request", admin::answer(app, rest, request, peer).await),
         _ if !reads => ("Other", "request", only_reading()),
         Route::Content(rest) => ("Content", "file", content::serve_content(app, rest, &request).await),
         Route::SelfUpdate(rest) => {

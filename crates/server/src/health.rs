@@ -87,6 +87,8 @@ pub(crate) fn metrics(app: &App) -> Response<Body> {
         gauge("held_answer_bytes", "Room held by scan answers.", number(app.answers.held())),
         gauge("computers", "Computers known.", number(app.directory.len())),
         gauge("content_files", "Content files held.", number(files)),
+        gauge("alerts", "Alerts that nobody has acknowledged.", number(app.store.alert_count().unwrap_or(0))),
+        gauge("log_lines_dropped", "Log lines that found no room.", number(crate::logging::dropped())),
         gauge("content_bytes", "Bytes of content held.", number(content)),
     ];
     let mut response = Response::new(Body::bytes(app.telemetry.render(&gauges)));

@@ -5,10 +5,12 @@
 
 pub mod admission;
 mod browsing;
+pub mod checking;
 pub mod clock;
 pub mod content;
 pub mod cookie;
 pub mod directory;
+pub mod logging;
 pub mod random;
 pub mod routes;
 pub mod settings;

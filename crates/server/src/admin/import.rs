@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use sluicegate_catalog::Limits as DocumentLimits;
 use sluicegate_catalog::package::{self, METADATA_MEMBER, PackageError};
 use sluicegate_soap::cabinet::{self, Cabinet, Entry};
-use sluicegate_store::{ImportReport, Importer, StoreError};
+use sluicegate_store::{ImportReport, Importer, Store, StoreError};
 use sluicegate_upstream::intake::Intake;
 use std::io::{self, BufReader, Read};
 use std::sync::Arc;
@@ -42,12 +42,13 @@ pub(super) fn import(
     let body = blocking::reader(request.into_body(), app.limits.body_time);
     let limits = DocumentLimits { max_bytes: app.limits.document, ..DocumentLimits::default() };
     let (worker, query) = (Arc::clone(app), query.clone());
+    let store = super::actor::store(app);
     tokio::spawn(async move {
         let app = Arc::clone(&worker);
         let out = lines.clone();
         let outcome = tokio::task::spawn_blocking(move || {
             let mut import = Import { progress: Progress::new(out), limits, intake: Intake::new(limits) };
-            import.run(&app, body)
+            import.run(&app, &store, body)
         })
         .await
         .unwrap_or_else(|error| Err(AdminError::internal(error.to_string())));
@@ -136,9 +137,9 @@ struct Import {
 }
 
 impl Import {
-    fn run(&mut self, app: &App, body: impl Read) -> Result<ImportReport, AdminError> {
+    fn run(&mut self, app: &App, store: &Store, body: impl Read) -> Result<ImportReport, AdminError> {
         let mut documents = Documents::new(body, self.limits.max_bytes);
-        let mut importer = app.store.importer(app.clock.now())?;
+        let mut importer = store.importer(app.clock.now())?;
         while let Some(document) = documents.next().map_err(|error| AdminError::invalid(error.to_string()))? {
             self.document(&mut importer, document)?;
             self.progress.read += 1;

@@ -1,9 +1,12 @@
 //! The admin API: JSON under `/api/v1`, for the holder of the token in the data folder. Everything here
 //! goes to the store away from the async workers; decisions are policy's.
 
+mod actor;
 mod approvals;
+mod audit;
 mod carried;
 mod catalog;
+mod check;
 mod computers;
 mod config;
 mod downstream;
@@ -32,6 +35,7 @@ use hyper::body::Incoming;
 use input::Query;
 use serde_json::Value;
 use sluicegate_store::{Store, StoreError};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use subtle::ConstantTimeEq as _;
@@ -40,9 +44,14 @@ use subtle::ConstantTimeEq as _;
 const IN_SERVICE: Duration = Duration::from_secs(10);
 
 /// Answers a request to the admin API; `path` is what follows `/api/v1/`.
-pub(crate) async fn answer(app: &Arc<App>, path: &str, request: Request<Incoming>) -> Response<Body> {
+pub(crate) async fn answer(
+    app: &Arc<App>,
+    path: &str,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+) -> Response<Body> {
     let answered = match authorized(app, &request) {
-        true => dispatch(app, path, request).await,
+        true => actor::asking(updates::ADMIN, peer, dispatch(app, path, request)).await,
         false => Err(AdminError::unauthorized()),
     };
     answered.unwrap_or_else(|error| refuse(app, path, &error))
@@ -166,6 +175,11 @@ async fn dispatch(
         ["content", "missing"] if post => upload::missing(app, &input::json(app, request).await?)?,
         ["downstream"] if get => downstream::show(app).await?,
         ["downstream", "allowed"] if put => downstream::allow(app, &input::json(app, request).await?).await?,
+        ["audit"] if get => audit::list(app, &query).await?,
+        ["audit", "verify"] if get => audit::verify(app).await?,
+        ["alerts"] if get => audit::alerts(app).await?,
+        ["alerts", id, "acknowledge"] if post => audit::acknowledge(app, id).await?,
+        ["check"] if post => check::check(app, &input::json(app, request).await?).await?,
         known if is_known(known) => return Err(AdminError::method(request.method())),
         _ => return Err(AdminError::nowhere(path)),
     };
@@ -183,6 +197,9 @@ fn is_known(names: &[&str]) -> bool {
             | ["upstream", "probe"]
             | ["sync", "now" | "cancel" | "history" | "progress" | "schedule" | "content" | "filter"]
             | ["downstream", "allowed"]
+            | ["audit" | "alerts" | "check"]
+            | ["audit", "verify"]
+            | ["alerts", _, "acknowledge"]
             | ["catalog", "import" | "quarantine"]
             | ["updates" | "computers" | "rules", _]
             | ["updates", _, "approve" | "unapprove" | "decline" | "accept-eula" | "accept-revision"]
@@ -218,7 +235,7 @@ async fn with_store<T: Send + 'static>(
     app: &App,
     work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, AdminError> {
-    let store = app.store.clone();
+    let store = actor::store(app);
     match tokio::task::spawn_blocking(move || work(&store)).await {
         Ok(outcome) => Ok(outcome?),
         Err(error) => Err(AdminError::internal(error.to_string())),

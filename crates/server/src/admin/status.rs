@@ -14,6 +14,7 @@ pub(super) async fn status(app: &App) -> Result<Value, AdminError> {
         Ok((store.catalog_size()?, computers, store.free_space()))
     })
     .await?;
+    let (audit, alerts) = super::audit::summary(app).await?;
     let decisions = app.store.decisions();
     let (files, bytes) = app.store.content().totals();
     let (_, health) = health::report(app);
@@ -38,6 +39,8 @@ pub(super) async fn status(app: &App) -> Result<Value, AdminError> {
             "bytes": bytes,
             "declared_files": app.store.file_count(),
         },
+        "audit": audit,
+        "alerts": alerts,
         "free_bytes": free,
         "health": health,
     }))

@@ -429,16 +429,16 @@ pub(crate) fn fault(
     let id = app.random.guid();
     let client = computer.map(ComputerId::as_str).unwrap_or_default();
     let service = caller.service;
+    let actor = format!("http://{}{}", app.authority(&caller.host), crate::routes::path_of(service));
     match code {
         FaultCode::Server if error_code != ErrorCode::ServerBusy => {
-            tracing::error!(%id, %error_code, operation, action = caller.action, client, peer = %caller.peer, cause = %failure, "fault");
+            tracing::error!(%id, service = name_of(service), %error_code, operation, action = caller.action, client, peer = %caller.peer, actor, fault_message = message, cause = %failure, "fault");
         }
         _ => {
-            tracing::info!(%id, %error_code, operation, action = caller.action, client, peer = %caller.peer, cause = %failure, "fault");
+            tracing::info!(%id, service = name_of(service), %error_code, operation, action = caller.action, client, peer = %caller.peer, actor, fault_message = message, cause = %failure, "fault");
         }
     }
     app.telemetry.fault(error_code);
-    let actor = format!("http://{}{}", app.authority(&caller.host), crate::routes::path_of(service));
     let fault = Fault { code, error_code, message, id, method: caller.action.clone(), actor: Some(actor) };
     let mut response = Response::new(Body::bytes(fault.encode(service, version)));
     common_headers(&mut response, service, version);

@@ -23,6 +23,7 @@ use crate::transport::{
 pub(crate) use progress::Watched;
 use session::Session;
 use sluicegate_store::Store;
+use sluicegate_store::audit::Actor;
 use sluicegate_store::hierarchy::{RunCounts, UpstreamSettings, UpstreamSource};
 use sluicegate_terms::Timestamp;
 use std::sync::Arc;
@@ -162,6 +163,9 @@ impl Run {
     ) -> Result<Self, SyncError> {
         let settings = store.upstream_settings();
         let session = session(&around, &settings, &store)?;
+        // What this run changes is put down to the upstream it began with.
+        let source = settings.source.as_ref().map_or("", UpstreamSource::as_str);
+        let store = store.by(Actor::upstream(source));
         Ok(Self { store, settings, around, session: Arc::new(session), progress, stop })
     }
 

@@ -1,0 +1,112 @@
+//! Checking a data folder as a whole: the store's own check, and whether a snapshot can be compiled from what
+//! it holds. For the admin API, and for a folder that no server works on.
+
+use crate::publisher;
+use serde_json::{Value, json};
+use sluicegate_catalog::Limits;
+use sluicegate_store::audit::AuditVerdict;
+use sluicegate_store::check::{self, CheckOptions, CheckReport, Finding};
+use sluicegate_store::{Document, PreparedRevision, Store, StoreError, StoreOptions};
+use sluicegate_terms::{Timestamp, UpdateIdentity};
+use sluicegate_upstream::intake::Intake;
+use std::path::Path;
+
+/// Checks a data folder that no server works on.
+///
+/// # Errors
+/// [`StoreError::Locked`] when one does, or a failure to read or write.
+pub fn check_folder(
+    dir: &Path,
+    content: bool,
+    repair: bool,
+    now: Timestamp,
+) -> Result<CheckReport, StoreError> {
+    let options = CheckOptions { content, repair, now, prepare: Some(&prepare) };
+    let mut report = check::check_folder(dir, &options)?;
+    // What cannot be opened is damaged in a way that has been named.
+    match Store::open(dir, StoreOptions::new(now)) {
+        Ok(store) => compiles(&store, now, &mut report),
+        Err(error) if report.findings.iter().all(|finding| finding.repaired) => {
+            report.push(unsound("snapshot", error.to_string()));
+        }
+        Err(_) => {}
+    }
+    Ok(report)
+}
+
+/// Checks the store of a running server.
+pub(crate) fn open_store(
+    store: &Store,
+    content: bool,
+    repair: bool,
+    now: Timestamp,
+) -> Result<CheckReport, StoreError> {
+    let options = CheckOptions { content, repair, now, prepare: Some(&prepare) };
+    let mut report = store.check(&options)?;
+    compiles(store, now, &mut report);
+    Ok(report)
+}
+
+fn compiles(store: &Store, now: Timestamp, report: &mut CheckReport) {
+    match publisher::compile(store, now) {
+        Ok(published) => {
+            for left in published.snapshot.left_out() {
+                report.push(unsound("snapshot", left.to_string()));
+            }
+        }
+        Err(error) => report.push(unsound("snapshot", error.to_string())),
+    }
+}
+
+fn unsound(check: &'static str, what: String) -> Finding {
+    let remedy = "the other findings say why; without any, restore the data folder from a backup".to_owned();
+    Finding { check, what, remedy, repairable: false, repaired: false }
+}
+
+/// Makes a document ready again, as its import did.
+fn prepare(identity: UpdateIdentity, document: Document) -> Option<PreparedRevision> {
+    match Intake::new(Limits::default()).served(identity.to_string(), document) {
+        Ok(prepared) => Some(prepared),
+        Err(refused) => {
+            tracing::warn!(%refused, "a document cannot be made ready again");
+            None
+        }
+    }
+}
+
+/// A report as the admin API and the command show it.
+#[must_use]
+pub fn report_json(report: &CheckReport) -> Value {
+    let findings: Vec<Value> = report
+        .findings
+        .iter()
+        .map(|finding| {
+            json!({
+                "check": finding.check,
+                "what": finding.what,
+                "remedy": finding.remedy,
+                "repairable": finding.repairable,
+                "repaired": finding.repaired,
+            })
+        })
+        .collect();
+    json!({
+        "sound": report.is_sound(),
+        "revisions": report.revisions,
+        "files": report.files,
+        "audit_entries": report.audit_entries,
+        "findings": findings,
+        "more": report.more,
+    })
+}
+
+/// A verdict about the audit log as the admin API and the command show it.
+#[must_use]
+pub fn verdict_json(verdict: &AuditVerdict) -> Value {
+    json!({
+        "whole": verdict.is_whole(),
+        "verified": verdict.verified,
+        "head": { "entries": verdict.head.count, "hash": verdict.head.hash.to_string() },
+        "breaks": verdict.breaks.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    })
+}
