@@ -176,8 +176,10 @@ impl Cleanup<'_> {
             let back: Vec<RevisionId> = before.into_keys().filter(|id| !marks.contains(id)).collect();
             Ok((added, back))
         })?;
-        for (some, coming_back) in
-            added.chunks(5 * AT_ONCE).map(|some| (some, false)).chain(back.chunks(AT_ONCE).map(|some| (some, true)))
+        for (some, coming_back) in added
+            .chunks(5 * AT_ONCE)
+            .map(|some| (some, false))
+            .chain(back.chunks(AT_ONCE).map(|some| (some, true)))
         {
             if !self.go_on() {
                 return Ok(());

@@ -49,7 +49,8 @@ impl Cleanup<'_> {
             if !self.go_on() {
                 break;
             }
-            let subjects: Vec<_> = some.iter().filter_map(|update| self.store.subject(*update).ok()).collect();
+            let subjects: Vec<_> =
+                some.iter().filter_map(|update| self.store.subject(*update).ok()).collect();
             report.done += self.store.change_decisions(self.now, |decisions, scope| {
                 let mut done = 0;
                 for subject in &subjects {
@@ -123,7 +124,9 @@ mod tests {
     #[test]
     fn mandatory_is_read_from_the_properties_of_the_update() {
         let document = |attributes: &str| {
-            format!("<upd:Update xmlns:upd=\"u\"><upd:UpdateIdentity UpdateID=\"IsMandatory\"/><upd:Properties {attributes}><x IsMandatory=\"true\"/></upd:Properties></upd:Update>")
+            format!(
+                "<upd:Update xmlns:upd=\"u\"><upd:UpdateIdentity UpdateID=\"IsMandatory\"/><upd:Properties {attributes}><x IsMandatory=\"true\"/></upd:Properties></upd:Update>"
+            )
         };
         for yes in ["IsMandatory=\"true\"", "A=\"b\" IsMandatory = 'True'", "IsMandatory=\"1\""] {
             assert!(says_mandatory(&document(yes)), "{yes}");

@@ -90,11 +90,7 @@ impl Store {
     ///
     /// # Errors
     /// A failure to write.
-    pub fn set_cleanup_settings(
-        &self,
-        settings: &CleanupSettings,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    pub fn set_cleanup_settings(&self, settings: &CleanupSettings, now: Timestamp) -> Result<(), StoreError> {
         let texts = |settings: &CleanupSettings| -> BTreeMap<String, String> {
             settings.texts().into_iter().map(|(name, text)| (name.to_owned(), text)).collect()
         };
@@ -128,7 +124,10 @@ impl Store {
         self.shared.database.write_alone(
             |tx| {
                 let write = || -> Result<i64, rusqlite::Error> {
-                    tx.execute("UPDATE cleanup_run SET outcome = 'interrupted' WHERE outcome = 'running'", [])?;
+                    tx.execute(
+                        "UPDATE cleanup_run SET outcome = 'interrupted' WHERE outcome = 'running'",
+                        [],
+                    )?;
                     tx.execute(
                         "INSERT INTO cleanup_run (started, started_by, outcome) VALUES (?1, ?2, 'running')",
                         (now.ticks(), &by),
@@ -154,10 +153,8 @@ impl Store {
         steps: &[StepReport],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let steps = serde_json::to_string(steps).map_err(|e| StoreError::Invalid {
-            what: "a report of cleanup",
-            reason: e.to_string(),
-        })?;
+        let steps = serde_json::to_string(steps)
+            .map_err(|e| StoreError::Invalid { what: "a report of cleanup", reason: e.to_string() })?;
         self.shared.database.write_alone(
             |tx| {
                 tx.execute(

@@ -158,9 +158,12 @@ impl Cleanup<'_> {
                     })
                     .during("move a fragment")?;
                 }
-                tx.execute("UPDATE segment SET length = ?2 WHERE name = ?1", params![kind.name(), signed(length)])
-                    .during("move a fragment")
-                    .map(|_| ())
+                tx.execute(
+                    "UPDATE segment SET length = ?2 WHERE name = ?1",
+                    params![kind.name(), signed(length)],
+                )
+                .during("move a fragment")
+                .map(|_| ())
             },
             |()| {},
         )
@@ -178,9 +181,9 @@ impl Cleanup<'_> {
             let (live, committed) = shared.database.read(|db| live(db, kind))?;
             dead.extend(gaps(&live, committed).map(|gap| (kind, gap)));
         }
-        let fresh = shared.database.read(|db| {
-            Cores::load(db, shared.segments.clone(), shared.options.core_memory_budget)
-        })?;
+        let fresh = shared
+            .database
+            .read(|db| Cores::load(db, shared.segments.clone(), shared.options.core_memory_budget))?;
         let old = std::mem::replace(&mut *shared.cores.write(), Arc::new(fresh));
         let epoch = old.epoch();
         drop(old);

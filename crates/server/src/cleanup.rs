@@ -1,0 +1,160 @@
+//! Cleanup in the background: once a day by itself, or when an administrator asks. One run at a time. Between
+//! two transactions it waits as long as the last one took, so that reports and decisions have the writer at
+//! least half of the time; scans need none.
+
+use crate::state::App;
+use parking_lot::Mutex;
+use sluicegate_policy::cleanup::CleanupStep;
+use sluicegate_store::audit::Actor;
+use sluicegate_store::cleanup::{CleanupOrder, CleanupOutcome, CleanupReport};
+use sluicegate_store::{Store, StoreError};
+use sluicegate_terms::Timestamp;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// How often it is looked whether a run is due.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// A server that has just started has other things to do.
+const AFTER_START: Duration = Duration::from_secs(600);
+
+/// Waits between two transactions are within these.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// After records were moved the next snapshot takes over; then their old room can be given back.
+const UNTIL_RENEWED: Duration = Duration::from_secs(10);
+
+/// The state of the job.
+#[derive(Debug, Default)]
+pub(crate) struct Cleaner {
+    /// Held by the run under way.
+    turn: tokio::sync::Mutex<()>,
+    stopped: Arc<AtomicBool>,
+    /// Since when a run is under way.
+    since: Mutex<Option<Timestamp>>,
+}
+
+impl Cleaner {
+    /// Since when a run is under way, if one is.
+    pub(crate) fn running(&self) -> Option<Timestamp> {
+        *self.since.lock()
+    }
+}
+
+/// Why a run did not come about.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CleanError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("cleaning up failed: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// Cleans up when it is time, until told to stop.
+pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut wait = AFTER_START;
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stopping| *stopping) => break,
+            () = tokio::time::sleep(wait) => wait = LOOK,
+        }
+        let (store, now) = (app.store.clone(), app.clock.now());
+        let due = tokio::task::spawn_blocking(move || is_due(&store, now)).await;
+        match due.map_err(CleanError::from).and_then(|due| Ok(due?)) {
+            Ok(false) => {}
+            Ok(true) => {
+                let order = CleanupOrder::default();
+                let cleaned = tokio::select! {
+                    _ = stop.wait_for(|stopping| *stopping) => break,
+                    cleaned = clean(&app, order, "schedule", Actor::server("cleanup")) => cleaned,
+                };
+                if let Err(error) = cleaned {
+                    tracing::error!(cause = %error, "cleanup failed; it is tried again at its next time");
+                }
+            }
+            Err(error) => tracing::warn!(cause = %error, "it cannot be seen whether cleanup is due"),
+        }
+    }
+    // The transaction under way ends; what is left is the next run's.
+    app.cleaner.stopped.store(true, Ordering::Release);
+}
+
+fn is_due(store: &Store, now: Timestamp) -> Result<bool, StoreError> {
+    let settings = store.cleanup_settings()?;
+    let every = i64::from(settings.every_hours) * 3_600;
+    let last = store.cleanup_runs(1)?.first().map(|run| run.started);
+    Ok(settings.enabled && last.is_none_or(|last| last.plus_seconds(every) <= now))
+}
+
+/// Cleans up, after the run under way if there is one. A dry run is not written down.
+pub(crate) async fn clean(
+    app: &Arc<App>,
+    order: CleanupOrder,
+    by: &str,
+    actor: Actor,
+) -> Result<CleanupReport, CleanError> {
+    let _turn = app.cleaner.turn.lock().await;
+    let (dry, by) = (order.dry_run, by.to_owned());
+    let compacts = order.steps.as_ref().is_none_or(|steps| steps.contains(&CleanupStep::Segments));
+    let mut report = in_background(app, actor.clone(), move |store, now, go_on| {
+        if order.dry_run {
+            return store.cleanup(&order, now, go_on);
+        }
+        let id = store.begin_cleanup_run(&by, now)?;
+        let report = store.cleanup(&order, now, go_on);
+        let (outcome, steps) = match &report {
+            Ok(report) if report.stopped => (CleanupOutcome::Stopped, report.steps.as_slice()),
+            Ok(report) => (CleanupOutcome::Done, report.steps.as_slice()),
+            Err(_) => (CleanupOutcome::Failed, &[][..]),
+        };
+        store.end_cleanup_run(id, outcome, steps, now)?;
+        report
+    })
+    .await?;
+    for computer in &report.forgotten {
+        app.directory.forget(computer);
+    }
+    if dry {
+        return Ok(report);
+    }
+    app.changed.notify_one();
+    let moved = report.step(CleanupStep::Segments).is_some_and(|step| step.note.is_some());
+    if compacts && moved && !report.stopped {
+        tokio::time::sleep(UNTIL_RENEWED).await;
+        let order = CleanupOrder { steps: Some([CleanupStep::Segments].into()), dry_run: false };
+        let again = in_background(app, actor, move |store, now, go_on| store.cleanup(&order, now, go_on));
+        let again = again.await?;
+        if let (Some(first), Some(second)) =
+            (report.steps.iter_mut().find(|s| s.step == CleanupStep::Segments.as_str()), again.steps.first())
+        {
+            first.bytes += second.bytes;
+            first.note.clone_from(&second.note);
+        }
+    }
+    Ok(report)
+}
+
+async fn in_background<T: Send + 'static>(
+    app: &Arc<App>,
+    actor: Actor,
+    work: impl FnOnce(&Store, Timestamp, &mut dyn FnMut() -> bool) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, CleanError> {
+    let now = app.clock.now();
+    let store = app.store.by(actor);
+    let stopped = Arc::clone(&app.cleaner.stopped);
+    *app.cleaner.since.lock() = Some(now);
+    let done = tokio::task::spawn_blocking(move || {
+        let mut since = Instant::now();
+        work(&store, now, &mut || {
+            std::thread::sleep(since.elapsed().clamp(SHORTEST_PAUSE, LONGEST_PAUSE));
+            since = Instant::now();
+            !stopped.load(Ordering::Acquire)
+        })
+    })
+    .await;
+    *app.cleaner.since.lock() = None;
+    Ok(done??)
+}
