@@ -70,6 +70,20 @@ pub(crate) enum Command {
     Config(Config),
     /// Show what the server is doing
     Status,
+    /// Read and verify the log of every decision
+    #[command(subcommand)]
+    Audit(crate::commands::audit::Audit),
+    /// List what an administrator should look at, and say that it was seen
+    #[command(subcommand)]
+    Alerts(crate::commands::audit::Alerts),
+    /// Verify everything that is kept, and repair what has one right answer
+    Check(crate::commands::check::Check),
+    /// Find what belongs to a fault's ID in the logs
+    #[command(subcommand)]
+    Log(crate::commands::log::Log),
+    /// Repair a tree of servers
+    #[command(subcommand)]
+    Repair(crate::commands::repair::Repair),
     /// Read logs of update servers and clients, and name the known problems in them
     Doctor(crate::commands::doctor::Doctor),
     /// Measure this machine: figures are ratios against baselines of the same run

@@ -2,12 +2,16 @@
 //! starts the server) and prints what came back.
 
 mod approvals;
+pub(crate) mod audit;
 mod catalog;
+pub(crate) mod check;
 mod computers;
 mod config;
 mod content;
 pub(crate) mod doctor;
 mod groups;
+pub(crate) mod log;
+pub(crate) mod repair;
 mod reports;
 mod rules;
 mod serve;
@@ -24,6 +28,10 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
     match command {
         Command::Doctor(args) => return doctor::run(&target, &args),
         Command::Serve(args) => return serve::run(&target, &args).await,
+        Command::Audit(args) => return audit::run(&target, args).await,
+        Command::Check(args) => return check::run(&target, &args).await,
+        Command::Log(args) => return log::run(&target, args),
+        Command::Repair(args) => return repair::run(&target, args).await,
         Command::Bench(args) => return crate::bench::run(&args, target.json).await,
         Command::BenchBare(args) => return crate::bench::bare::serve(&args).await,
         _ => {}
@@ -32,6 +40,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
     let json = target.json;
     match command {
         Command::Serve(_) | Command::Doctor(_) | Command::Bench(_) | Command::BenchBare(_) => Ok(()),
+        Command::Audit(_) | Command::Check(_) | Command::Log(_) | Command::Repair(_) => Ok(()),
+        Command::Alerts(args) => audit::alerts(&client, args, json).await,
         Command::Catalog(args) => catalog::run(&client, args, json).await,
         Command::Updates(args) => updates::run(&client, args, json).await,
         Command::Groups(args) => groups::run(&client, args, json).await,

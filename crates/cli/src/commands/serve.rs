@@ -3,12 +3,21 @@
 use crate::args::{LogFormat, Serve, Target};
 use crate::{demo, endpoint};
 use anyhow::Context as _;
+use sluicegate_server::logging::{DistributionLog, Guard, LogFile, Queue};
 use sluicegate_server::{Server, ServerOptions};
+use std::path::Path;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::prelude::*;
+
+/// The log becomes an older part at this size, in bytes.
+const LOG_BYTES: u64 = 32 << 20;
+
+/// So many older parts are kept.
+const LOG_PARTS: u32 = 9;
 
 pub(crate) async fn run(target: &Target, args: &Serve) -> anyhow::Result<()> {
-    start_log(args.log_format);
     let data = endpoint::data_folder(target, args.demo);
+    let _logs = start_log(args.log_format, &data)?;
     let running = Server::start(ServerOptions::new(&data, args.listen))
         .await
         .with_context(|| format!("cannot serve from `{}` on {}", data.display(), args.listen))?;
@@ -27,16 +36,24 @@ pub(crate) async fn run(target: &Target, args: &Serve) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn start_log(format: LogFormat) {
+/// Logs to standard error and, in the form administrators of WSUS know, to a file in the data folder. Both
+/// are written by threads of their own; the guards write what is still queued when they go.
+fn start_log(format: LogFormat, data: &Path) -> anyhow::Result<[Guard; 2]> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+    let file = LogFile::open(data, LOG_BYTES, LOG_PARTS)
+        .with_context(|| format!("cannot write the log in `{}`", data.display()))?;
+    let (distribution, file_guard) = DistributionLog::start(file).context("cannot start to log")?;
+    let gap = |count: u64| format!("{count} log lines were dropped\n");
+    let (queue, guard) = Queue::start(std::io::stderr(), gap).context("cannot start to log")?;
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(queue)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
-    match format {
-        LogFormat::Text => lines.with_target(false).init(),
-        LogFormat::Json => lines.json().flatten_event(true).init(),
-    }
+    let lines = match format {
+        LogFormat::Text => lines.with_target(false).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    tracing_subscriber::registry().with(lines).with(distribution).with(filter).init();
+    Ok([file_guard, guard])
 }
 
 async fn wait_for_end() -> anyhow::Result<()> {

@@ -1,0 +1,108 @@
+//! Repair: a Sluicegate server, through its admin API.
+
+use super::managed::{Answer, KeptApproval, ManagedServer, UpdateState};
+use super::tree::Node;
+use crate::admin_client::AdminClient;
+use crate::args::Target;
+use crate::endpoint::Endpoint;
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use sluicegate_terms::UpdateId;
+
+/// A Sluicegate server.
+pub(crate) struct Sluicegate {
+    name: String,
+    client: AdminClient,
+}
+
+impl Sluicegate {
+    /// A server of a tree; its token is read now.
+    pub(crate) fn new(node: Node) -> anyhow::Result<Self> {
+        let token = std::fs::read_to_string(&node.token_file).with_context(|| {
+            format!("cannot read the token of `{}`, {}", node.name, node.token_file.display())
+        })?;
+        let base = node.url.trim_end_matches('/').to_owned();
+        let client = AdminClient::new(Endpoint { base, token: token.trim().to_owned() });
+        Ok(Self { name: node.name, client })
+    }
+
+    /// The one server that the command line names.
+    pub(crate) fn from_target(target: &Target) -> anyhow::Result<Self> {
+        let endpoint = Endpoint::find(target)?;
+        Ok(Self { name: endpoint.base.clone(), client: AdminClient::new(endpoint) })
+    }
+}
+
+fn text(value: &Value, name: &str) -> String {
+    value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+impl ManagedServer for Sluicegate {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn is_replica(&self) -> Answer<'_, bool> {
+        Box::pin(async move { Ok(self.client.get("upstream", &[]).await?["mode"] == "replica") })
+    }
+
+    fn set_replica(&self, replica: bool) -> Answer<'_, ()> {
+        let mode = if replica { "replica" } else { "autonomous" };
+        Box::pin(async move {
+            let set = self.client.put("upstream", &json!({ "mode": mode })).await?;
+            anyhow::ensure!(set["mode"] == mode, "the mode is still {}", set["mode"]);
+            Ok(())
+        })
+    }
+
+    fn update(&self, update: UpdateId) -> Answer<'_, Option<UpdateState>> {
+        Box::pin(async move {
+            let shown = match self.client.get(&format!("updates/{update}"), &[]).await {
+                Ok(shown) => shown,
+                Err(error) if error.to_string().contains("(404") => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            let approvals = shown["approvals"].as_array().cloned().unwrap_or_default();
+            Ok(Some(UpdateState {
+                title: text(&shown, "title"),
+                declined: shown["approval"] == "declined",
+                approvals: approvals
+                    .iter()
+                    .map(|approval| KeptApproval {
+                        group: text(approval, "group_id"),
+                        group_name: text(approval, "group"),
+                        action: text(approval, "action"),
+                        deadline: approval["deadline"].as_str().map(str::to_owned),
+                    })
+                    .collect(),
+            }))
+        })
+    }
+
+    fn approve<'a>(&'a self, update: UpdateId, approval: &'a KeptApproval) -> Answer<'a, Option<String>> {
+        Box::pin(async move {
+            let order = json!({
+                "group": approval.group, "action": approval.action, "deadline": approval.deadline,
+            });
+            match self.client.post(&format!("updates/{update}/approve"), &order).await {
+                Ok(_) => Ok(None),
+                Err(error) if error.to_string().contains("(409") => Ok(Some(error.to_string())),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    fn decline(&self, update: UpdateId) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.client.post(&format!("updates/{update}/decline"), &json!({})).await?;
+            Ok(())
+        })
+    }
+
+    fn synchronize(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.client.post("sync/now", &json!({})).await?;
+            Ok(())
+        })
+    }
+}

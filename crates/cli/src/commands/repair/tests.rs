@@ -1,0 +1,259 @@
+//! Repair, against servers that break off at every step, and against real ones.
+
+use super::journal::Journal;
+use super::managed::{Answer, KeptApproval, ManagedServer, UpdateState};
+use super::sluicegate::Sluicegate;
+use super::tree::Node;
+use super::{plan, run};
+use crate::admin_client::AdminClient;
+use crate::endpoint::Endpoint;
+use bytes::Bytes;
+use serde_json::{Value, json};
+use sluicegate_catalog::compose::Document;
+use sluicegate_server::{Running, Server, ServerOptions};
+use sluicegate_terms::{Guid, RevisionNumber, UpdateId, UpdateIdentity};
+use std::cell::{Cell, RefCell};
+use std::path::Path;
+use std::rc::Rc;
+
+fn office() -> UpdateId {
+    "D359F493-0AAD-43FA-AF5C-6763326CD98F".parse().unwrap()
+}
+
+/// Calls that change something, counted over all servers; the one with this number fails.
+#[derive(Default)]
+struct Trouble {
+    calls: Cell<usize>,
+    fails: Cell<Option<usize>>,
+}
+
+/// A server in memory.
+struct Pretended {
+    name: String,
+    replica: Cell<bool>,
+    state: RefCell<UpdateState>,
+    resets: Cell<usize>,
+    trouble: Rc<Trouble>,
+}
+
+impl Pretended {
+    fn call(&self) -> anyhow::Result<()> {
+        let number = self.trouble.calls.get();
+        self.trouble.calls.set(number + 1);
+        anyhow::ensure!(self.trouble.fails.get() != Some(number), "call {number} broke off");
+        Ok(())
+    }
+}
+
+impl ManagedServer for Rc<Pretended> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn is_replica(&self) -> Answer<'_, bool> {
+        Box::pin(async { Ok(self.replica.get()) })
+    }
+
+    fn set_replica(&self, replica: bool) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.call()?;
+            self.replica.set(replica);
+            Ok(())
+        })
+    }
+
+    fn update(&self, _: UpdateId) -> Answer<'_, Option<UpdateState>> {
+        Box::pin(async { Ok(Some(self.state.borrow().clone())) })
+    }
+
+    fn approve<'a>(&'a self, _: UpdateId, approval: &'a KeptApproval) -> Answer<'a, Option<String>> {
+        Box::pin(async move {
+            assert!(!self.replica.get(), "a replica refuses");
+            self.call()?;
+            let mut state = self.state.borrow_mut();
+            state.declined = false;
+            state.approvals.retain(|known| known.group != approval.group);
+            state.approvals.push(approval.clone());
+            Ok(None)
+        })
+    }
+
+    fn decline(&self, _: UpdateId) -> Answer<'_, ()> {
+        Box::pin(async move {
+            assert!(!self.replica.get(), "a replica refuses");
+            assert!(!self.state.borrow().declined, "declining twice is refused");
+            self.call()?;
+            self.resets.set(self.resets.get() + 1);
+            let mut state = self.state.borrow_mut();
+            state.declined = true;
+            state.approvals.clear();
+            Ok(())
+        })
+    }
+
+    fn synchronize(&self) -> Answer<'_, ()> {
+        Box::pin(async { self.call() })
+    }
+}
+
+fn approval() -> KeptApproval {
+    KeptApproval {
+        group: "g".to_owned(),
+        group_name: "Pilots".to_owned(),
+        action: "install".to_owned(),
+        deadline: None,
+    }
+}
+
+/// Three levels: a top and two replicas below each other.
+fn three_levels() -> (Vec<Rc<Pretended>>, Rc<Trouble>) {
+    let trouble = Rc::new(Trouble::default());
+    let server = |name: &str, replica| {
+        let state = UpdateState { title: "Office".to_owned(), declined: false, approvals: vec![approval()] };
+        Rc::new(Pretended {
+            name: name.to_owned(),
+            replica: Cell::new(replica),
+            state: RefCell::new(state),
+            resets: Cell::new(0),
+            trouble: Rc::clone(&trouble),
+        })
+    };
+    (vec![server("top", false), server("middle", true), server("bottom", true)], trouble)
+}
+
+fn boxed(servers: &[Rc<Pretended>]) -> Vec<Box<dyn ManagedServer>> {
+    servers.iter().map(|server| Box::new(Rc::clone(server)) as Box<dyn ManagedServer>).collect()
+}
+
+async fn repair(servers: &[Box<dyn ManagedServer>], journal: &Path, keep: bool) -> anyhow::Result<()> {
+    let mut journal = Journal::open(journal, office(), keep)?;
+    let plan = plan::make(servers, office(), &journal, keep).await?;
+    run::carry_out(servers, &plan, &mut journal).await?;
+    journal.finish()
+}
+
+#[tokio::test]
+async fn wherever_it_breaks_off_replicas_are_replicas_again_and_the_second_run_completes_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (servers, trouble) = three_levels();
+    repair(&boxed(&servers), &dir.path().join("j"), false).await.unwrap();
+    let calls = trouble.calls.get();
+    assert!(calls > 12, "{calls}");
+    for server in &servers {
+        assert!(server.state.borrow().declined && server.resets.get() == 2);
+    }
+    for keep in [false, true] {
+        for fails in 0..calls {
+            let path = dir.path().join(format!("{keep}-{fails}"));
+            let (servers, trouble) = three_levels();
+            trouble.fails.set(Some(fails));
+            let first = repair(&boxed(&servers), &path, keep).await;
+            // A failed synchronization is only told; --keep makes fewer calls.
+            let restoring = servers.iter().position(|server| !server.replica.get()).filter(|at| *at > 0);
+            if let Some(at) = restoring {
+                let error = format!("{:#}", first.as_ref().unwrap_err());
+                assert!(error.contains(&servers[at].name) && error.contains("replica"), "{error}");
+            }
+            trouble.fails.set(None);
+            if first.is_err() {
+                assert!(path.exists(), "the journal stays");
+                repair(&boxed(&servers), &path, keep).await.unwrap();
+            }
+            assert!(!path.exists(), "and goes when all is done");
+            let modes: Vec<bool> = servers.iter().map(|server| server.replica.get()).collect();
+            assert_eq!(modes, [false, true, true], "after a failure of call {fails}");
+            for server in &servers {
+                let state = server.state.borrow();
+                assert_eq!(state.declined, !keep, "{} after call {fails}", server.name);
+                let approvals = if keep { vec![approval()] } else { Vec::new() };
+                assert_eq!(state.approvals, approvals, "{} after call {fails}", server.name);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_journal_of_another_repair_is_not_taken_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("j");
+    let mut journal = Journal::open(&path, office(), false).unwrap();
+    journal.note("top", "begun", |_| {}).unwrap();
+    assert!(Journal::open(&path, office(), true).is_err());
+    assert!(Journal::open(&path, UpdateId(Guid::from_u128(1)), false).is_err());
+    assert!(Journal::open(&path, office(), false).is_ok());
+    std::fs::write(&path, b"something else").unwrap();
+    assert!(Journal::open(&path, office(), false).is_err());
+}
+
+/// A real server in this process.
+struct Site {
+    dir: tempfile::TempDir,
+    running: Running,
+    client: AdminClient,
+}
+
+impl Site {
+    async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let running =
+            Server::start(ServerOptions::new(dir.path(), "127.0.0.1:0".parse().unwrap())).await.unwrap();
+        let base = running.base_url();
+        let token = std::fs::read_to_string(dir.path().join("admin-token")).unwrap().trim().to_owned();
+        let site = Self { dir, running, client: AdminClient::new(Endpoint { base, token }) };
+        site.import().await;
+        site
+    }
+
+    async fn import(&self) {
+        let identity = UpdateIdentity { update: office(), revision: RevisionNumber::new(102).unwrap() };
+        let xml = Document::software(identity, "Office 2003 Service Pack 1").to_xml();
+        let mut body = json!({ "name": "office.xml", "size": xml.len() }).to_string();
+        body.push('\n');
+        body.push_str(&xml);
+        let (chunks, receiver) = tokio::sync::mpsc::channel(1);
+        chunks.send(Ok(Bytes::from(body))).await.unwrap();
+        drop(chunks);
+        let answer = self.client.post_stream("catalog/import", receiver).await.unwrap();
+        http_body_util::BodyExt::collect(answer.into_body()).await.unwrap();
+    }
+
+    async fn update(&self) -> Value {
+        self.client.get(&format!("updates/{}", office()), &[]).await.unwrap()
+    }
+
+    fn node(&self, name: &str) -> Box<dyn ManagedServer> {
+        let token_file = self.dir.path().join("admin-token");
+        let node = Node { name: name.to_owned(), url: self.running.base_url(), token_file, parent: None };
+        Box::new(Sluicegate::new(node).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn real_servers_of_a_tree_are_reset_and_their_replica_is_a_replica_again() {
+    let (top, replica) = (Site::start().await, Site::start().await);
+    let order = json!({ "group": "All Computers", "action": "install" });
+    for site in [&top, &replica] {
+        site.client.post(&format!("updates/{}/approve", office()), &order).await.unwrap();
+    }
+    let upstream = json!({ "source": top.running.base_url(), "mode": "replica" });
+    replica.client.put("upstream", &upstream).await.unwrap();
+    let refused = replica.client.post(&format!("updates/{}/decline", office()), &json!({})).await;
+    assert!(refused.unwrap_err().to_string().contains("409"), "a replica decides nothing");
+
+    let dir = tempfile::tempdir().unwrap();
+    let servers = vec![top.node("top"), replica.node("branch")];
+    repair(&servers, &dir.path().join("journal"), false).await.unwrap();
+    assert_eq!(top.update().await["approval"], "declined");
+    assert_eq!(replica.client.get("upstream", &[]).await.unwrap()["mode"], "replica");
+    // Once more changes nothing but does no harm.
+    repair(&servers, &dir.path().join("journal"), false).await.unwrap();
+    assert_eq!(top.update().await["approval"], "declined");
+
+    let page = top.client.get("audit", &[("update", Some(office().to_string()))]).await.unwrap();
+    let actions: Vec<&str> =
+        page["entries"].as_array().unwrap().iter().filter_map(|entry| entry["action"].as_str()).collect();
+    assert!(actions.iter().filter(|action| **action == "decline").count() >= 2, "{actions:?}");
+    assert!(page["entries"][0]["from"].as_str().unwrap().starts_with("127."), "{page}");
+    top.running.shutdown().await;
+    replica.running.shutdown().await;
+}
