@@ -4,6 +4,7 @@
 mod actor;
 mod approvals;
 mod audit;
+mod below;
 mod carried;
 mod catalog;
 mod check;
@@ -174,6 +175,8 @@ async fn dispatch(
         }
         ["content", "missing"] if post => upload::missing(app, &input::json(app, request).await?)?,
         ["downstream"] if get => downstream::show(app).await?,
+        ["downstream", "computers"] if get => below::list(app, &query).await?,
+        ["downstream", "computers", id] if get => below::show(app, id).await?,
         ["downstream", "allowed"] if put => downstream::allow(app, &input::json(app, request).await?).await?,
         ["audit"] if get => audit::list(app, &query).await?,
         ["audit", "verify"] if get => audit::verify(app).await?,
@@ -196,7 +199,8 @@ fn is_known(names: &[&str]) -> bool {
             | ["content", "missing"]
             | ["upstream", "probe"]
             | ["sync", "now" | "cancel" | "history" | "progress" | "schedule" | "content" | "filter"]
-            | ["downstream", "allowed"]
+            | ["downstream", "allowed" | "computers"]
+            | ["downstream", "computers", _]
             | ["audit" | "alerts" | "check"]
             | ["audit", "verify"]
             | ["alerts", _, "acknowledge"]
