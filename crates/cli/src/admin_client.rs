@@ -31,18 +31,21 @@ impl AdminClient {
 
     /// GET of `path` (below `/api/v1/`), with query parameters that have a value.
     pub(crate) async fn get(&self, path: &str, query: &[(&str, Option<String>)]) -> anyhow::Result<Value> {
-        let mut uri = path.to_owned();
-        let mut mark = '?';
-        for (name, value) in query {
-            if let Some(value) = value {
-                uri.push(mark);
-                uri.push_str(name);
-                uri.push('=');
-                uri.push_str(&percent_encode(value));
-                mark = '&';
-            }
-        }
-        self.json(Method::GET, &uri, empty()).await
+        self.json(Method::GET, &with_query(path, query), empty()).await
+    }
+
+    /// GET of an answer that is read as it comes.
+    pub(crate) async fn stream(
+        &self,
+        path: &str,
+        query: &[(&str, Option<String>)],
+    ) -> anyhow::Result<Response<Incoming>> {
+        self.send(Method::GET, &with_query(path, query), empty()).await
+    }
+
+    /// GET of a file that the server gives to everybody, by its whole path.
+    pub(crate) async fn fetch(&self, path: &str) -> anyhow::Result<Response<Incoming>> {
+        self.request(Method::GET, format!("{}/{path}", self.endpoint.base), empty()).await
     }
 
     /// POST of a JSON value.
@@ -75,7 +78,10 @@ impl AdminClient {
     }
 
     async fn send(&self, method: Method, path: &str, body: Body) -> anyhow::Result<Response<Incoming>> {
-        let uri = format!("{}/api/v1/{path}", self.endpoint.base);
+        self.request(method, format!("{}/api/v1/{path}", self.endpoint.base), body).await
+    }
+
+    async fn request(&self, method: Method, uri: String, body: Body) -> anyhow::Result<Response<Incoming>> {
         let request = Request::builder()
             .method(method)
             .uri(&uri)
@@ -111,6 +117,21 @@ pub(crate) async fn read_json(response: Response<Incoming>) -> anyhow::Result<Va
         return Ok(Value::Null);
     }
     serde_json::from_slice(&body).context("the server's answer is not JSON")
+}
+
+fn with_query(path: &str, query: &[(&str, Option<String>)]) -> String {
+    let mut uri = path.to_owned();
+    let mut mark = '?';
+    for (name, value) in query {
+        if let Some(value) = value {
+            uri.push(mark);
+            uri.push_str(name);
+            uri.push('=');
+            uri.push_str(&percent_encode(value));
+            mark = '&';
+        }
+    }
+    uri
 }
 
 fn empty() -> Body {

@@ -2,6 +2,8 @@
 
 pub(crate) mod browse;
 
+pub(crate) mod hierarchy;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -65,6 +67,19 @@ pub(crate) enum Command {
     /// Put files of updates into the content store
     #[command(subcommand)]
     Content(Content),
+    /// Say where the catalog comes from: Microsoft Update or another server
+    #[command(subcommand)]
+    Upstream(hierarchy::Upstream),
+    /// Synchronize with the upstream: now, by schedule, and what
+    #[command(subcommand)]
+    Sync(hierarchy::Synchronize),
+    /// List the servers that synchronize from this one, and say which may
+    #[command(subcommand)]
+    Downstream(hierarchy::Downstream),
+    /// Write catalog and decisions to a file, for a network that this one cannot reach
+    Export(hierarchy::Export),
+    /// Take in a file that `export` or `wsusutil export` wrote
+    Import(hierarchy::Import),
     /// Read and change the server's settings
     #[command(subcommand)]
     Config(Config),

@@ -4,9 +4,11 @@
 mod admin_client;
 mod args;
 mod bench;
+mod carry;
 mod commands;
 mod demo;
 mod endpoint;
+mod lines;
 mod output;
 
 use clap::Parser as _;

@@ -40,23 +40,21 @@ async fn import(client: &AdminClient, paths: &[PathBuf], json: bool) -> anyhow::
         _ => {}
     }
     let report = follow(response?, total, json).await?;
-    output::show(json, &report, |report| {
-        output::fields(
-            report,
-            &[
-                ("Added", "/added"),
-                ("Revised", "/revised"),
-                ("Unchanged", "/unchanged"),
-                ("Anchor", "/anchor"),
-            ],
-        );
-        let held = &report["quarantined"];
-        if held.as_array().is_some_and(|list| !list.is_empty()) {
-            say!("\nHeld back; everything else is in the catalog:");
-            quarantine_table(held);
-        }
-    });
+    output::show(json, &report, report_table);
     Ok(())
+}
+
+/// What an import did.
+pub(crate) fn report_table(report: &Value) {
+    output::fields(
+        report,
+        &[("Added", "/added"), ("Revised", "/revised"), ("Unchanged", "/unchanged"), ("Anchor", "/anchor")],
+    );
+    let held = &report["quarantined"];
+    if held.as_array().is_some_and(|list| !list.is_empty()) {
+        say!("\nHeld back; everything else is in the catalog:");
+        quarantine_table(held);
+    }
 }
 
 fn quarantine_table(list: &Value) {
@@ -159,8 +157,9 @@ async fn send(pieces: &Chunks, pending: &mut Vec<u8>) -> anyhow::Result<()> {
     pieces.send(Ok(piece)).await.map_err(|_| UploadClosed.into())
 }
 
-/// Shows progress lines as a bar and returns the report of the last line.
-async fn follow(
+/// Shows progress lines as a bar and returns the report of the last line. How many documents come may not be
+/// known (0).
+pub(crate) async fn follow(
     response: hyper::Response<hyper::body::Incoming>,
     files: usize,
     json: bool,

@@ -43,7 +43,7 @@ pub(crate) async fn run(client: &AdminClient, args: Content, json: bool) -> anyh
     Ok(())
 }
 
-async fn add(client: &AdminClient, path: &Path, json: bool) -> anyhow::Result<Value> {
+pub(crate) async fn add(client: &AdminClient, path: &Path, json: bool) -> anyhow::Result<Value> {
     let unreadable = || format!("cannot read `{}`", path.display());
     let mut file = tokio::fs::File::open(path).await.with_context(unreadable)?;
     let size = file.metadata().await.with_context(unreadable)?.len();

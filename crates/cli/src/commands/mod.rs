@@ -3,20 +3,25 @@
 
 mod approvals;
 pub(crate) mod audit;
-mod catalog;
+pub(crate) mod catalog;
 pub(crate) mod check;
 mod computers;
 mod config;
-mod content;
+pub(crate) mod content;
 pub(crate) mod doctor;
+mod downstream;
+mod export;
 mod groups;
+mod import;
 pub(crate) mod log;
 pub(crate) mod repair;
 mod reports;
 mod rules;
 mod serve;
 mod status;
+mod sync;
 mod updates;
+mod upstream;
 
 use crate::admin_client::AdminClient;
 use crate::args::{Cli, Command};
@@ -52,6 +57,11 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Computers(args) => computers::run(&client, args, json).await,
         Command::Reports(args) => reports::run(&client, args, json).await,
         Command::Content(args) => content::run(&client, args, json).await,
+        Command::Upstream(args) => upstream::run(&client, args, json).await,
+        Command::Sync(args) => sync::run(&client, args, json).await,
+        Command::Downstream(args) => downstream::run(&client, args, json).await,
+        Command::Export(args) => export::run(&client, &args, json).await,
+        Command::Import(args) => import::run(&client, &args, json).await,
         Command::Config(args) => config::run(&client, args, json).await,
         Command::Status => status::run(&client, json).await,
     }

@@ -1,0 +1,180 @@
+//! Cli room: what can be typed about a server's place in a tree of servers, and about carrying a catalog
+//! between networks.
+
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// `upstream`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Upstream {
+    /// Say where the catalog comes from; what is not given stays as it is
+    Set(Box<UpstreamSet>),
+    /// Show where the catalog comes from, and the way there
+    Show,
+    /// Try to reach the upstream as it is set
+    Test,
+}
+
+/// `upstream set`
+#[derive(Debug, Args)]
+pub(crate) struct UpstreamSet {
+    /// Address of another update server, `microsoft-update`, or `none`
+    #[arg(value_name = "URL|microsoft-update")]
+    pub(crate) source: String,
+    /// Take over groups and decisions from it too; they cannot be changed here then
+    #[arg(long, conflicts_with = "autonomous")]
+    pub(crate) replica: bool,
+    /// Take over metadata and files only, and decide here
+    #[arg(long)]
+    pub(crate) autonomous: bool,
+    /// Proxy on the way there, http://HOST:PORT, or `none`
+    #[arg(long, value_name = "URL")]
+    pub(crate) proxy: Option<String>,
+    /// Another proxy for https addresses, or `none`
+    #[arg(long, value_name = "URL")]
+    pub(crate) tls_proxy: Option<String>,
+    /// Who asks the proxy: NAME or DOMAIN\NAME, or `none`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) proxy_user: Option<String>,
+    /// File whose first line is that user's password
+    #[arg(long, value_name = "FILE")]
+    pub(crate) proxy_password_file: Option<PathBuf>,
+    /// Never send the password readable: NTLM or nothing
+    #[arg(long)]
+    pub(crate) proxy_ntlm_only: bool,
+    /// File of PEM certificates to trust besides the system's, on the server's machine, or `none`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Save it without trying it first
+    #[arg(long)]
+    pub(crate) no_probe: bool,
+}
+
+/// `sync`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Synchronize {
+    /// Synchronize with the upstream; joins a synchronization that is under way
+    Now {
+        /// Show progress and wait for the end; fails when the synchronization does
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Show what synchronization is doing, how the last one ended, and when the next begins
+    Status,
+    /// List the last synchronizations with what they brought
+    History {
+        /// How many to list at most
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+    },
+    /// Stop the synchronization under way; the next goes on where it was
+    Cancel,
+    /// Show or say when the server synchronizes by itself
+    Schedule(Schedule),
+    /// Show or say which products, classifications and languages are synchronized
+    #[command(subcommand)]
+    Filter(Filter),
+    /// Show or say which files are fetched from the upstream, and when
+    Content {
+        /// As soon as an update is known, once it is approved, or never
+        #[arg(value_enum)]
+        when: Option<ContentWhen>,
+        /// Also the express forms of files
+        #[arg(long, requires = "when")]
+        express: bool,
+    },
+}
+
+/// `sync schedule`
+#[derive(Debug, Args)]
+pub(crate) struct Schedule {
+    /// Only on request
+    #[arg(value_parser = ["manual"], conflicts_with = "times")]
+    pub(crate) manual: Option<String>,
+    /// How many times a day, evenly spaced: 1 to 24
+    #[arg(long, value_name = "N", requires = "at")]
+    pub(crate) times: Option<u8>,
+    /// The first of them, UTC
+    #[arg(long, value_name = "HH:MM", requires = "times")]
+    pub(crate) at: Option<String>,
+    /// Each begins up to so many minutes later, at random
+    #[arg(long, value_name = "MINUTES", default_value_t = 30)]
+    pub(crate) spread: u16,
+}
+
+/// `sync filter`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Filter {
+    /// Show what is synchronized
+    Show,
+    /// Say what is synchronized; what is not given stays as it is
+    Set {
+        /// Product, family or company by title or id; repeat it for several, `all` for all
+        #[arg(long, value_name = "NAME", required_unless_present_any = ["classification", "language"])]
+        product: Vec<String>,
+        /// Classification by title or id; repeat it for several, `all` for all
+        #[arg(long, value_name = "NAME")]
+        classification: Vec<String>,
+        /// Language of files, such as en or pt-br; repeat it for several, `all` for all
+        #[arg(long, value_name = "TAG")]
+        language: Vec<String>,
+    },
+}
+
+/// `sync content`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ContentWhen {
+    /// As soon as an update is known
+    All,
+    /// Once an update is approved
+    Approved,
+    /// Never
+    Never,
+}
+
+/// `downstream`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Downstream {
+    /// List the servers that synchronize from this one
+    List,
+    /// Let a server synchronize; servers that are not on the list may not, once it has any
+    Allow {
+        /// Name or id, as `downstream list` shows it
+        #[arg(required_unless_present = "all")]
+        servers: Vec<String>,
+        /// Let every server synchronize again
+        #[arg(long, conflicts_with = "servers")]
+        all: bool,
+    },
+    /// Keep a server from synchronizing
+    Disallow {
+        /// Name or id, as `downstream list` shows it
+        #[arg(required = true)]
+        servers: Vec<String>,
+    },
+}
+
+/// `export`
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// File to write: .cab (up to 2 GiB of documents) or .xml.gz
+    #[arg(value_name = "PATH")]
+    pub(crate) path: PathBuf,
+    /// Copy the files of updates into this folder too; those that are there already are left alone
+    #[arg(long, value_name = "DIR")]
+    pub(crate) content: Option<PathBuf>,
+    /// Leave out groups, approvals, declines and accepted licence terms
+    #[arg(long)]
+    pub(crate) no_decisions: bool,
+}
+
+/// `import`
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// File that `export` or `wsusutil export` wrote: .cab or .xml.gz
+    #[arg(value_name = "PATH")]
+    pub(crate) path: PathBuf,
+    /// Take the files that the server lacks from this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) content: Option<PathBuf>,
+}

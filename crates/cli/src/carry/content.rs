@@ -1,0 +1,238 @@
+//! Cli room: the files of updates beside an export, in a folder laid out as content folders are
+//! (`XX/SHA1.ending`). Copied out of a server and verified; of what lies there another server is sent only
+//! what it lacks, and verifies it itself.
+
+use crate::admin_client::AdminClient;
+use crate::output;
+use anyhow::{Context as _, bail};
+use http_body_util::BodyExt as _;
+use indicatif::ProgressBar;
+use serde_json::{Value, json};
+use sha1::{Digest as _, Sha1};
+use sluicegate_terms::Sha1Digest;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use tokio::io::AsyncWriteExt as _;
+
+/// How many files a server is asked about at once.
+const ASKED: usize = 5_000;
+
+/// A file that a server holds.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    pub(crate) sha1: Sha1Digest,
+    /// Below `Content`.
+    pub(crate) path: String,
+    pub(crate) size: u64,
+}
+
+/// What was copied out of a server.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fetched {
+    copied: usize,
+    bytes: u64,
+    there: usize,
+}
+
+impl Fetched {
+    pub(crate) fn to_json(&self) -> Value {
+        json!({ "copied": self.copied, "bytes": self.bytes, "already_there": self.there })
+    }
+}
+
+impl fmt::Display for Fetched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let size = output::size(self.bytes);
+        write!(f, "Files: {} copied ({size}), {} were there.", self.copied, self.there)
+    }
+}
+
+/// Copies files into a folder; those of the right name and size that are there are left alone.
+pub(crate) async fn fetch(
+    client: &AdminClient,
+    folder: &Path,
+    held: &[Held],
+    json: bool,
+) -> anyhow::Result<Fetched> {
+    let mut fetched = Fetched::default();
+    let total = held.iter().map(|one| one.size).sum();
+    let bar = if json { ProgressBar::hidden() } else { ProgressBar::new(total) };
+    for one in held {
+        let path = place(folder, &one.path)?;
+        if std::fs::metadata(&path).is_ok_and(|meta| meta.is_file() && meta.len() == one.size) {
+            fetched.there += 1;
+            bar.inc(one.size);
+            continue;
+        }
+        fetch_one(client, one, &path, &bar).await?;
+        fetched.copied += 1;
+        fetched.bytes += one.size;
+    }
+    bar.finish_and_clear();
+    Ok(fetched)
+}
+
+/// Where a file goes: two plain names below the folder, whatever the server says.
+fn place(folder: &Path, path: &str) -> anyhow::Result<PathBuf> {
+    let plain = |name: &str| {
+        !name.is_empty()
+            && !name.starts_with('.')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '.')
+    };
+    match path.split('/').collect::<Vec<_>>().as_slice() {
+        [first, second] if plain(first) && plain(second) => Ok(folder.join(first).join(second)),
+        _ => bail!("the server names a file `{path}`, which is no name of a content file"),
+    }
+}
+
+async fn fetch_one(client: &AdminClient, one: &Held, path: &Path, bar: &ProgressBar) -> anyhow::Result<()> {
+    let unwritable = || format!("cannot write `{}`", path.display());
+    let parent = path.parent().unwrap_or(Path::new("."));
+    tokio::fs::create_dir_all(parent).await.with_context(unwritable)?;
+    let partial = path.with_extension("part");
+    let mut out = tokio::fs::File::create(&partial).await.with_context(unwritable)?;
+    let mut body = client.fetch(&format!("Content/{}", one.path)).await?.into_body();
+    let mut digest = Sha1::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.with_context(|| format!("`{}` broke off", one.path))?;
+        if let Ok(data) = frame.into_data() {
+            digest.update(&data);
+            out.write_all(&data).await.with_context(unwritable)?;
+            bar.inc(data.len() as u64);
+        }
+    }
+    out.sync_all().await.with_context(unwritable)?;
+    drop(out);
+    if Sha1Digest(digest.finalize().into()) != one.sha1 {
+        let _ = std::fs::remove_file(&partial);
+        bail!(
+            "`{}` does not have the digest in its name; it was damaged on the way or on the server",
+            one.path
+        );
+    }
+    tokio::fs::rename(&partial, path).await.with_context(unwritable)
+}
+
+/// What was sent to a server.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sent {
+    sent: usize,
+    bytes: u64,
+    held: u64,
+    undeclared: u64,
+    /// File and reason.
+    pub(crate) refused: Vec<(String, String)>,
+}
+
+impl Sent {
+    pub(crate) fn to_json(&self) -> Value {
+        let refused = self.refused.iter().map(|(name, reason)| json!({ "name": name, "reason": reason }));
+        json!({
+            "sent": self.sent,
+            "bytes": self.bytes,
+            "already_held": self.held,
+            "undeclared": self.undeclared,
+            "refused": refused.collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl fmt::Display for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let size = output::size(self.bytes);
+        write!(
+            f,
+            "Files: {} sent ({size}), {} were held, {} belong to no update here.",
+            self.sent, self.held, self.undeclared
+        )?;
+        for (name, reason) in &self.refused {
+            write!(f, "\n  `{name}` was refused: {reason}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Sends the files of a folder that the server lacks.
+pub(crate) async fn send(client: &AdminClient, folder: &Path, json: bool) -> anyhow::Result<Sent> {
+    let mut sent = Sent::default();
+    let files = find(folder)?;
+    let digests: Vec<&Sha1Digest> = files.keys().collect();
+    let mut missing = Vec::new();
+    for some in digests.chunks(ASKED) {
+        let some: Vec<String> = some.iter().map(|sha1| sha1.to_hex_upper()).collect();
+        let answer = client.post("content/missing", &json!({ "sha1": some })).await?;
+        sent.held += answer["held"].as_u64().unwrap_or(0);
+        sent.undeclared += answer["undeclared"].as_u64().unwrap_or(0);
+        let list = answer["missing"].as_array().map(Vec::as_slice).unwrap_or_default();
+        for sha1 in list.iter().filter_map(Value::as_str) {
+            missing.push(Sha1Digest::from_hex(sha1)?);
+        }
+    }
+    for sha1 in missing {
+        let Some(path) = files.get(&sha1) else { continue };
+        match crate::commands::content::add(client, path, json).await {
+            Ok(added) => {
+                sent.sent += 1;
+                sent.bytes += added["size"].as_u64().unwrap_or(0);
+            }
+            Err(error) => sent.refused.push((path.display().to_string(), format!("{error:#}"))),
+        }
+    }
+    Ok(sent)
+}
+
+/// The files whose names are digests, in the folder and in those within it.
+fn find(folder: &Path) -> anyhow::Result<BTreeMap<Sha1Digest, PathBuf>> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![(folder.to_owned(), 0)];
+    while let Some((folder, depth)) = folders.pop() {
+        let unlistable = || format!("cannot list `{}`", folder.display());
+        for entry in std::fs::read_dir(&folder).with_context(unlistable)? {
+            let entry = entry.with_context(unlistable)?;
+            let kind = entry.file_type().with_context(unlistable)?;
+            if kind.is_dir() && depth < 2 {
+                folders.push((entry.path(), depth + 1));
+                continue;
+            }
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let (stem, ending) = name.split_once('.').unwrap_or((&name, ""));
+            if let Ok(sha1) = Sha1Digest::from_hex(stem)
+                && kind.is_file()
+                && ending != "part"
+            {
+                files.insert(sha1, entry.path());
+            }
+        }
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_go_into_the_folder_and_nowhere_else() {
+        let folder = Path::new("/out");
+        let good = place(folder, "AB/2F88DF42DA48AA980FB748D13BAA2DE49CD154AB.exe").unwrap();
+        assert_eq!(good, Path::new("/out/AB/2F88DF42DA48AA980FB748D13BAA2DE49CD154AB.exe"));
+        for bad in ["../x", "AB/../x", "/etc/passwd", "AB", "AB/", "AB/.hidden", "AB/a b"] {
+            assert!(place(folder, bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_files_named_by_a_digest_are_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let inner = dir.path().join("AB");
+        std::fs::create_dir(&inner).unwrap();
+        let name = "2F88DF42DA48AA980FB748D13BAA2DE49CD154AB";
+        for file in [format!("{name}.exe"), "readme.txt".to_owned(), format!("{}.part", "0".repeat(40))] {
+            std::fs::write(inner.join(file), b"x").unwrap();
+        }
+        let found: Vec<_> = find(dir.path()).unwrap().into_keys().collect();
+        assert_eq!(found, [Sha1Digest::from_hex(name).unwrap()]);
+    }
+}

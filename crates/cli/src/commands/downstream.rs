@@ -1,0 +1,143 @@
+//! Cli room: `downstream`, the servers that synchronize from this one, and which of them may.
+
+use crate::admin_client::AdminClient;
+use crate::args::hierarchy::Downstream;
+use crate::output;
+use crate::output::say;
+use anyhow::bail;
+use serde_json::{Value, json};
+
+pub(crate) async fn run(client: &AdminClient, args: Downstream, json: bool) -> anyhow::Result<()> {
+    let before = client.get("downstream", &[]).await?;
+    let allowed = match args {
+        Downstream::List => {
+            output::show(json, &before, table);
+            return Ok(());
+        }
+        Downstream::Allow { all: true, .. } => Vec::new(),
+        Downstream::Allow { servers, .. } => allow(&before, &servers),
+        Downstream::Disallow { servers } => disallow(&before, &servers)?,
+    };
+    let after = client.put("downstream/allowed", &json!({ "allowed": allowed })).await?;
+    output::show(json, &after, |after| {
+        if after["everybody"] == true {
+            say!("Every server may synchronize.");
+        } else {
+            say!("Only these may synchronize: {}.", output::text(after.get("allowed")));
+        }
+    });
+    Ok(())
+}
+
+fn table(downstream: &Value) {
+    output::rows(
+        &downstream["servers"],
+        &[
+            ("Name", "/name"),
+            ("Id", "/id"),
+            ("Below", "/parent_name"),
+            ("Mode", "/mode"),
+            ("Version", "/version"),
+            ("Last sync", "/last_sync"),
+            ("Last rollup", "/last_rollup"),
+            ("Computers", "/computers"),
+            ("Needing", "/computers_needing_updates"),
+            ("Failing", "/computers_with_errors"),
+            ("Allowed", "/allowed"),
+        ],
+        "No server synchronizes from this one.",
+    );
+    if downstream["everybody"] == false {
+        say!("\nOnly these may synchronize: {}", output::text(downstream.get("allowed")));
+    }
+}
+
+fn words(list: &Value) -> Vec<String> {
+    let items = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    items.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// The list with these servers on it.
+fn allow(before: &Value, servers: &[String]) -> Vec<String> {
+    let mut list = words(&before["allowed"]);
+    for server in servers {
+        if !list.iter().any(|known| known.eq_ignore_ascii_case(server)) {
+            list.push(server.clone());
+        }
+    }
+    list
+}
+
+/// The list without these servers. While it is empty everybody may synchronize, so it becomes a list of all
+/// known servers but these.
+fn disallow(before: &Value, servers: &[String]) -> anyhow::Result<Vec<String>> {
+    let known = before["servers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    // A server may stand on the list by its name or by its id; both have to go.
+    let names = |server: &str| -> Vec<String> {
+        let same = |value: &Value| value.as_str().is_some_and(|text| text.eq_ignore_ascii_case(server));
+        let found = known.iter().filter(|one| same(&one["id"]) || same(&one["name"]));
+        let both = found.flat_map(|one| [output::text(one.get("id")), output::text(one.get("name"))]);
+        both.chain([server.to_owned()]).map(|name| name.to_lowercase()).collect()
+    };
+    let gone: Vec<String> = servers.iter().flat_map(|server| names(server)).collect();
+    let listed = words(&before["allowed"]);
+    let list: Vec<String> = match listed.is_empty() {
+        true => known
+            .iter()
+            .filter(|one| !gone.contains(&output::text(one.get("id")).to_lowercase()))
+            .map(|one| output::text(one.get("id")))
+            .collect(),
+        false => listed.iter().filter(|name| !gone.contains(&name.to_lowercase())).cloned().collect(),
+    };
+    if list.len() == listed.len() && !listed.is_empty() {
+        bail!("none of them is on the list of servers that may synchronize: {}", listed.join(", "));
+    }
+    if list.is_empty() {
+        bail!(
+            "no other server would be left on the list, and an empty list lets every server synchronize; \
+             allow the ones that may first (`sluicegate downstream allow NAME`)"
+        );
+    }
+    Ok(list)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn servers(allowed: &[&str]) -> Value {
+        json!({
+            "servers": [{ "id": "A1", "name": "north" }, { "id": "B2", "name": "south" }],
+            "allowed": allowed,
+        })
+    }
+
+    fn list(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_server_is_taken_off_the_list_by_its_name_and_by_its_id() {
+        let gone = |allowed: &[&str], who: &str| disallow(&servers(allowed), &list(&[who])).unwrap();
+        assert_eq!(gone(&["north", "a1", "south"], "NORTH"), list(&["south"]));
+        assert_eq!(gone(&["north", "south"], "A1"), list(&["south"]));
+        assert_eq!(gone(&["elsewhere", "south"], "elsewhere"), list(&["south"]));
+    }
+
+    #[test]
+    fn the_first_one_disallowed_leaves_the_others_on_a_list() {
+        assert_eq!(disallow(&servers(&[]), &list(&["north"])).unwrap(), list(&["B2"]));
+    }
+
+    #[test]
+    fn a_list_that_would_let_everybody_in_is_refused() {
+        assert!(disallow(&servers(&["north"]), &list(&["north"])).is_err());
+        assert!(disallow(&servers(&[]), &list(&["north", "south"])).is_err());
+        assert!(disallow(&servers(&["north"]), &list(&["south"])).is_err());
+    }
+
+    #[test]
+    fn allowing_one_twice_lists_it_once() {
+        assert_eq!(allow(&servers(&["north"]), &list(&["North", "south"])), list(&["north", "south"]));
+    }
+}

@@ -1,0 +1,179 @@
+//! Cli room: `export`, catalog and decisions into a file for a network that this one cannot reach, in the
+//! forms of `wsusutil export`. The server sends one document after the other; they are packed here.
+
+use crate::admin_client::AdminClient;
+use crate::args::hierarchy::Export;
+use crate::carry::content;
+use crate::carry::pack::{self, Form, Item};
+use crate::lines::Lines;
+use crate::output;
+use crate::output::say;
+use anyhow::{Context as _, bail};
+use indicatif::ProgressBar;
+use serde_json::{Value, json};
+use sluicegate_catalog::package::{Contents, ExportFile, Language};
+use sluicegate_terms::{RevisionNumber, Sha1Digest, UpdateId, UpdateIdentity};
+use std::path::{Path, PathBuf};
+use tokio::sync::mpsc;
+
+/// Longest document, in bytes.
+const LONGEST_DOCUMENT: u64 = 1 << 30;
+
+pub(crate) async fn run(client: &AdminClient, args: &Export, json: bool) -> anyhow::Result<()> {
+    let form = Form::of(&args.path)?;
+    let query = [("decisions", args.no_decisions.then(|| "false".to_owned()))];
+    let mut lines = Lines::new(client.stream("export", &query).await?);
+    // A file that is not whole must not look like one.
+    let partial = partial(&args.path);
+    let written = write(&mut lines, form, &partial, json).await;
+    let written = match written {
+        Ok(written) => written,
+        Err(error) => {
+            let _ = std::fs::remove_file(&partial);
+            return Err(error);
+        }
+    };
+    std::fs::rename(&partial, &args.path)
+        .with_context(|| format!("cannot give `{}` its name", args.path.display()))?;
+    let copied = match &args.content {
+        Some(folder) => Some(content::fetch(client, folder, &written.held, json).await?),
+        None => None,
+    };
+    let size = std::fs::metadata(&args.path).map(|meta| meta.len()).unwrap_or(0);
+    let report = json!({
+        "path": args.path.display().to_string(),
+        "bytes": size,
+        "revisions": written.end["revisions"],
+        "files": written.end["files"],
+        "decisions": written.end["decisions"],
+        "content": copied.as_ref().map(content::Fetched::to_json),
+    });
+    output::show(json, &report, |report| {
+        say!(
+            "Wrote `{}` ({}): {} revisions, {} decisions.",
+            args.path.display(),
+            output::size(size),
+            output::text(report.get("revisions")),
+            output::text(report.get("decisions"))
+        );
+        if let Some(copied) = &copied {
+            say!("{copied}");
+        } else if !written.held.is_empty() {
+            say!(
+                "Files of updates are not in it; --content DIR copies the {} that are held.",
+                written.held.len()
+            );
+        }
+        say!(
+            "`sluicegate import` takes it in on the other side; `wsusutil import` takes everything but decisions."
+        );
+    });
+    Ok(())
+}
+
+fn partial(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    path.with_file_name(name)
+}
+
+/// What was written.
+struct Written {
+    /// The server's last line.
+    end: Value,
+    /// The files that the server holds: digest, path below `Content`, size.
+    held: Vec<content::Held>,
+}
+
+/// Receives the export and packs it on a thread of its own.
+async fn write(lines: &mut Lines, form: Form, path: &Path, json: bool) -> anyhow::Result<Written> {
+    let first = lines.next().await?.context("the server sent nothing")?;
+    let head = first.get("export").context("the server's answer is not an export")?;
+    let export = sluicegate_catalog::package::Export {
+        server: text(head, "server")?.parse()?,
+        created: text(head, "created")?.parse()?,
+        languages: items(head, "languages").iter().map(language).collect(),
+        files: Vec::new(),
+    };
+    let bar = match json {
+        true => ProgressBar::hidden(),
+        false => ProgressBar::new(head["revisions"].as_u64().unwrap_or(0)),
+    };
+    let out = std::fs::File::create(path).with_context(|| format!("cannot write `{}`", path.display()))?;
+    let (items, packing) = mpsc::channel(64);
+    let packer = tokio::task::spawn_blocking(move || pack::pack(form, export, out, packing));
+    let mut held = Vec::new();
+    let received = receive(lines, &items, &mut held, &bar).await;
+    drop(items);
+    // The packer knows best why it stopped taking; what else went wrong is the receiver's.
+    packer.await??;
+    bar.finish_and_clear();
+    Ok(Written { end: received?, held })
+}
+
+async fn receive(
+    lines: &mut Lines,
+    items: &mpsc::Sender<Item>,
+    held: &mut Vec<content::Held>,
+    bar: &ProgressBar,
+) -> anyhow::Result<Value> {
+    let closed = |_| anyhow::anyhow!("writing the file stopped");
+    while let Some(line) = lines.next().await? {
+        if let Some(file) = line.get("file") {
+            let sha1 = Sha1Digest::from_hex(text(file, "sha1")?)?;
+            if file["held"] == true {
+                let size = file["size"].as_u64().unwrap_or(0);
+                held.push(content::Held { sha1, path: text(file, "path")?.to_owned(), size });
+            }
+            let file =
+                ExportFile { sha1, name: text(file, "name")?.to_owned(), url: text(file, "url")?.to_owned() };
+            items.send(Item::File(file)).await.map_err(closed)?;
+        } else if let Some(document) = line.get("document") {
+            let size = line["size"].as_u64().filter(|size| *size <= LONGEST_DOCUMENT);
+            let size = usize::try_from(size.context("a document of the export is too long")?)?;
+            let xml = String::from_utf8(lines.bytes(size).await?).context("a document is not text")?;
+            items.send(Item::Document { contents: contents(document)?, xml }).await.map_err(closed)?;
+            bar.inc(1);
+        } else if let Some(decision) = line.get("decision") {
+            items.send(Item::Note(decision.to_string())).await.map_err(closed)?;
+        } else if let Some(end) = line.get("end") {
+            items.send(Item::End).await.map_err(closed)?;
+            return Ok(end.clone());
+        }
+    }
+    bail!("the server's answer broke off; nothing was kept, export again")
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> anyhow::Result<&'a str> {
+    value[name].as_str().with_context(|| format!("the server's answer lacks `{name}`"))
+}
+
+fn items<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value[name].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn language(value: &Value) -> Language {
+    Language {
+        id: value["id"].as_u64().and_then(|id| u32::try_from(id).ok()).unwrap_or(0),
+        short_name: output::text(value.get("short")),
+        long_name: output::text(value.get("long")),
+        enabled: value["enabled"] == true,
+    }
+}
+
+fn contents(document: &Value) -> anyhow::Result<Contents> {
+    let ids = |name: &str| -> anyhow::Result<Vec<UpdateId>> {
+        let ids = items(document, name).iter().filter_map(Value::as_str);
+        Ok(ids.map(str::parse).collect::<Result<_, _>>()?)
+    };
+    let files = items(document, "files").iter().filter_map(Value::as_str);
+    Ok(Contents {
+        identity: UpdateIdentity {
+            update: text(document, "update")?.parse()?,
+            revision: RevisionNumber::new(document["revision"].as_i64().unwrap_or(-1))?,
+        },
+        files: files.map(Sha1Digest::from_hex).collect::<Result<_, _>>()?,
+        categories: ids("categories")?,
+        classifications: ids("classifications")?,
+    })
+}

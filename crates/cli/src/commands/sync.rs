@@ -1,0 +1,276 @@
+//! Cli room: `sync`, synchronizing with the upstream: now, by schedule, what, and how it went.
+
+use crate::admin_client::AdminClient;
+use crate::args::hierarchy::{ContentWhen, Filter, Schedule, Synchronize};
+use crate::lines::Lines;
+use crate::output;
+use crate::output::say;
+use anyhow::bail;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Map, Value, json};
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+
+/// Without a terminal, a line of progress is written so often, and at each new phase.
+const EVERY: Duration = Duration::from_secs(10);
+
+pub(crate) async fn run(client: &AdminClient, args: Synchronize, json: bool) -> anyhow::Result<()> {
+    match args {
+        Synchronize::Now { wait } => now(client, wait, json).await,
+        Synchronize::Status => {
+            let status = client.get("sync", &[]).await?;
+            output::show(json, &status, status_table);
+            Ok(())
+        }
+        Synchronize::History { limit } => {
+            let history = client.get("sync/history", &[("limit", Some(limit.to_string()))]).await?;
+            output::show(json, &history, |history| history_table(&history["runs"]));
+            Ok(())
+        }
+        Synchronize::Cancel => {
+            let done = client.post("sync/cancel", &json!({})).await?;
+            output::show(json, &done, |done| match done["cancelled"] == true {
+                true => say!(
+                    "The synchronization stops at its next step. What it brought stays, the next goes on there."
+                ),
+                false => say!("No synchronization is under way."),
+            });
+            Ok(())
+        }
+        Synchronize::Schedule(args) => schedule(client, &args, json).await,
+        Synchronize::Filter(args) => filter(client, args, json).await,
+        Synchronize::Content { when, express } => content(client, when, express, json).await,
+    }
+}
+
+async fn now(client: &AdminClient, wait: bool, json: bool) -> anyhow::Result<()> {
+    let started = client.post("sync/now", &json!({})).await?;
+    if !wait {
+        output::show(json, &started, |started| {
+            match started["joined"].as_str() {
+                Some(by) => say!("Synchronization {} is under way already, begun by {by}.", started["run"]),
+                None => say!("Synchronization {} has begun.", started["run"]),
+            }
+            say!("`sluicegate sync status` shows how far it is.");
+        });
+        return Ok(());
+    }
+    let query = [("run", Some(output::text(started.get("run"))))];
+    let mut lines = Lines::new(client.stream("sync/progress", &query).await?);
+    let mut shown = Shown::new(json);
+    while let Some(line) = lines.next().await? {
+        if let Some(progress) = line.get("progress") {
+            shown.progress(progress);
+        } else if let Some(ended) = line.get("ended") {
+            shown.clear();
+            return finished(ended, json);
+        }
+    }
+    bail!("the server stopped telling how far the synchronization is; look at `sluicegate sync status`")
+}
+
+/// Says how a run ended; fails when it did not succeed.
+fn finished(run: &Value, json: bool) -> anyhow::Result<()> {
+    output::show(json, run, |run| {
+        let count = |name: &str| run["counts"][name].as_u64().unwrap_or(0);
+        say!(
+            "With {}: {} new, {} revised, {} expired, {} held back; {} approvals changed; {} files ({}).",
+            output::text(run.get("upstream")),
+            count("new"),
+            count("revised"),
+            count("expired"),
+            count("quarantined"),
+            count("approvals"),
+            count("files"),
+            output::size(count("file_bytes")),
+        );
+        if count("quarantined") > 0 {
+            say!("`sluicegate catalog quarantine` says why revisions are held back.");
+        }
+        if count("files_failed") > 0 {
+            say!("{} files could not be fetched; they are tried again later.", count("files_failed"));
+        }
+    });
+    match run["outcome"].as_str() {
+        Some("succeeded") => Ok(()),
+        Some("failed") => bail!(
+            "the synchronization failed ({}): {}",
+            output::text(run.get("error_code")),
+            output::text(run.get("error"))
+        ),
+        other => bail!("the synchronization did not finish: it was {}", other.unwrap_or("lost")),
+    }
+}
+
+/// Progress: a bar on a terminal, lines elsewhere, nothing for programs.
+struct Shown {
+    bar: ProgressBar,
+    lines: bool,
+    phase: String,
+    told: Instant,
+}
+
+impl Shown {
+    fn new(json: bool) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let bar = if json || !terminal { ProgressBar::hidden() } else { ProgressBar::new(0) };
+        if let Ok(style) = ProgressStyle::with_template("{msg:14} {wide_bar} {pos}/{len} {elapsed}") {
+            bar.set_style(style);
+        }
+        Self { bar, lines: !json && !terminal, phase: String::new(), told: Instant::now() }
+    }
+
+    fn progress(&mut self, progress: &Value) {
+        let number = |name: &str| progress[name].as_u64().unwrap_or(0);
+        let phase = output::text(progress.get("phase"));
+        self.bar.set_length(number("total"));
+        self.bar.set_position(number("done"));
+        self.bar.set_message(phase.clone());
+        if self.lines && (phase != self.phase || self.told.elapsed() >= EVERY) {
+            self.told = Instant::now();
+            match number("total") {
+                0 => say!("{phase}"),
+                total => say!("{phase}: {} of {total}, {}", number("done"), output::size(number("bytes"))),
+            }
+        }
+        self.phase = phase;
+    }
+
+    fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn status_table(status: &Value) {
+    if status["upstream"].is_null() {
+        say!("No upstream is set, so nothing is synchronized. Set one with `sluicegate upstream set`.");
+        return;
+    }
+    output::fields(
+        status,
+        &[
+            ("Upstream", "/upstream"),
+            ("Mode", "/mode"),
+            ("Under way", "/running"),
+            ("Doing", "/progress/phase"),
+            ("Done", "/progress/done"),
+            ("Of", "/progress/total"),
+            ("Warning", "/progress/warning"),
+            ("Last success", "/last_success"),
+            ("Schedule", "/schedule"),
+            ("Next", "/next_run"),
+        ],
+    );
+    if status["stuck"] == true {
+        say!("It has not come forward for a while: `sluicegate sync cancel`, then `sync now`.");
+    }
+    if status["running"] == false && !status["last_run"].is_null() {
+        say!("\nLast synchronization");
+        history_table(&Value::Array(vec![status["last_run"].clone()]));
+    }
+}
+
+fn history_table(runs: &Value) {
+    output::rows(
+        runs,
+        &[
+            ("Run", "/run"),
+            ("Started", "/started"),
+            ("Ended", "/ended"),
+            ("By", "/by"),
+            ("Outcome", "/outcome"),
+            ("New", "/counts/new"),
+            ("Revised", "/counts/revised"),
+            ("Expired", "/counts/expired"),
+            ("Held back", "/counts/quarantined"),
+            ("Files", "/counts/files"),
+            ("Error", "/error"),
+        ],
+        "Nothing was synchronized yet.",
+    );
+}
+
+async fn schedule(client: &AdminClient, args: &Schedule, json: bool) -> anyhow::Result<()> {
+    let wanted = match (&args.manual, args.times, &args.at) {
+        (Some(_), ..) => Some("manual".to_owned()),
+        (None, Some(times), Some(at)) => Some(format!("{times}@{at}+{}", args.spread)),
+        _ => None,
+    };
+    let schedule = match wanted {
+        Some(wanted) => client.put("sync/schedule", &json!({ "schedule": wanted })).await?,
+        None => client.get("sync/schedule", &[]).await?,
+    };
+    output::show(json, &schedule, |schedule| match schedule["times"].as_u64() {
+        Some(times @ 1..) => say!(
+            "Synchronizes {times} times a day, the first at {} UTC, each up to {} minutes later.",
+            output::text(schedule.get("at")),
+            schedule["spread"]
+        ),
+        _ => say!("Synchronizes only on request (`sluicegate sync now`)."),
+    });
+    Ok(())
+}
+
+async fn filter(client: &AdminClient, args: Filter, json: bool) -> anyhow::Result<()> {
+    let filter = match args {
+        Filter::Show => client.get("sync/filter", &[]).await?,
+        Filter::Set { product, classification, language } => {
+            let mut wanted = Map::new();
+            let parts = [("products", product), ("classifications", classification), ("languages", language)];
+            for (name, words) in parts {
+                if !words.is_empty() {
+                    wanted.insert(name.to_owned(), json!(words));
+                }
+            }
+            client.put("sync/filter", &Value::Object(wanted)).await?
+        }
+    };
+    output::show(json, &filter, |filter| {
+        for (heading, name) in
+            [("Products", "products"), ("Classifications", "classifications"), ("Languages", "languages")]
+        {
+            say!("{heading:<16} {}", chosen(&filter[name]));
+        }
+    });
+    Ok(())
+}
+
+/// Titles where they are known, ids where not.
+fn chosen(part: &Value) -> String {
+    let one = |item: &Value| match item.as_str().or_else(|| item["title"].as_str()) {
+        Some(text) => text.to_owned(),
+        None => output::text(item.get("id")),
+    };
+    match part {
+        Value::Array(items) => items.iter().map(one).collect::<Vec<_>>().join(", "),
+        other => output::text(Some(other)),
+    }
+}
+
+async fn content(
+    client: &AdminClient,
+    when: Option<ContentWhen>,
+    express: bool,
+    json: bool,
+) -> anyhow::Result<()> {
+    let policy = match when {
+        None => client.get("sync/content", &[]).await?,
+        Some(when) => {
+            let when = match when {
+                ContentWhen::All => "all",
+                ContentWhen::Approved => "approved",
+                ContentWhen::Never => "never",
+            };
+            client.put("sync/content", &json!({ "when": when, "express": express })).await?
+        }
+    };
+    output::show(json, &policy, |policy| {
+        let express = if policy["express"] == true { ", express files too" } else { "" };
+        match policy["when"].as_str() {
+            Some("all") => say!("The files of all updates are fetched{express}."),
+            Some("never") => say!("No files are fetched."),
+            _ => say!("The files of approved updates are fetched{express}."),
+        }
+    });
+    Ok(())
+}

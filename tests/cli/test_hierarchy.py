@@ -1,0 +1,218 @@
+"""The commands about trees of servers, and about networks without a connection, typed against running servers."""
+
+import json
+import subprocess
+
+import pytest
+
+from tests.cli.test_commands import FILE, as_json, catalog, rows, run
+from tests.support.places import binary
+from tests.support.server import ServerUnderTest
+
+
+@pytest.fixture(scope="module")
+def parent(tmp_path_factory):
+    with ServerUnderTest() as running:
+        folder = tmp_path_factory.mktemp("documents")
+        for number, document in enumerate(catalog()):
+            (folder / f"{number}.xml").write_bytes(document.bytes())
+        run(running, "catalog", "import", str(folder))
+        *_, fix, tool = catalog()
+        run(running, "groups", "create", "Pilot")
+        run(running, "groups", "create", "Büro ?>", "--parent", "Pilot")
+        run(running, "approve", fix.id, "--group", "Büro ?>", "--deadline", "2027-01-31T03:00:00Z")
+        run(running, "decline", tool.id)
+        file = folder / FILE.name
+        file.write_bytes(FILE.data)
+        run(running, "content", "add", str(file))
+        yield running
+
+
+@pytest.fixture
+def child():
+    with ServerUnderTest() as running:
+        yield running
+
+
+def decided(server):
+    """What is decided, without what belongs to one server alone."""
+    groups = sorted((row["name"], row["parent"] or "") for row in rows(as_json(server, "groups", "list"), "groups"))
+    updates = {}
+    for row in rows(as_json(server, "updates", "list"), "updates"):
+        shown = as_json(server, "updates", "show", row["update_id"])
+        approvals = [(a["group"], a["action"], a["deadline"], a["changed_at"]) for a in shown["approvals"]]
+        updates[row["update_id"]] = (shown["title"], shown["revision"], shown["approval"], approvals)
+    return groups, updates
+
+
+def test_an_upstream_is_tried_before_it_is_saved(parent, child, tmp_path):
+    assert "No upstream is set" in run(child, "upstream", "show")
+    assert "No upstream is set" in run(child, "sync", "status")
+    assert "upstream set" in run(child, "sync", "now", code=1)
+    said = run(child, "upstream", "set", "http://127.0.0.1:1", code=1)
+    assert "nothing was saved" in said and "127.0.0.1:1" in said
+    assert as_json(child, "upstream", "show")["source"] is None
+    assert "http://127.0.0.1:1" in run(child, "upstream", "set", "http://127.0.0.1:1", "--no-probe")
+    assert "127.0.0.1:1" in run(child, "upstream", "test", code=1)
+    said = run(child, "upstream", "set", parent.base, "--autonomous")
+    assert f"Reached {parent.base}" in said and "autonomous" in said
+    assert "protocol" in run(child, "upstream", "test")
+    password = tmp_path / "password"
+    password.write_text("hunter2\n")
+    authority = tmp_path / "ca.pem"
+    authority.write_text("")
+    settings = as_json(
+        child, "upstream", "set", "microsoft-update", "--no-probe", "--proxy", "http://127.0.0.1:3128",
+        "--tls-proxy", "http://127.0.0.1:3129", "--proxy-user", "CORP\\svc", "--proxy-password-file", str(password),
+        "--ca", str(authority),
+    )["upstream"]
+    assert settings["proxy"] == "http://127.0.0.1:3128" and settings["tls_proxy"] == "http://127.0.0.1:3129"
+    assert settings["proxy_user"] == "CORP\\svc" and "hunter2" not in json.dumps(settings)
+    assert settings["ca_file"] == str(authority)
+    said = run(child, "upstream", "set", "microsoft-update", "--replica", "--no-probe", code=1)
+    assert "replica" in said
+    cleared = as_json(child, "upstream", "set", "none", "--proxy", "none", "--proxy-user", "none", "--ca", "none")
+    assert [cleared["upstream"][name] for name in ("source", "proxy", "proxy_user", "ca_file")] == [None] * 4
+
+
+def test_synchronizing_brings_the_catalog_and_says_what_it_brought(parent, child):
+    run(child, "upstream", "set", parent.base)
+    run(child, "sync", "content", "never")
+    said = run(child, "sync", "now", "--wait")
+    assert "6 new" in said and "0 held back" in said
+    ended = as_json(child, "sync", "now", "--wait")
+    assert ended["outcome"] == "succeeded" and ended["counts"]["new"] == 0
+    history = rows(as_json(child, "sync", "history"), "runs")
+    assert [one["counts"]["new"] for one in history] == [0, 6]
+    assert "succeeded" in run(child, "sync", "history", "--limit", "1")
+    status = as_json(child, "sync", "status")
+    assert status["running"] is False and status["last_run"] == history[0]
+    assert "Last synchronization" in run(child, "sync", "status")
+    assert "No synchronization is under way" in run(child, "sync", "cancel")
+    begun = as_json(child, "sync", "now")
+    assert begun["run"] == 3
+
+
+def test_a_synchronization_that_fails_is_told_by_the_exit_code(child):
+    run(child, "upstream", "set", "http://127.0.0.1:1", "--no-probe")
+    waiting = subprocess.Popen(
+        [str(binary()), "sync", "now", "--wait", "--data", str(child.data)], stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    # It would be tried again for some time.
+    while not as_json(child, "sync", "status")["running"] and waiting.poll() is None:
+        pass
+    run(child, "sync", "cancel")
+    _, said = waiting.communicate(timeout=60)
+    assert waiting.returncode == 1 and b"synchronization" in said
+
+
+def test_schedule_filter_and_content_are_typed(parent, child):
+    assert "only on request" in run(child, "sync", "schedule")
+    assert "4 times a day, the first at 03:00" in run(child, "sync", "schedule", "--times", "4", "--at", "03:00")
+    assert as_json(child, "sync", "schedule")["schedule"] == "4@03:00+30"
+    assert as_json(child, "sync", "schedule", "--times", "1", "--at", "22:15", "--spread", "0")["schedule"] == "1@22:15"
+    assert "24" in run(child, "sync", "schedule", "--times", "25", "--at", "03:00", code=1)
+    assert "only on request" in run(child, "sync", "schedule", "manual")
+
+    run(child, "upstream", "set", parent.base)
+    run(child, "sync", "content", "never")
+    run(child, "sync", "now", "--wait")
+    shown = run(child, "sync", "filter", "set", "--product", "CLI product", "--language", "en", "--language", "de")
+    assert "cli product" in shown and "de, en" in shown
+    said = run(child, "sync", "filter", "set", "--product", "cli prodct", code=1)
+    assert "`cli product`" in said
+    filter_ = as_json(child, "sync", "filter", "set", "--product", "all", "--classification", "cli classification")
+    assert filter_["products"] == "all" and filter_["classifications"][0]["title"] == "cli classification"
+    assert "cli classification" in run(child, "sync", "filter", "show")
+
+    assert "all updates" in run(child, "sync", "content", "all", "--express")
+    assert as_json(child, "sync", "content") == {"when": "all", "express": True}
+    assert as_json(child, "sync", "content", "approved") == {"when": "approved", "express": False}
+
+
+def test_a_replica_takes_decisions_and_files_and_refuses_its_own(parent, child):
+    assert "replica" in run(child, "upstream", "set", parent.base, "--replica")
+    said = run(child, "sync", "now", "--wait")
+    assert "1 files" in said
+    ours, theirs = decided(child), decided(parent)
+    assert ours[0] == theirs[0]
+    *_, fix, tool = catalog()
+    assert [(a["group"], a["action"]) for a in as_json(child, "updates", "show", fix.id)["approvals"]] == [("Büro ?>", "install")]
+    said = run(child, "decline", fix.id, code=1)
+    assert parent.base in said
+    run(child, "upstream", "set", parent.base, "--autonomous")
+    run(child, "groups", "create", "Mine")
+
+
+def test_downstream_servers_are_listed_allowed_and_disallowed(parent, child):
+    run(child, "upstream", "set", parent.base)
+    run(child, "sync", "content", "never")
+    run(child, "sync", "now", "--wait")
+    own = as_json(child, "status")["server_id"]
+    assert own in run(parent, "downstream", "list")
+    listed = {one["id"]: one for one in rows(as_json(parent, "downstream", "list"), "servers")}
+    assert listed[own]["allowed"] is True and listed[own]["last_contact"]
+    try:
+        assert "Only these" in run(parent, "downstream", "allow", "someone.else")
+        assert run(child, "sync", "now", "--wait", code=1)
+        run(parent, "downstream", "allow", own)
+        run(child, "sync", "now", "--wait")
+        assert own not in as_json(parent, "downstream", "disallow", own)["allowed"]
+        assert "empty list" in run(parent, "downstream", "disallow", "someone.else", code=1)
+    finally:
+        assert "Every server" in run(parent, "downstream", "allow", "--all")
+    run(child, "sync", "now", "--wait")
+
+
+@pytest.mark.parametrize("name", ["catalog.cab", "catalog.xml.gz"])
+def test_an_export_goes_into_an_empty_server_as_it_was(parent, child, tmp_path, name):
+    path, content = tmp_path / name, tmp_path / "content"
+    said = run(parent, "export", str(path), "--content", str(content))
+    assert "6 revisions" in said and "1 copied" in said
+    [copied] = [file for file in content.rglob("*") if file.is_file()]
+    assert copied.read_bytes() == FILE.data and copied.stem == FILE.sha1.hex().upper()
+    assert "1 were there" in run(parent, "export", str(path), "--content", str(content))
+    assert not list(tmp_path.glob("*.part"))
+
+    said = run(child, "import", str(path), "--content", str(content))
+    assert "1 sent" in said
+    assert decided(child) == decided(parent)
+    again = as_json(child, "import", str(path), "--content", str(content))
+    assert (again["catalog"]["added"], again["catalog"]["unchanged"]) == (0, 6)
+    assert [again["decisions"][name] for name in ("groups", "approved", "declined", "skipped")] == [0, 0, 0, 0]
+    assert (again["content"]["sent"], again["content"]["already_held"]) == (0, 1)
+
+
+def test_an_export_without_decisions_has_none(parent, child, tmp_path):
+    path = tmp_path / "bare.xml.gz"
+    assert as_json(parent, "export", str(path), "--no-decisions")["decisions"] == 0
+    assert "no decisions" in run(child, "import", str(path))
+    assert [name for name, _ in decided(child)[0]] == ["All Computers", "Unassigned Computers"]
+
+
+def test_the_cabinet_has_what_other_tools_look_for(parent, tmp_path):
+    path = tmp_path / "catalog.cab"
+    run(parent, "export", str(path))
+    listed = subprocess.run(["cabextract", "-l", str(path)], capture_output=True, text=True, check=True).stdout
+    assert "package.xml" in listed and "metadata.txt" in listed
+    subprocess.run(["cabextract", "-q", "-d", str(tmp_path), str(path)], check=True)
+    metadata = (tmp_path / "metadata.txt").read_bytes().decode()
+    assert catalog()[4].id.lower() in metadata.lower()
+    assert (tmp_path / "package.xml").read_text().startswith("<?xml")
+
+
+def test_files_that_are_no_exports_are_named(parent, tmp_path):
+    assert ".xml.gz" in run(parent, "export", str(tmp_path / "out.zip"), code=1)
+    other = tmp_path / "other.cab"
+    other.write_bytes(b"not a package")
+    assert "other.cab" in run(parent, "import", str(other), code=1)
+    whole, torn = tmp_path / "whole.xml.gz", tmp_path / "torn.xml.gz"
+    run(parent, "export", str(whole))
+    torn.write_bytes(whole.read_bytes()[:-200])
+    assert "torn.xml.gz" in run(parent, "import", str(torn), code=1)
+    damaged = tmp_path / "content" / "AB" / f"{FILE.sha1.hex().upper()}.cab"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"x")
+    with ServerUnderTest() as empty:
+        said = run(empty, "import", str(whole), "--content", str(tmp_path / "content"), code=1)
+        assert "1 files were refused" in said
