@@ -4,7 +4,7 @@ from conformance.wire.client import Computer
 from tests.support.documents import Document
 
 # Reported by agents (observed-behaviour 6): an installation that succeeded, and one that failed.
-INSTALLED, FAILED = 183, 182
+INSTALLED, FAILED, STATUS = 183, 182, 156
 
 
 def leaf(node, group: str | None = None) -> Computer:
@@ -24,6 +24,16 @@ def told(node_or_computer, update: Document | str, group: str | None = None) -> 
     seen = [one.id for _, page in scan.pages for one in page.new]
     assert len(seen) == len(set(seen)), "a revision was told twice"
     return (found[0].revision, found[0].action) if found else None
+
+
+def lists(computer: Computer, needed: list[Document] = (), installed: list[Document] = ()) -> None:
+    """Reports the status of updates, as agents do after each scan (event 156)."""
+    misc = [
+        letter + "=" + ";".join(one.id.upper() for one in updates)
+        for letter, updates in (("U", needed), ("V", installed))
+        if updates
+    ]
+    assert computer.report([computer.event(STATUS, misc=misc)]) == "true"
 
 
 def reports(computer: Computer, event: int, update: Document, result: int = 0) -> None:

@@ -122,7 +122,7 @@ class Relay:
             code = kind.split()[1]
             text = FAULT.format(code=code, id="11111111-2222-4333-8444-555555555555", method=one.name).encode()
             return self.answer(handler, 500, [("Content-Type", "text/xml; charset=utf-8")], text, one, whole=False)
-        if kind == "kill before":
+        if kind in ("kill before", "act before"):
             trouble.act()
         try:
             status, headers, answer = self.ask(handler, body)

@@ -27,7 +27,7 @@ FAULTS = [
     "RegistrationRequired", "NobodyKnowsThisCode",
 ]
 KINDS = [
-    "cut before", "cut", "truncate", "corrupt", "busy", "fault",
+    "cut before", "cut", "truncate", "corrupt", "busy", "fault", "cancel",
     "kill downstream before", "kill downstream within", "kill downstream after",
     "kill upstream before", "kill upstream within", "kill upstream after",
 ]
@@ -82,6 +82,8 @@ def plan(seed: int, requests: int, relay: Relay, top: Node, below: Node) -> list
         act = lambda: None  # noqa: E731
         if kind == "fault":
             kind = f"fault {draw.choice(FAULTS)}"
+        elif kind == "cancel":
+            act, kind = (lambda: below.admin.call("POST", "sync/cancel", {})), "act before"
         elif kind.startswith("kill downstream"):
             act, kind = (lambda: below.process.kill()), kind.replace(" downstream", "")
         elif kind.startswith("kill upstream"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .leaf import FAILED, INSTALLED, leaf, reports, told
+from .leaf import FAILED, INSTALLED, leaf, lists, reports, told
 from .relay import Relay
 from .shelf import Shelf
 
@@ -48,6 +48,7 @@ def test_from_the_top_over_an_autonomous_middle_and_a_replica_to_a_computer_and_
     assert told(computer, other) == (100, "Install")
     assert told(leaf(replica), other) == (100, "PreDeploymentCheck")
     assert told(leaf(replica, "Desks"), fix) == (100, "PreDeploymentCheck")
+    lists(computer, needed=[other, fix])
     reports(computer, FAILED, other, -2147467259)
 
     replica.sync()
@@ -59,7 +60,13 @@ def test_from_the_top_over_an_autonomous_middle_and_a_replica_to_a_computer_and_
     assert below["replica"]["parent_name"] == "middle" and below["replica"]["mode"] == "replica"
     assert below["replica"]["computers"] == 3 and below["replica"]["computers_with_errors"] == 1
     assert below["middle"]["mode"] == "autonomous"
-    assert rolled_up(top, computer)[other.id] == "failed"
+    states = {other.id: "failed", fix.id: "needed"}
+    assert rolled_up(top, computer) == states, rolled_up(top, computer)
+    # What changes is told, also up to the top.
+    lists(computer, needed=[fix], installed=[other])
+    replica.sync()
+    middle.sync()
+    assert rolled_up(top, computer) == states | {other.id: "installed"}
     for node in (top, middle, replica):
         node.stop()
         assert "alert" not in node.log.read_text(errors="replace"), f"{node.name} raises no false alarm"
@@ -95,6 +102,7 @@ def test_a_decision_goes_down_a_chain_of_five_and_a_report_comes_up(tree):
     assert told(computer, shelf.bundle) == (100, "Install")
     assert told(computer, licensed) == (100, "Install"), "licence terms accepted at the top hold at the leaf"
     reports(computer, INSTALLED, shelf.bundle)
+    lists(computer, needed=[fix], installed=[shelf.bundle])
     reports(computer, FAILED, fix, -2147467259)
     for node in reversed(chain[1:]):
         node.sync()
@@ -102,8 +110,7 @@ def test_a_decision_goes_down_a_chain_of_five_and_a_report_comes_up(tree):
     assert set(below) == {"two", "three", "four", "five"}
     assert below["five"]["computers"] == 1 and below["five"]["computers_with_errors"] == 1
     assert [below[name]["parent_name"] for name in ("three", "four", "five")] == ["two", "three", "four"]
-    states = rolled_up(top, computer)
-    assert states[fix.id] == "failed" and states[shelf.bundle.id] == rolled_up(chain[1], computer)[shelf.bundle.id]
+    assert rolled_up(top, computer) == {fix.id: "failed", shelf.bundle.id: "installed"}
 
 
 @pytest.mark.parametrize("mode", ["autonomous", "replica"])
