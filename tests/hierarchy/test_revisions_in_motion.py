@@ -172,3 +172,23 @@ def test_a_filter_brings_one_product_and_a_wider_one_the_rest(tree):
     narrow.cli("sync", "filter", "set", "--classification", "all")
     narrow.sync()
     assert narrow.state(decided=False) == below.state(decided=False)
+
+
+def test_a_server_that_joins_late_has_the_newest_revisions_and_the_same_decisions(place, tree):
+    shelf, nodes = place
+    newer = replace(shelf.fixes[0], revision=101, title="Better", files=[payload("motion late.cab", 9_000)])
+    part = replace(shelf.part, revision=101)
+    grown = replace(shelf.bundle, revision=101, bundles=[[part]])
+    nodes[0].put(newer, part, grown)
+    nodes[0].put_files(newer)
+    nodes[0].admin.approve(grown.id, "All Computers")
+    late = tree.node("late").below(nodes[2], "--replica")
+    late.cli("sync", "content", "approved")
+    step(nodes)
+    late.sync()
+    for update in (newer, grown):
+        assert late.decisions(update) == nodes[0].decisions(update) != set()
+        assert told(late, update) == told(nodes[0], update) == (101, "Install")
+    assert late.holds(newer) and late.holds(part)
+    assert late.rows().keys() == nodes[0].rows().keys()
+    assert late.update(newer)["revision"] == 101
