@@ -13,6 +13,7 @@ pub mod cleanup;
 mod decisions;
 mod effective;
 mod events;
+pub mod filters;
 mod groups;
 pub mod hierarchy;
 mod licences;

@@ -5,7 +5,7 @@ use super::graph::{Graph, Row};
 use super::settings::CleanupSettings;
 use crate::decisions::Decisions;
 use sluicegate_terms::{RevisionId, Timestamp, UpdateId, UpdateKind};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What may be removed. Nothing that stays refers to any of it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -88,6 +88,33 @@ impl Graph {
             }
         }
         list
+    }
+
+    /// Updates to decline because a filter names them; `title` gives the title of an update. What anybody
+    /// decided about, also that it is declined no longer, is left alone.
+    #[must_use]
+    pub fn filtered(
+        &self,
+        decisions: &Decisions,
+        settings: &CleanupSettings,
+        titles: &HashMap<UpdateId, String>,
+    ) -> Vec<UpdateId> {
+        if settings.filters.is_empty() {
+            return Vec::new();
+        }
+        let members = self.members();
+        let unwanted = self.present().filter(|(at, update, newest)| {
+            installable(newest.kind)
+                && newest.deployable
+                && !members.contains(at)
+                && !decisions.declined.contains_key(update)
+                && !decisions.restored.contains_key(update)
+                && !decisions.is_decided(*update)
+                && titles
+                    .get(update)
+                    .is_some_and(|title| settings.filters.iter().any(|filter| filter.names(title)))
+        });
+        unwanted.map(|(_, update, _)| update).collect()
     }
 
     /// What can be removed. `kept` are updates somebody refers to from outside the catalog: filters, rules,

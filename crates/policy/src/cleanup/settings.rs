@@ -1,6 +1,7 @@
 //! Cleanup: its steps, and how long things are kept. The defaults are the limits of the wizard that WSUS has
 //! for this (windowsserverdocs, the-server-cleanup-wizard: 30 and 90 days), where it has one.
 
+use crate::filters::{MOST_FILTERS, UpdateFilter, UpdateFilterError};
 use core::fmt;
 use core::str::FromStr;
 use std::collections::BTreeSet;
@@ -12,6 +13,8 @@ pub enum CleanupStep {
     ExpiredUpdates,
     /// Decline what newer, approved updates replace.
     SupersededUpdates,
+    /// Decline what the administrator's filters name.
+    FilteredUpdates,
     /// Remove revisions that newer ones replaced.
     OldRevisions,
     /// Remove updates that were declined or expired long ago, and what only they needed.
@@ -30,9 +33,10 @@ pub enum CleanupStep {
 
 impl CleanupStep {
     /// Every step, in order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ExpiredUpdates,
         Self::SupersededUpdates,
+        Self::FilteredUpdates,
         Self::OldRevisions,
         Self::UnusedUpdates,
         Self::UnusedDetectoids,
@@ -48,6 +52,7 @@ impl CleanupStep {
         match self {
             Self::ExpiredUpdates => "expired-updates",
             Self::SupersededUpdates => "superseded-updates",
+            Self::FilteredUpdates => "filtered-updates",
             Self::OldRevisions => "old-revisions",
             Self::UnusedUpdates => "unused-updates",
             Self::UnusedDetectoids => "unused-detectoids",
@@ -61,7 +66,7 @@ impl CleanupStep {
     /// Whether it changes decisions. A replica leaves those to its upstream.
     #[must_use]
     pub const fn decides(self) -> bool {
-        matches!(self, Self::ExpiredUpdates | Self::SupersededUpdates)
+        matches!(self, Self::ExpiredUpdates | Self::SupersededUpdates | Self::FilteredUpdates)
     }
 }
 
@@ -84,13 +89,19 @@ impl FromStr for CleanupStep {
 pub enum SettingError {
     /// No such step.
     #[error(
-        "`{0}` is no step of cleanup; the steps are expired-updates, superseded-updates, old-revisions, \
+        "`{0}` is no step of cleanup; the steps are expired-updates, superseded-updates, filtered-updates, old-revisions, \
          unused-updates, unused-detectoids, computers, events, files and segments"
     )]
     Step(String),
     /// No such setting.
     #[error("cleanup has no setting `{0}`; `sluicegate cleanup settings` lists them")]
     Name(String),
+    /// A filter that is not possible.
+    #[error(transparent)]
+    Filter(#[from] UpdateFilterError),
+    /// Too many filters.
+    #[error("more than {MOST_FILTERS} filters; one title pattern can stand for many")]
+    TooMany,
     /// A value that is not possible.
     #[error("`{value}` is not possible for the cleanup setting {name}; {wanted}")]
     Value {
@@ -130,6 +141,8 @@ pub struct CleanupSettings {
     /// Hours between the decision to remove something and its removal. Downstream servers are told of it
     /// no longer, and can still fetch it: longer than their cookies live (4 hours).
     pub grace_hours: u16,
+    /// Updates that are not wanted; they are declined unless somebody decided about them.
+    pub filters: BTreeSet<UpdateFilter>,
 }
 
 impl Default for CleanupSettings {
@@ -146,6 +159,7 @@ impl Default for CleanupSettings {
             event_days: 180,
             most_events: 5_000_000,
             grace_hours: 24,
+            filters: BTreeSet::new(),
         }
     }
 }
@@ -158,6 +172,7 @@ impl CleanupSettings {
     #[must_use]
     pub fn texts(&self) -> Vec<(&'static str, String)> {
         let steps: Vec<&str> = self.steps.iter().map(|step| step.as_str()).collect();
+        let filters: Vec<String> = self.filters.iter().map(ToString::to_string).collect();
         vec![
             ("enabled", self.enabled.to_string()),
             ("steps", steps.join(",")),
@@ -170,6 +185,7 @@ impl CleanupSettings {
             ("event-days", self.event_days.to_string()),
             ("most-events", self.most_events.to_string()),
             ("grace-hours", self.grace_hours.to_string()),
+            ("filters", filters.join("\n")),
         ]
     }
 
@@ -197,6 +213,14 @@ impl CleanupSettings {
             "computer-days" => self.computer_days = number("computer-days", text, 1, MOST_DAYS)?,
             "event-days" => self.event_days = number("event-days", text, 1, MOST_DAYS)?,
             "most-events" => self.most_events = number("most-events", text, 1_000, u32::MAX)?,
+            "filters" => {
+                let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+                let filters = lines.map(str::parse).collect::<Result<BTreeSet<_>, _>>()?;
+                if filters.len() > MOST_FILTERS {
+                    return Err(SettingError::TooMany);
+                }
+                self.filters = filters;
+            }
             "grace-hours" => self.grace_hours = number("grace-hours", text, 5, 720)?,
             other => return Err(SettingError::Name(other.chars().take(40).collect())),
         }

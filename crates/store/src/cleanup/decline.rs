@@ -1,12 +1,14 @@
 //! Cleanup: updates that are declined because they expired or because newer, approved ones replace them.
 
-use super::{Cleanup, StepReport};
+use super::{Cleanup, EXAMPLES, StepReport};
 use crate::Store;
 use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError};
+use sluicegate_policy::cleanup::CleanupSettings;
+use sluicegate_policy::filters::UpdateFilter;
 use sluicegate_policy::{ApprovalError, UpdateState};
 use sluicegate_terms::{RevisionId, UpdateId};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// So many updates are declined in one transaction.
 const AT_ONCE: usize = 200;
@@ -32,6 +34,15 @@ impl Cleanup<'_> {
             self.now,
         );
         drop(graph);
+        self.decline(&list, report)
+    }
+
+    pub(super) fn decline_filtered(&mut self, report: &mut StepReport) -> Result<(), StoreError> {
+        if self.settings.filters.is_empty() {
+            return Ok(());
+        }
+        let titles = self.store.titles()?;
+        let list = self.store.catalog_graph()?.filtered(&self.store.decisions(), &self.settings, &titles);
         self.decline(&list, report)
     }
 
@@ -69,6 +80,36 @@ impl Cleanup<'_> {
 }
 
 impl Store {
+    /// What a filter would decline now if it were the only one: how many updates, and the titles of the first.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn preview_filter(&self, filter: &UpdateFilter) -> Result<(u64, Vec<String>), StoreError> {
+        let settings = CleanupSettings { filters: [filter.clone()].into(), ..CleanupSettings::default() };
+        let titles = self.titles()?;
+        let list = self.catalog_graph()?.filtered(&self.decisions(), &settings, &titles);
+        let named = list.iter().filter_map(|update| titles.get(update)).take(EXAMPLES).cloned().collect();
+        Ok((list.len() as u64, named))
+    }
+
+    /// The titles of what can be installed.
+    fn titles(&self) -> Result<HashMap<UpdateId, String>, StoreError> {
+        self.shared.database.read(|db| {
+            let mut statement = db
+                .prepare_cached(
+                    "SELECT k.update_id, l.title FROM known_update k JOIN listing l ON l.revision_id = k.newest
+                     WHERE l.deployable = 1",
+                )
+                .during("read titles")?;
+            let mut titles = HashMap::new();
+            for_rows(&mut statement.query([]).during("read titles")?, |row| {
+                titles.insert(row.update(0)?, row.text(1)?);
+                Ok(())
+            })?;
+            Ok(titles)
+        })
+    }
+
     /// The updates that some computer, of this server or of one below it, needs.
     fn needed_updates(&self) -> Result<HashSet<UpdateId>, StoreError> {
         let needed =

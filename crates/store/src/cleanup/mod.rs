@@ -105,6 +105,7 @@ impl Cleanup<'_> {
         match step {
             CleanupStep::ExpiredUpdates => self.decline_expired(&mut report)?,
             CleanupStep::SupersededUpdates => self.decline_superseded(&mut report)?,
+            CleanupStep::FilteredUpdates => self.decline_filtered(&mut report)?,
             CleanupStep::OldRevisions | CleanupStep::UnusedUpdates | CleanupStep::UnusedDetectoids => {
                 self.remove(step, &mut report)?;
             }
