@@ -18,6 +18,7 @@ pub mod telemetry;
 pub mod transport;
 
 mod admin;
+mod cleanup;
 mod contacts;
 mod endpoint;
 mod health;

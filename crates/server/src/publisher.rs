@@ -66,6 +66,9 @@ pub(crate) fn compile(store: &Store, now: Timestamp) -> Result<Published, Publis
     let mut index = IndexBuilder::default();
     store.for_each_revision(|revision| {
         index.revision(revision.id, &revision.record, revision.arrived, revision.arrived_at);
+        if revision.retiring {
+            index.not_listed();
+        }
         builder.revision(RevisionInput {
             id: revision.id,
             record: revision.record,

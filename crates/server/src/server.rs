@@ -10,7 +10,7 @@ use crate::settings::{SettingError, Settings};
 use crate::state::{App, Scratches};
 use crate::telemetry::Telemetry;
 use crate::transport::listen;
-use crate::{browsing, contacts, publisher, synchronizing};
+use crate::{browsing, cleanup, contacts, publisher, synchronizing};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use sluicegate_store::{Store, StoreError, StoreOptions};
@@ -90,8 +90,9 @@ impl Server {
         let tasks = vec![
             tokio::spawn(publisher::run(Arc::clone(&app), stopping.clone())),
             tokio::spawn(contacts::run(Arc::clone(&app), stopping.clone())),
-            tokio::spawn(synchronizing::run(Arc::clone(&app), stopping.clone())),
             tokio::spawn(browsing::run(Arc::clone(&app), stopping.clone())),
+            tokio::spawn(cleanup::run(Arc::clone(&app), stopping.clone())),
+            tokio::spawn(synchronizing::run(Arc::clone(&app), stopping.clone())),
             tokio::spawn(listen::serve(listener, Endpoint(app), limits, stopping)),
         ];
         tracing::info!(address = %local_addr, data = %data.display(), "listening");
@@ -132,6 +133,7 @@ impl App {
             changed: Notify::new(),
             synced,
             synchronizer,
+            cleaner: cleanup::Cleaner::default(),
             bodies: Gate::new(limits.bodies_in_flight, limits.waiting, limits.wait),
             answers: Gate::new(limits.answers_in_flight, limits.waiting, limits.wait),
             scratches: Scratches::default(),

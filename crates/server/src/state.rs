@@ -39,6 +39,7 @@ pub(crate) struct App {
     /// Rung when the synchronizer brought something.
     pub(crate) synced: Arc<Notify>,
     pub(crate) synchronizer: Synchronizer,
+    pub(crate) cleaner: crate::cleanup::Cleaner,
     pub(crate) cookie_key: CookieKey,
     pub(crate) server_id: Guid,
     /// Room for request bodies.

@@ -7,11 +7,13 @@ mod audit;
 mod below;
 mod carried;
 mod catalog;
+mod cleanup;
 mod check;
 mod computers;
 mod config;
 mod downstream;
 mod error;
+mod filters;
 mod export;
 mod framed;
 mod groups;
@@ -174,6 +176,12 @@ async fn dispatch(
             value
         }
         ["content", "missing"] if post => upload::missing(app, &input::json(app, request).await?)?,
+        ["filters"] if get => filters::list(app).await?,
+        ["filters"] if post => filters::change(app, &input::json(app, request).await?).await?,
+        ["filters", "preview"] if post => filters::preview(app, &input::json(app, request).await?).await?,
+        ["cleanup"] if get => cleanup::show(app).await?,
+        ["cleanup"] if put => cleanup::change(app, &input::json(app, request).await?).await?,
+        ["cleanup", "run"] if post => cleanup::run(app, &input::json(app, request).await?).await?,
         ["downstream"] if get => downstream::show(app).await?,
         ["downstream", "computers"] if get => below::list(app, &query).await?,
         ["downstream", "computers", id] if get => below::show(app, id).await?,
@@ -194,7 +202,10 @@ fn is_known(names: &[&str]) -> bool {
     matches!(
         names,
         ["status" | "categories" | "updates" | "groups" | "rules" | "computers" | "content" | "config"]
-            | ["upstream" | "sync" | "downstream" | "export"]
+            | ["upstream" | "sync" | "downstream" | "cleanup" | "filters"]
+            | ["filters", "preview"]
+            | ["cleanup", "run"]
+            | ["export"]
             | ["import", "decisions"]
             | ["content", "missing"]
             | ["upstream", "probe"]

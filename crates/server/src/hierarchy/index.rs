@@ -165,6 +165,8 @@ struct Row {
     set: u32,
     config: bool,
     drivers: Box<[u64]>,
+    /// Downstream servers are told of it.
+    listed: bool,
 }
 
 /// Makes a [`RevisionIndex`].
@@ -196,7 +198,14 @@ impl IndexBuilder {
         }
         let drivers = record.drivers.iter().map(|entry| hash_of(&entry.hardware_id)).collect();
         let held = Held { identity: record.identity, id, arrived };
-        self.rows.push(Row { held, at, set, config, drivers });
+        self.rows.push(Row { held, at, set, config, drivers, listed: true });
+    }
+
+    /// The revision added last will be removed: nobody is told of it any more, and whoever was still gets it.
+    pub(crate) fn not_listed(&mut self) {
+        if let Some(row) = self.rows.last_mut() {
+            row.listed = false;
+        }
     }
 
     fn number_of(&mut self, categories: Vec<UpdateId>) -> u32 {
@@ -223,11 +232,14 @@ impl IndexBuilder {
         let mut index = RevisionIndex { anchor, sets, ..RevisionIndex::default() };
         let mut latest = i64::MIN;
         for row in self.rows {
-            let Row { held, at, set, config, drivers } = row;
+            let Row { held, at, set, config, drivers, listed } = row;
             latest = latest.max(SyncAnchor::new(at, held.arrived).at);
             let arrived = SyncAnchor { at: latest, change: held.arrived };
             let entry = Entry { arrived, identity: held.identity, set };
             index.held.push(held);
+            if !listed {
+                continue;
+            }
             if config {
                 index.categories.push(entry);
             } else if newest.get(&held.identity.update) == Some(&held.identity.revision.get()) {

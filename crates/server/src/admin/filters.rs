@@ -1,0 +1,53 @@
+//! Filters of unwanted updates: listed, added, removed, and what one would decline before it is added. They are
+//! a setting of cleanup, which declines what they name.
+
+use super::error::AdminError;
+use super::input::Input;
+use super::with_store;
+use crate::state::App;
+use serde_json::{Value, json};
+use sluicegate_policy::cleanup::CleanupSettings;
+use sluicegate_policy::filters::{MOST_FILTERS, UpdateFilter};
+
+/// `GET filters`.
+pub(super) async fn list(app: &App) -> Result<Value, AdminError> {
+    Ok(shown(&with_store(app, |store| store.cleanup_settings()).await?))
+}
+
+/// `POST filters`: adds `add` and removes `remove`, either or both.
+pub(super) async fn change(app: &App, input: &Input) -> Result<Value, AdminError> {
+    let mut settings = with_store(app, |store| store.cleanup_settings()).await?;
+    if let Some(text) = input.text("remove")? {
+        if !settings.filters.remove(&parse(text)?) {
+            return Err(AdminError::unknown(format!("there is no filter `{text}`")));
+        }
+    }
+    if let Some(text) = input.text("add")? {
+        settings.filters.insert(parse(text)?);
+        if settings.filters.len() > MOST_FILTERS {
+            return Err(AdminError::invalid(format!("there are {MOST_FILTERS} filters already")));
+        }
+    }
+    let (written, now) = (settings.clone(), app.clock.now());
+    with_store(app, move |store| store.set_cleanup_settings(&written, now)).await?;
+    Ok(shown(&settings))
+}
+
+/// `POST filters/preview`: what `filter` would decline.
+pub(super) async fn preview(app: &App, input: &Input) -> Result<Value, AdminError> {
+    let filter = parse(input.required("filter")?)?;
+    let shown = filter.to_string();
+    let (count, titles) = with_store(app, move |store| store.preview_filter(&filter)).await?;
+    Ok(json!({ "filter": shown, "count": count, "titles": titles }))
+}
+
+fn parse(text: &str) -> Result<UpdateFilter, AdminError> {
+    text.parse().map_err(|error: sluicegate_policy::filters::UpdateFilterError| {
+        AdminError::invalid(error.to_string())
+    })
+}
+
+fn shown(settings: &CleanupSettings) -> Value {
+    let filters: Vec<String> = settings.filters.iter().map(ToString::to_string).collect();
+    json!({ "filters": filters })
+}
