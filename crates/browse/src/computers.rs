@@ -120,14 +120,24 @@ impl Index {
 
     /// Whether a computer has an update in one of a filter's states; looks no further than it must.
     fn has_update_in(&self, machine: &Machine, status: StatusFilter) -> bool {
-        if self.counted_states(machine).any(|(_, state)| status.includes(state)) {
+        let mask = status.states().iter().fold(0_u8, |mask, state| mask | 1 << (*state as u8));
+        let counted = |place: u32| self.counted.get(place as usize).copied().unwrap_or(false);
+        if machine.states.iter().any(|state| state.is_in(mask) && counted(state.place())) {
             return true;
         }
-        let derived = [UpdateState::NotApplicable, UpdateState::Unknown];
-        derived.iter().any(|state| status.includes(*state)) && {
-            let counts = self.states_of(machine);
-            derived.iter().any(|state| status.includes(*state) && counts.of(*state) > 0)
+        let (na, unknown) =
+            (status.includes(UpdateState::NotApplicable), status.includes(UpdateState::Unknown));
+        if !na && !unknown {
+            return false;
         }
+        // Each state it reported can take one away from either; beyond that nothing needs counting.
+        let (all, newer) = self.derived(machine);
+        let reported = machine.states.len() as u64;
+        if (unknown && newer > reported) || (na && all - newer > reported) {
+            return true;
+        }
+        let counts = self.states_of(machine);
+        (na && counts.of(UpdateState::NotApplicable) > 0) || (unknown && counts.of(UpdateState::Unknown) > 0)
     }
 }
 

@@ -26,6 +26,11 @@ impl State {
         self.0 >> 3
     }
 
+    /// Whether the state is in a mask of `1 << state`.
+    pub(crate) const fn is_in(self, mask: u8) -> bool {
+        mask >> (self.0 & 7) & 1 == 1
+    }
+
     pub(crate) fn state(self) -> UpdateState {
         // Made from a state by `new`.
         UpdateState::from_number((self.0 & 7) as u8).unwrap_or(UpdateState::Unknown)

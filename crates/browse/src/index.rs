@@ -210,9 +210,10 @@ impl Index {
     /// whether the index has all of it and nothing else.
     #[must_use]
     pub fn updates_sum(&self) -> (u64, u64) {
-        self.entries.iter().flatten().fold((0, 0), |(count, sum), entry| {
-            (count + 1, sum + u64::from(entry.newest.get()))
-        })
+        self.entries
+            .iter()
+            .flatten()
+            .fold((0, 0), |(count, sum), entry| (count + 1, sum + u64::from(entry.newest.get())))
     }
 
     /// How many computers there are.

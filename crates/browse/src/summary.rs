@@ -97,16 +97,17 @@ impl Index {
 
     /// Failed if any update that counts failed, else another state if any is needed.
     fn worst(&self, states: &[State]) -> Option<UpdateState> {
+        let counts = |state: &State| self.counted.get(state.place() as usize).copied().unwrap_or(false);
+        let open = !(1_u8 << (UpdateState::Installed as u8));
+        let failed = 1_u8 << (UpdateState::Failed as u8);
         let mut worst = None;
-        for state in states {
-            let found = state.state();
-            if found != UpdateState::Installed
-                && self.counted.get(state.place() as usize).copied().unwrap_or(false)
-            {
-                if found == UpdateState::Failed {
-                    return Some(found);
+        for state in states.iter().filter(|state| state.is_in(open)) {
+            // Another one that is merely needed says nothing new.
+            if (worst.is_none() || state.is_in(failed)) && counts(state) {
+                if state.is_in(failed) {
+                    return Some(UpdateState::Failed);
                 }
-                worst = Some(found);
+                worst = Some(state.state());
             }
         }
         worst
