@@ -146,7 +146,9 @@ class Downstream:
         return child_text(result, "PlugInId"), child_text(result, "CookieData")
 
     def cookie_content(self, tickets: list[tuple[str, str]], protocol: str | None = None) -> str:
-        cookies = (element("AuthorizationCookie", text("PlugInId", one), text("CookieData", data)) for one, data in tickets)
+        cookies = (
+            element("AuthorizationCookie", text("PlugInId", one), text("CookieData", data)) for one, data in tickets
+        )
         return element("authCookies", *cookies) + text("protocolVersion", protocol or self.protocol)
 
     def get_cookie(self, ticket: tuple[str, str]) -> Cookie:
@@ -182,9 +184,7 @@ class Downstream:
     def revisions(self, **filter) -> RevisionList:
         result = self.sync("GetRevisionIdList", self.filter_content(**filter))
         assert children(result) == ["Anchor", "NewRevisions"], children(result)
-        return RevisionList(
-            child_text(result, "Anchor"), [identity_of(one) for one in items(result, "NewRevisions")]
-        )
+        return RevisionList(child_text(result, "Anchor"), [identity_of(one) for one in items(result, "NewRevisions")])
 
     def update_data(self, ids: list[tuple[str, int]]) -> tuple[list[Served], list[etree._Element]]:
         """The documents, and the ServerSyncUrlData elements."""

@@ -4,8 +4,8 @@ import pytest
 
 from conformance.wire.answers import child, child_text, children, items
 from conformance.wire.downstream import Downstream
-from conformance.wire.soap import SERVER_SYNC, Reply, Version, envelope
 from conformance.wire.http import exchange
+from conformance.wire.soap import SERVER_SYNC, Reply, Version, envelope
 
 
 @pytest.mark.wsusss("3.1.4.1")

@@ -190,7 +190,12 @@ def open_cookie() -> dict:
 
 
 def server_info(server: Downstream, parent: str = str(uuid.UUID(int=0))) -> dict:
-    activity = {"UpdateId": str(uuid.uuid4()), "RevisionNumber": 200, "InstallSuccessCount": 2, "InstallFailureCount": 1}
+    activity = {
+        "UpdateId": str(uuid.uuid4()),
+        "RevisionNumber": 200,
+        "InstallSuccessCount": 2,
+        "InstallFailureCount": 1,
+    }
     computers = {
         "OSMajorVersion": 10,
         "OSMinorVersion": 0,

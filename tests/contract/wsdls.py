@@ -16,8 +16,7 @@ XSD = "http://www.w3.org/2001/XMLSchema"
 SPACES = {"w": WSDL, "s11": SOAP11_BINDING, "s12": SOAP12_BINDING, "s": XSD}
 
 SERVICES = {
-    service.name: service
-    for service in (SIMPLE_AUTH, CLIENT, REPORTING, DSS_AUTH, SERVER_SYNC, SERVER_REPORTING)
+    service.name: service for service in (SIMPLE_AUTH, CLIENT, REPORTING, DSS_AUTH, SERVER_SYNC, SERVER_REPORTING)
 }
 
 
