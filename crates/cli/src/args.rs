@@ -1,7 +1,6 @@
 //! Cli room: what can be typed. Only declarations and their help; the doing is in `commands`.
 
 pub(crate) mod browse;
-
 pub(crate) mod hierarchy;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -80,6 +79,12 @@ pub(crate) enum Command {
     Export(hierarchy::Export),
     /// Take in a file that `export` or `wsusutil export` wrote
     Import(hierarchy::Import),
+    /// Filters for updates that are not wanted; cleanup declines them
+    #[command(subcommand)]
+    Filters(crate::commands::filters::Filters),
+    /// Clean up now, or see what cleanup does by itself
+    #[command(subcommand)]
+    Cleanup(crate::commands::cleanup::Cleanup),
     /// Read and change the server's settings
     #[command(subcommand)]
     Config(Config),

@@ -5,12 +5,14 @@ mod approvals;
 pub(crate) mod audit;
 pub(crate) mod catalog;
 pub(crate) mod check;
+pub(crate) mod cleanup;
 mod computers;
 mod config;
 pub(crate) mod content;
 pub(crate) mod doctor;
 mod downstream;
 mod export;
+pub(crate) mod filters;
 mod groups;
 mod import;
 pub(crate) mod log;
@@ -62,6 +64,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Downstream(args) => downstream::run(&client, args, json).await,
         Command::Export(args) => export::run(&client, &args, json).await,
         Command::Import(args) => import::run(&client, &args, json).await,
+        Command::Filters(args) => filters::run(&client, args, json).await,
+        Command::Cleanup(args) => cleanup::run(&client, args, json).await,
         Command::Config(args) => config::run(&client, args, json).await,
         Command::Status => status::run(&client, json).await,
     }
