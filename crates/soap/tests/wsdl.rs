@@ -2,6 +2,7 @@
 //! fits them, in names, order and numbers.
 
 mod common;
+use common::server_samples::{self, every_server_answer};
 use common::{recorded, samples};
 use quick_xml::events::Event;
 use quick_xml::name::QName;
@@ -257,6 +258,32 @@ fn every_request_fits_the_schema() {
     for request in samples::simple_auth_requests() {
         check_message(&request.encode(SoapVersion::V11), request.operation(), "");
     }
+    for request in server_samples::dss_auth_requests() {
+        check_message(&request.encode(SoapVersion::V11), request.operation(), "");
+    }
+    for request in server_samples::sync_requests() {
+        check_message(&request.encode(SoapVersion::V11), request.operation(), "");
+    }
+    for request in server_samples::rollup_requests() {
+        check_message(&request.encode(SoapVersion::V11), request.operation(), "");
+    }
+}
+
+#[test]
+fn every_type_has_its_attributes_behind_the_sequence_of_its_elements() {
+    for service in Service::ALL {
+        for sequence in parse(own(service).as_bytes()).all("sequence") {
+            for inside in &sequence.children {
+                assert_eq!(
+                    inside.name,
+                    "element",
+                    "{service:?}: {} {}",
+                    inside.name,
+                    inside.attribute("name")
+                );
+            }
+        }
+    }
 }
 
 #[test]
@@ -271,4 +298,5 @@ fn every_answer_fits_the_schema() {
         }};
     }
     every_answer!(check);
+    every_server_answer!(check);
 }

@@ -32,3 +32,6 @@ pub(crate) fn assert_same(written: &[u8], expected: &[u8], what: &str) {
 
 #[allow(dead_code, reason = "not every test file needs messages")]
 pub(crate) mod samples;
+
+#[allow(dead_code, unused_macros, unused_imports, reason = "not every test file needs messages of servers")]
+pub(crate) mod server_samples;
