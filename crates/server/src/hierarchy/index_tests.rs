@@ -167,3 +167,20 @@ fn a_server_with_nothing_new_costs_a_small_part_of_a_whole_list() {
     assert_eq!((all, none), (50_000, 0));
     assert!(nothing * 4 < whole, "{nothing:?} for nothing, {whole:?} for everything");
 }
+
+#[test]
+fn what_retires_is_listed_to_nobody_and_still_found_by_whoever_was_told_of_it() {
+    let mut builder = IndexBuilder::default();
+    let records =
+        [record(20, 1, UpdateKind::Software, &[SECURITY]), record(9, 1, UpdateKind::Detectoid, &[])];
+    for (id, record) in (1..).zip(&records) {
+        builder.revision(RevisionId::new(id).unwrap(), record, Anchor(1), noon());
+        builder.not_listed();
+    }
+    let index = builder.finish(Anchor(2));
+    assert_eq!(ask(&index, None, everything()), []);
+    assert_eq!(ask(&index, None, None), []);
+    for record in &records {
+        assert!(index.find(record.identity).is_some());
+    }
+}
