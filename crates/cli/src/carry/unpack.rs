@@ -42,7 +42,7 @@ type Take<'a> = dyn FnMut(Option<UpdateIdentity>, String) -> anyhow::Result<bool
 
 fn documents(from: impl BufRead, take: &mut Take<'_>) -> anyhow::Result<Vec<String>> {
     let mut documents = package::read(from, Limits::default());
-    while let Some(document) = documents.next() {
+    for document in documents.by_ref() {
         let document = document?;
         if !take(document.identity, document.xml)? {
             break;

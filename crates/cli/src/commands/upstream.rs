@@ -104,7 +104,7 @@ fn wanted(args: &UpstreamSet) -> anyhow::Result<Map<String, Value>> {
         }
         put("proxy_password", Some(json!(password)));
     }
-    put("proxy_basic", args.proxy_ntlm_only.then(|| json!(false)));
+    put("proxy_basic", args.proxy_ntlm_only.then_some(json!(false)));
     if let Some(path) = &args.ca {
         let text = path.to_string_lossy();
         // The server has another current folder.
