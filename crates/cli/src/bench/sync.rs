@@ -314,7 +314,7 @@ fn curl(base: &str, paths: &[String], folder: PathBuf) -> anyhow::Result<f64> {
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder)?;
     let mut command = Command::new("curl");
-    command.args(["-s", "-f", "--parallel", "--parallel-max", "4"]);
+    command.args(["-s", "-f", "--no-progress-meter", "--parallel", "--parallel-max", "4"]);
     for (number, path) in paths.iter().enumerate() {
         command.arg("-o").arg(folder.join(number.to_string())).arg(format!("{base}{path}"));
     }

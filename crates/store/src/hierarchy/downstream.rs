@@ -2,6 +2,7 @@
 //! (MS-WSUSSS 3.1.1, DSS Table and Client Computer Activity Summary Table).
 
 use super::crowd::{self, MOST_STRANGERS};
+use super::summary::Offered;
 use crate::Store;
 use crate::audit::{self, Entry};
 use crate::columns::{Columns, for_rows};
@@ -390,15 +391,6 @@ impl Store {
     /// # Errors
     /// A failure to read.
     pub fn rollup_summary(&self) -> Result<ServerSummary, StoreError> {
-        /// Critical Updates and Security Updates; the ids are the same on every server.
-        const URGENT: [&str; 2] =
-            ["e6cf1350-c01b-414d-a61f-263d14d133b4", "0fa1201d-4330-4fa8-8ae9-b877473b6441"];
-        const OFFERED: &str = "FROM known_update k JOIN listing l ON l.revision_id = k.newest
-             WHERE l.kind IN ('Software', 'Driver') AND l.deployable = 1
-                 AND NOT EXISTS (SELECT 1 FROM bundle_member b WHERE b.member = k.update_id)";
-        const APPROVED: &str = "EXISTS (SELECT 1 FROM approval a WHERE a.update_id = k.update_id AND a.action <> 'not-approved')";
-        const DECLINED: &str = "EXISTS (SELECT 1 FROM decline d WHERE d.update_id = k.update_id)";
-        let urgent: Vec<String> = URGENT.iter().map(|id| format!("x'{}'", id.replace('-', ""))).collect();
         self.shared.database.read(|db| {
             let db = db.transaction().during("count updates and computers")?;
             let count = |sql: &str| -> Result<i32, StoreError> {
@@ -407,7 +399,7 @@ impl Store {
                     .during("count updates and computers")
                     .map(|n| i32::try_from(n).unwrap_or(i32::MAX))
             };
-            let updates = |condition: &str| count(&format!("SELECT count(*) {OFFERED} AND {condition}"));
+            let offered = Offered::count(&db)?;
             let with = |state: u8| {
                 count(&format!("SELECT count(DISTINCT update_id) FROM update_status WHERE state = {state}"))
             };
@@ -415,15 +407,11 @@ impl Store {
                 count(&format!("SELECT count(DISTINCT computer) FROM update_status WHERE state = {state}"))
             };
             Ok(ServerSummary {
-                update_count: updates("1")?,
-                declined_update_count: updates(DECLINED)?,
-                approved_update_count: updates(APPROVED)?,
-                not_approved_update_count: updates(&format!("NOT {APPROVED} AND NOT {DECLINED}"))?,
-                critical_or_security_updates_not_approved_for_install_count: updates(&format!(
-                    "NOT {APPROVED} AND NOT {DECLINED} AND EXISTS (SELECT 1 FROM listing_category c
-                         WHERE c.revision_id = k.newest AND c.category IN ({}))",
-                    urgent.join(", ")
-                ))?,
+                update_count: offered.all,
+                declined_update_count: offered.declined,
+                approved_update_count: offered.approved,
+                not_approved_update_count: offered.undecided,
+                critical_or_security_updates_not_approved_for_install_count: offered.undecided_urgent,
                 updates_with_client_errors_count: with(5)?,
                 updates_with_server_errors_count: count(
                     "SELECT count(DISTINCT r.revision_id) FROM failed_file f JOIN revision_file r USING (sha1)",

@@ -9,6 +9,7 @@ mod history;
 mod rollup;
 mod settings;
 mod state;
+mod summary;
 
 pub use aside::DeploymentNews;
 pub use downstream::{
