@@ -272,11 +272,14 @@ pub struct Base64(pub Vec<u8>);
 
 impl Base64 {
     fn from_text(text: &str) -> Result<Self, String> {
-        let decoded = if text.bytes().any(|byte| byte.is_ascii_whitespace()) {
-            STANDARD.decode(text.split_ascii_whitespace().collect::<String>())
-        } else {
-            STANDARD.decode(text)
-        };
+        // Hardly anybody breaks lines in it: no look for white space before the first attempt has failed.
+        let decoded = STANDARD.decode(text).or_else(|error| {
+            if text.bytes().any(|byte| byte.is_ascii_whitespace()) {
+                STANDARD.decode(text.split_ascii_whitespace().collect::<String>())
+            } else {
+                Err(error)
+            }
+        });
         decoded.map(Self).map_err(|error| format!("it is not Base64 ({error})"))
     }
 }

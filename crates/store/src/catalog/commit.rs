@@ -143,6 +143,8 @@ impl Commit<'_> {
             decisions: None,
             source: String::new(),
         };
+        // Nothing enters the quarantine before all that may leave it has.
+        let quarantined = quarantine::some(self.tx)?;
         let mut named: HashSet<UpdateId> = HashSet::new();
         let total = enter.len() as u64;
         for (done, &index) in enter.iter().enumerate() {
@@ -152,7 +154,9 @@ impl Commit<'_> {
             self.name_prerequisites(record, anchor, &mut named)?;
             *(if is_new_update { &mut report.added } else { &mut report.revised }) += 1;
             report.released += u64::from(staged.waited);
-            quarantine::forget(self.tx, &staged.source, staged.identity)?;
+            if quarantined {
+                quarantine::forget(self.tx, &staged.source, staged.identity)?;
+            }
             if committed.shelved.is_empty() {
                 committed.source = staged.source.to_string();
             }
@@ -179,8 +183,10 @@ impl Commit<'_> {
             quarantine::forget(self.tx, &staged.source, staged.identity)?;
             refused.push(refusal(staged, reason));
         }
-        for (source, identity) in &unchanged {
-            quarantine::forget_refusal(self.tx, source, *identity)?;
+        if quarantined {
+            for (source, identity) in &unchanged {
+                quarantine::forget_refusal(self.tx, source, *identity)?;
+            }
         }
         for entry in &refused {
             quarantine::refuse(self.tx, entry, self.now)?;

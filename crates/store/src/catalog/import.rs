@@ -144,6 +144,24 @@ struct Appenders {
     documents: Appender,
 }
 
+impl Appenders {
+    /// Makes all three durable. At once: the disk is waited for, not the processor.
+    fn sync(&mut self) -> Result<Lengths, StoreError> {
+        let Self { core, fragments, documents } = self;
+        let panicked = || StoreError::Invalid { what: "an import", reason: "syncing panicked".to_owned() };
+        std::thread::scope(|scope| {
+            let core = scope.spawn(|| core.sync());
+            let fragments = scope.spawn(|| fragments.sync());
+            let documents = documents.sync()?;
+            Ok(Lengths {
+                core: core.join().map_err(|_| panicked())??,
+                fragments: fragments.join().map_err(|_| panicked())??,
+                documents,
+            })
+        })
+    }
+}
+
 /// One import under way. Dropping it forgets everything it was given.
 pub struct Importer<'a> {
     store: &'a Store,
@@ -306,11 +324,7 @@ impl Importer<'_> {
     ) -> Result<ImportReport, StoreError> {
         let Some(appenders) = self.appenders.as_mut() else { return Ok(ImportReport::default()) };
         // Bytes first: a row may only point at what a power cut cannot take away.
-        let lengths = Lengths {
-            core: appenders.core.sync()?,
-            fragments: appenders.fragments.sync()?,
-            documents: appenders.documents.sync()?,
-        };
+        let lengths = appenders.sync()?;
         let gathered = std::mem::take(&mut self.gathered);
         // From here on the tail may be spoken for, even when the commit reports an error: an SQLite
         // commit that failed late can come back to life after a crash. So it is not cut off; the next

@@ -263,6 +263,12 @@ pub(crate) fn trim_refusals(tx: &Transaction<'_>) -> Result<(), StoreError> {
     .map(|_| ())
 }
 
+/// Whether there is anything in quarantine: most imports need not look for each of their revisions.
+pub(crate) fn some(tx: &Transaction<'_>) -> Result<bool, StoreError> {
+    tx.query_row("SELECT EXISTS (SELECT 1 FROM quarantine)", [], |row| row.get(0))
+        .during("read the quarantine")
+}
+
 /// A revision entered (or was refused): it waits no longer, and old refusals of it are settled.
 pub(crate) fn forget(tx: &Transaction<'_>, source: &str, identity: UpdateIdentity) -> Result<(), StoreError> {
     tx.prepare_cached("DELETE FROM quarantine WHERE held = 1 AND update_id = ?1 AND number = ?2")

@@ -71,7 +71,7 @@ impl ContentStore {
         let Some(expected) = expected(sha1)? else {
             return Err(StoreError::UndeclaredContent { name: name.to_owned(), sha1, size });
         };
-        compare(name, &expected, size, sha256)?;
+        compare(name, &expected, size, Some(sha256))?;
 
         if self.has(sha1) {
             return Ok(Ingested { sha1, size, already_held: true });
@@ -140,16 +140,17 @@ pub(super) fn compare(
     name: &str,
     expected: &Expected,
     size: u64,
-    sha256: Sha256Digest,
+    sha256: Option<Sha256Digest>,
 ) -> Result<(), StoreError> {
     let mismatch = |reason| Err(StoreError::ContentMismatch { name: name.to_owned(), reason });
     if expected.size != size {
         return mismatch(format!("it has {size} bytes, declared are {}", expected.size));
     }
-    match expected.sha256 {
-        Some(declared) if declared != sha256 => {
+    match (expected.sha256, sha256) {
+        (Some(declared), Some(sha256)) if declared != sha256 => {
             mismatch(format!("its SHA-256 is {sha256}, declared is {declared}"))
         }
+        (Some(_), None) => mismatch("its SHA-256 was not taken".to_owned()),
         _ => Ok(()),
     }
 }

@@ -10,10 +10,14 @@ use sha2::Sha256;
 use sluicegate_terms::{Sha1Digest, Sha256Digest, Timestamp};
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::thread::{Builder, JoinHandle};
 
 /// How much is read and hashed at a time, in bytes.
 const CHUNK: usize = 1 << 20;
+
+/// What has been written is sent to the disk each time this many more bytes have come.
+const STRIDE: u64 = 16 << 20;
 
 /// Left free when a file is begun, in bytes: the database must be able to go on.
 const RESERVE: u64 = 64 << 20;
@@ -40,7 +44,9 @@ pub struct PartialContent {
     file: File,
     length: u64,
     sha1: Sha1,
-    sha256: Sha256,
+    /// Only when one is declared.
+    sha256: Option<Sha256>,
+    ahead: WriteAhead,
 }
 
 impl Drop for PartialContent {
@@ -83,7 +89,8 @@ impl Store {
         let path = content.root.join(PARTIAL).join(digest.to_hex_upper());
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = file.map_err(|e| StoreError::io("open", &path, e))?;
-        let (mut sha1, mut sha256) = (Sha1::new(), Sha256::new());
+        let mut sha1 = Sha1::new();
+        let mut sha256 = expected.sha256.map(|_| Sha256::new());
         let mut length = 0_u64;
         let mut buffer = vec![0_u8; CHUNK];
         loop {
@@ -95,7 +102,9 @@ impl Store {
             };
             let piece = buffer.get(..read).unwrap_or_default();
             sha1.update(piece);
-            sha256.update(piece);
+            if let Some(sha256) = &mut sha256 {
+                sha256.update(piece);
+            }
             length += read as u64;
         }
         let missing = expected.size.saturating_sub(length);
@@ -105,8 +114,17 @@ impl Store {
         {
             return Err(StoreError::DiskFull { path, free });
         }
-        let mut partial =
-            PartialContent { store: self.clone(), digest, expected, path, file, length, sha1, sha256 };
+        let mut partial = PartialContent {
+            store: self.clone(),
+            digest,
+            expected,
+            path,
+            file,
+            length,
+            sha1,
+            sha256,
+            ahead: WriteAhead::default(),
+        };
         if partial.length > partial.expected.size {
             partial.restart()?;
         }
@@ -157,9 +175,11 @@ impl PartialContent {
             return Err(StoreError::io("write", &self.path, error));
         }
         self.sha1.update(piece);
-        self.sha256.update(piece);
+        if let Some(sha256) = &mut self.sha256 {
+            sha256.update(piece);
+        }
         self.length = length;
-        Ok(())
+        self.ahead.wrote(piece.len() as u64, &self.file, &self.path)
     }
 
     /// Throws away what has come.
@@ -167,13 +187,14 @@ impl PartialContent {
     /// # Errors
     /// [`StoreError::Io`].
     pub fn restart(&mut self) -> Result<(), StoreError> {
+        self.ahead.wait(&self.path)?;
         self.file
             .set_len(0)
             .and_then(|()| self.file.seek(SeekFrom::Start(0)))
             .map_err(|e| StoreError::io("empty", &self.path, e))?;
         self.length = 0;
         self.sha1 = Sha1::new();
-        self.sha256 = Sha256::new();
+        self.sha256 = self.expected.sha256.map(|_| Sha256::new());
         Ok(())
     }
 
@@ -183,7 +204,7 @@ impl PartialContent {
     /// [`StoreError::ContentMismatch`]; then what came is thrown away. [`StoreError::Io`].
     pub fn finish(mut self, now: Timestamp) -> Result<Ingested, StoreError> {
         let sha1 = Sha1Digest(std::mem::take(&mut self.sha1).finalize().into());
-        let sha256 = Sha256Digest(std::mem::take(&mut self.sha256).finalize().into());
+        let sha256 = self.sha256.take().map(|sha256| Sha256Digest(sha256.finalize().into()));
         let name = &self.expected.name;
         let compared = compare(name, &self.expected, self.length, sha256).and_then(|()| {
             if sha1 == self.digest {
@@ -196,6 +217,7 @@ impl PartialContent {
             fs::remove_file(&self.path).map_err(|e| StoreError::io("remove", &self.path, e))?;
             return Err(error);
         }
+        self.ahead.wait(&self.path)?;
         let content = self.store.content();
         if content.has(sha1) {
             // It was given by hand in the meantime.
@@ -204,6 +226,37 @@ impl PartialContent {
         }
         content.put_in_place(&self.path, &self.file, sha1, &self.expected, now)?;
         Ok(Ingested { sha1, size: self.length, already_held: false })
+    }
+}
+
+/// Sends what was written to the disk while more comes, so that little is left to wait for at the end.
+#[derive(Debug, Default)]
+struct WriteAhead {
+    since: u64,
+    running: Option<JoinHandle<std::io::Result<()>>>,
+}
+
+impl WriteAhead {
+    fn wrote(&mut self, bytes: u64, file: &File, path: &Path) -> Result<(), StoreError> {
+        self.since += bytes;
+        if self.since < STRIDE || self.running.as_ref().is_some_and(|running| !running.is_finished()) {
+            return Ok(());
+        }
+        self.wait(path)?;
+        self.since = 0;
+        // Without a second handle or a thread for it, everything is synced at the end.
+        if let Ok(file) = file.try_clone() {
+            self.running = Builder::new().name("write-ahead".to_owned()).spawn(move || file.sync_data()).ok();
+        }
+        Ok(())
+    }
+
+    /// The system tells of a failed write once: what it told here must not be lost.
+    fn wait(&mut self, path: &Path) -> Result<(), StoreError> {
+        match self.running.take().map(JoinHandle::join) {
+            Some(Ok(Err(error))) => Err(StoreError::io("sync", path, error)),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -16,11 +16,16 @@ use sluicegate_store::{Document, Importer, PreparedRevision, Store, StoreError};
 use sluicegate_terms::{Sha1Digest, Timestamp, UpdateIdentity};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-/// Answers between the parsing threads and the storing thread.
-const QUEUE: usize = 8;
+/// Answers between the parsing threads and the storing thread, and the bytes of all that stand in one or are on
+/// their way there. While a commit waits for the disk, parsing goes on until one of the two is reached.
+const QUEUE: usize = 64;
+const QUEUE_BYTES: usize = 48 << 20;
+
+/// What a revision takes beside its texts, in bytes.
+const ROW: usize = 1_024;
 
 /// So many single revisions in a row that the upstream lists and cannot give mean that it gives nothing.
 const MOST_REFUSALS: u32 = 25;
@@ -52,6 +57,8 @@ struct Answered {
 /// What goes to the storing thread.
 #[derive(Debug, Default)]
 struct Delivery {
+    /// Its room in the queue.
+    room: Option<OwnedSemaphorePermit>,
     prepared: Vec<PreparedRevision>,
     /// For the quarantine.
     refused: Vec<(UpdateIdentity, String)>,
@@ -109,6 +116,7 @@ impl Run {
             ids.chunks(size).map(|ids| Batch { ids: ids.to_vec(), again: false }).collect();
         drop(ids);
         let intakes: Intakes = Intakes::default();
+        let room = Arc::new(Semaphore::new(QUEUE_BYTES));
         let mut running = JoinSet::new();
         let mut refusals = 0;
         loop {
@@ -188,11 +196,25 @@ impl Run {
             for (id, _) in &delivery.refused {
                 tracing::warn!(revision = %self.source_of(*id), "a revision of the upstream cannot be used");
             }
+            let bytes = delivery.prepared.iter().map(weight).sum::<usize>().min(QUEUE_BYTES);
+            let wanted = Arc::clone(&room).acquire_many_owned(u32::try_from(bytes).unwrap_or(u32::MAX));
+            // Nobody closes it; and without the room the delivery is only not counted.
+            delivery.room = wanted.await.ok();
             if to_store.send(delivery).await.is_err() {
                 return Ok(());
             }
         }
     }
+}
+
+/// About the bytes a revision holds until it is stored.
+fn weight(prepared: &PreparedRevision) -> usize {
+    let document = match &prepared.document {
+        Document::Cabinet(bytes) => bytes.len(),
+        Document::Text(text) => text.len(),
+    };
+    let texts = prepared.localized.iter().map(|(_, text)| text.len() + 32).sum::<usize>();
+    ROW + document + texts + prepared.core_ready.len() + prepared.extended.len()
 }
 
 const NOT_GIVEN: &str = "the upstream lists the revision and does not give its document";

@@ -72,7 +72,7 @@ impl Surroundings {
             host_name,
             largest_document: sluicegate_catalog::Limits::default().max_bytes,
             requests: 3,
-            batch: 4_000,
+            batch: 8_000,
             microsoft_update: None,
             transport: TransportSettings::default(),
         }

@@ -433,7 +433,7 @@ async fn a_replica_takes_decisions_over_refuses_its_own_and_gets_them_back_after
             inventory: "{}".to_owned(),
         })
         .unwrap();
-    store.move_computer(&computer, local.id).unwrap();
+    store.move_computer(&computer, local.id, now()).unwrap();
     let before = store.decisions();
 
     follow(&store, &upstream, |s| s.mode = Mode::Replica);
