@@ -49,7 +49,7 @@ pub(super) async fn change(app: &App, input: &Input) -> Result<Value, AdminError
         None => None,
         Some(Choice::All) => Some(Choice::All),
         Some(Choice::Only(tags)) => {
-            let tags = tags.iter().map(|tag| tag.parse::<Locale>()).collect::<Result<_, _>>()?;
+            let tags = tags.iter().map(|tag| language(tag)).collect::<Result<_, _>>()?;
             Some(Choice::Only(tags))
         }
     };
@@ -62,6 +62,13 @@ pub(super) async fn change(app: &App, input: &Input) -> Result<Value, AdminError
     })
     .await?;
     show(app).await
+}
+
+fn language(tag: &str) -> Result<Locale, AdminError> {
+    tag.trim().parse().map_err(|error: sluicegate_terms::TermError| {
+        let shown: String = tag.chars().take(80).collect();
+        AdminError::invalid(format!("`{shown}` is no language: {error}"))
+    })
 }
 
 /// A list of words, or all; `None` when it is not named.
@@ -152,9 +159,7 @@ fn unknown(rows: &[CategoryRow], word: &str, part: FilterPart) -> String {
     near.dedup();
     let near: Vec<String> = near.iter().take(PROPOSED).map(|(_, title)| format!("`{title}`")).collect();
     if near.is_empty() {
-        format!(
-            "there is no {part} `{shown}`, nor one that looks like it; the categories are listed with their titles"
-        )
+        format!("there is no {part} `{shown}`, nor one that looks like it")
     } else {
         format!("there is no {part} `{shown}`; do you mean {}?", near.join(", "))
     }
