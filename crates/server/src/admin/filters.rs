@@ -17,10 +17,10 @@ pub(super) async fn list(app: &App) -> Result<Value, AdminError> {
 /// `POST filters`: adds `add` and removes `remove`, either or both.
 pub(super) async fn change(app: &App, input: &Input) -> Result<Value, AdminError> {
     let mut settings = with_store(app, |store| store.cleanup_settings()).await?;
-    if let Some(text) = input.text("remove")? {
-        if !settings.filters.remove(&parse(text)?) {
-            return Err(AdminError::unknown(format!("there is no filter `{text}`")));
-        }
+    if let Some(text) = input.text("remove")?
+        && !settings.filters.remove(&parse(text)?)
+    {
+        return Err(AdminError::unknown(format!("there is no filter `{text}`")));
     }
     if let Some(text) = input.text("add")? {
         settings.filters.insert(parse(text)?);
