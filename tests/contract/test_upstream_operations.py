@@ -168,7 +168,8 @@ def test_the_driver_calls(sync, cookie, bench, definitions):
     driver_filter = {"Anchor": "", "PnpHardwareIds": ids}
     result = sync("GetDriverIdList", cookie=cookie, filter=driver_filter)
     assert named(result) and result.Anchor
-    assert sync("GetDriverSetData", cookie=cookie, driverSets={"guid": [str(uuid.uuid4())]}) is not None
+    unknown = {"guid": [str(uuid.uuid4())]}
+    assert not sync("GetDriverSetData", cookie=cookie, driverSets=unknown), "a set nobody knows is passed over"
 
 
 @pytest.mark.parametrize("name", ["dss-auth", "server-sync", "server-reporting"])
