@@ -347,31 +347,26 @@ fn a_run_that_is_cut_off_anywhere_is_finished_by_the_next_to_the_same_end() {
     clean(&store, 102);
     let expected = identities(&store);
     assert_eq!(expected.len(), 26);
-    assert_eq!(store.computer(&"pc-7".parse().unwrap()).is_ok(), false);
+    assert!(store.computer(&"pc-7".parse().unwrap()).is_err());
 
     for steps in [1, 2, 5, 9, 14, 20] {
         let dir = tempfile::tempdir().unwrap();
         drop(build(dir.path()));
         for day in [100, 102] {
-            loop {
-                let store = open(dir.path());
-                let mut left = steps;
-                let mut go_on = || {
-                    left -= 1;
-                    left >= 0
-                };
-                let report = store.cleanup(&CleanupOrder::default(), at(day * DAY), &mut go_on).unwrap();
-                assert_eq!(readable(&store), identities(&store).len());
-                assert!(serve(&store).snapshot.left_out().is_empty());
-                if !report.stopped {
-                    break;
-                }
-                // With too few steps it never comes further than it came; more are given.
+            let store = open(dir.path());
+            let mut left = steps;
+            let mut go_on = || {
+                left -= 1;
+                left >= 0
+            };
+            let report = store.cleanup(&CleanupOrder::default(), at(day * DAY), &mut go_on).unwrap();
+            assert_eq!(readable(&store), identities(&store).len());
+            assert!(serve(&store).snapshot.left_out().is_empty());
+            if report.stopped {
                 drop(store);
                 let store = open(dir.path());
                 let rest = store.cleanup(&CleanupOrder::default(), at(day * DAY), &mut || true).unwrap();
                 assert!(!rest.stopped);
-                break;
             }
         }
         assert_eq!(identities(&open(dir.path())), expected, "cut off after {steps}");
