@@ -36,13 +36,7 @@ pub(crate) struct Ready {
 pub(crate) async fn ready(bench: &Setup, size: usize) -> anyhow::Result<Ready> {
     let data = bench.folder.join(format!("catalog-{size}"));
     let catalog = Arc::new(Catalog::new(Shape::new(size, SEED)));
-    let done = data.join("bench-complete");
-    if !done.exists() {
-        let _ = std::fs::remove_dir_all(&data);
-        std::fs::create_dir_all(&data)?;
-        import(&data, &catalog, size).await?;
-        std::fs::write(done, "")?;
-    }
+    kept(&data, &catalog, size).await?;
     // Different machines, as many as matter; agents beyond them repeat.
     let machines: Vec<Client> = (0..MACHINES).map(|seed| catalog.client(seed)).collect();
     let installed: Arc<Installed> = Arc::new(move |agent, update| {
@@ -50,6 +44,26 @@ pub(crate) async fn ready(bench: &Setup, size: usize) -> anyhow::Result<Ready> {
         if has { Verdict::Installed } else { Verdict::NotApplicable }
     });
     Ok(Ready { data, installed })
+}
+
+/// The data folder of a catalog in which each revision is the newest of its update: an upstream lists them all.
+pub(crate) async fn all_newest(bench: &Setup, size: usize) -> anyhow::Result<PathBuf> {
+    let data = bench.folder.join(format!("sync-up-{size}"));
+    let catalog = Arc::new(Catalog::new(Shape::new(size, SEED).with_live(size)));
+    kept(&data, &catalog, size).await?;
+    Ok(data)
+}
+
+/// Imports a catalog unless that was done in an earlier run.
+async fn kept(data: &Path, catalog: &Arc<Catalog>, size: usize) -> anyhow::Result<()> {
+    let done = data.join("bench-complete");
+    if !done.exists() {
+        let _ = std::fs::remove_dir_all(data);
+        std::fs::create_dir_all(data)?;
+        import(data, catalog, size).await?;
+        std::fs::write(done, "")?;
+    }
+    Ok(())
 }
 
 /// Import, start-up and memory.

@@ -77,13 +77,7 @@ impl Server {
 
     /// CPU time it has used, user and system.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // Fields after the parenthesised name; utime and stime are the 12th and 13th of them.
-        let after = stat.rsplit(')').next().unwrap_or_default();
-        let fields: Vec<&str> = after.split_whitespace().collect();
-        let ticks = |at: usize| fields.get(at).and_then(|f| f.parse::<u64>().ok()).unwrap_or(0);
-        // USER_HZ is 100 on every Linux this runs on.
-        Ok(Duration::from_millis((ticks(11) + ticks(12)) * 10))
+        cpu_of(&self.child.id().to_string())
     }
 
     /// Resident memory now and at its highest, in bytes.
@@ -100,6 +94,17 @@ impl Server {
         };
         Ok((field("VmRSS:"), field("VmHWM:")))
     }
+}
+
+/// CPU time that a process has used, user and system; `self` is this one.
+pub(crate) fn cpu_of(process: &str) -> anyhow::Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // Fields after the parenthesised name; utime and stime are the 12th and 13th of them.
+    let after = stat.rsplit(')').next().unwrap_or_default();
+    let fields: Vec<&str> = after.split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|f| f.parse::<u64>().ok()).unwrap_or(0);
+    // USER_HZ is 100 on every Linux this runs on.
+    Ok(Duration::from_millis((ticks(11) + ticks(12)) * 10))
 }
 
 impl Drop for Server {

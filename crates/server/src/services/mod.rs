@@ -96,18 +96,30 @@ pub(crate) struct Reply {
     bytes: Vec<u8>,
     /// How the bytes are encoded already.
     coding: Coding,
+    /// Compressing would make them hardly shorter.
+    dense: bool,
     permit: Option<Permit>,
 }
 
 impl Reply {
     /// A message that is not encoded yet.
     pub(crate) fn message<'a>(message: &impl ResponseMessage<'a>, version: SoapVersion) -> Self {
-        Self { bytes: message.encode(version), coding: Coding::Identity, permit: None }
+        Self { bytes: message.encode(version), coding: Coding::Identity, dense: false, permit: None }
     }
 
     /// Bytes that are encoded, and the room they hold.
     pub(crate) fn ready(bytes: Vec<u8>, coding: Coding, permit: Permit) -> Self {
-        Self { bytes, coding, permit: Some(permit) }
+        Self { bytes, coding, dense: false, permit: Some(permit) }
+    }
+
+    /// This answer, which is mostly compressed already and not worth doing it again.
+    pub(crate) fn dense(self, dense: bool) -> Self {
+        Self { dense, ..self }
+    }
+
+    /// Bytes of the message.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
     }
 
     /// This answer and the room it holds.
@@ -358,8 +370,8 @@ async fn finish(
 
 /// The reply's bytes in the coding the client wants.
 async fn encoded(reply: Reply, wanted: Coding) -> Result<(Body, Coding), Failure> {
-    let Reply { bytes, coding, permit } = reply;
-    let (bytes, coding) = if coding != Coding::Identity || wanted == Coding::Identity {
+    let Reply { bytes, coding, dense, permit } = reply;
+    let (bytes, coding) = if dense || coding != Coding::Identity || wanted == Coding::Identity {
         (bytes, coding)
     } else if bytes.len() > LONG_ANSWER {
         let compressed = tokio::task::spawn_blocking(move || compress(&bytes, wanted)).await;

@@ -42,8 +42,13 @@ pub(super) async fn get(
     let store = app.store.clone();
     let read = tokio::task::spawn_blocking(move || {
         let data = read(&store, &index, &found)?;
+        // Base64 of Cabinet files has no repetitions for Xpress to find.
+        let packed = data.updates.iter().filter_map(|u| u.compressed.as_ref()).map(|blob| blob.0.len());
+        let packed = packed.sum::<usize>() / 3 * 4;
         let message = GetUpdateDataResponse { data };
-        Ok::<_, Failure>(Reply::message(&message, version).holding(permit))
+        let reply = Reply::message(&message, version);
+        let dense = packed > reply.len() / 2;
+        Ok::<_, Failure>(reply.dense(dense).holding(permit))
     });
     read.await.map_err(|error| Failure::Internal(format!("reading documents failed: {error}")))?
 }
