@@ -53,7 +53,7 @@ def test_the_files_of_a_document_are_named_once_each(child, bench):
     (one, twin), urls = child.update_data([(plain.id, plain.revision)] * 2)
     assert one.identity == twin.identity, "twice asked is twice answered (observed-behaviour 8)"
     digests = [file.digest for file in plain.files]
-    assert one.digests == digests
+    assert sorted(one.digests) == sorted(digests), "the order of files says nothing"
     assert sorted(child_text(url, "FileDigest") for url in urls) == sorted(digests)
     order = ["FileDigest", "MUUrl", "UssUrl", "DecryptionKey"]
     for url in urls:
