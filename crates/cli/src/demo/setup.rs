@@ -80,6 +80,8 @@ async fn groups(client: &AdminClient) -> anyhow::Result<bool> {
 
 async fn decide(client: &AdminClient, now: Timestamp) -> anyhow::Result<()> {
     let in_a_week = now.plus_seconds(7 * 24 * 3600).iso();
+    // Its licence terms are accepted as an administrator would who read them.
+    post(client, ids::VIEWER, "accept-eula", &json!({})).await?;
     for (update, group, action, deadline) in [
         (ids::DESK_420, "Pilot", "install", Some(in_a_week.as_str())),
         (ids::DESK_413, "Workstations", "install", None),
