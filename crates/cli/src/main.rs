@@ -14,6 +14,9 @@ mod output;
 use clap::Parser as _;
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = args::Cli::parse();
     // Ten thousand clients are ten thousand open files; the usual soft limit of 1024 is for desktops.

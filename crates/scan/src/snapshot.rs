@@ -194,6 +194,12 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The decisions it was compiled with.
+    #[must_use]
+    pub const fn decisions(&self) -> &Arc<Decisions> {
+        &self.decisions
+    }
+
     /// The anchor whose state this is.
     #[must_use]
     pub fn anchor(&self) -> Anchor {

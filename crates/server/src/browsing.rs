@@ -9,6 +9,9 @@ use tokio::sync::watch;
 /// How often changed computers are looked for.
 const EVERY: Duration = Duration::from_secs(2);
 
+/// While a synchronization brings revisions by the thousand, so often; whoever looks meanwhile waits for the rest.
+const EVERY_IN_SYNC: Duration = Duration::from_secs(30);
+
 /// After a failure it is tried again so often.
 const RETRY: Duration = Duration::from_secs(30);
 
@@ -20,6 +23,7 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     loop {
         let store = app.store.clone();
         let wait = match tokio::task::spawn_blocking(move || store.catch_up(COMPUTERS)).await {
+            Ok(Ok(0)) if app.synchronizer.status().running => EVERY_IN_SYNC,
             Ok(Ok(0)) => EVERY,
             Ok(Ok(_)) => Duration::ZERO,
             Ok(Err(error)) => {

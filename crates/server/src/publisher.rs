@@ -18,6 +18,18 @@ const POLL: Duration = Duration::from_secs(5);
 /// After a failure it is tried again so often; the cause may be a passing one.
 const RETRY: Duration = Duration::from_secs(30);
 
+/// Between two snapshots lies at least so many times what the last one took to compile: however fast decisions
+/// come, compiling them leaves most of the processor to scans.
+const REST: u32 = 2;
+
+/// While a synchronization brings revisions by the thousand and no decision changed, they are served together
+/// when it has ended, or after so many times what the last snapshot took, but at least [`LEAST_GATHERING`].
+const GATHERING: u32 = 20;
+const LEAST_GATHERING: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether the time to publish has come.
+const LOOK: Duration = Duration::from_millis(200);
+
 /// A snapshot in service, with the bytes that belong to it.
 #[derive(Debug)]
 pub(crate) struct Published {
@@ -92,10 +104,28 @@ pub(crate) fn compile(store: &Store, now: Timestamp) -> Result<Published, Publis
 /// Publishes changes until told to stop.
 pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut wait = POLL;
+    let mut last = Instant::now();
+    let mut waiting_since = None;
     loop {
-        let served = app.published.load().as_ref().map(|published| published.snapshot.anchor());
-        if served != Some(app.store.anchor()) {
-            wait = if publish(&app, served, compile).await { POLL } else { RETRY };
+        let served = app.published.load_full();
+        let anchor = served.as_ref().map(|published| published.snapshot.anchor());
+        if anchor == Some(app.store.anchor()) {
+            waiting_since = None;
+        } else {
+            let since = *waiting_since.get_or_insert_with(Instant::now);
+            let due = served.as_ref().map_or(last, |served| due(&app, served, last, since));
+            let early = due.saturating_duration_since(Instant::now());
+            if !early.is_zero() {
+                tokio::select! {
+                    _ = stop.wait_for(|stopping| *stopping) => return,
+                    // Not the ring: it would only say again what is known. But the synchronization may end.
+                    () = tokio::time::sleep(early.min(LOOK)) => continue,
+                }
+            }
+            // Nobody needs the old one while the new one is made, except the scans that have it.
+            drop(served);
+            wait = if publish(&app, anchor, compile).await { POLL } else { RETRY };
+            (last, waiting_since) = (Instant::now(), None);
         }
         tokio::select! {
             _ = stop.wait_for(|stopping| *stopping) => return,
@@ -103,6 +133,17 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             () = tokio::time::sleep(wait) => {}
         }
     }
+}
+
+/// When what has waited since `since` is to be published; the last one was at `last`.
+fn due(app: &App, served: &Published, last: Instant, since: Instant) -> Instant {
+    let rested = last + served.took * REST;
+    let decided = !Arc::ptr_eq(served.snapshot.decisions(), &app.store.decisions());
+    if decided || !app.synchronizer.status().running {
+        return rested;
+    }
+    let gathering = (served.took * GATHERING).max(LEAST_GATHERING);
+    rested.max(since + gathering)
 }
 
 /// Publishes the present state, as `compile` makes it; `false` when it cannot be compiled.

@@ -4,6 +4,7 @@
 use crate::Store;
 use crate::audit::{self, Cause};
 use crate::catalog::import::{Gathered, ImportReport, Quarantined, Staged};
+use crate::catalog::in_order::InOrder;
 use crate::catalog::known::KnownCatalog;
 use crate::catalog::quarantine;
 use crate::catalog::shelf::{Lengths, Shelved};
@@ -12,7 +13,7 @@ use crate::catalog::supersedence;
 use crate::columns::signed;
 use crate::database::next_anchor;
 use crate::decisions;
-use crate::error::{During, StoreError, StoredAs};
+use crate::error::{During, StoreError};
 use rusqlite::{OptionalExtension, Transaction, params};
 use sluicegate_catalog::ScanRecord;
 use sluicegate_catalog::consistency::{Candidate, Problem, Verdict, check_set};
@@ -53,7 +54,7 @@ impl Store {
             |tx| {
                 // The writer is ours until the installing has run, so nobody changes decisions behind us.
                 let (decisions, replica) = (self.decisions(), self.refuse_on_replica().is_err());
-                let mut commit = Commit { tx, now, progress, arrivals: Vec::new() };
+                let mut commit = Commit::new(tx, now, progress)?;
                 let mut committed = commit.carry_out(gathered, lengths)?;
                 let when = (commit.anchor()?, now);
                 self.note_import(tx, &committed, &commit.arrivals, now)?;
@@ -116,9 +117,26 @@ struct Commit<'a> {
     progress: &'a mut dyn FnMut(u64, u64),
     /// The revisions that enter, for what follows from it.
     arrivals: Vec<Arrival>,
+    /// Some revisions were cleaned away; one of them may come back.
+    some_removed: bool,
+    /// The newest revision of updates that this import has brought.
+    newest: HashMap<UpdateId, RevisionNumber>,
+    rows: InOrder,
 }
 
-impl Commit<'_> {
+impl<'a> Commit<'a> {
+    fn new(
+        tx: &'a Transaction<'a>,
+        now: Timestamp,
+        progress: &'a mut dyn FnMut(u64, u64),
+    ) -> Result<Self, StoreError> {
+        let some_removed = tx
+            .query_row("SELECT EXISTS (SELECT 1 FROM removed_revision)", [], |row| row.get(0))
+            .during("look for removed revisions")?;
+        let (arrivals, newest, rows) = (Vec::new(), HashMap::new(), InOrder::default());
+        Ok(Self { tx, now, progress, arrivals, some_removed, newest, rows })
+    }
+
     fn anchor(&self) -> Result<Anchor, StoreError> {
         crate::database::read_anchor(self.tx)
     }
@@ -130,10 +148,11 @@ impl Commit<'_> {
         let updates = arrived.iter().map(|identity| identity.update);
         let waiting = quarantine::held(self.tx, updates, &still_waiting)?;
         let waiting = waiting.into_iter().filter(|w| !arrived.contains(&w.identity));
-        let (candidates, records) =
+        let (candidates, records, summaries) =
             self.without_contradictions(staged.into_iter().chain(waiting), &mut refused)?;
 
-        let Checked { enter, wait, refuse } = check(self.tx, &candidates, &records)?;
+        let known = KnownCatalog::new(self.tx)?;
+        let Checked { enter, wait, refuse } = check(&known, &candidates, &records)?;
         let anchor = if enter.is_empty() { Anchor::START } else { next_anchor(self.tx)? };
         self.check_ids_left(enter.len())?;
         let mut committed = Committed {
@@ -149,8 +168,8 @@ impl Commit<'_> {
         let total = enter.len() as u64;
         for (done, &index) in enter.iter().enumerate() {
             let (Some(staged), Some(record)) = (candidates.get(index), records.get(index)) else { continue };
-            let summary = decode_summary(staged)?;
-            let (shelved, is_new_update) = self.enter(staged, record, &summary, anchor)?;
+            let Some(summary) = summaries.get(index) else { continue };
+            let (shelved, is_new_update) = self.enter(staged, record, summary, &known, anchor)?;
             self.name_prerequisites(record, anchor, &mut named)?;
             *(if is_new_update { &mut report.added } else { &mut report.revised }) += 1;
             report.released += u64::from(staged.waited);
@@ -161,11 +180,12 @@ impl Commit<'_> {
                 committed.source = staged.source.to_string();
             }
             committed.shelved.push(shelved);
-            committed.files.extend(summary.files);
+            committed.files.extend_from_slice(&summary.files);
             if (done + 1) % PROGRESS_STEP == 0 {
                 (self.progress)(done as u64 + 1, total);
             }
         }
+        std::mem::take(&mut self.rows).write(self.tx)?;
         (self.progress)(total, total);
 
         // Everything staged may have been refused; then the segments' new bytes belong to nobody.
@@ -207,17 +227,16 @@ impl Commit<'_> {
         &self,
         candidates: impl Iterator<Item = Staged>,
         refused: &mut Vec<Quarantined>,
-    ) -> Result<(Vec<Staged>, Vec<ScanRecord>), StoreError> {
-        let mut known: HashMap<Sha1Digest, Option<Declared>> = HashMap::new();
-        let (mut kept, mut records) = (Vec::new(), Vec::new());
-        for staged in candidates {
-            let files = decode_summary(&staged)?.files;
+    ) -> Result<(Vec<Staged>, Vec<ScanRecord>, Vec<Summary>), StoreError> {
+        let candidates = candidates
+            .map(|staged| decode_summary(&staged).map(|summary| (staged, summary)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut known = self.declared(candidates.iter().flat_map(|(_, summary)| &summary.files))?;
+        let (mut kept, mut records, mut summaries) = (Vec::new(), Vec::new(), Vec::new());
+        for (staged, summary) in candidates {
             let mut contradiction = None;
-            for file in &files {
-                let declared = match known.get(&file.sha1) {
-                    Some(declared) => *declared,
-                    None => declared_file(self.tx, file.sha1)?,
-                };
+            for file in &summary.files {
+                let declared = known.get(&file.sha1).copied().flatten();
                 if let Some(reason) = declared.and_then(|d| contradicts(file, d)) {
                     contradiction = Some(reason);
                     break;
@@ -232,8 +251,20 @@ impl Commit<'_> {
             }
             records.push(decode_record(staged.identity, &staged.record)?);
             kept.push(staged);
+            summaries.push(summary);
         }
-        Ok((kept, records))
+        Ok((kept, records, summaries))
+    }
+
+    /// What the catalog says of files, looked up in the order of their digests.
+    fn declared<'f>(
+        &self,
+        files: impl Iterator<Item = &'f FileRow>,
+    ) -> Result<HashMap<Sha1Digest, Option<Declared>>, StoreError> {
+        let mut digests: Vec<Sha1Digest> = files.map(|file| file.sha1).collect();
+        digests.sort_unstable();
+        digests.dedup();
+        digests.into_iter().map(|sha1| Ok((sha1, declared_file(self.tx, sha1)?))).collect()
     }
 
     fn check_ids_left(&self, wanted: usize) -> Result<(), StoreError> {
@@ -255,6 +286,7 @@ impl Commit<'_> {
         staged: &Staged,
         record: &ScanRecord,
         summary: &Summary,
+        known: &KnownCatalog<'_>,
         anchor: Anchor,
     ) -> Result<(Shelved, bool), StoreError> {
         let update = staged.identity.update;
@@ -283,46 +315,22 @@ impl Commit<'_> {
             ],
         )?;
         let id = self.tx.last_insert_rowid();
-        let newest_before: Option<u32> = self
-            .tx
-            .prepare_cached(
-                "SELECT r.number FROM known_update k JOIN revision r ON r.id = k.newest WHERE k.update_id = ?1",
-            )
-            .and_then(|mut s| s.query_row([update.0.as_bytes()], |row| row.get(0)).optional())
-            .during("look up an update")?;
-        let newest = newest_before.is_none_or(|before| before < number);
+        let newest_before = self.newest.get(&update).copied().or_else(|| known.newest(update));
+        let newest = newest_before.is_none_or(|before| before < staged.identity.revision);
         if newest {
-            self.run(
-                "INSERT INTO known_update (update_id, newest) VALUES (?1, ?2)
-                 ON CONFLICT (update_id) DO UPDATE SET newest = ?2",
-                params![update.0.as_bytes(), id],
-            )?;
-            if let Some(kind) = record.category_kind {
-                self.run(
-                    "INSERT INTO category (update_id, kind) VALUES (?1, ?2)
-                     ON CONFLICT (update_id) DO UPDATE SET kind = ?2",
-                    params![update.0.as_bytes(), kind.as_str()],
-                )?;
-            }
+            self.newest.insert(update, staged.identity.revision);
+            self.rows.newest(record, id);
         }
-        self.run(
-            "DELETE FROM removed_revision WHERE update_id = ?1 AND number = ?2",
-            params![update.0.as_bytes(), number],
-        )?;
-        for member in record.bundles.iter().flatten() {
-            self.run(
-                "INSERT INTO bundle_member (member, bundle) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-                params![member.update.0.as_bytes(), update.0.as_bytes()],
-            )?;
+        if self.some_removed {
+            self.rows.came_back(record);
         }
+        self.rows.bundle(record);
+        self.rows.files(&summary.files, id);
         self.list(id, record, summary)?;
         self.arrivals.push(Arrival {
             update,
             revision: staged.identity.revision,
-            replaces: newest_before
-                .map(|number| RevisionNumber::new(i64::from(number)))
-                .transpose()
-                .stored_as("revision number")?,
+            replaces: newest_before,
             expired: record.expired,
             eula: summary.eula.map(EulaId),
         });
@@ -363,17 +371,6 @@ impl Commit<'_> {
             self.run(
                 "INSERT INTO listing_category (category, revision_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
                 params![category.0.as_bytes(), id],
-            )?;
-        }
-        for file in &summary.files {
-            self.run(
-                "INSERT INTO file (sha1, size, sha256, name) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (sha1) DO UPDATE SET sha256 = coalesce(sha256, excluded.sha256)",
-                params![file.sha1.0, signed(file.size), file.sha256.map(|d| d.0), file.name],
-            )?;
-            self.run(
-                "INSERT INTO revision_file (sha1, revision_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-                params![file.sha1.0, id],
             )?;
         }
         Ok(())
@@ -429,8 +426,11 @@ pub(crate) fn relist(
     for table in ["listing", "listing_category", "revision_eula", "supersedence", "revision_file"] {
         tx.execute(&format!("DELETE FROM {table} WHERE revision_id = ?1"), [id]).during("write a listing")?;
     }
-    let commit = Commit { tx, now: Timestamp::MIN, progress: &mut |_, _| {}, arrivals: Vec::new() };
-    commit.list(id, record, summary)
+    let mut progress = |_, _| {};
+    let mut commit = Commit::new(tx, Timestamp::MIN, &mut progress)?;
+    commit.list(id, record, summary)?;
+    commit.rows.files(&summary.files, id);
+    commit.rows.write(tx)
 }
 
 /// What becomes of the candidates, by their index.
@@ -442,14 +442,18 @@ struct Checked {
 }
 
 /// Checks the candidates against each other and the catalog.
-fn check(tx: &Transaction<'_>, candidates: &[Staged], records: &[ScanRecord]) -> Result<Checked, StoreError> {
-    let known = KnownCatalog::new(tx)?;
+fn check(
+    known: &KnownCatalog<'_>,
+    candidates: &[Staged],
+    records: &[ScanRecord],
+) -> Result<Checked, StoreError> {
+    known.look_up(candidates.iter().map(|staged| staged.identity.update).collect());
     let set: Vec<Candidate<'_>> = candidates
         .iter()
         .zip(records)
         .map(|(staged, record)| Candidate { source: &staged.source, record, content: staged.content })
         .collect();
-    let verdicts = check_set(&set, &known);
+    let verdicts = check_set(&set, known);
     known.check()?;
     let mut checked = Checked::default();
     for (index, verdict) in verdicts.into_iter().enumerate() {

@@ -170,8 +170,8 @@ pub struct Importer<'a> {
     appenders: Option<Appenders>,
     gathered: Gathered,
     by_identity: HashMap<UpdateIdentity, usize>,
-    /// The catalog had no revision when the import began: nothing to compare with.
-    into_empty: bool,
+    /// Nothing to compare with: the catalog had no revision when the import began, or none of these.
+    all_new: bool,
     /// The content of what waits in quarantine.
     waiting: HashMap<UpdateIdentity, Sha256Digest>,
     /// One import at a time: segments have one writer.
@@ -186,7 +186,7 @@ impl Store {
     pub fn importer(&self, now: Timestamp) -> Result<Importer<'_>, StoreError> {
         let turn = self.shared.import_turn.lock();
         let committed = self.shared.database.read(|db| Lengths::load(db))?;
-        let into_empty = self.shared.database.read(|db| {
+        let all_new = self.shared.database.read(|db| {
             // Not by counting: a synchronization begins an import every few thousand revisions.
             db.query_row("SELECT NOT EXISTS (SELECT 1 FROM revision)", [], |row| row.get(0))
                 .during("look at the catalog")
@@ -205,7 +205,7 @@ impl Store {
             appenders: Some(appenders),
             gathered: Gathered::default(),
             by_identity: HashMap::new(),
-            into_empty,
+            all_new,
             waiting,
             _turn: turn,
         })
@@ -213,6 +213,12 @@ impl Store {
 }
 
 impl Importer<'_> {
+    /// Says that whoever brings the revisions has asked before which of them are missing: they are not looked up
+    /// one by one as they come. Should one be there all the same, the commit finds out.
+    pub fn expect_missing(&mut self) {
+        self.all_new = true;
+    }
+
     /// Takes one revision. What contradicts the catalog or an earlier revision of this import is
     /// quarantined at the commit.
     ///
@@ -263,7 +269,7 @@ impl Importer<'_> {
     }
 
     fn content_in_catalog(&self, identity: UpdateIdentity) -> Result<Option<Sha256Digest>, StoreError> {
-        if self.into_empty {
+        if self.all_new {
             return Ok(None);
         }
         self.store.shared.database.read(|db| {

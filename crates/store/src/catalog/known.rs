@@ -6,7 +6,7 @@ use crate::error::{During, StoreError, StoredAs};
 use rusqlite::{OptionalExtension, Transaction};
 use sluicegate_catalog::Clause;
 use sluicegate_catalog::consistency::{Known, KnownUpdate};
-use sluicegate_terms::{Sha256Digest, UpdateId, UpdateIdentity};
+use sluicegate_terms::{RevisionNumber, Sha256Digest, UpdateId, UpdateIdentity};
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -28,9 +28,22 @@ impl<'a> KnownCatalog<'a> {
         Ok(Self { tx, empty: !some, updates: RefCell::default(), failed: RefCell::new(None) })
     }
 
+    /// Looks updates up in the order of their ids, which costs less than in the order they are asked for.
+    pub(crate) fn look_up(&self, mut updates: Vec<UpdateId>) {
+        updates.sort_unstable();
+        for update in updates {
+            self.update(update);
+        }
+    }
+
+    /// The number of the newest revision.
+    pub(crate) fn newest(&self, update: UpdateId) -> Option<RevisionNumber> {
+        self.update(update).map(|known| known.revision)
+    }
+
     /// The first failure to look something up; then the verdicts mean nothing.
-    pub(crate) fn check(self) -> Result<(), StoreError> {
-        self.failed.into_inner().map_or(Ok(()), Err)
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        self.failed.take().map_or(Ok(()), Err)
     }
 
     fn or_fail<T: Default>(&self, found: Result<T, StoreError>) -> T {
@@ -63,9 +76,8 @@ impl<'a> KnownCatalog<'a> {
 
 impl Known for KnownCatalog<'_> {
     fn content(&self, revision: UpdateIdentity) -> Option<Sha256Digest> {
-        if self.empty {
-            return None;
-        }
+        // No revision is there without its update.
+        self.update(revision.update)?;
         let found = self
             .tx
             .prepare_cached("SELECT content FROM revision WHERE update_id = ?1 AND number = ?2")

@@ -6,6 +6,7 @@ mod document;
 mod files;
 mod fragments;
 mod import;
+mod in_order;
 mod known;
 mod quarantine;
 mod revisions;

@@ -113,6 +113,9 @@ struct Slot {
     start: u32,
 }
 
+/// Slots of a page. An import copies the pages it changes, which with ids in order are the last ones.
+const PAGE: usize = 4_096;
+
 const EMPTY: Slot =
     Slot { core: Place { at: 0, len: 0 }, fragments: Place { at: 0, len: 0 }, chunk: ON_DISK, start: 0 };
 
@@ -120,8 +123,9 @@ const EMPTY: Slot =
 /// takes no lock and no SQL: memory, else one `pread`.
 #[derive(Clone, Debug)]
 pub struct Cores {
-    /// By revision id; ids are handed out one after another, so there are hardly any holes.
-    slots: Vec<Slot>,
+    /// By revision id, in pages that shelves share; ids are handed out one after another, so there are hardly any
+    /// holes.
+    slots: Vec<Arc<Vec<Slot>>>,
     chunks: Vec<Bytes>,
     in_memory: usize,
     segments: Segments,
@@ -168,14 +172,9 @@ impl Cores {
     /// This shelf and more revisions.
     pub(crate) fn extended(&self, more: &[Shelved], budget: usize) -> Self {
         let mut next = self.clone();
-        let highest = more.iter().map(|s| s.revision.get() as usize).max().unwrap_or(0);
-        if next.slots.len() <= highest {
-            next.slots.resize(highest + 1, EMPTY);
-        }
         for shelved in more {
-            if let Some(slot) = next.slots.get_mut(shelved.revision.get() as usize) {
-                *slot = Slot { core: shelved.core, fragments: shelved.fragments, ..EMPTY };
-            }
+            let fresh = Slot { core: shelved.core, fragments: shelved.fragments, ..EMPTY };
+            next.change_slot(shelved.revision, |slot| *slot = fresh);
         }
         next.fill(more, budget);
         next
@@ -196,8 +195,8 @@ impl Cores {
             .collect();
         chosen.sort_unstable_by_key(|s| s.core.at);
         let mut window = Window::default();
-        let total: usize = chosen.iter().map(|s| s.core.len as usize).sum();
-        let mut chunk = BytesMut::with_capacity(total.min(CHUNK));
+        let mut left: usize = chosen.iter().map(|s| s.core.len as usize).sum();
+        let mut chunk = BytesMut::with_capacity(left.min(CHUNK));
         for shelved in chosen {
             let bytes = match window.payload(&self.segments.core, shelved.core) {
                 Ok(bytes) => bytes,
@@ -208,12 +207,13 @@ impl Cores {
                 }
             };
             if chunk.len() + bytes.len() > CHUNK {
-                self.chunks.push(std::mem::replace(&mut chunk, BytesMut::with_capacity(CHUNK)).freeze());
+                let next = BytesMut::with_capacity(left.min(CHUNK));
+                self.chunks.push(std::mem::replace(&mut chunk, next).freeze());
             }
-            if let Some(slot) = self.slots.get_mut(shelved.revision.get() as usize) {
-                slot.chunk = u32::try_from(self.chunks.len()).unwrap_or(ON_DISK);
-                slot.start = u32::try_from(chunk.len()).unwrap_or(0);
-            }
+            let number = u32::try_from(self.chunks.len()).unwrap_or(ON_DISK);
+            let start = u32::try_from(chunk.len()).unwrap_or(0);
+            self.change_slot(shelved.revision, |slot| (slot.chunk, slot.start) = (number, start));
+            left -= bytes.len().min(left);
             chunk.extend_from_slice(bytes);
             self.in_memory += bytes.len();
         }
@@ -262,10 +262,22 @@ impl Cores {
         self.in_memory
     }
 
+    /// Changes the slot of a revision, which is made when there is none.
+    fn change_slot(&mut self, revision: RevisionId, change: impl FnOnce(&mut Slot)) {
+        let (page, at) = (revision.get() as usize / PAGE, revision.get() as usize % PAGE);
+        while self.slots.len() <= page {
+            self.slots.push(Arc::new(vec![EMPTY; PAGE]));
+        }
+        if let Some(slot) = self.slots.get_mut(page).and_then(|page| Arc::make_mut(page).get_mut(at)) {
+            change(slot);
+        }
+    }
+
     fn slot(&self, number: u32) -> Result<&Slot, StoreError> {
         // No fragment record is empty, so a hole is recognised by its length.
         self.slots
-            .get(number as usize)
+            .get(number as usize / PAGE)
+            .and_then(|page| page.get(number as usize % PAGE))
             .filter(|slot| slot.fragments.len > 0)
             .ok_or(StoreError::UnknownRevision(number))
     }

@@ -16,6 +16,12 @@ use std::time::Duration;
 /// The database's file name in the data folder.
 pub(crate) const FILE: &str = "sluicegate.db";
 
+/// The write-ahead log goes into the main file when it has so many pages (of 4 KiB).
+const CHECKPOINT_PAGES: i32 = 8_000;
+
+/// Pages the writer keeps in memory, in KiB: the keys of a large catalog come in no order.
+const WRITER_CACHE_KIB: i32 = 32_768;
+
 /// The open database.
 pub(crate) struct Database {
     dir: PathBuf,
@@ -143,7 +149,9 @@ fn connect(path: &Path, read_only: bool) -> Result<Connection, StoreError> {
             db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
             db.pragma_update(None, "synchronous", "FULL")?;
             db.pragma_update(None, "journal_size_limit", 64 << 20)?;
-            db.pragma_update(None, "cache_size", -32_768)?;
+            // Pages of an import are written many times over; the fewer times they go into the main file, the better.
+            db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+            db.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
         } else {
             db.pragma_update(None, "cache_size", -8_192)?;
         }

@@ -292,6 +292,7 @@ impl Storing {
     fn run(&self, mut deliveries: mpsc::Receiver<Delivery>, upstream: &str) -> Result<(), StoreError> {
         while let Some(first) = deliveries.blocking_recv() {
             let mut importer = self.store.importer(self.now())?;
+            importer.expect_missing();
             let mut urls = Vec::new();
             let mut failed = Vec::new();
             let mut good = Vec::new();
