@@ -5,8 +5,8 @@
 #![allow(missing_docs)]
 
 use sluicegate_browse::{
-    ApprovalFilter, ComputerFacts, ComputerQuery, Index, Membership, Reboot, Scope, Severity, StatusFilter,
-    UpdateFacts, UpdateQuery, UpdateSort,
+    ApprovalFilter, ComputerFacts, ComputerQuery, ComputersOfUpdate, Index, Membership, Reboot, Scope,
+    Severity, StatusFilter, UpdateFacts, UpdateQuery, UpdateSort,
 };
 use sluicegate_catalog::{Limits, parse};
 use sluicegate_policy::{ApprovalAction, Change, Decisions, Order, Stamp, Subject, UpdateState};
@@ -179,7 +179,7 @@ fn main() {
 
     let before = resident();
     let mut index = Index::default();
-    let (put_updates, ()) = time(1, || updates.iter().for_each(|facts| index.put_update(facts.clone())));
+    let (put_updates, ()) = time(1, || updates.iter().for_each(|facts| index.put_update(facts)));
     let catalog_bytes = resident() - before;
     let (settle, ()) = time(1, || index.settle(&decisions));
     let (put_computers, ()) = time(1, || {
@@ -193,14 +193,44 @@ fn main() {
         updates.len()
     );
     println!("memory: {:.0} MiB, of them {:.0} MiB for the catalog", mib(all_bytes), mib(catalog_bytes));
+    let (of_updates, of_computers) = index.heap_bytes();
+    let texts: usize = updates.iter().map(|facts| facts.search.len()).sum();
+    println!(
+        "bytes: {} an update, of them {} of text; {} a computer",
+        of_updates / updates.len(),
+        texts / updates.len(),
+        of_computers / computers
+    );
     println!(
         "built in {put_updates:.0} ms (updates) + {settle:.0} ms (decisions) + {put_computers:.0} ms (computers)"
     );
     let (again, ()) = time(5, || index.settle(&decisions));
+    // One that computers spoke of is declined and taken back: the figures of all of them change.
+    let (mut other, subject) = (decisions.clone(), Subject::software(spoken_of[5]));
+    let change = Change { anchor: Anchor(2), at: Timestamp::from_unix_seconds(1_750_000_000) };
+    if decisions.declined.contains_key(&subject.update) {
+        other.restore(subject.update, change).unwrap();
+    } else {
+        other.decline(&subject, change).unwrap();
+    }
+    let (one_update, ()) = time(5, || {
+        index.settle(&other);
+        index.settle(&decisions);
+    });
+    let all = Decisions { groups: decisions.groups.clone(), ..Decisions::default() };
+    let (all_updates, ()) = time(5, || {
+        index.settle(&all);
+        index.settle(&decisions);
+    });
     let one = &pcs[computers / 2];
     let (report, ()) =
         time(100, || index.put_computer(one.facts.clone(), Some(one.states[1..].iter().copied())));
-    println!("a change of decisions: {again:.1} ms; a computer's report: {report:.3} ms\n");
+    println!(
+        "decisions: settled {again:.1} ms, with one decline {:.1} ms, with {} declines {:.1} ms; a report: {report:.3} ms\n",
+        one_update / 2.0,
+        decisions.declined.len(),
+        all_updates / 2.0
+    );
 
     let group = groups[3];
     let inside: BTreeSet<GroupId> = decisions
@@ -211,11 +241,28 @@ fn main() {
         .collect();
     let nested = index.scope(|m| m.assigned.iter().any(|g| inside.contains(g)));
     let page = UpdateQuery { limit: 100, ..UpdateQuery::default() };
+    let last = updates.len() as u32 - 100;
     let category = updates.iter().flat_map(|u| &u.categories).next().copied();
     let queries: Vec<(&str, UpdateQuery)> = vec![
         ("everything, newest first", page.clone()),
+        ("by arrival", UpdateQuery { sort: UpdateSort::Arrived, ..page.clone() }),
         ("by title", UpdateQuery { sort: UpdateSort::Title, ..page.clone() }),
+        ("by title, from Z", UpdateQuery { sort: UpdateSort::Title, ascending: Some(false), ..page.clone() }),
+        ("by severity", UpdateQuery { sort: UpdateSort::Severity, ..page.clone() }),
         ("most needed first", UpdateQuery { sort: UpdateSort::Needed, ..page.clone() }),
+        ("most failed first", UpdateQuery { sort: UpdateSort::Failed, ..page.clone() }),
+        (
+            "least installed first",
+            UpdateQuery { sort: UpdateSort::Installed, ascending: Some(true), ..page.clone() },
+        ),
+        (
+            "by title, everything, the last page",
+            UpdateQuery { sort: UpdateSort::Title, offset: last, everything: true, ..page.clone() },
+        ),
+        (
+            "most needed first, the last page",
+            UpdateQuery { sort: UpdateSort::Needed, offset: last, everything: true, ..page.clone() },
+        ),
         ("approved", UpdateQuery { approval: Some(ApprovalFilter::Approved), ..page.clone() }),
         (
             "approved for a nested group",
@@ -243,25 +290,61 @@ fn main() {
         ("a KB number", UpdateQuery { kb: Some("5000001".to_owned()), ..page.clone() }),
         ("a category", UpdateQuery { product: category, ..page.clone() }),
         ("superseded", UpdateQuery { superseded: Some(true), ..page.clone() }),
-        ("the last page", UpdateQuery { offset: 200_000, everything: true, ..page.clone() }),
+        ("the middle page", UpdateQuery { offset: last / 2, everything: true, ..page.clone() }),
+        ("the last page", UpdateQuery { offset: last, everything: true, ..page.clone() }),
+        ("supersedes others", UpdateQuery { supersedes: Some(true), ..page.clone() }),
+        ("licence terms open", UpdateQuery { needs_licence: Some(true), ..page.clone() }),
+        ("expired", UpdateQuery { expired: Some(true), ..page.clone() }),
+        ("restarts never", UpdateQuery { reboot: Some(Reboot::Never), ..page.clone() }),
+        (
+            "critical or important",
+            UpdateQuery { severities: vec![Severity::Critical, Severity::Important], ..page.clone() },
+        ),
+        ("a CVE", UpdateQuery { cve: Some("CVE-2024-0001".to_owned()), ..page.clone() }),
+        (
+            "arrived since",
+            UpdateQuery { arrived_from: Some(Timestamp::from_unix_seconds(1_700_100_000)), ..page.clone() },
+        ),
     ];
     let mut worst = 0_f64;
     for (name, query) in &queries {
         for (whose, scope) in [("all", &Scope::everybody()), ("a group", &nested)] {
             let (took, found) = time(5, || index.updates(query, &decisions, scope));
             worst = worst.max(took);
-            println!("updates, {name:<32} {whose:<8} {took:7.2} ms  {:>7} found", found.total);
+            println!("updates, {name:<53} {whose:<8} {took:7.2} ms  {:>7} found", found.total);
         }
     }
     for status in StatusFilter::ALL {
-        let query = ComputerQuery { status: Some(status), limit: 100, ..ComputerQuery::default() };
-        let (took, found) = time(5, || index.computers(&query, &Scope::everybody()));
-        worst = worst.max(took);
-        println!("computers, {:<39} {took:7.2} ms  {:>7} found", status.as_str(), found.total);
+        for (which, offset) in [("", 0), (", the last page", computers as u32 - 100)] {
+            let query =
+                ComputerQuery { status: Some(status), offset, limit: 100, ..ComputerQuery::default() };
+            let (took, found) = time(5, || index.computers(&query, &Scope::everybody()));
+            worst = worst.max(took);
+            println!(
+                "computers, {:<60} {took:7.2} ms  {:>7} found",
+                format!("{}{which}", status.as_str()),
+                found.total
+            );
+        }
     }
-    let (took, _) = time(5, || index.summary(&Scope::everybody()));
+    let named = ComputerQuery { search: Some("WS-0999".to_owned()), limit: 100, ..ComputerQuery::default() };
+    let (took, found) = time(5, || index.computers(&named, &Scope::everybody()));
     worst = worst.max(took);
-    println!("summary of all computers {took:34.2} ms");
+    println!("computers, {:<60} {took:7.2} ms  {:>7} found", "by name", found.total);
+    let query =
+        ComputersOfUpdate { update: spoken_of[5], status: None, limit: 100, offset: computers as u32 / 2 };
+    let (took, found) = time(5, || index.computers_of(&query, &Scope::everybody()));
+    worst = worst.max(took);
+    println!("computers of an update{:<49} {took:7.2} ms  {:>7} found", "", found.total);
+    let urgent = [category.unwrap()];
+    for (whose, scope) in [("all computers", &Scope::everybody()), ("a group", &nested)] {
+        let (took, _) = time(5, || index.summary(scope));
+        worst = worst.max(took);
+        println!("summary of {whose:<60} {took:7.2} ms");
+    }
+    let (took, _) = time(5, || index.decided(&urgent));
+    worst = worst.max(took);
+    println!("what is decided {:<55} {took:7.2} ms", "");
 
     // The same question as a plain pass: count each state of each update, then look at every update.
     let status = UpdateQuery { status: Some(StatusFilter::FailedOrNeeded), everything: true, ..page };

@@ -15,7 +15,7 @@ impl Branch {
         let categories: Vec<(u32, &[u32])> = index
             .entries()
             .filter(|(_, entry)| entry.category_kind.is_some())
-            .map(|(place, entry)| (place, &*entry.categories))
+            .map(|(place, entry)| (place, index.shelf.categories(entry)))
             .collect();
         // Each round goes one level down; there are four levels.
         loop {

@@ -5,8 +5,9 @@ use crate::filters::StatusFilter;
 use crate::fleet::{Machine, unheard};
 use crate::index::Index;
 use crate::page::{Page, cut};
-use crate::scope::Scope;
+use crate::scope::{Scope, reported};
 use core::cmp::Ordering;
+use memchr::memmem;
 use sluicegate_policy::UpdateState;
 use sluicegate_terms::UpdateId;
 
@@ -49,20 +50,19 @@ impl Index {
     /// The computers of a scope that fit, by name.
     #[must_use]
     pub fn computers(&self, query: &ComputerQuery, scope: &Scope) -> Page<ComputerHit> {
-        let search = query.search.as_deref().map(str::to_lowercase);
+        let search = query.search.as_deref().map(NamePart::new);
         let named = |machine: &Machine| {
-            search.as_deref().is_none_or(|search| {
-                machine.name.as_deref().is_some_and(|name| name.to_lowercase().contains(search))
-                    || machine.id.as_str().contains(search)
+            search.as_ref().is_none_or(|search| {
+                machine.name.as_deref().is_some_and(|name| search.is_in(name))
+                    || search.lower.find(machine.id.as_str().as_bytes()).is_some()
             })
         };
-        let found: Vec<&Machine> = self
+        let found = self
             .fleet
             .machines()
             .iter()
             .filter(|m| scope.has(m.cohort) && named(m))
-            .filter(|m| query.status.is_none_or(|status| self.has_update_in(m, status)))
-            .collect();
+            .filter(|m| query.status.is_none_or(|status| self.has_update_in(m, status)));
         cut(found, (query.offset, query.limit), |a, b| by_name(a, b))
             .map(|machine| ComputerHit { key: machine.key, states: self.states_of(machine) })
     }
@@ -80,67 +80,82 @@ impl Index {
         let place = self.place_of(query.update).filter(|place| self.entry(*place).is_some());
         let Some(place) = place else { return Page::default() };
         let since = self.fleet.since(place);
-        let found: Vec<(&Machine, UpdateState)> = self
+        let found = self
             .fleet
             .machines()
             .iter()
             .filter(|m| scope.has(m.cohort))
-            .map(|m| (m, m.state(place, since)))
-            .filter(|(_, state)| query.status.is_none_or(|status| status.includes(*state)))
-            .collect();
-        cut(found, (query.offset, query.limit), |(a, _), (b, _)| by_name(a, b))
-            .map(|(machine, state)| (machine.key, state))
-    }
-
-    /// The state of each of a computer's updates that it did not report by itself follows from this: how
-    /// many updates there are to have a state of, and how many of them came after it was heard of.
-    fn derived(&self, machine: &Machine) -> (u64, u64) {
-        let older = self.counted_since.partition_point(|since| !unheard(machine.heard, *since));
-        (self.counted_since.len() as u64, (self.counted_since.len() - older) as u64)
+            .filter(|m| query.status.is_none_or(|status| status.includes(m.state(place, since))));
+        cut(found, (query.offset, query.limit), |a, b| by_name(a, b))
+            .map(|machine| (machine.key, machine.state(place, since)))
     }
 
     pub(crate) fn states_of(&self, machine: &Machine) -> StateCounts {
-        let (all, newer) = self.derived(machine);
-        let (mut counts, mut reported, mut early) = (StateCounts::default(), 0, 0);
-        for state in self.counted_states(machine) {
-            counts.add(state.1, 1);
-            reported += 1;
-            early += u64::from(unheard(machine.heard, self.fleet.since(state.0)));
-        }
-        let unknown = newer.saturating_sub(early);
+        let mut counts = reported(&machine.figures);
+        let unknown = self.unheard_of(machine);
         counts.add(UpdateState::Unknown, unknown);
-        counts.add(UpdateState::NotApplicable, all.saturating_sub(unknown).saturating_sub(reported));
+        let rest = (self.counted_since.len() as u64).saturating_sub(unknown);
+        counts.add(UpdateState::NotApplicable, rest.saturating_sub(machine.figures.reported()));
         counts
     }
 
-    fn counted_states<'a>(&'a self, machine: &'a Machine) -> impl Iterator<Item = (u32, UpdateState)> + 'a {
-        let counted = |place: u32| self.counted.get(place as usize).copied().unwrap_or(false);
-        machine.states.iter().map(|s| (s.place(), s.state())).filter(move |(place, _)| counted(*place))
+    /// How many updates came after a computer was heard of, without those that it spoke of all the same.
+    fn unheard_of(&self, machine: &Machine) -> u64 {
+        let all = self.counted_since.len();
+        let newer = match self.counted_since.last() {
+            // Most computers were heard of after the newest update came.
+            Some(newest) if unheard(machine.heard, *newest) => {
+                all - self.counted_since.partition_point(|since| !unheard(machine.heard, *since))
+            }
+            _ => 0,
+        };
+        (newer as u64).saturating_sub(u64::from(machine.figures.early))
     }
 
     /// Whether a computer has an update in one of a filter's states; looks no further than it must.
     fn has_update_in(&self, machine: &Machine, status: StatusFilter) -> bool {
-        let mask = status.states().iter().fold(0_u8, |mask, state| mask | 1 << (*state as u8));
-        let counted = |place: u32| self.counted.get(place as usize).copied().unwrap_or(false);
-        if machine.states.iter().any(|state| state.is_in(mask) && counted(state.place())) {
-            return true;
+        let spoken_of = reported(&machine.figures);
+        status.states().iter().any(|state| spoken_of.of(*state) > 0)
+            || (status.includes(UpdateState::Unknown) || status.includes(UpdateState::NotApplicable))
+                && status.states().iter().any(|state| self.states_of(machine).of(*state) > 0)
+    }
+}
+
+/// What is looked for in names, letter case aside.
+struct NamePart {
+    lower: memmem::Finder<'static>,
+    ascii: bool,
+}
+
+impl NamePart {
+    fn new(part: &str) -> Self {
+        let lower = part.to_lowercase();
+        Self { ascii: lower.is_ascii(), lower: memmem::Finder::new(&lower).into_owned() }
+    }
+
+    fn is_in(&self, name: &str) -> bool {
+        if self.ascii && name.is_ascii() {
+            let part = self.lower.needle();
+            return part.is_empty()
+                || name.as_bytes().windows(part.len()).any(|piece| piece.eq_ignore_ascii_case(part));
         }
-        let (na, unknown) =
-            (status.includes(UpdateState::NotApplicable), status.includes(UpdateState::Unknown));
-        if !na && !unknown {
-            return false;
-        }
-        // Each state it reported can take one away from either; beyond that nothing needs counting.
-        let (all, newer) = self.derived(machine);
-        let reported = machine.states.len() as u64;
-        if (unknown && newer > reported) || (na && all - newer > reported) {
-            return true;
-        }
-        let counts = self.states_of(machine);
-        (na && counts.of(UpdateState::NotApplicable) > 0) || (unknown && counts.of(UpdateState::Unknown) > 0)
+        self.lower.find(name.to_lowercase().as_bytes()).is_some()
     }
 }
 
 fn by_name(a: &Machine, b: &Machine) -> Ordering {
     a.name.cmp(&b.name).then_with(|| a.id.as_str().cmp(b.id.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_names_are_found_whatever_their_letter_case() {
+        let is_in = |part: &str, name: &str| NamePart::new(part).is_in(name);
+        assert!(is_in("WS-07", "ws-070.example") && is_in("", "ws") && is_in("", ""));
+        assert!(!is_in("ws-08", "ws-070.example") && !is_in("ws-0700", "ws-070"));
+        assert!(is_in("MÜLLER", "pc-müller") && is_in("pc-m", "PC-Müller") && !is_in("mull", "pc-müller"));
+    }
 }

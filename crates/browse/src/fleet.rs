@@ -2,10 +2,13 @@
 //! one word each. Computers with the same groups are one cohort, and counts are kept per update and cohort:
 //! so a computer in several groups counts once in each group above them.
 
+use crate::arena::shrink;
+use crate::bits::Bits;
 use crate::facts::{ComputerFacts, Membership};
+use crate::shelf::Settled;
 use rustc_hash::FxHashMap;
 use sluicegate_policy::UpdateState;
-use sluicegate_terms::{ComputerId, Timestamp};
+use sluicegate_terms::{ComputerId, GroupId, Timestamp};
 
 /// Stands for "never" where times are compared.
 pub(crate) const NEVER: i64 = i64::MIN;
@@ -26,19 +29,14 @@ impl State {
         self.0 >> 3
     }
 
-    /// Whether the state is in a mask of `1 << state`.
-    pub(crate) const fn is_in(self, mask: u8) -> bool {
-        mask >> (self.0 & 7) & 1 == 1
-    }
-
     pub(crate) fn state(self) -> UpdateState {
         // Made from a state by `new`.
         UpdateState::from_number((self.0 & 7) as u8).unwrap_or(UpdateState::Unknown)
     }
 }
 
-/// Of one update in one cohort: computers by reported state, and those among them that have not been heard
-/// of since the update came.
+/// Computers of one update in one cohort, or updates of one computer, by reported state; and those among
+/// them where the computer has not been heard of since the update came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     /// From NotInstalled to InstalledPendingReboot, the states that are reported.
@@ -75,13 +73,13 @@ impl Tally {
 }
 
 /// An update as the fleet knows it.
-#[derive(Debug)]
-pub(crate) struct Reported {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reported<'a> {
     /// When the update came here (or was taken back from being declined). A computer that has not reported
     /// since then has said nothing about it.
     pub(crate) since: i64,
     /// By cohort, sorted; only those with a computer that reported a state.
-    pub(crate) tallies: Vec<(u32, Tally)>,
+    pub(crate) tallies: &'a [(u32, Tally)],
 }
 
 /// One computer.
@@ -95,6 +93,8 @@ pub(crate) struct Machine {
     pub(crate) heard: i64,
     /// Its states, by place.
     pub(crate) states: Box<[State]>,
+    /// Its states of updates that count in the figures of a computer.
+    pub(crate) figures: Tally,
 }
 
 impl Machine {
@@ -127,8 +127,14 @@ pub(crate) struct Fleet {
     by_key: FxHashMap<i64, usize>,
     cohorts: Vec<Membership>,
     cohort_of: FxHashMap<Membership, u32>,
-    /// By place of the update.
-    reported: Vec<Reported>,
+    /// By place of the update: when it came here.
+    since: Vec<i64>,
+    /// The places of updates that count in the figures of a computer.
+    counted: Bits,
+    /// By place of the update: where its tallies are, plus one; 0 when no computer ever spoke of it, as is so
+    /// of most of a catalog.
+    slots: Vec<u32>,
+    tallies: Vec<Vec<(u32, Tally)>>,
 }
 
 impl Fleet {
@@ -144,18 +150,23 @@ impl Fleet {
         &self.cohorts
     }
 
-    pub(crate) fn reported(&self) -> &[Reported] {
-        &self.reported
+    /// What is reported of the update at a place.
+    pub(crate) fn reported(&self, place: u32) -> Reported<'_> {
+        let slot = self.slots.get(place as usize).and_then(|slot| slot.checked_sub(1));
+        let tallies = slot.and_then(|slot| self.tallies.get(slot as usize));
+        Reported { since: self.since(place), tallies: tallies.map(Vec::as_slice).unwrap_or_default() }
     }
 
     pub(crate) fn since(&self, place: u32) -> i64 {
-        usize::try_from(place).ok().and_then(|at| self.reported.get(at)).map_or(NEVER, |r| r.since)
+        self.since.get(place as usize).copied().unwrap_or(NEVER)
     }
 
     /// Makes room for updates up to a place.
     pub(crate) fn reach(&mut self, places: usize) {
-        self.reported
-            .resize_with(places.max(self.reported.len()), || Reported { since: NEVER, tallies: Vec::new() });
+        if places > self.since.len() {
+            self.since.resize(places, NEVER);
+            self.slots.resize(places, 0);
+        }
     }
 
     /// Puts a computer in, or in the place of what was known of it; without `states` it keeps those it has.
@@ -167,9 +178,18 @@ impl Fleet {
         let Some(machine) = known.and_then(|at| self.machines.get_mut(at)) else {
             let states = states.unwrap_or_default().into_boxed_slice();
             self.count(cohort, heard, &states, true);
+            let figures = self.figures(heard, &states);
             self.by_key.insert(facts.key, self.machines.len());
             let name = facts.name.map(String::into_boxed_str);
-            self.machines.push(Machine { key: facts.key, id: facts.id, name, cohort, heard, states });
+            self.machines.push(Machine {
+                key: facts.key,
+                id: facts.id,
+                name,
+                cohort,
+                heard,
+                states,
+                figures,
+            });
             return;
         };
         machine.id = facts.id;
@@ -183,8 +203,10 @@ impl Fleet {
         self.count(before.0, before.1, &old, false);
         let new = states.map_or(old, Vec::into_boxed_slice);
         self.count(cohort, heard, &new, true);
+        let figures = self.figures(heard, &new);
         if let Some(machine) = known.and_then(|at| self.machines.get_mut(at)) {
             machine.states = new;
+            machine.figures = figures;
         }
     }
 
@@ -201,37 +223,76 @@ impl Fleet {
         self.count(gone.cohort, gone.heard, &gone.states, false);
     }
 
-    /// Says since when updates are here, by place; what follows for the counts is counted again.
-    pub(crate) fn set_since(&mut self, since: impl Iterator<Item = i64>) {
-        let mut again = vec![false; self.reported.len()];
-        let mut any = false;
-        for ((reported, since), again) in self.reported.iter_mut().zip(since).zip(&mut again) {
-            if reported.since != since {
-                reported.since = since;
-                *again = !reported.tallies.is_empty();
-                any |= *again;
-            }
-        }
-        if !any {
+    /// Says since when updates are here and which of them count; what follows for computers that spoke of
+    /// them is counted again.
+    pub(crate) fn settle(&mut self, settled: Settled) {
+        self.reach(settled.since.len());
+        shrink(&mut self.since);
+        shrink(&mut self.slots);
+        let changed = Changed::between(self, &settled);
+        let before = Settled {
+            since: core::mem::replace(&mut self.since, settled.since),
+            counted: core::mem::replace(&mut self.counted, settled.counted),
+        };
+        if changed.list.is_empty() {
             return;
         }
-        let marked = |place: usize| again.get(place).copied().unwrap_or(false);
-        for (_, reported) in self.reported.iter_mut().enumerate().filter(|(place, _)| marked(*place)) {
-            reported.tallies.iter_mut().for_each(|(_, tally)| tally.early = 0);
-        }
-        for machine in &self.machines {
-            for state in &machine.states {
-                let place = state.place() as usize;
-                if marked(place)
-                    && let Some(reported) = self.reported.get_mut(place)
-                    && unheard(machine.heard, reported.since)
-                    && let Ok(at) = reported.tallies.binary_search_by_key(&machine.cohort, |(c, _)| *c)
-                    && let Some((_, tally)) = reported.tallies.get_mut(at)
-                {
-                    tally.early += 1;
+        let (since, counted, slots) = (&self.since, &self.counted, &self.slots);
+        for machine in &mut self.machines {
+            let Machine { states, figures, heard, cohort, .. } = machine;
+            changed.each_of(states, |state| {
+                let place = state.place();
+                let early =
+                    |since: &[i64]| unheard(*heard, since.get(place as usize).copied().unwrap_or(NEVER));
+                let (was_early, is_early) = (early(&before.since), early(since));
+                if before.counted.has(place) {
+                    figures.change(state.state(), was_early, false);
                 }
-            }
+                if counted.has(place) {
+                    figures.change(state.state(), is_early, true);
+                }
+                if was_early != is_early
+                    && let Some(slot) = slots.get(place as usize).and_then(|slot| slot.checked_sub(1))
+                    && let Some(tallies) = self.tallies.get_mut(slot as usize)
+                    && let Ok(at) = tallies.binary_search_by_key(cohort, |(cohort, _)| *cohort)
+                    && let Some((_, tally)) = tallies.get_mut(at)
+                {
+                    tally.early = if is_early { tally.early + 1 } else { tally.early.saturating_sub(1) };
+                }
+            });
         }
+    }
+
+    /// Bytes of memory: what goes with the number of updates, and what goes with computers and what they say.
+    pub(crate) fn heap_bytes(&self) -> (usize, usize) {
+        let by_place = self.since.capacity() * size_of::<i64>()
+            + self.slots.capacity() * size_of::<u32>()
+            + self.counted.heap_bytes();
+        let machine = |m: &Machine| {
+            size_of_val(&*m.states) + m.id.as_str().len() + m.name.as_deref().map_or(0, str::len)
+        };
+        let tallies: usize = self.tallies.iter().map(|t| t.capacity() * size_of::<(u32, Tally)>()).sum();
+        let groups = |m: &Membership| {
+            size_of::<Membership>()
+                + m.assigned.capacity() * size_of::<GroupId>()
+                + m.requested.iter().map(|name| size_of::<String>() + name.capacity()).sum::<usize>()
+        };
+        let computers = self.machines.iter().map(machine).sum::<usize>()
+            + self.machines.capacity() * size_of::<Machine>()
+            + self.by_key.capacity() * (size_of::<(i64, usize)>() + 1)
+            // The list and the map have them both.
+            + self.cohorts.iter().map(groups).sum::<usize>() * 2
+            + self.tallies.capacity() * size_of::<Vec<(u32, Tally)>>()
+            + tallies;
+        (by_place, computers)
+    }
+
+    fn figures(&self, heard: i64, states: &[State]) -> Tally {
+        let mut figures = Tally::default();
+        for state in states.iter().filter(|state| self.counted.has(state.place())) {
+            figures.change(state.state(), unheard(heard, self.since(state.place())), true);
+        }
+        figures
     }
 
     fn cohort(&mut self, membership: Membership) -> u32 {
@@ -246,19 +307,63 @@ impl Fleet {
 
     fn count(&mut self, cohort: u32, heard: i64, states: &[State], add: bool) {
         for state in states {
-            let Some(reported) = self.reported.get_mut(state.place() as usize) else { continue };
-            let early = unheard(heard, reported.since);
-            let at = match reported.tallies.binary_search_by_key(&cohort, |(c, _)| *c) {
+            let place = state.place() as usize;
+            let early = unheard(heard, self.since.get(place).copied().unwrap_or(NEVER));
+            let Some(slot) = self.slots.get_mut(place) else { continue };
+            if *slot == 0 {
+                self.tallies.push(Vec::new());
+                // At most one for each place.
+                *slot = self.tallies.len() as u32;
+            }
+            let Some(tallies) = self.tallies.get_mut(*slot as usize - 1) else { continue };
+            let at = match tallies.binary_search_by_key(&cohort, |(c, _)| *c) {
                 Ok(at) => at,
                 Err(at) => {
-                    reported.tallies.insert(at, (cohort, Tally::default()));
+                    tallies.insert(at, (cohort, Tally::default()));
                     at
                 }
             };
-            let Some((_, tally)) = reported.tallies.get_mut(at) else { continue };
+            let Some((_, tally)) = tallies.get_mut(at) else { continue };
             tally.change(state.state(), early, add);
             if *tally == Tally::default() {
-                reported.tallies.remove(at);
+                tallies.remove(at);
+            }
+        }
+    }
+}
+
+/// So few updates are looked up in the states of each computer; for more, all states are gone through.
+const FEW: usize = 2;
+
+/// The updates that computers spoke of and for which something else holds now.
+struct Changed {
+    list: Vec<u32>,
+    marks: Bits,
+}
+
+impl Changed {
+    fn between(fleet: &Fleet, settled: &Settled) -> Self {
+        let mut changed = Self { list: Vec::new(), marks: Bits::for_places(fleet.slots.len()) };
+        let places = (0..).zip(&fleet.slots).zip(fleet.since.iter().zip(&settled.since));
+        for ((place, _), (before, now)) in places.filter(|((_, slot), _)| **slot > 0) {
+            if before != now || fleet.counted.has(place) != settled.counted.has(place) {
+                changed.list.push(place);
+                changed.marks.set(place);
+            }
+        }
+        changed
+    }
+
+    /// Those among a computer's states, which are sorted by place.
+    fn each_of(&self, states: &[State], mut each: impl FnMut(State)) {
+        if self.list.len() > FEW {
+            states.iter().filter(|state| self.marks.has(state.place())).for_each(|state| each(*state));
+            return;
+        }
+        for place in &self.list {
+            let at = states.partition_point(|state| state.place() < *place);
+            if let Some(state) = states.get(at).filter(|state| state.place() == *place) {
+                each(*state);
             }
         }
     }

@@ -7,6 +7,8 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod arena;
+mod bits;
 mod categories;
 mod computers;
 mod counts;
@@ -15,7 +17,9 @@ mod filters;
 mod fleet;
 mod index;
 mod page;
+mod places;
 mod scope;
+mod shelf;
 mod summary;
 mod updates;
 mod words;
@@ -27,5 +31,5 @@ pub use filters::{ApprovalFilter, StatusFilter, UnknownWord, UpdateQuery, Update
 pub use index::Index;
 pub use page::Page;
 pub use scope::Scope;
-pub use summary::{ComputerSummary, Summary, UpdateSummary};
+pub use summary::{ComputerSummary, Decided, Summary, UpdateSummary};
 pub use updates::{ApprovalState, UpdateHit};

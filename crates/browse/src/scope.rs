@@ -45,9 +45,18 @@ impl<'a> Audience<'a> {
     }
 
     /// How many of its computers are in which state of an update.
-    pub(crate) fn counts(&self, update: &Reported) -> StateCounts {
-        let silent = self.heard.partition_point(|heard| unheard(*heard, update.since));
+    pub(crate) fn counts(&self, update: Reported<'_>) -> StateCounts {
+        let silent = match self.heard.first() {
+            // Most updates are older than the last word of any computer.
+            Some(first) if !unheard(*first, update.since) => 0,
+            _ => self.heard.partition_point(|heard| unheard(*heard, update.since)),
+        };
         counts(self.scope, update, self.len(), silent as u64)
+    }
+
+    /// The same without the states that nobody reports, which cost more to find out.
+    pub(crate) fn reported(&self, update: Reported<'_>) -> StateCounts {
+        reported(&sum(self.scope, update))
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -55,17 +64,28 @@ impl<'a> Audience<'a> {
     }
 }
 
-/// How many computers of a scope are in which state of an update. It has `computers`, of which `silent`
-/// have not reported since the update came.
-fn counts(scope: &Scope, update: &Reported, computers: u64, silent: u64) -> StateCounts {
+fn sum(scope: &Scope, update: Reported<'_>) -> Tally {
     let mut sum = Tally::default();
     update.tallies.iter().filter(|(cohort, _)| scope.has(*cohort)).for_each(|(_, t)| sum.add(t));
+    sum
+}
+
+/// The counts of a tally by the states they are of.
+pub(crate) fn reported(tally: &Tally) -> StateCounts {
     let mut counts = StateCounts::default();
-    for (number, count) in (Tally::FIRST..).zip(sum.by_state) {
+    for (number, count) in (Tally::FIRST..).zip(tally.by_state) {
         if let Some(state) = UpdateState::from_number(number) {
             counts.add(state, u64::from(count));
         }
     }
+    counts
+}
+
+/// How many computers of a scope are in which state of an update. It has `computers`, of which `silent`
+/// have not reported since the update came.
+fn counts(scope: &Scope, update: Reported<'_>, computers: u64, silent: u64) -> StateCounts {
+    let sum = sum(scope, update);
+    let mut counts = reported(&sum);
     let unknown = silent.saturating_sub(u64::from(sum.early));
     counts.add(UpdateState::Unknown, unknown);
     let rest = computers.saturating_sub(unknown).saturating_sub(sum.reported());
@@ -74,7 +94,7 @@ fn counts(scope: &Scope, update: &Reported, computers: u64, silent: u64) -> Stat
 }
 
 /// The same for one update and many scopes: one pass over the computers.
-pub(crate) fn counts_by_scope(fleet: &Fleet, update: &Reported, scopes: &[Scope]) -> Vec<StateCounts> {
+pub(crate) fn counts_by_scope(fleet: &Fleet, update: Reported<'_>, scopes: &[Scope]) -> Vec<StateCounts> {
     let mut cohorts = vec![(0_u64, 0_u64); fleet.cohorts().len()];
     for machine in fleet.machines() {
         if let Some((all, silent)) = cohorts.get_mut(machine.cohort as usize) {

@@ -1,10 +1,12 @@
 //! Browse: a group in a few figures.
 
-use crate::fleet::{NEVER, State};
+use crate::categories::Branch;
+use crate::fleet::NEVER;
 use crate::index::Index;
-use crate::scope::{Audience, Scope};
+use crate::scope::{Audience, Scope, reported};
 use crate::updates::ApprovalState;
 use sluicegate_policy::UpdateState;
+use sluicegate_terms::UpdateId;
 
 /// Computers by the worst that is known of them: each is counted in exactly one of the four.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -54,7 +56,43 @@ pub struct Summary {
     pub updates: UpdateSummary,
 }
 
+/// Updates that lists show, by decision.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Decided {
+    /// All of them.
+    pub total: u64,
+    /// Approved for some group.
+    pub approved: u64,
+    /// Declined.
+    pub declined: u64,
+    /// Neither of the two.
+    pub undecided: u64,
+    /// Those of the undecided that stand under one of the categories that were asked for.
+    pub undecided_in: u64,
+}
+
 impl Index {
+    /// What is decided about the updates that lists show; and how many under one of these categories, or a
+    /// category below it, are undecided.
+    #[must_use]
+    pub fn decided(&self, categories: &[UpdateId]) -> Decided {
+        let branches: Vec<Branch> = categories.iter().map(|top| Branch::of(self, *top)).collect();
+        let mut decided = Decided::default();
+        for (_, entry) in self.entries().filter(|(_, entry)| entry.listed()) {
+            decided.total += 1;
+            match entry.approval {
+                ApprovalState::Approved => decided.approved += 1,
+                ApprovalState::Declined => decided.declined += 1,
+                ApprovalState::Undecided => {
+                    decided.undecided += 1;
+                    let under = self.shelf.categories(entry);
+                    decided.undecided_in += u64::from(branches.iter().any(|branch| branch.has_any(under)));
+                }
+            }
+        }
+        decided
+    }
+
     /// The computers of a scope, and the updates as they stand there.
     #[must_use]
     pub fn summary(&self, scope: &Scope) -> Summary {
@@ -63,12 +101,16 @@ impl Index {
         let computers = &mut summary.computers;
         computers.total = audience.len();
         for machine in self.fleet.machines().iter().filter(|m| scope.has(m.cohort)) {
-            match self.worst(&machine.states) {
-                Some(UpdateState::Failed) => computers.failed += 1,
-                Some(_) => computers.needing += 1,
+            let states = reported(&machine.figures);
+            if states.of(UpdateState::Failed) > 0 {
+                computers.failed += 1;
+            } else if states.needed() > 0 {
+                computers.needing += 1;
+            } else if machine.heard == NEVER {
                 // A failure can be told before the first report.
-                None if machine.heard == NEVER => computers.no_status += 1,
-                None => computers.up_to_date += 1,
+                computers.no_status += 1;
+            } else {
+                computers.up_to_date += 1;
             }
         }
         let updates = &mut summary.updates;
@@ -82,8 +124,7 @@ impl Index {
                 ApprovalState::Undecided => updates.unapproved += 1,
             }
             updates.total += 1;
-            let Some(reported) = self.fleet.reported().get(place as usize) else { continue };
-            let counts = audience.counts(reported);
+            let counts = audience.counts(self.fleet.reported(place));
             let (needed, failed) = (counts.needed() > 0, counts.of(UpdateState::Failed) > 0);
             let unknown = counts.of(UpdateState::Unknown) > 0;
             updates.failed += u64::from(failed);
@@ -93,23 +134,5 @@ impl Index {
             updates.done += u64::from(!needed && !failed && !unknown && counts.total() > 0);
         }
         summary
-    }
-
-    /// Failed if any update that counts failed, else another state if any is needed.
-    fn worst(&self, states: &[State]) -> Option<UpdateState> {
-        let counts = |state: &State| self.counted.get(state.place() as usize).copied().unwrap_or(false);
-        let open = !(1_u8 << (UpdateState::Installed as u8));
-        let failed = 1_u8 << (UpdateState::Failed as u8);
-        let mut worst = None;
-        for state in states.iter().filter(|state| state.is_in(open)) {
-            // Another one that is merely needed says nothing new.
-            if (worst.is_none() || state.is_in(failed)) && counts(state) {
-                if state.is_in(failed) {
-                    return Some(UpdateState::Failed);
-                }
-                worst = Some(state.state());
-            }
-        }
-        worst
     }
 }

@@ -1,14 +1,14 @@
 //! Browse: updates, filtered, in order, with the counts of their states.
 
+use crate::bits::Bits;
 use crate::categories::Branch;
 use crate::counts::StateCounts;
-use crate::filters::{ApprovalFilter, UpdateQuery, UpdateSort};
-use crate::index::{Entry, Index};
+use crate::filters::{ApprovalFilter, StatusFilter, UpdateQuery, UpdateSort};
+use crate::index::Index;
 use crate::page::{Page, cut};
 use crate::scope::{Audience, Scope, counts_by_scope};
+use crate::shelf::{Entry, Shelf};
 use crate::words::Words;
-use core::cmp::Ordering;
-use rustc_hash::FxHashMap;
 use sluicegate_policy::{Decisions, UpdateState};
 use sluicegate_terms::{GroupId, RevisionId, Timestamp, UpdateId};
 
@@ -65,47 +65,45 @@ impl Index {
     pub fn updates(&self, query: &UpdateQuery, decisions: &Decisions, scope: &Scope) -> Page<UpdateHit> {
         let filter = Filter::new(self, query, decisions);
         let audience = Audience::new(&self.fleet, scope);
-        let counts = |place: u32| {
-            self.fleet.reported().get(place as usize).map(|r| audience.counts(r)).unwrap_or_default()
+        let counts = |place: u32| audience.counts(self.fleet.reported(place));
+        let unreported = |status: StatusFilter| {
+            status.includes(UpdateState::Unknown) || status.includes(UpdateState::NotApplicable)
         };
         let by_counts = matches!(query.sort, UpdateSort::Needed | UpdateSort::Failed | UpdateSort::Installed);
-        let mut found: Vec<(i64, u32, &Entry)> = Vec::new();
-        for (place, entry) in self.entries().filter(|(_, entry)| filter.fits(entry)) {
-            let mut key = 0;
-            if query.status.is_some() || by_counts {
-                let states = counts(place);
-                if query.status.is_some_and(|wanted| wanted.states().iter().all(|s| states.of(*s) == 0)) {
-                    continue;
+        let found = self.entries().filter(|(place, entry)| filter.fits(*place, entry)).filter_map(
+            |(place, entry)| {
+                let mut states = StateCounts::default();
+                if query.status.is_some() || by_counts {
+                    states = match query.status {
+                        Some(status) if unreported(status) => counts(place),
+                        _ => audience.reported(self.fleet.reported(place)),
+                    };
+                    if query.status.is_some_and(|wanted| wanted.states().iter().all(|s| states.of(*s) == 0)) {
+                        return None;
+                    }
                 }
-                key = match query.sort {
-                    UpdateSort::Needed => states.needed(),
-                    UpdateSort::Failed => states.of(UpdateState::Failed),
-                    UpdateSort::Installed => states.of(UpdateState::Installed),
-                    _ => 0,
-                } as i64;
-            }
-            match query.sort {
-                UpdateSort::Released => key = entry.created.unwrap_or(i64::MIN),
-                UpdateSort::Arrived => key = entry.arrived,
-                UpdateSort::Severity => key = entry.severity as i64,
-                _ => {}
-            }
-            found.push((key, place, entry));
-        }
-        let by_title = query.sort == UpdateSort::Title;
-        let ascending = query.ascending.unwrap_or(by_title);
-        let page = cut(found, (query.offset, query.limit), |(a_key, _, a), (b_key, _, b)| {
+                let key = match query.sort {
+                    UpdateSort::Released => entry.created,
+                    UpdateSort::Arrived => entry.arrived,
+                    UpdateSort::Title => i64::from(entry.title),
+                    UpdateSort::Severity => entry.severity as i64,
+                    UpdateSort::Needed => states.needed() as i64,
+                    UpdateSort::Failed => states.of(UpdateState::Failed) as i64,
+                    UpdateSort::Installed => states.of(UpdateState::Installed) as i64,
+                };
+                Some((key, place, entry))
+            },
+        );
+        let ascending = query.ascending.unwrap_or(query.sort == UpdateSort::Title);
+        let page = cut(found, (query.offset, query.limit), |(a_key, a_place, a), (b_key, b_place, b)| {
             let by_key = if ascending { a_key.cmp(b_key) } else { b_key.cmp(a_key) };
-            let titles = || match by_title && !ascending {
-                true => b.title().cmp(a.title()),
-                false => a.title().cmp(b.title()),
-            };
-            match by_key {
-                Ordering::Equal => titles().then_with(|| a.id.cmp(&b.id)),
-                different => different,
-            }
+            by_key
+                .then_with(|| a.title.cmp(&b.title))
+                .then_with(|| self.shelf.id(*a_place).cmp(&self.shelf.id(*b_place)))
         });
-        page.map(|(_, place, entry)| entry.hit(counts(place)))
+        let rows =
+            page.rows.into_iter().filter_map(|(_, place, entry)| self.hit(place, entry, counts(place)));
+        Page { rows: rows.collect(), total: page.total }
     }
 
     /// One update, if the catalog has it.
@@ -113,46 +111,44 @@ impl Index {
     pub fn update(&self, update: UpdateId, scope: &Scope) -> Option<UpdateHit> {
         let place = self.place_of(update)?;
         let entry = self.entry(place)?;
-        let reported = self.fleet.reported().get(place as usize)?;
-        let counts = counts_by_scope(&self.fleet, reported, core::slice::from_ref(scope));
-        Some(entry.hit(counts.into_iter().next()?))
+        let counts = counts_by_scope(&self.fleet, self.fleet.reported(place), core::slice::from_ref(scope));
+        self.hit(place, entry, counts.into_iter().next()?)
     }
 
     /// How many computers of a scope are in which state of an update, for several scopes.
     #[must_use]
     pub fn counts_of(&self, update: UpdateId, scopes: &[Scope]) -> Vec<StateCounts> {
-        let place = self.place_of(update).filter(|place| self.entry(*place).is_some());
-        match place.and_then(|place| self.fleet.reported().get(place as usize)) {
-            Some(reported) => counts_by_scope(&self.fleet, reported, scopes),
+        match self.place_of(update).filter(|place| self.entry(*place).is_some()) {
+            Some(place) => counts_by_scope(&self.fleet, self.fleet.reported(place), scopes),
             None => scopes.iter().map(|_| StateCounts::default()).collect(),
         }
     }
-}
 
-impl Entry {
-    pub(crate) fn hit(&self, states: StateCounts) -> UpdateHit {
-        UpdateHit {
-            update: self.id,
-            newest: self.newest,
-            approval: self.approval,
-            superseded: self.superseded,
+    fn hit(&self, place: u32, entry: &Entry, states: StateCounts) -> Option<UpdateHit> {
+        Some(UpdateHit {
+            update: self.shelf.id(place)?,
+            newest: entry.newest,
+            approval: entry.approval,
+            superseded: entry.superseded,
             states,
-        }
+        })
     }
 }
 
 /// Everything of a query that does not depend on computers, made ready.
 struct Filter<'a> {
+    shelf: &'a Shelf,
     query: &'a UpdateQuery,
     words: Words,
     branches: Vec<Branch>,
-    /// For a group: which updates are decided there or above, and whether the decision in force deploys.
-    in_force: Option<FxHashMap<UpdateId, bool>>,
+    /// For a group: the updates that the decision in force there deploys.
+    in_force: Option<Bits>,
 }
 
 impl<'a> Filter<'a> {
-    fn new(index: &Index, query: &'a UpdateQuery, decisions: &Decisions) -> Self {
+    fn new(index: &'a Index, query: &'a UpdateQuery, decisions: &Decisions) -> Self {
         Self {
+            shelf: &index.shelf,
             query,
             words: Words::new(query.search.as_deref(), query.kb.as_deref(), query.cve.as_deref()),
             branches: [query.classification, query.product]
@@ -160,11 +156,11 @@ impl<'a> Filter<'a> {
                 .flatten()
                 .map(|top| Branch::of(index, top))
                 .collect(),
-            in_force: query.approved_for.map(|group| in_force(decisions, group)),
+            in_force: query.approved_for.map(|group| in_force(&index.shelf, decisions, group)),
         }
     }
 
-    fn fits(&self, entry: &Entry) -> bool {
+    fn fits(&self, place: u32, entry: &Entry) -> bool {
         let query = self.query;
         let is = |wanted: Option<bool>, value: bool| wanted.is_none_or(|wanted| wanted == value);
         let within = |value: Option<i64>, from: Option<Timestamp>, to: Option<Timestamp>| {
@@ -172,43 +168,53 @@ impl<'a> Filter<'a> {
                 && to.is_none_or(|to| value.is_some_and(|value| value < to.ticks()))
         };
         (query.everything || entry.listed())
-            && query.approval.is_none_or(|filter| self.approval(entry).fits(filter))
+            && query.approval.is_none_or(|filter| self.approval(place, entry).fits(filter))
             && (query.severities.is_empty() || query.severities.contains(&entry.severity))
             && query.reboot.is_none_or(|reboot| reboot == entry.reboot)
-            && within(entry.created, query.released_from, query.released_to)
+            && within(entry.created(), query.released_from, query.released_to)
             && within(Some(entry.arrived), query.arrived_from, query.arrived_to)
             && is(query.superseded, entry.superseded)
-            && is(query.supersedes, !entry.supersedes.is_empty())
+            && is(query.supersedes, entry.supersedes())
             && is(query.needs_licence, entry.licence_open)
             && is(query.expired, entry.expired)
-            && self.branches.iter().all(|branch| branch.has_any(&entry.categories))
-            && self.words.fit(entry.id, &entry.search)
+            && self.branches.iter().all(|branch| branch.has_any(self.shelf.categories(entry)))
+            && self.words.fit(self.shelf.id(place), self.shelf.text(entry))
     }
 
-    fn approval(&self, entry: &Entry) -> ApprovalState {
+    fn approval(&self, place: u32, entry: &Entry) -> ApprovalState {
         match (&self.in_force, entry.approval) {
             (None, approval) | (_, approval @ ApprovalState::Declined) => approval,
-            (Some(in_force), _) if in_force.get(&entry.id) == Some(&true) => ApprovalState::Approved,
+            (Some(in_force), _) if in_force.has(place) => ApprovalState::Approved,
             (Some(_), _) => ApprovalState::Undecided,
         }
     }
 }
 
-/// The decisions in force for a group: its own, else the nearest above.
-fn in_force(decisions: &Decisions, group: GroupId) -> FxHashMap<UpdateId, bool> {
+/// The updates that the decision in force for a group deploys: its own, else the nearest above.
+fn in_force(shelf: &Shelf, decisions: &Decisions, group: GroupId) -> Bits {
     let path: Vec<GroupId> = decisions.groups.path(group).collect();
-    let mut nearest: FxHashMap<UpdateId, (usize, bool)> = FxHashMap::default();
+    let mut deployed = Bits::for_places(shelf.places());
+    let mut nearest: Option<(UpdateId, usize, bool)> = None;
+    let mut close = |nearest: Option<(UpdateId, usize, bool)>| {
+        if let Some((update, _, true)) = nearest
+            && let Some(place) = shelf.find(update)
+        {
+            deployed.set(place);
+        }
+    };
+    // Those of one update stand together.
     for approval in decisions.approvals.values() {
         let Some(far) = path.iter().position(|group| *group == approval.group) else { continue };
-        let found = (far, approval.action.deploys());
-        nearest
-            .entry(approval.update)
-            .and_modify(|known| {
-                if far < known.0 {
-                    *known = found;
+        let found = Some((approval.update, far, approval.action.deploys()));
+        match nearest {
+            Some((update, known, _)) if update == approval.update => {
+                if far < known {
+                    nearest = found;
                 }
-            })
-            .or_insert(found);
+            }
+            _ => close(core::mem::replace(&mut nearest, found)),
+        }
     }
-    nearest.into_iter().map(|(update, (_, deploys))| (update, deploys)).collect()
+    close(nearest);
+    deployed
 }

@@ -10,7 +10,7 @@ const MOST_WORDS: usize = 32;
 #[derive(Debug, Default)]
 pub(crate) struct Words {
     parts: Vec<memmem::Finder<'static>>,
-    lines: Vec<String>,
+    lines: Vec<memmem::Finder<'static>>,
     ids: Vec<UpdateId>,
 }
 
@@ -23,22 +23,28 @@ impl Words {
                 Err(_) => words.parts.push(memmem::Finder::new(&word.to_lowercase()).into_owned()),
             }
         }
+        let mut line = |line: &str| words.lines.push(memmem::Finder::new(line).into_owned());
         if let Some(kb) = kb {
             let kb = kb.trim().to_lowercase();
-            words.lines.push(if kb.starts_with("kb") { kb } else { format!("kb{kb}") });
+            line(&if kb.starts_with("kb") { kb } else { format!("kb{kb}") });
         }
         if let Some(cve) = cve {
-            words.lines.push(cve.trim().to_lowercase());
+            line(&cve.trim().to_lowercase());
         }
         words
     }
 
-    pub(crate) fn fit(&self, id: UpdateId, text: &str) -> bool {
-        self.ids.iter().all(|wanted| *wanted == id)
-            && self.parts.iter().all(|part| part.find(text.as_bytes()).is_some())
-            // The first line is the title.
-            && self.lines.iter().all(|wanted| text.lines().skip(1).any(|line| line == wanted))
+    pub(crate) fn fit(&self, id: Option<UpdateId>, text: &[u8]) -> bool {
+        self.ids.iter().all(|wanted| Some(*wanted) == id)
+            && self.parts.iter().all(|part| part.find(text).is_some())
+            && self.lines.iter().all(|line| has_line(text, line))
     }
+}
+
+/// Whether one of the lines is this one. The first is the title and does not count.
+fn has_line(text: &[u8], line: &memmem::Finder<'_>) -> bool {
+    let ends = |at: usize| text.get(at).is_none_or(|byte| *byte == b'\n');
+    line.find_iter(text).any(|at| at.checked_sub(1).is_some_and(ends) && ends(at + line.needle().len()))
 }
 
 #[cfg(test)]
@@ -49,7 +55,7 @@ mod tests {
     const TEXT: &str = "cumulative update kb77\nkb5000001\nms08-067\ncve-2024-0001";
 
     fn fits(search: Option<&str>, kb: Option<&str>, cve: Option<&str>) -> bool {
-        Words::new(search, kb, cve).fit(UpdateId(Guid::from_u128(7)), TEXT)
+        Words::new(search, kb, cve).fit(Some(UpdateId(Guid::from_u128(7))), TEXT.as_bytes())
     }
 
     #[test]
@@ -68,6 +74,7 @@ mod tests {
         assert!(!fits(None, Some("500000"), None), "a part is another article");
         assert!(!fits(None, Some("77"), None), "what the title says is no article");
         assert!(fits(None, None, Some("CVE-2024-0001")) && fits(None, None, Some("MS08-067")));
-        assert!(!fits(None, None, Some("CVE-2024-00")));
+        assert!(!fits(None, None, Some("CVE-2024-00")) && !fits(None, None, Some("E-2024-0001")));
+        assert!(!fits(None, None, Some("")) && !fits(None, None, Some("cumulative update kb77")));
     }
 }

@@ -5,7 +5,7 @@
 mod world;
 
 use sluicegate_browse::{
-    ApprovalFilter, ApprovalState, ComputerQuery, ComputersOfUpdate, Reboot, Severity, StatusFilter,
+    ApprovalFilter, ApprovalState, ComputerQuery, ComputersOfUpdate, Reboot, Scope, Severity, StatusFilter,
     UpdateQuery, UpdateSort,
 };
 use sluicegate_terms::GroupId;
@@ -133,6 +133,49 @@ fn computers_and_their_counts_are_what_a_pass_over_everything_finds() {
             }
             world.change();
         }
+    }
+}
+
+#[test]
+fn what_is_decided_is_counted_as_a_pass_over_everything_counts_it() {
+    let mut undecided_in = 0;
+    for seed in 0..worlds() {
+        let mut world = World::new(3_000_000 + seed);
+        for _ in 0..6 {
+            for categories in [vec![], vec![world::category(4)], (1..5).map(world::category).collect()] {
+                let expected = world.decided(&categories);
+                assert_eq!(world.index.decided(&categories), expected, "in {categories:?}");
+                undecided_in += expected.undecided_in;
+            }
+            world.change();
+        }
+    }
+    assert!(undecided_in > 0, "the worlds have no undecided update in a category");
+}
+
+#[test]
+fn an_index_that_lived_through_changes_answers_as_a_new_one_and_takes_no_more_memory_for_texts() {
+    for seed in 0..worlds().min(20) {
+        let mut world = World::new(4_000_000 + seed);
+        for _ in 0..30 {
+            world.change();
+        }
+        let new = world.indexed_anew();
+        let query = UpdateQuery { everything: true, limit: 1_000, ..UpdateQuery::default() };
+        for sort in UpdateSort::ALL {
+            let query = UpdateQuery { sort, ..query.clone() };
+            let everybody = Scope::everybody();
+            assert_eq!(
+                world.index.updates(&query, &world.decisions, &everybody),
+                new.updates(&query, &world.decisions, &everybody)
+            );
+        }
+        let query = ComputerQuery { limit: 1_000, ..ComputerQuery::default() };
+        assert_eq!(
+            world.index.computers(&query, &Scope::everybody()),
+            new.computers(&query, &Scope::everybody())
+        );
+        assert!(world.index.heap_bytes().0 <= new.heap_bytes().0 * 2, "{:?}", world.index.heap_bytes());
     }
 }
 

@@ -39,4 +39,17 @@ fn updates_are_counted_by_what_was_decided_of_them() {
     assert_eq!((told.approved_update_count, told.declined_update_count), (1, 1));
     assert_eq!(told.not_approved_update_count, 4);
     assert_eq!(told.critical_or_security_updates_not_approved_for_install_count, 2);
+
+    // Each change counts at once: a revision in another place, a decision taken back, another revision.
+    store.unapprove(uid(2), None, "admin".into(), at(3)).unwrap();
+    let (update, group, action) = (uid(6), GroupId::ALL_COMPUTERS, ApprovalAction::Install);
+    let order = ApprovalOrder { update, group, action, deadline: None, by: "admin".into() };
+    store.approve(order, at(4)).unwrap();
+    let mut moved = software(5, 2, "Update 5, again");
+    moved.relationships.prerequisites.push(Clause::category(security));
+    import(&store, 10, &[moved]);
+    let told = store.rollup_summary().unwrap();
+    assert_eq!((told.update_count, told.not_approved_update_count), (6, 5));
+    assert_eq!((told.approved_update_count, told.declined_update_count), (1, 0));
+    assert_eq!(told.critical_or_security_updates_not_approved_for_install_count, 4);
 }

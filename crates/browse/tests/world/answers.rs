@@ -2,8 +2,8 @@
 
 use super::{Pc, World};
 use sluicegate_browse::{
-    ApprovalFilter, ApprovalState, ComputerQuery, StateCounts, StatusFilter, Summary, UpdateFacts, UpdateHit,
-    UpdateQuery, UpdateSort,
+    ApprovalFilter, ApprovalState, ComputerQuery, Decided, StateCounts, StatusFilter, Summary, UpdateFacts,
+    UpdateHit, UpdateQuery, UpdateSort,
 };
 use sluicegate_policy::{ApprovalAction, UpdateState};
 use sluicegate_terms::{GroupId, UpdateId, UpdateKind};
@@ -209,6 +209,23 @@ impl World {
         found.retain(|(_, state)| status.is_none_or(|status| fits(status, *state)));
         found.sort_by(|(a, _), (b, _)| by_name(a, b));
         found.into_iter().map(|(pc, state)| (pc.key, state)).collect()
+    }
+
+    pub fn decided(&self, categories: &[UpdateId]) -> Decided {
+        let mut decided = Decided::default();
+        for facts in self.updates.values().filter(|facts| self.listed(facts)) {
+            decided.total += 1;
+            let under = categories.iter().any(|category| self.under(facts, *category));
+            match self.approval(facts.update, None) {
+                ApprovalState::Declined => decided.declined += 1,
+                ApprovalState::Approved => decided.approved += 1,
+                ApprovalState::Undecided => {
+                    decided.undecided += 1;
+                    decided.undecided_in += u64::from(under);
+                }
+            }
+        }
+        decided
     }
 
     pub fn summary(&self, group: Option<GroupId>) -> Summary {

@@ -15,7 +15,7 @@ pub fn update(n: u64) -> UpdateId {
     UpdateId(Guid::from_u128(u128::from(n)))
 }
 
-fn category(n: u64) -> UpdateId {
+pub fn category(n: u64) -> UpdateId {
     update(500 + n)
 }
 
@@ -59,13 +59,14 @@ impl World {
     pub fn change(&mut self) {
         for _ in 0..=self.dice.below(6) {
             self.clock += self.dice.below(3) as i64;
-            match self.dice.below(8) {
+            match self.dice.below(9) {
                 0 => {
                     let n = self.dice.below(UPDATES);
                     self.revise(n);
                 }
                 1 | 2 => self.decide(),
                 3 => self.move_or_forget(),
+                8 => self.move_group(),
                 4 => {
                     let n = 10 + self.clock as u64;
                     self.new_group(n);
@@ -147,7 +148,7 @@ impl World {
     }
 
     fn put(&mut self, facts: UpdateFacts) {
-        self.index.put_update(facts.clone());
+        self.index.put_update(&facts);
         self.updates.insert(facts.update, facts);
     }
 
@@ -162,7 +163,7 @@ impl World {
         self.updates.remove(&gone);
         self.index.clear_updates();
         for facts in self.updates.values() {
-            self.index.put_update(facts.clone());
+            self.index.put_update(facts);
         }
     }
 
@@ -227,6 +228,14 @@ impl World {
             pc.membership = membership;
             self.index.put_computer(facts_of(pc), None::<BTreeMap<UpdateId, UpdateState>>);
         }
+    }
+
+    /// A group goes below another one, with all that is nested in it.
+    fn move_group(&mut self) {
+        let groups = self.all_groups();
+        let (group, parent) = (*self.dice.pick(&groups), *self.dice.pick(&groups));
+        // What would make a circle, and the two groups that stay where they are, change nothing.
+        let _ = self.decisions.groups.move_below(group, parent, Anchor(self.clock.unsigned_abs()));
     }
 
     /// An administrator decides something; what the rules refuse changes nothing.
@@ -304,7 +313,7 @@ impl World {
     }
 }
 
-fn facts_of(pc: &Pc) -> ComputerFacts {
+pub fn facts_of(pc: &Pc) -> ComputerFacts {
     ComputerFacts {
         key: pc.key,
         id: pc.id.clone(),

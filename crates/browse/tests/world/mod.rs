@@ -8,7 +8,7 @@ use sluicegate_policy::{Decisions, UpdateState};
 use sluicegate_terms::{ComputerId, GroupId, Timestamp, UpdateId};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use make::combine;
+pub use make::{category, combine};
 
 /// Numbers that follow from a seed (splitmix64).
 pub struct Dice(u64);
@@ -70,6 +70,17 @@ impl World {
             groups.push(GroupId::UNASSIGNED_COMPUTERS);
         }
         groups.into_iter().flat_map(|id| tree.path(id).collect::<Vec<_>>()).collect()
+    }
+
+    /// An index that is told of everything as it is now.
+    pub fn indexed_anew(&self) -> Index {
+        let mut index = Index::default();
+        self.updates.values().for_each(|facts| index.put_update(facts));
+        for pc in self.pcs.values() {
+            index.put_computer(make::facts_of(pc), Some(pc.states.clone()));
+        }
+        index.settle(&self.decisions);
+        index
     }
 
     pub fn scope(&self, group: Option<GroupId>) -> Scope {

@@ -2,7 +2,6 @@
 //! (MS-WSUSSS 3.1.1, DSS Table and Client Computer Activity Summary Table).
 
 use super::crowd::{self, MOST_STRANGERS};
-use super::summary::Offered;
 use crate::Store;
 use crate::audit::{self, Entry};
 use crate::columns::{Columns, for_rows};
@@ -11,6 +10,12 @@ use crate::wire::{Malformed, Reader, put_bytes, put_u32};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use sluicegate_terms::{Guid, RevisionNumber, Timestamp, UpdateId, UpdateIdentity};
 use std::collections::BTreeMap;
+
+/// Critical Updates and Security Updates; the ids are the same on every server.
+const URGENT: [UpdateId; 2] = [
+    UpdateId(Guid::from_u128(0xE6CF1350_C01B_414D_A61F_263D14D133B4)),
+    UpdateId(Guid::from_u128(0x0FA1201D_4330_4FA8_8AE9_B877473B6441)),
+];
 
 /// Longest name or version of a server that is kept, in characters.
 const LONGEST_NAME: usize = 256;
@@ -391,6 +396,8 @@ impl Store {
     /// # Errors
     /// A failure to read.
     pub fn rollup_summary(&self) -> Result<ServerSummary, StoreError> {
+        let decided = self.updates_decided(&URGENT)?;
+        let number = |count: u64| i32::try_from(count).unwrap_or(i32::MAX);
         self.shared.database.read(|db| {
             let db = db.transaction().during("count updates and computers")?;
             let count = |sql: &str| -> Result<i32, StoreError> {
@@ -399,7 +406,6 @@ impl Store {
                     .during("count updates and computers")
                     .map(|n| i32::try_from(n).unwrap_or(i32::MAX))
             };
-            let offered = Offered::count(&db)?;
             let with = |state: u8| {
                 count(&format!("SELECT count(DISTINCT update_id) FROM update_status WHERE state = {state}"))
             };
@@ -407,11 +413,11 @@ impl Store {
                 count(&format!("SELECT count(DISTINCT computer) FROM update_status WHERE state = {state}"))
             };
             Ok(ServerSummary {
-                update_count: offered.all,
-                declined_update_count: offered.declined,
-                approved_update_count: offered.approved,
-                not_approved_update_count: offered.undecided,
-                critical_or_security_updates_not_approved_for_install_count: offered.undecided_urgent,
+                update_count: number(decided.total),
+                declined_update_count: number(decided.declined),
+                approved_update_count: number(decided.approved),
+                not_approved_update_count: number(decided.undecided),
+                critical_or_security_updates_not_approved_for_install_count: number(decided.undecided_in),
                 updates_with_client_errors_count: with(5)?,
                 updates_with_server_errors_count: count(
                     "SELECT count(DISTINCT r.revision_id) FROM failed_file f JOIN revision_file r USING (sha1)",

@@ -9,7 +9,6 @@ mod history;
 mod rollup;
 mod settings;
 mod state;
-mod summary;
 
 pub use aside::DeploymentNews;
 pub use downstream::{

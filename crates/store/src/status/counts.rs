@@ -7,8 +7,8 @@ use crate::computers::{ComputerFilter, ComputerGroups, ComputerPage, Targeting, 
 use crate::error::{During, StoreError, StoredAs};
 use rusqlite::OptionalExtension;
 use sluicegate_browse::{
-    ComputerQuery, ComputersOfUpdate, Index, Membership, Page, Scope, StateCounts, Summary, UpdateHit,
-    UpdateQuery,
+    ComputerQuery, ComputersOfUpdate, Decided, Index, Membership, Page, Scope, StateCounts, Summary,
+    UpdateHit, UpdateQuery,
 };
 use sluicegate_policy::{GroupTree, StateRow, UpdateState};
 use sluicegate_terms::{ComputerId, GroupId, UpdateId};
@@ -167,6 +167,12 @@ impl Store {
         let (index, pending) = self.look()?;
         let decisions = self.decisions();
         Ok((index.summary(&scope(&index, of, &decisions.groups)), pending))
+    }
+
+    /// What is decided about the updates that lists show, and how many under some categories are undecided.
+    pub(crate) fn updates_decided(&self, categories: &[UpdateId]) -> Result<Decided, StoreError> {
+        let (index, _) = self.look()?;
+        Ok(index.decided(categories))
     }
 
     /// The states of every computer for one update. From memory, after what changed was read.

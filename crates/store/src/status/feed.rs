@@ -45,7 +45,7 @@ impl Store {
             let Some(last) = facts.last() else { return Ok(()) };
             turn.newest = i64::from(last.newest.get());
             let mut index = self.shared.board.index.write();
-            facts.into_iter().for_each(|facts| index.put_update(facts));
+            facts.iter().for_each(|facts| index.put_update(facts));
         }
     }
 
