@@ -25,7 +25,8 @@ const NAMES: &[(&str, &str)] = &[
     ("scaling", "answer times at the largest size against the smallest"),
     ("storm", "ten thousand agents at once"),
     ("content", "files in ranges, against nginx"),
-    ("sync", "a downstream server below another: first, unchanged, small changes, files"),
+    ("sync", "a downstream server below another: first, unchanged, small changes"),
+    ("sync-files", "a downstream server that fetches files from another, against curl"),
 ];
 
 /// Runs the measurements asked for and prints their report.
@@ -75,6 +76,9 @@ pub(crate) async fn run(args: &Bench, json: bool) -> anyhow::Result<()> {
     }
     if wants("sync") {
         sync::measure(&bench, &sizes, &mut report).await?;
+    }
+    if wants("sync-files") {
+        sync::files(&bench, &mut report).await?;
     }
     report.print(json);
     Ok(())

@@ -30,7 +30,7 @@ const ROUNDS: usize = 5;
 
 /// Files fetched beside curl, and bytes of each.
 const FILES: u128 = 4;
-const FILE: usize = 64 << 20;
+const FILE: usize = 256 << 20;
 
 /// Longest synchronization.
 const PATIENCE: Duration = Duration::from_secs(1_800);
@@ -114,7 +114,7 @@ impl Node {
     }
 }
 
-/// Everything, at these sizes.
+/// Catalogs of these sizes.
 pub(crate) async fn measure(bench: &Setup, sizes: &[usize], report: &mut Report) -> anyhow::Result<()> {
     let mut deltas = Vec::new();
     for size in sizes {
@@ -130,7 +130,7 @@ pub(crate) async fn measure(bench: &Setup, sizes: &[usize], report: &mut Report)
             Bound::AtMost(2.0),
         );
     }
-    content(bench, report).await
+    Ok(())
 }
 
 /// The first synchronization, one without changes, and small ones. Answers how long a small one takes.
@@ -291,7 +291,7 @@ fn unpack_and_parse(data: &Path) -> anyhow::Result<Alone> {
 }
 
 /// Files from an upstream, verified, against curl with as many connections.
-async fn content(bench: &Setup, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn files(bench: &Setup, report: &mut Report) -> anyhow::Result<()> {
     let top = bench.folder.join("sync-content");
     let _ = std::fs::remove_dir_all(&top);
     std::fs::create_dir_all(&top)?;

@@ -1,6 +1,7 @@
 //! Store: the content store, the files that updates install. A file appears here only when its length
 //! and every digest the catalog declares for it match; what is here is never changed afterwards.
 
+mod direct;
 mod ingest;
 mod partial;
 

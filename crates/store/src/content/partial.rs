@@ -1,6 +1,7 @@
 //! Store: a file that comes in pieces, perhaps over several runs. What has come lies in a folder of its own and
 //! survives a kill; going on with it reads and hashes it again, so nothing is taken on trust.
 
+use super::direct::{ALIGNMENT, Direct};
 use super::ingest::compare;
 use super::{ContentStore, Expected, Held, Ingested, PARTIAL, file_name, read_dir};
 use crate::error::{StoreError, free_space};
@@ -9,7 +10,8 @@ use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 use sluicegate_terms::{Sha1Digest, Sha256Digest, Timestamp};
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{ErrorKind, Read as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::thread::{Builder, JoinHandle};
 
@@ -18,6 +20,9 @@ const CHUNK: usize = 1 << 20;
 
 /// What has been written is sent to the disk each time this many more bytes have come.
 const STRIDE: u64 = 16 << 20;
+
+/// Files of at least so many bytes are written past the system's cache.
+const LARGE: u64 = 8 << 20;
 
 /// Left free when a file is begun, in bytes: the database must be able to go on.
 const RESERVE: u64 = 64 << 20;
@@ -42,7 +47,10 @@ pub struct PartialContent {
     expected: Expected,
     path: PathBuf,
     file: File,
-    length: u64,
+    /// Only for a large file, where the system can do it.
+    direct: Option<Direct>,
+    /// Bytes that are written and hashed; more may wait in `direct`.
+    settled: u64,
     sha1: Sha1,
     /// Only when one is declared.
     sha256: Option<Sha256>,
@@ -51,7 +59,9 @@ pub struct PartialContent {
 
 impl Drop for PartialContent {
     fn drop(&mut self) {
-        if self.length == 0 {
+        // What cannot be written now comes again.
+        let _ = self.settle_rest();
+        if self.settled == 0 {
             // Nothing came of it. At worst an empty file stays, which the next attempt takes up.
             let _ = fs::remove_file(&self.path);
         }
@@ -114,18 +124,20 @@ impl Store {
         {
             return Err(StoreError::DiskFull { path, free });
         }
+        let direct = if expected.size >= LARGE { Direct::open(&path) } else { None };
         let mut partial = PartialContent {
             store: self.clone(),
             digest,
             expected,
             path,
+            direct,
             file,
-            length,
+            settled: length,
             sha1,
             sha256,
             ahead: WriteAhead::default(),
         };
-        if partial.length > partial.expected.size {
+        if partial.settled > partial.expected.size {
             partial.restart()?;
         }
         Ok(ContentTurn::Yours(Box::new(partial)))
@@ -148,7 +160,7 @@ impl PartialContent {
     /// Bytes that have come.
     #[must_use]
     pub fn length(&self) -> u64 {
-        self.length
+        self.settled + self.direct.as_ref().map_or(0, |direct| direct.block().len() as u64)
     }
 
     /// Bytes that it must have.
@@ -157,29 +169,86 @@ impl PartialContent {
         self.expected.size
     }
 
-    /// Takes the next piece: hashes and writes it.
+    /// Takes the next piece: writes and hashes it. Of a large file up to a mebibyte waits for more.
     ///
     /// # Errors
     /// [`StoreError::ContentMismatch`] when more comes than was declared, [`StoreError::DiskFull`],
     /// [`StoreError::Io`]; what had come before stays good.
     pub fn write(&mut self, piece: &[u8]) -> Result<(), StoreError> {
-        let length = self.length.saturating_add(piece.len() as u64);
+        let length = self.length().saturating_add(piece.len() as u64);
         if length > self.expected.size {
             let reason = format!("more than the declared {} bytes came", self.expected.size);
             return Err(StoreError::ContentMismatch { name: self.expected.name.clone(), reason });
         }
-        if let Err(error) = self.file.write_all(piece) {
-            // A part of it may be there: nothing is known of bytes that were not hashed.
-            let _ = self.file.set_len(self.length);
-            let _ = self.file.seek(SeekFrom::Start(self.length));
-            return Err(StoreError::io("write", &self.path, error));
+        let mut rest = piece;
+        while !rest.is_empty() {
+            let beyond = usize::try_from(self.settled % ALIGNMENT as u64).unwrap_or(0);
+            let now = match &mut self.direct {
+                Some(direct) if beyond == 0 => {
+                    rest = direct.take(rest);
+                    if direct.is_full() {
+                        self.settle_block()?;
+                    }
+                    continue;
+                }
+                // An earlier attempt ended anywhere: first to where a block may begin.
+                Some(_) => rest.len().min(ALIGNMENT - beyond),
+                None => rest.len(),
+            };
+            let (now, later) = rest.split_at(now);
+            self.settle(now)?;
+            rest = later;
         }
-        self.sha1.update(piece);
+        Ok(())
+    }
+
+    /// Writes a full block past the cache, and hashes it.
+    fn settle_block(&mut self) -> Result<(), StoreError> {
+        let Some(direct) = &mut self.direct else { return Ok(()) };
+        match direct.write_at(self.settled) {
+            Ok(()) => {
+                let block = direct.block();
+                self.sha1.update(block);
+                if let Some(sha256) = &mut self.sha256 {
+                    sha256.update(block);
+                }
+                self.settled += block.len() as u64;
+                direct.clear();
+                Ok(())
+            }
+            // Some file systems say only now that they cannot do it.
+            Err(error) if error.kind() == ErrorKind::InvalidInput => self.settle_rest(),
+            Err(error) => {
+                direct.clear();
+                Err(self.not_written(error))
+            }
+        }
+    }
+
+    /// Writes what waits as an ordinary file is written; from then on everything is.
+    fn settle_rest(&mut self) -> Result<(), StoreError> {
+        match self.direct.take() {
+            Some(direct) => self.settle(direct.block()),
+            None => Ok(()),
+        }
+    }
+
+    fn settle(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        if let Err(error) = self.file.write_all_at(bytes, self.settled) {
+            return Err(self.not_written(error));
+        }
+        self.sha1.update(bytes);
         if let Some(sha256) = &mut self.sha256 {
-            sha256.update(piece);
+            sha256.update(bytes);
         }
-        self.length = length;
-        self.ahead.wrote(piece.len() as u64, &self.file, &self.path)
+        self.settled += bytes.len() as u64;
+        self.ahead.wrote(bytes.len() as u64, &self.file, &self.path)
+    }
+
+    /// A part of it may be there: nothing is known of bytes that were not hashed.
+    fn not_written(&self, error: std::io::Error) -> StoreError {
+        let _ = self.file.set_len(self.settled);
+        StoreError::io("write", &self.path, error)
     }
 
     /// Throws away what has come.
@@ -188,11 +257,11 @@ impl PartialContent {
     /// [`StoreError::Io`].
     pub fn restart(&mut self) -> Result<(), StoreError> {
         self.ahead.wait(&self.path)?;
-        self.file
-            .set_len(0)
-            .and_then(|()| self.file.seek(SeekFrom::Start(0)))
-            .map_err(|e| StoreError::io("empty", &self.path, e))?;
-        self.length = 0;
+        self.file.set_len(0).map_err(|e| StoreError::io("empty", &self.path, e))?;
+        if let Some(direct) = &mut self.direct {
+            direct.clear();
+        }
+        self.settled = 0;
         self.sha1 = Sha1::new();
         self.sha256 = self.expected.sha256.map(|_| Sha256::new());
         Ok(())
@@ -203,10 +272,11 @@ impl PartialContent {
     /// # Errors
     /// [`StoreError::ContentMismatch`]; then what came is thrown away. [`StoreError::Io`].
     pub fn finish(mut self, now: Timestamp) -> Result<Ingested, StoreError> {
+        self.settle_rest()?;
         let sha1 = Sha1Digest(std::mem::take(&mut self.sha1).finalize().into());
         let sha256 = self.sha256.take().map(|sha256| Sha256Digest(sha256.finalize().into()));
         let name = &self.expected.name;
-        let compared = compare(name, &self.expected, self.length, sha256).and_then(|()| {
+        let compared = compare(name, &self.expected, self.settled, sha256).and_then(|()| {
             if sha1 == self.digest {
                 return Ok(());
             }
@@ -222,10 +292,10 @@ impl PartialContent {
         if content.has(sha1) {
             // It was given by hand in the meantime.
             fs::remove_file(&self.path).map_err(|e| StoreError::io("remove", &self.path, e))?;
-            return Ok(Ingested { sha1, size: self.length, already_held: true });
+            return Ok(Ingested { sha1, size: self.settled, already_held: true });
         }
         content.put_in_place(&self.path, &self.file, sha1, &self.expected, now)?;
-        Ok(Ingested { sha1, size: self.length, already_held: false })
+        Ok(Ingested { sha1, size: self.settled, already_held: false })
     }
 }
 
