@@ -208,15 +208,21 @@ impl Document {
         if let Some(severity) = &properties.severity {
             write_attribute(out, "MsrcSeverity", severity);
         }
+        if properties.beta {
+            write_attribute(out, "IsBeta", "true");
+        }
         write_attribute(out, "PublicationState", if properties.expired { "Expired" } else { "Published" });
         if let Some(created) = properties.created {
             write_attribute(out, "CreationDate", &created.iso());
         }
         write_attribute(out, "PublisherID", &self.publisher.to_string());
         out.push('>');
-        if let Some(reboot) = &properties.reboot {
+        if properties.reboot.is_some() || properties.may_ask {
             out.push_str("<upd:InstallationBehavior");
-            write_attribute(out, "RebootBehavior", reboot);
+            properties.reboot.iter().for_each(|reboot| write_attribute(out, "RebootBehavior", reboot));
+            if properties.may_ask {
+                write_attribute(out, "CanRequestUserInput", "true");
+            }
             out.push_str(" />");
         }
         if properties.can_uninstall {
@@ -226,6 +232,7 @@ impl Document {
         properties.bulletins.iter().for_each(|id| text(out, "upd:SecurityBulletinID", id));
         properties.kb.iter().for_each(|id| text(out, "upd:KBArticleID", id));
         properties.cves.iter().for_each(|id| text(out, "upd:CveID", id));
+        properties.languages.iter().for_each(|tag| text(out, "upd:Language", tag.as_str()));
         out.push_str("</upd:Properties>");
     }
 

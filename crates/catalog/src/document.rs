@@ -5,6 +5,7 @@ use crate::{Clause, DriverEntry, FileEntry, Fragments, ScanRecord};
 use sluicegate_terms::{
     CategoryKind, Guid, Locale, Sha256Digest, Timestamp, UpdateId, UpdateIdentity, UpdateKind,
 };
+use std::collections::BTreeSet;
 
 /// A checked update document.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,6 +28,8 @@ pub struct UpdateDocument {
     pub drivers: Vec<DriverEntry>,
     /// Licence terms; the files are content like others.
     pub eulas: Vec<EulaFile>,
+    /// The processor architectures its rules ask for, by their numbers in `PROCESSOR_ARCHITECTURE_…`.
+    pub processors: BTreeSet<u16>,
     /// What clients are sent.
     pub fragments: Fragments,
     /// SHA-256 of the document's meaning: the same for every encoding, prefix and indentation. Two
@@ -84,6 +87,12 @@ pub struct Properties {
     pub reboot: Option<String>,
     /// It has an uninstall behaviour.
     pub can_uninstall: bool,
+    /// `InstallationBehavior/@CanRequestUserInput`: installing it may ask the user something.
+    pub may_ask: bool,
+    /// `@IsBeta`: its publisher says that it is not final.
+    pub beta: bool,
+    /// The languages it is for (`Language`), in document order; none when it is for all.
+    pub languages: Vec<Locale>,
 }
 
 /// One `LocalizedProperties`.

@@ -21,6 +21,7 @@ mod namespaces;
 pub mod package;
 mod parse;
 pub mod record;
+mod traits;
 mod version;
 mod xml;
 
@@ -32,4 +33,5 @@ pub use limits::Limits;
 pub use listing::{FileEntry, Listing};
 pub use parse::parse;
 pub use record::{Clause, DriverEntry, FeatureScore, RecordError, ScanRecord};
+pub use traits::Traits;
 pub use version::Version;

@@ -1,7 +1,7 @@
 //! Catalog: what lists and detail pages show of a revision.
 
-use crate::UpdateDocument;
 use crate::document::LocalizedText;
+use crate::{Traits, UpdateDocument};
 use sluicegate_terms::{CategoryKind, Sha1Digest, Sha256Digest, Timestamp, UpdateId};
 
 /// One file of a revision (`Files/File`, or an `EulaFile`).
@@ -55,6 +55,8 @@ pub struct Listing {
     pub reboot: Option<String>,
     /// It can be removed again.
     pub can_uninstall: bool,
+    /// What few decisions ask for.
+    pub traits: Traits,
     /// Its files.
     pub files: Vec<FileEntry>,
     /// Its languages, in document order.
@@ -120,6 +122,7 @@ impl UpdateDocument {
             handler: properties.handler.clone(),
             reboot: properties.reboot.clone(),
             can_uninstall: properties.can_uninstall,
+            traits: self.traits(),
             files: self.files.clone(),
             languages: self.texts.iter().map(|text| text.language.as_str().to_owned()).collect(),
         }

@@ -4,7 +4,7 @@
 use crate::document::{CategoryInfo, EulaFile, LocalizedText, Properties, Relationships};
 use crate::fragments::{self, Eula, Fragments, Names};
 use crate::xml::{Element, Tree};
-use crate::{CatalogError, Clause, FileEntry, Limits, Reason, ScanRecord, UpdateDocument, encoding};
+use crate::{CatalogError, Clause, FileEntry, Limits, Reason, ScanRecord, UpdateDocument, encoding, traits};
 use core::str::FromStr;
 use sha2::{Digest as _, Sha256};
 use sluicegate_terms::{
@@ -100,6 +100,7 @@ fn read(root: Element<'_>, identity: UpdateIdentity) -> Result<UpdateDocument, C
         files: files(root)?,
         drivers,
         eulas,
+        processors: root.child("ApplicabilityRules").map(traits::processors).unwrap_or_default(),
         fragments: Fragments {
             core: fragments::core(root),
             extended: fragments::extended(root),
@@ -154,6 +155,13 @@ fn properties(element: Element<'_>) -> Result<Properties, CatalogError> {
             .and_then(|behaviour| behaviour.attribute("RebootBehavior"))
             .map(str::to_owned),
         can_uninstall: element.child("UninstallationBehavior").is_some(),
+        may_ask: match element.child("InstallationBehavior") {
+            Some(behaviour) => flag(behaviour, "CanRequestUserInput")?,
+            None => false,
+        },
+        beta: flag(element, "IsBeta")?,
+        // A tag nobody knows says nothing that could be compared.
+        languages: words("Language").iter().filter_map(|tag| tag.parse().ok()).collect(),
     })
 }
 

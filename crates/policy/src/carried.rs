@@ -194,8 +194,8 @@ impl Decisions {
             taken.skip(|| format!("{update} is approved there and not in the catalog here"));
             return Ok(());
         };
-        // It was approved before it expired.
-        let subject = Subject { expired: false, ..known.subject };
+        // It was approved before it expired, and where the order was possible.
+        let subject = Subject { expired: false, removable: true, may_ask: false, ..known.subject };
         let order =
             Order { group, action: approval.action, deadline: approval.deadline, by: approval.by.clone() };
         let mut own = dated(stamp, approval.at);

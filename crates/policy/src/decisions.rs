@@ -27,6 +27,10 @@ pub struct Subject {
     pub bundled_by: Option<UpdateId>,
     /// Its licence terms, if any.
     pub eula: Option<EulaId>,
+    /// Whether computers can remove it again.
+    pub removable: bool,
+    /// Whether installing it may ask the user something.
+    pub may_ask: bool,
     /// An update that supersedes it, if any. It can be approved all the same; people should be told.
     pub superseded_by: Option<UpdateId>,
 }
@@ -42,6 +46,8 @@ impl Subject {
             expired: false,
             bundled_by: None,
             eula: None,
+            removable: true,
+            may_ask: false,
             superseded_by: None,
         }
     }
@@ -95,6 +101,15 @@ impl Decisions {
         }
         if order.deadline.is_some() && !order.action.can_be_due() {
             return Err(ApprovalError::DeadlineWithoutAction(update));
+        }
+        // At its deadline an agent installs without anybody there to answer; WSUS sets none either
+        // (windowsserverdocs, updates-operations: no deadline where user input is required).
+        if order.deadline.is_some() && order.action.installs() && subject.may_ask {
+            return Err(ApprovalError::DeadlineNeedsInput(update));
+        }
+        // "Remove an installed update if that update supports removal" (the same page).
+        if order.action == ApprovalAction::Uninstall && !subject.removable {
+            return Err(ApprovalError::NotRemovable(update));
         }
         if !order.action.installs() {
             return Ok(());
@@ -277,6 +292,15 @@ impl Decisions {
         updates.sort_unstable();
         updates.dedup();
         updates.into_iter()
+    }
+
+    /// Whether nobody ever decided anything about an update: not for a group, nor that it is declined or no
+    /// longer is. Only such updates are declined by filters.
+    #[must_use]
+    pub fn is_untouched(&self, update: UpdateId) -> bool {
+        !self.declined.contains_key(&update)
+            && !self.restored.contains_key(&update)
+            && !self.is_decided(update)
     }
 
     /// Whether somebody ever decided something about an update for some group.

@@ -68,12 +68,6 @@ pub fn event_kind(id: u16) -> Option<&'static EventKind> {
     EVENTS.binary_search_by_key(&id, |kind| kind.id).ok().and_then(|at| EVENTS.get(at))
 }
 
-/// Every known event, by id.
-#[must_use]
-pub fn event_kinds() -> &'static [EventKind] {
-    EVENTS
-}
-
 const fn ok(id: u16, group: StateGroup, text: &'static str) -> EventKind {
     EventKind { id, group, severity: Severity::Information, text }
 }

@@ -26,7 +26,7 @@ pub use approvals::{Approval, ApprovalAction, Approvals, Change, Order, Stamp};
 pub use carried::{CarriedApproval, CarriedDecisions, Known, TakenIn};
 pub use decisions::{Decisions, Subject, Withdrawal};
 pub use effective::{Decision, Effective, effective, effective_on};
-pub use events::{EventKind, Severity, StateGroup, event_kind, event_kinds};
+pub use events::{EventKind, Severity, StateGroup, event_kind};
 pub use groups::{Group, GroupError, GroupName, GroupTree, MAX_GROUP_DEPTH, Paths};
 pub use licences::{Acceptance, EulaId};
 pub use refusals::ApprovalError;

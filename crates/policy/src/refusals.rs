@@ -51,6 +51,16 @@ pub enum ApprovalError {
     /// A deadline where none makes sense.
     #[error("a deadline needs the action install or uninstall ({0} is being set to another one)")]
     DeadlineWithoutAction(UpdateId),
+    /// A deadline for what may ask the user something.
+    #[error(
+        "{0} may ask the user something while it is installed, so it cannot be due at a deadline: approve it without one"
+    )]
+    DeadlineNeedsInput(UpdateId),
+    /// A removal of what cannot be removed.
+    #[error(
+        "{0} cannot be removed from computers: its publisher gives no way to uninstall it; withdraw its approval or decline it, so that no further computer gets it"
+    )]
+    NotRemovable(UpdateId),
     /// Nothing to withdraw.
     #[error("{update} has no approval for {group}, and none is inherited: there is nothing to withdraw")]
     NothingToWithdraw {

@@ -168,6 +168,31 @@ fn what_cannot_be_deployed_by_itself_is_refused_with_the_reason() {
 }
 
 #[test]
+fn what_may_ask_the_user_is_approved_but_never_due() {
+    let mut decisions = decisions();
+    let asking = Subject { may_ask: true, ..subject(1) };
+    let refused = decisions.approve(&asking, due(0, 1), &mut stamp(1)).unwrap_err();
+    assert_eq!(refused, ApprovalError::DeadlineNeedsInput(uid(1)));
+    assert!(refused.to_string().contains("without one"), "{refused}");
+    let removal = Order { action: Uninstall, ..due(0, 1) };
+    decisions.approve(&asking, removal, &mut stamp(1)).unwrap();
+    decisions.approve(&asking, order(0, Install), &mut stamp(2)).unwrap();
+    decisions.approve(&subject(2), due(0, 1), &mut stamp(3)).unwrap();
+}
+
+#[test]
+fn what_cannot_be_removed_is_not_approved_for_removal() {
+    let mut decisions = decisions();
+    let lasting = Subject { removable: false, ..subject(1) };
+    let refused = decisions.approve(&lasting, order(0, Uninstall), &mut stamp(1)).unwrap_err();
+    assert_eq!(refused, ApprovalError::NotRemovable(uid(1)));
+    assert!(refused.to_string().contains("withdraw its approval or decline it"), "{refused}");
+    for action in [Install, OptionalInstall, NotApproved] {
+        decisions.approve(&lasting, order(0, action), &mut stamp(2)).unwrap();
+    }
+}
+
+#[test]
 fn an_expired_update_can_still_be_removed() {
     let mut decisions = decisions();
     decisions.approve(&Subject { expired: true, ..subject(1) }, order(0, Uninstall), &mut stamp(1)).unwrap();

@@ -217,3 +217,15 @@ fn deployments_of_a_plan_are_new() {
     assert!(decided.approvals.is_empty());
     decisions.approve(&Subject::software(uid(1)), order(0, NotApproved), &mut stamp(2)).unwrap();
 }
+
+#[test]
+fn a_rule_with_a_deadline_approves_what_may_ask_the_user_without_one() {
+    let deadline = Some(DeadlineOffset::new(7, 0).unwrap());
+    let rule = rule(RuleTerms { deadline, ..terms(&[], &[], &[0]) });
+    let asking = Subject { may_ask: true, ..Subject::software(uid(1)) };
+    let candidates = [Candidate { subject: asking, categories: vec![] }, candidate(2, &[])];
+    let plan = plan([(RuleId(2), &rule)].into_iter(), &Decisions::default(), &candidates, at(10));
+    let deadlines: Vec<_> = plan.approvals.iter().map(|p| (p.subject.update, p.deadline)).collect();
+    assert_eq!(deadlines, [(uid(1), None), (uid(2), Some(at(17)))]);
+    assert_eq!(plan.skipped, []);
+}

@@ -2,6 +2,7 @@
 //! decisions inside a transaction, the difference becomes rows, and the copy counts once it is durable.
 
 mod bulk;
+mod looks;
 mod rows;
 mod rules;
 mod subject;
@@ -11,6 +12,7 @@ pub use bulk::{BulkApproval, BulkOrder, Refused};
 pub use rules::RuleRun;
 pub use succession::ImportedDecisions;
 
+pub(crate) use looks::Gallery;
 pub(crate) use rows::{difference, load, write_difference};
 pub(crate) use succession::after_import;
 

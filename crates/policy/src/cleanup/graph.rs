@@ -121,6 +121,16 @@ impl Graph {
         rows.iter().map(|row| (row.id, row.number))
     }
 
+    /// What the newest revision of an update names as prerequisites, and what it bundles.
+    #[must_use]
+    pub fn surroundings(&self, update: UpdateId) -> (Vec<UpdateId>, Vec<UpdateId>) {
+        let newest = self.numbers.get(&update).and_then(|at| self.newest(*at));
+        let Some(newest) = newest else { return (Vec::new(), Vec::new()) };
+        let needs = newest.prerequisites.iter().map(|number| self.update(*number)).collect();
+        let members = newest.members.iter().map(|(number, _)| self.update(*number)).collect();
+        (needs, members)
+    }
+
     /// Takes a revision out, as it is removed, and says what that changes for others.
     pub fn forget(&mut self, update: UpdateId, revision: RevisionId) -> Dropped {
         let mut dropped = Dropped::default();

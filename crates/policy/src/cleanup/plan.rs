@@ -3,9 +3,10 @@
 
 use super::graph::{Graph, Row};
 use super::settings::CleanupSettings;
+use crate::approvals::ApprovalAction;
 use crate::decisions::Decisions;
-use sluicegate_terms::{RevisionId, Timestamp, UpdateId, UpdateKind};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use sluicegate_terms::{GroupId, RevisionId, Timestamp, UpdateId, UpdateKind};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// What may be removed. Nothing that stays refers to any of it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -32,6 +33,25 @@ fn deployed(decisions: &Decisions, update: UpdateId) -> bool {
     decisions.approvals_of(update).any(|approval| approval.action.deploys())
 }
 
+/// Whether one of the others is approved for installation in each group that still has an update approved. An
+/// order to remove an update is replaced by nothing.
+fn replaced_everywhere(decisions: &Decisions, update: UpdateId, by: &[UpdateId]) -> bool {
+    let holds = |update: UpdateId, group| {
+        let own = |above| decisions.approvals.get(&(update, above));
+        decisions.groups.path(group).find_map(own).map(|approval| approval.action)
+    };
+    // What holds changes only at groups with a decision of their own; those below one inherit it.
+    let groups = by.iter().chain([&update]).flat_map(|any| decisions.approvals_of(*any));
+    let groups: BTreeSet<GroupId> = groups.map(|approval| approval.group).collect();
+    groups.into_iter().all(|group| match holds(update, group) {
+        Some(ApprovalAction::Uninstall) => false,
+        Some(action) if action.installs() => {
+            by.iter().any(|other| holds(*other, group) == Some(ApprovalAction::Install))
+        }
+        _ => true,
+    })
+}
+
 impl Graph {
     /// Updates to decline because their publisher withdrew them and no group has them approved.
     #[must_use]
@@ -49,8 +69,13 @@ impl Graph {
     }
 
     /// Updates to decline because newer ones replace them: under all five conditions of WSUS's wizard
-    /// (the-server-cleanup-wizard): not mandatory; on the server for 30 days; needed by no computer;
-    /// approved by nobody for 90 days; and a superseding update is approved for installation.
+    /// (windowsserverdocs, the-server-cleanup-wizard): not mandatory; on the server for 30 days or more; not
+    /// reported as needed by any client; not explicitly deployed to a group for 90 days or longer; and a
+    /// superseding update is approved for install to a group.
+    ///
+    /// The same page says that what a rule approved once can stay approved for ever and needs somebody to take
+    /// that back. Nobody has to here: an approval older than the limit does not keep an update, provided that
+    /// in each group that has it a superseding update is approved for installation too.
     ///
     /// `needed` says whether a computer needs it, `mandatory` whether its publisher made it mandatory;
     /// both are asked last.
@@ -67,8 +92,8 @@ impl Graph {
         let members = self.members();
         let mut list = Vec::new();
         for (at, update, newest) in self.present() {
-            let replaced = replacers.get(&at).is_some_and(|by| by.iter().any(|other| *other != at));
-            if !replaced || !installable(newest.kind) || !newest.deployable || members.contains(&at) {
+            let by = replacers.get(&update).map_or(&[][..], Vec::as_slice);
+            if by.is_empty() || !installable(newest.kind) || !newest.deployable || members.contains(&at) {
                 continue;
             }
             if decisions.declined.contains_key(&update) || decisions.held.contains_key(&update) {
@@ -81,6 +106,7 @@ impl Graph {
                 .any(|a| a.action.deploys() && !aged(a.changed_at, settings.undeployed_days, now));
             if aged(here_since, settings.superseded_days, now)
                 && !lately
+                && replaced_everywhere(decisions, update, by)
                 && !needed(update)
                 && !mandatory(newest.id)
             {
@@ -90,29 +116,17 @@ impl Graph {
         list
     }
 
-    /// Updates to decline because a filter names them; `title` gives the title of an update. What anybody
+    /// Updates to decline because a filter names them, which `named` says and is asked last. What anybody
     /// decided about, also that it is declined no longer, is left alone.
     #[must_use]
-    pub fn filtered(
-        &self,
-        decisions: &Decisions,
-        settings: &CleanupSettings,
-        titles: &HashMap<UpdateId, String>,
-    ) -> Vec<UpdateId> {
-        if settings.filters.is_empty() {
-            return Vec::new();
-        }
+    pub fn filtered(&self, decisions: &Decisions, named: impl Fn(UpdateId) -> bool) -> Vec<UpdateId> {
         let members = self.members();
         let unwanted = self.present().filter(|(at, update, newest)| {
             installable(newest.kind)
                 && newest.deployable
                 && !members.contains(at)
-                && !decisions.declined.contains_key(update)
-                && !decisions.restored.contains_key(update)
-                && !decisions.is_decided(*update)
-                && titles
-                    .get(update)
-                    .is_some_and(|title| settings.filters.iter().any(|filter| filter.names(title)))
+                && decisions.is_untouched(*update)
+                && named(*update)
         });
         unwanted.map(|(_, update, _)| update).collect()
     }
@@ -194,16 +208,20 @@ impl Graph {
         self.present().flat_map(|(.., newest)| newest.members.iter().map(|(update, _)| *update)).collect()
     }
 
-    /// For each superseded update, those approved for installation that replace it.
-    fn approved_replacers(&self, decisions: &Decisions) -> BTreeMap<u32, Vec<u32>> {
-        let mut replacers: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    /// For each superseded update, those approved for installation that replace it. What the revision in
+    /// service says counts: a newer one that is held replaces nothing yet.
+    fn approved_replacers(&self, decisions: &Decisions) -> BTreeMap<UpdateId, Vec<UpdateId>> {
+        let mut replacers: BTreeMap<UpdateId, Vec<UpdateId>> = BTreeMap::new();
         for (at, update, newest) in self.present() {
-            if newest.supersedes.is_empty() || newest.expired || decisions.declined.contains_key(&update) {
-                continue;
-            }
-            if decisions.approvals_of(update).any(|approval| approval.action.installs()) {
-                for superseded in &newest.supersedes {
-                    replacers.entry(*superseded).or_default().push(at);
+            let serving = decisions.held.get(&update).map(|hold| hold.serving.get());
+            let row = match serving {
+                Some(number) => self.rows(at).iter().find(|row| row.number == number),
+                None => Some(newest),
+            };
+            let Some(row) = row.filter(|row| !row.supersedes.is_empty() && !row.expired) else { continue };
+            if decisions.approvals_of(update).any(|approval| approval.action == ApprovalAction::Install) {
+                for superseded in row.supersedes.iter().filter(|superseded| **superseded != at) {
+                    replacers.entry(self.update(*superseded)).or_default().push(update);
                 }
             }
         }

@@ -122,12 +122,79 @@ fn a_superseded_update_stays_when_any_of_the_five_conditions_fails() {
     assert_eq!(superseded(&docs, &deployed), [uid(OLD)]);
 
     assert_eq!(superseded(&docs, &Decisions::default()), [], "nobody approved what replaces it");
-    let mut removal = Decisions::default();
-    approve(&mut removal, NEW, ApprovalAction::Uninstall, -300);
-    assert_eq!(superseded(&docs, &removal), [], "approved, but for removal");
+    for other in [ApprovalAction::Uninstall, ApprovalAction::OptionalInstall, ApprovalAction::NotApproved] {
+        let mut not_installed = Decisions::default();
+        approve(&mut not_installed, NEW, other, -300);
+        assert_eq!(superseded(&docs, &not_installed), [], "approved, but for {other}");
+    }
     let mut gone = docs.clone();
     gone[1].expired = true;
     assert_eq!(superseded(&gone, &decisions), [], "what replaces it has expired");
+}
+
+fn approve_for(decisions: &mut Decisions, update: u128, group: GroupId, action: ApprovalAction, on: i64) {
+    let next = 1 << 30 | i64::try_from(decisions.approvals.len()).unwrap();
+    let mut stamp = Stamp::new(Change { anchor: Anchor(1), at: day(on) }, next + 5_000);
+    let order = Order { group, action, deadline: None, by: "admin".into() };
+    decisions.approve(&Subject::software(uid(update)), order, &mut stamp).unwrap();
+}
+
+#[test]
+fn what_a_group_still_has_approved_stays_until_that_group_has_what_replaces_it() {
+    let (docs, _) = replaced();
+    let mut decisions = Decisions::default();
+    let [pilots, others] = [50, 51].map(|n| GroupId(Guid::from_u128(n)));
+    for (id, name) in [(pilots, "Pilots"), (others, "Others")] {
+        decisions.groups.create(id, name.parse().unwrap(), None).unwrap();
+    }
+    approve(&mut decisions, OLD, ApprovalAction::Install, -200);
+    approve_for(&mut decisions, NEW, pilots, ApprovalAction::Install, -100);
+    assert_eq!(superseded(&docs, &decisions), [], "all have the old one, pilots the new");
+    approve_for(&mut decisions, OLD, others, ApprovalAction::NotApproved, -100);
+    assert_eq!(superseded(&docs, &decisions), [], "computers in neither group have the old one");
+    approve(&mut decisions, NEW, ApprovalAction::Install, -100);
+    assert_eq!(superseded(&docs, &decisions), [uid(OLD)], "everybody has what replaces it");
+    approve_for(&mut decisions, NEW, others, ApprovalAction::NotApproved, -100);
+    assert_eq!(superseded(&docs, &decisions), [uid(OLD)], "the others have neither");
+    approve_for(&mut decisions, NEW, pilots, ApprovalAction::NotApproved, -100);
+    assert_eq!(superseded(&docs, &decisions), [], "pilots would be left with nothing");
+}
+
+#[test]
+fn an_order_to_remove_a_superseded_update_stands() {
+    let (docs, mut decisions) = replaced();
+    approve(&mut decisions, OLD, ApprovalAction::Uninstall, -200);
+    assert_eq!(superseded(&docs, &decisions), []);
+}
+
+#[test]
+fn a_revision_that_is_held_replaces_nothing_yet() {
+    let (mut docs, _) = replaced();
+    docs[1].supersedes.clear();
+    docs.push(Doc { supersedes: vec![OLD], ..doc(NEW, 2, -10) });
+    let mut decisions = Decisions::default();
+    approve(&mut decisions, NEW, ApprovalAction::Install, -300);
+    assert_eq!(superseded(&docs, &decisions), [uid(OLD)], "the newest is in service");
+    let hold = crate::Hold {
+        serving: RevisionNumber::new(1).unwrap(),
+        reason: crate::HoldReason::Review,
+        since: Change { anchor: Anchor(1), at: day(-10) },
+    };
+    decisions.held.insert(uid(NEW), hold);
+    assert_eq!(superseded(&docs, &decisions), []);
+}
+
+#[test]
+fn a_filter_declines_only_what_nobody_ever_decided_about() {
+    let docs = [doc(OLD, 1, -1), doc(NEW, 1, -1), doc(3, 1, -1), Doc { deployable: false, ..doc(4, 1, -1) }];
+    let mut decisions = Decisions::default();
+    approve(&mut decisions, NEW, ApprovalAction::NotApproved, 0);
+    decline(&mut decisions, 3, 0);
+    decisions.restore(uid(3), Change { anchor: Anchor(2), at: day(0) }).unwrap();
+    assert_eq!(graph(&docs).filtered(&decisions, |_| true), [uid(OLD)]);
+    assert_eq!(graph(&docs).filtered(&decisions, |update| update != uid(OLD)), []);
+    let bundled = [docs.to_vec(), vec![Doc { members: vec![(OLD, 1)], ..doc(9, 1, -1) }]].concat();
+    assert_eq!(graph(&bundled).filtered(&decisions, |_| true), [uid(9)], "a member follows its bundle");
 }
 
 #[test]
@@ -218,6 +285,20 @@ fn removing_a_revision_says_who_becomes_a_leaf_and_who_is_no_member_any_more() {
     let dropped = graph.forget(uid(OLD), second);
     assert_eq!(dropped, Dropped { unnamed: vec![uid(7)], members: vec![uid(9)] });
     assert_eq!(graph.forget(uid(OLD), second), Dropped::default());
+}
+
+#[test]
+fn the_catalog_is_looked_up_by_update_whatever_order_it_came_in() {
+    let docs =
+        [doc(OLD, 2, 0), Doc { needs: vec![7], members: vec![(8, 1)], ..doc(OLD, 3, 0) }, doc(OLD, 1, 0)];
+    let graph = graph(&docs);
+    let list: Vec<(u32, u32)> = graph.revisions_of(uid(OLD)).map(|(id, n)| (id.get(), n)).collect();
+    assert_eq!(list, [(3, 1), (1, 2), (2, 3)], "oldest first");
+    assert_eq!(graph.revisions_of(uid(77)).count(), 0);
+    assert_eq!(graph.newest_id(), RevisionId::new(3).ok());
+    assert_eq!(Graph::default().newest_id(), None);
+    assert_eq!(graph.surroundings(uid(OLD)), (vec![uid(7)], vec![uid(8)]), "as the newest says");
+    assert_eq!(graph.surroundings(uid(77)), (vec![], vec![]));
 }
 
 #[test]

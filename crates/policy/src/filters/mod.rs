@@ -1,15 +1,18 @@
 //! Policy: filters that WSUS lacks: by architecture, edition, language, title and preview. What a filter names is
-//! declined, not left out of synchronization: its metadata is still there for servers below, for bundles and
-//! for what needs it as a prerequisite, while its files are not fetched and no computer is told of it. So trees
-//! stay consistent whatever each server filters.
+//! declined as it comes in, not left out of synchronization: its metadata is still there for servers below, for
+//! bundles and for what needs it as a prerequisite, while its files are not fetched and no computer is told of
+//! it. So trees stay consistent whatever each server filters.
 //!
-//! Documents say none of this in a field of its own; publishers write it into titles, so titles are read.
+//! Publishers write most of this into titles, so titles come first. Where a title says nothing, what the update
+//! stands under and what its document declares are asked ([`Looks`]).
 
+mod looks;
 mod title;
 
 use core::fmt;
 use core::str::FromStr;
-use title::{has_phrase, has_word, like};
+
+pub use looks::Looks;
 
 /// Most filters of one server.
 pub const MOST_FILTERS: usize = 200;
@@ -43,6 +46,18 @@ impl Architecture {
             Self::Arm64 => "arm64",
             Self::Ia64 => "ia64",
         }
+    }
+
+    /// By its number in `PROCESSOR_ARCHITECTURE_…`, as rules write it.
+    const fn of_number(number: u16) -> Option<Self> {
+        Some(match number {
+            0 => Self::X86,
+            5 => Self::Arm,
+            6 => Self::Ia64,
+            9 => Self::X64,
+            12 => Self::Arm64,
+            _ => return None,
+        })
     }
 
     /// How titles write it.
@@ -83,32 +98,6 @@ pub enum UpdateFilterError {
     /// It would name every update.
     #[error("the pattern `{0}` is like every title; name a part of the titles that are not wanted")]
     Everything(String),
-}
-
-/// The words by which titles say that something is not final.
-const PREVIEW: &[&str] = &["preview", "beta", "insider", "insiders", "prerelease", "pre-release"];
-
-impl UpdateFilter {
-    /// Whether it names an update of this title.
-    #[must_use]
-    pub fn names(&self, title: &str) -> bool {
-        let title = title.to_lowercase();
-        let has = |word: &&str| has_word(&title, word);
-        match self {
-            // Some are for several architectures; those are wanted for the others.
-            Self::Architecture(wanted) => {
-                wanted.words().iter().any(has)
-                    && !Architecture::ALL
-                        .into_iter()
-                        .filter(|other| other != wanted)
-                        .any(|other| other.words().iter().any(has))
-            }
-            Self::Edition(name) => has_phrase(&title, &name.to_lowercase()),
-            Self::Language(tag) => has_word(&title, &tag.to_lowercase()),
-            Self::Title(pattern) => like(&title, &pattern.to_lowercase()),
-            Self::Preview => PREVIEW.iter().any(has),
-        }
-    }
 }
 
 impl fmt::Display for UpdateFilter {
@@ -158,7 +147,7 @@ mod tests {
     use super::*;
 
     fn names(filter: &str, title: &str) -> bool {
-        filter.parse::<UpdateFilter>().unwrap().names(title)
+        filter.parse::<UpdateFilter>().unwrap().names(&Looks::titled(title))
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Filters: reading titles. All texts are in lower case here.
+//! Filters: reading titles and names of files. Titles, words and patterns are in lower case here.
 
 /// What belongs to a word of a title: `x86-64` and `de-de` are one, `(arm64-based` ends at its second part.
 fn in_word(c: char) -> bool {
@@ -19,6 +19,14 @@ pub(super) fn has_word(title: &str, word: &str) -> bool {
 /// Whether the title has these words one after another.
 pub(super) fn has_phrase(title: &str, phrase: &str) -> bool {
     found(title, phrase).any(|(before, rest)| !before.ends_with(in_word) && !rest.starts_with(in_word))
+}
+
+/// Whether the name of a file has a whole tag, between anything but letters and digits.
+pub(super) fn names_file(name: &str, tag: &str) -> bool {
+    let free = |c: char| !c.is_alphanumeric();
+    found(&name.to_lowercase(), tag).any(|(before, rest)| {
+        (before.is_empty() || before.ends_with(free)) && (rest.is_empty() || rest.starts_with(free))
+    })
 }
 
 /// What is before and after each place where the text has a part.

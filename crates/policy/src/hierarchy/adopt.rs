@@ -295,6 +295,21 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_held_on_a_replica_and_clients_are_told_of_the_revision_that_was() {
+        let mut decisions = Decisions::default();
+        run(&mut decisions, &parent(), 5);
+        let hold = crate::Hold {
+            serving: sluicegate_terms::RevisionNumber::new(1).unwrap(),
+            reason: crate::HoldReason::Review,
+            since: change(6),
+        };
+        decisions.held.insert(uid(10), hold);
+        run(&mut decisions, &parent(), 7);
+        assert!(decisions.held.is_empty());
+        assert_eq!(decisions.released.get(&uid(10)), Some(&change(7)));
+    }
+
+    #[test]
     fn a_changed_approval_gets_a_new_deployment_and_others_keep_theirs() {
         let mut decisions = Decisions::default();
         run(&mut decisions, &parent(), 5);

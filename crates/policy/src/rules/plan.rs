@@ -77,7 +77,9 @@ pub fn plan<'a>(
     for candidate in candidates {
         let (subject, update) = (candidate.subject, candidate.subject.update);
         for (rule, terms) in rules.clone().filter(|(_, rule)| rule.matches(&candidate.categories)) {
-            let deadline = terms.terms().deadline.map(|offset| offset.after(now));
+            // What may ask the user something cannot be due; it is approved all the same.
+            let offset = terms.terms().deadline.filter(|_| !subject.may_ask);
+            let deadline = offset.map(|offset| offset.after(now));
             for &group in &terms.terms().groups {
                 let order = order(group, deadline, String::new());
                 let why = if decisions.declined.contains_key(&update) {

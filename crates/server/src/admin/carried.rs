@@ -182,7 +182,7 @@ fn read(from: impl Read) -> Result<(CarriedDecisions, Vec<String>), AdminError> 
 /// Takes decisions in.
 pub(super) async fn import(app: &Arc<App>, request: Request<Incoming>) -> Result<Value, AdminError> {
     let body = blocking::reader(request.into_body(), app.limits.body_time);
-    let (store, now) = (app.store.clone(), app.clock.now());
+    let (store, now) = (super::actor::store(app), app.clock.now());
     let work = move || {
         let (decisions, unread) = read(body)?;
         Ok::<_, AdminError>((take(&store, &decisions, now)?, unread))

@@ -343,8 +343,8 @@ impl<'a> Commit<'a> {
     fn list(&self, id: i64, record: &ScanRecord, summary: &Summary) -> Result<(), StoreError> {
         let size = summary.files.iter().fold(0_u64, |sum, f| sum.saturating_add(f.size));
         self.run(
-            "INSERT INTO listing (revision_id, kind, title, kb, search, created, deployable, size, severity, reboot)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT INTO listing (revision_id, kind, title, kb, search, created, deployable, size, severity, reboot,
+                 traits) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
                 id,
                 record.kind.as_str(),
@@ -355,7 +355,8 @@ impl<'a> Commit<'a> {
                 record.explicitly_deployable,
                 signed(size),
                 summary.severity,
-                summary.reboot
+                summary.reboot,
+                summary.traits
             ],
         )?;
         if let Some(eula) = summary.eula {

@@ -21,6 +21,8 @@ pub(crate) struct Summary {
     /// The severity and the restart behaviour, as written; empty when absent, or as above.
     pub(crate) severity: String,
     pub(crate) reboot: String,
+    /// What few decisions ask for, as its text; absent as above.
+    pub(crate) traits: Option<String>,
 }
 
 /// What rows need of a file.
@@ -56,6 +58,7 @@ impl Summary {
             eula,
             severity: listing.severity.clone().unwrap_or_default(),
             reboot: listing.reboot.clone().unwrap_or_default(),
+            traits: Some(listing.traits.to_text()),
         }
     }
 
@@ -77,6 +80,7 @@ impl Summary {
         put_option(&mut out, self.eula, |out, id| out.extend_from_slice(id.as_bytes()));
         put_bytes(&mut out, self.severity.as_bytes());
         put_bytes(&mut out, self.reboot.as_bytes());
+        self.traits.iter().for_each(|traits| put_bytes(&mut out, traits.as_bytes()));
         out
     }
 
@@ -102,8 +106,9 @@ impl Summary {
             true => (String::new(), String::new()),
             false => (r.text()?.to_owned(), r.text()?.to_owned()),
         };
+        let traits = if r.0.is_empty() { None } else { Some(r.text()?.to_owned()) };
         if r.0.is_empty() {
-            Ok(Self { title, kb, search, created, categories, files, eula, severity, reboot })
+            Ok(Self { title, kb, search, created, categories, files, eula, severity, reboot, traits })
         } else {
             Err(Malformed)
         }
@@ -134,15 +139,21 @@ mod tests {
             eula: Some(Guid::from_u128(9)),
             severity: "Important".to_owned(),
             reboot: "NeverReboots".to_owned(),
+            traits: Some("removable cpu:9".to_owned()),
         };
         let bytes = summary.encode();
         assert_eq!(Summary::decode(&bytes), Ok(summary.clone()));
-        let older = Summary { severity: String::new(), reboot: String::new(), ..summary };
-        let without_facets = bytes.len() - 8 - "Important".len() - "NeverReboots".len();
+        let older = Summary { traits: None, ..summary };
+        let without_traits = bytes.len() - 4 - "removable cpu:9".len();
+        assert_eq!(Summary::decode(&bytes[..without_traits]), Ok(older.clone()));
+        let older = Summary { severity: String::new(), reboot: String::new(), ..older };
+        let without_facets = without_traits - 8 - "Important".len() - "NeverReboots".len();
         assert_eq!(Summary::decode(&bytes[..without_facets]), Ok(older.clone()));
         let without_eula = without_facets - 17;
         assert_eq!(Summary::decode(&bytes[..without_eula]), Ok(Summary { eula: None, ..older }));
-        for cut in (0..bytes.len()).filter(|cut| ![without_facets, without_eula].contains(cut)) {
+        for cut in
+            (0..bytes.len()).filter(|cut| ![without_traits, without_facets, without_eula].contains(cut))
+        {
             assert_eq!(Summary::decode(&bytes[..cut]), Err(Malformed), "cut at {cut}");
         }
     }

@@ -3,12 +3,13 @@
 use super::{Cleanup, EXAMPLES, StepReport};
 use crate::Store;
 use crate::columns::{Columns, for_rows};
+use crate::decisions::Gallery;
 use crate::error::{During, StoreError};
-use sluicegate_policy::cleanup::CleanupSettings;
+use rusqlite::Connection;
 use sluicegate_policy::filters::UpdateFilter;
 use sluicegate_policy::{ApprovalError, UpdateState};
 use sluicegate_terms::{RevisionId, UpdateId};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 /// So many updates are declined in one transaction.
 const AT_ONCE: usize = 200;
@@ -41,9 +42,37 @@ impl Cleanup<'_> {
         if self.settings.filters.is_empty() {
             return Ok(());
         }
-        let titles = self.store.titles()?;
-        let list = self.store.catalog_graph()?.filtered(&self.store.decisions(), &self.settings, &titles);
+        if !self.dry {
+            self.read_traits()?;
+        }
+        let (list, _) = self.store.named_by(&self.settings.filters)?;
         self.decline(&list, report)
+    }
+
+    /// Reads what the documents declare of updates that came before that was kept.
+    fn read_traits(&mut self) -> Result<(), StoreError> {
+        while self.go_on() {
+            let unread = self.store.shared.database.read(without_traits)?;
+            if unread.is_empty() {
+                break;
+            }
+            let limits = sluicegate_catalog::Limits::default();
+            let read = |id: &RevisionId| {
+                let bytes = self.store.document_bytes(*id).ok()?;
+                Some(sluicegate_catalog::parse(&bytes, &limits).ok()?.traits().to_text())
+            };
+            // A document that cannot be read declares nothing; `check` tells of it.
+            let texts: Vec<_> = unread.iter().map(|id| (id.get(), read(id).unwrap_or_default())).collect();
+            self.store.shared.database.write(move |tx| {
+                for (id, text) in &texts {
+                    tx.prepare_cached("UPDATE listing SET traits = ?2 WHERE revision_id = ?1")
+                        .and_then(|mut s| s.execute((id, text)))
+                        .during("keep what a document declares")?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     pub(super) fn decline(
@@ -85,41 +114,41 @@ impl Store {
     /// # Errors
     /// A failure to read.
     pub fn preview_filter(&self, filter: &UpdateFilter) -> Result<(u64, Vec<String>), StoreError> {
-        let settings = CleanupSettings { filters: [filter.clone()].into(), ..CleanupSettings::default() };
-        let titles = self.titles()?;
-        let list = self.catalog_graph()?.filtered(&self.decisions(), &settings, &titles);
-        let named = list.iter().filter_map(|update| titles.get(update)).take(EXAMPLES).cloned().collect();
-        Ok((list.len() as u64, named))
+        let (list, gallery) = self.named_by(&[filter.clone()].into())?;
+        let titles = list.iter().filter_map(|update| gallery.title(*update));
+        Ok((list.len() as u64, titles.take(EXAMPLES).map(str::to_owned).collect()))
     }
 
-    /// The titles of what can be installed.
-    fn titles(&self) -> Result<HashMap<UpdateId, String>, StoreError> {
-        self.shared.database.read(|db| {
-            let mut statement = db
-                .prepare_cached(
-                    "SELECT k.update_id, l.title FROM known_update k JOIN listing l ON l.revision_id = k.newest
-                     WHERE l.deployable = 1",
-                )
-                .during("read titles")?;
-            let mut titles = HashMap::new();
-            for_rows(&mut statement.query([]).during("read titles")?, |row| {
-                titles.insert(row.update(0)?, row.text(1)?);
-                Ok(())
-            })?;
-            Ok(titles)
-        })
+    /// The updates that one of the filters names and nobody decided about.
+    fn named_by(&self, filters: &BTreeSet<UpdateFilter>) -> Result<(Vec<UpdateId>, Gallery), StoreError> {
+        let graph = self.catalog_graph()?;
+        let files = filters.iter().any(|filter| matches!(filter, UpdateFilter::Language(_)));
+        let gallery = self.shared.database.read(|db| Gallery::whole(db, files))?;
+        let named = |update| {
+            let (needs, members) = graph.surroundings(update);
+            let looks = gallery.looks(update, &needs, &members);
+            looks.is_some_and(|looks| filters.iter().any(|filter| filter.names(&looks)))
+        };
+        let list = graph.filtered(&self.decisions(), named);
+        Ok((list, gallery))
     }
 
-    /// The updates that some computer, of this server or of one below it, needs.
+    /// The updates that some computer, of this server or of one below it, needs, as the console counts them: what
+    /// failed is still needed, and so is what waits for a restart.
     fn needed_updates(&self) -> Result<HashSet<UpdateId>, StoreError> {
-        let needed =
-            [UpdateState::NotInstalled, UpdateState::Downloaded, UpdateState::Failed].map(|s| s as i64);
+        let needed = [
+            UpdateState::NotInstalled,
+            UpdateState::Downloaded,
+            UpdateState::Failed,
+            UpdateState::InstalledPendingReboot,
+        ]
+        .map(|s| s as i64);
         self.shared.database.read(|db| {
             let mut updates = HashSet::new();
             for table in ["update_status", "downstream_status"] {
                 let mut statement = db
                     .prepare_cached(&format!(
-                        "SELECT DISTINCT update_id FROM {table} WHERE state IN (?1, ?2, ?3)"
+                        "SELECT DISTINCT update_id FROM {table} WHERE state IN (?1, ?2, ?3, ?4)"
                     ))
                     .during("look which updates are needed")?;
                 let mut rows = statement.query(needed).during("look which updates are needed")?;
@@ -139,6 +168,20 @@ impl Store {
         let limits = sluicegate_catalog::Limits::default();
         sluicegate_catalog::text_of(&bytes, &limits).map_or(true, |text| says_mandatory(&text))
     }
+}
+
+/// Some revisions of which it is not known what their documents declare.
+fn without_traits(db: &mut Connection) -> Result<Vec<RevisionId>, StoreError> {
+    let mut statement = db
+        .prepare_cached("SELECT revision_id FROM listing WHERE traits IS NULL LIMIT ?1")
+        .during("look for documents to read")?;
+    let mut rows = statement.query([AT_ONCE]).during("look for documents to read")?;
+    let mut list = Vec::new();
+    for_rows(&mut rows, |row| {
+        list.push(row.revision_id(0)?);
+        Ok(())
+    })?;
+    Ok(list)
 }
 
 fn says_mandatory(document: &str) -> bool {

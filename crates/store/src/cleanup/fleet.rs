@@ -16,8 +16,8 @@ const EVENTS_AT_ONCE: u32 = 5_000;
 const DAY: i64 = 86_400;
 
 impl Cleanup<'_> {
-    /// Forgets computers without contact, of this server and of those below it. One that comes back
-    /// registers anew.
+    /// Forgets computers without contact "in 30 days or longer" (windowsserverdocs, the-server-cleanup-wizard;
+    /// the days are a setting), of this server and of those below it. One that comes back registers anew.
     pub(super) fn forget_computers(&mut self, report: &mut StepReport) -> Result<(), StoreError> {
         // Contacts are noted in memory first.
         self.store.flush_contacts()?;
@@ -28,7 +28,7 @@ impl Cleanup<'_> {
             };
             self.store.shared.database.read(count).map(i64::unsigned_abs)
         };
-        let own = count("SELECT count(*) FROM computer WHERE last_contact < ?1")?;
+        let own = count("SELECT count(*) FROM computer WHERE last_contact <= ?1")?;
         let below = count(&format!("SELECT count(*) FROM downstream_computer WHERE {SILENT_BELOW}"))?;
         report.found = own + below;
         if self.dry {
@@ -134,13 +134,13 @@ impl Cleanup<'_> {
 
 /// Whether nothing was told of a computer below a downstream server since some time.
 const SILENT_BELOW: &str =
-    "max(coalesce(last_sync, 0), coalesce(last_status, 0), coalesce(last_inventory, 0)) < ?1
+    "max(coalesce(last_sync, 0), coalesce(last_status, 0), coalesce(last_inventory, 0)) <= ?1
          AND EXISTS (SELECT 1 FROM downstream_server s WHERE s.server_id = downstream_computer.server_id
              AND coalesce(s.last_rollup, s.last_contact) >= ?1)";
 
 fn silent(db: &Connection, limit: i64, most: u32) -> Result<Vec<(i64, ComputerId)>, StoreError> {
     let mut statement = db
-        .prepare_cached("SELECT id, computer_id FROM computer WHERE last_contact < ?1 LIMIT ?2")
+        .prepare_cached("SELECT id, computer_id FROM computer WHERE last_contact <= ?1 LIMIT ?2")
         .during("look for silent computers")?;
     let mut rows = statement.query((limit, most)).during("look for silent computers")?;
     let mut list = Vec::new();

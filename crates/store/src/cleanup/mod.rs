@@ -11,6 +11,7 @@ mod segments;
 
 pub(crate) use segments::Reclaim;
 
+pub(crate) use runs::filters;
 pub use runs::{CleanupOutcome, CleanupRun};
 
 use crate::Store;

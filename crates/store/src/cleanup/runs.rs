@@ -7,8 +7,9 @@ use crate::columns::{Columns, for_rows, signed};
 use crate::error::{During, StoreError};
 use rusqlite::{Connection, params};
 use sluicegate_policy::cleanup::CleanupSettings;
+use sluicegate_policy::filters::UpdateFilter;
 use sluicegate_terms::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// So many runs are remembered.
 const KEPT_RUNS: u32 = 100;
@@ -75,6 +76,11 @@ fn load(db: &Connection) -> Result<CleanupSettings, StoreError> {
         Ok(())
     })?;
     Ok(settings)
+}
+
+/// The filters of unwanted updates, inside a transaction that brings updates.
+pub(crate) fn filters(db: &Connection) -> Result<BTreeSet<UpdateFilter>, StoreError> {
+    Ok(load(db)?.filters)
 }
 
 impl Store {

@@ -14,6 +14,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0005_update_facets.sql"),
     include_str!("../../migrations/0006_cleanup.sql"),
     include_str!("../../migrations/0007_all_computers.sql"),
+    include_str!("../../migrations/0008_traits.sql"),
 ];
 
 /// Takes the steps that are still missing.

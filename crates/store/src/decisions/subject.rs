@@ -4,7 +4,7 @@ use crate::catalog::decode_record;
 use crate::columns::Columns;
 use crate::error::{During, StoreError};
 use rusqlite::{Connection, OptionalExtension};
-use sluicegate_catalog::ScanRecord;
+use sluicegate_catalog::{ScanRecord, Traits};
 use sluicegate_policy::{Decisions, EulaId, Subject};
 use sluicegate_terms::{Guid, RevisionNumber, UpdateId, UpdateIdentity};
 
@@ -22,6 +22,16 @@ pub(super) fn subject(
         )
         .and_then(|mut s| s.query_row([update.0.as_bytes()], |row| row.get::<_, [u8; 16]>(0)).optional())
         .during("look up licence terms")?;
+    // A bundle can be removed when its parts can, and asks when one of them does.
+    let own = traits(db, update)?;
+    let mut parts = Vec::new();
+    for member in newest.bundles.iter().flatten() {
+        parts.extend(traits(db, member.update)?);
+    }
+    let parts_removable = !parts.is_empty() && parts.iter().all(|part| part.removable);
+    // What is not known yet is not held against it.
+    let removable = own.as_ref().is_none_or(|own| own.removable) || parts_removable;
+    let may_ask = own.iter().chain(&parts).any(|one| one.may_ask);
     Ok(Subject {
         update,
         kind: newest.kind,
@@ -29,8 +39,24 @@ pub(super) fn subject(
         expired: newest.expired,
         bundled_by: bundled_by(db, decisions, update)?,
         eula: eula.map(|id| EulaId(Guid::from_bytes(id))),
+        removable,
+        may_ask,
         superseded_by: superseded_by(db, update)?,
     })
+}
+
+/// What the document of an update's newest revision declares; `None` when that was not kept.
+fn traits(db: &Connection, update: UpdateId) -> Result<Option<Traits>, StoreError> {
+    let text = db
+        .prepare_cached(
+            "SELECT l.traits FROM known_update k JOIN listing l ON l.revision_id = k.newest
+             WHERE k.update_id = ?1",
+        )
+        .and_then(|mut s| {
+            s.query_row([update.0.as_bytes()], |row| row.get::<_, Option<String>>(0)).optional()
+        })
+        .during("look up what an update declares")?;
+    Ok(text.flatten().map(|text| Traits::from_text(&text)))
 }
 
 /// A bundle whose revision in service has this member; what only an older or a held revision bundles is
@@ -70,7 +96,7 @@ fn ids(db: &Connection, sql: &str, update: UpdateId) -> Result<Vec<UpdateId>, St
 }
 
 /// The record of an update's revision with this number, or of its newest.
-fn record(
+pub(super) fn record(
     db: &Connection,
     update: UpdateId,
     number: Option<RevisionNumber>,

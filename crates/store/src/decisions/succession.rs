@@ -1,9 +1,11 @@
 //! Store: what an import does to decisions, inside its own transaction: no state is ever durable in which
 //! a new revision is there and its approvals are not (the failure behind KB954960).
 
-use super::{DecisionScope, rules, write_difference};
+use super::{DecisionScope, Gallery, rules, subject, write_difference};
+use crate::cleanup;
 use crate::error::StoreError;
 use rusqlite::Transaction;
+use sluicegate_policy::filters::UpdateFilter;
 use sluicegate_policy::rules::{Rule, RuleId, plan};
 use sluicegate_policy::{Arrival, Decisions, Succession};
 use sluicegate_terms::{Anchor, Timestamp, UpdateId};
@@ -19,6 +21,8 @@ pub struct ImportedDecisions {
     pub held: BTreeSet<UpdateId>,
     /// Updates that were declined because they expired.
     pub declined: u64,
+    /// New updates that were declined because a filter names them.
+    pub filtered: u64,
     /// Approvals that rules made for new updates.
     pub approved_by_rules: u64,
 }
@@ -34,8 +38,9 @@ pub(crate) fn after_import(
 ) -> Result<(ImportedDecisions, Option<Arc<Decisions>>), StoreError> {
     let mut done = ImportedDecisions::default();
     let rules: Vec<(RuleId, &Rule)> = before.enabled_rules().filter(|_| !replica).collect();
+    let filters = if replica { BTreeSet::new() } else { cleanup::filters(tx)? };
     let revised = arrivals.iter().any(|arrival| arrival.replaces.is_some());
-    if !revised && rules.is_empty() {
+    if !revised && rules.is_empty() && filters.is_empty() {
         return Ok((done, None));
     }
     let mut scope = DecisionScope::new(tx, anchor, now)?;
@@ -49,6 +54,9 @@ pub(crate) fn after_import(
             }
             Succession::Declined => done.declined += 1,
         }
+    }
+    if !filters.is_empty() {
+        done.filtered = decline_filtered(tx, &mut after, &filters, arrivals, &scope)?;
     }
     if !rules.is_empty() {
         // Rules are about updates that are new, not about new revisions (observed of WSUS: "rules apply to
@@ -64,4 +72,32 @@ pub(crate) fn after_import(
     }
     write_difference(tx, before, &after)?;
     Ok((done, Some(Arc::new(after))))
+}
+
+/// Declines what a filter names as it comes in, before rules can approve it: no computer is ever told of it. What
+/// cannot be declined by itself, such as a member of a bundle, is not looked at.
+fn decline_filtered(
+    tx: &Transaction<'_>,
+    decisions: &mut Decisions,
+    filters: &BTreeSet<UpdateFilter>,
+    arrivals: &[Arrival],
+    scope: &DecisionScope,
+) -> Result<u64, StoreError> {
+    let mut gallery = Gallery::default();
+    let mut declined = 0;
+    for arrival in arrivals.iter().filter(|arrival| arrival.replaces.is_none()) {
+        let update = arrival.update;
+        if !decisions.is_untouched(update) {
+            continue;
+        }
+        let Some(looks) = gallery.look_up(tx, update)? else { continue };
+        if !filters.iter().any(|filter| filter.names(&looks)) {
+            continue;
+        }
+        let subject = subject::subject(tx, decisions, update)?;
+        if subject.explicitly_deployable && decisions.decline(&subject, scope.change).is_ok() {
+            declined += 1;
+        }
+    }
+    Ok(declined)
 }
