@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 /// Answers between the parsing threads and the storing thread, and the bytes of all that stand in one or are on
 /// their way there. While a commit waits for the disk, parsing goes on until one of the two is reached.
 const QUEUE: usize = 64;
-const QUEUE_BYTES: usize = 24 << 20;
+const QUEUE_BYTES: usize = 40 << 20;
 
 /// What a revision takes beside its texts, in bytes.
 const ROW: usize = 1_024;
