@@ -71,7 +71,7 @@ impl Surroundings {
             changed: Arc::new(|| {}),
             host_name,
             largest_document: sluicegate_catalog::Limits::default().max_bytes,
-            requests: 3,
+            requests: 4,
             batch: 8_000,
             microsoft_update: None,
             transport: TransportSettings::default(),
