@@ -75,7 +75,38 @@ pub(crate) fn code_page(sample: &[u8]) -> &'static Encoding {
 pub(crate) fn text(line: &[u8], page: Option<&'static Encoding>, limit: usize) -> String {
     // Enough bytes for that many characters in any encoding.
     let line = line.get(..limit.saturating_mul(4)).unwrap_or(line);
+    if line.is_ascii() && page.is_none_or(Encoding::is_ascii_compatible) {
+        // The same without going through characters.
+        let shown = line.get(..limit).unwrap_or(line);
+        let clean = shown.iter().map(|b| if b.is_ascii_control() { ' ' } else { char::from(*b) });
+        let mut text = String::with_capacity(shown.len());
+        text.extend(clean.skip_while(|c| *c == ' '));
+        text.truncate(text.trim_end().len());
+        return text;
+    }
     let (decoded, _) = page.unwrap_or(UTF_8).decode_without_bom_handling(line);
     let clean = |c: char| if c.is_control() { ' ' } else { c };
     decoded.chars().take(limit).map(clean).collect::<String>().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn plain_text_is_cut_and_cleaned_as_any_other(line in "[ a-c\t\r\u{7f}\u{1}]{0,20}", limit in 0usize..25) {
+            let clean = |c: char| if c.is_control() { ' ' } else { c };
+            let expected: String = line.chars().take(limit).map(clean).collect();
+            prop_assert_eq!(text(line.as_bytes(), None, limit), expected.trim());
+        }
+    }
+
+    #[test]
+    fn code_pages_are_read() {
+        let page = Some(encoding_rs::WINDOWS_1252);
+        assert_eq!(text(b" f\xfcr\tx ", page, 10), "f\u{fc}r x");
+        assert_eq!(text(b"f\xfcr", page, 2), "f\u{fc}");
+    }
 }

@@ -76,6 +76,15 @@ pub(crate) struct Compiled {
     captures: bool,
 }
 
+/// What a pattern took from a line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Captured {
+    /// What joins the line with other files.
+    pub(crate) key: Option<Box<str>>,
+    /// The server it names.
+    pub(crate) host: Option<Box<str>>,
+}
+
 /// What stands next to an occurrence of a literal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Bound {
@@ -289,9 +298,11 @@ impl Matcher {
         set
     }
 
-    /// Calls `found` with the number of each signal that holds for `line`.
-    pub(crate) fn signals_of(&self, line: &[u8], mut found: impl FnMut(usize, &Compiled)) {
+    /// Calls `found` with the number of each signal that holds for `line`, and what it captured. Answers
+    /// whether any literal stands there that a signal cannot do without.
+    pub(crate) fn signals_of(&self, line: &[u8], mut found: impl FnMut(usize, Captured)) -> bool {
         let set = self.literals(line);
+        let mut any = false;
         let mut seen = [usize::MAX; 32];
         let mut seen_count = 0;
         for (word_index, word) in set.iter().enumerate() {
@@ -300,49 +311,57 @@ impl Matcher {
                 let id = word_index * 64 + rest.trailing_zeros() as usize;
                 rest &= rest - 1;
                 for number in self.by_anchor.get(id).into_iter().flatten() {
+                    any = true;
                     // A signal with alternatives can be reached through several of them.
                     if seen.iter().take(seen_count).any(|s| s == number) {
                         continue;
                     }
-                    if let Some(signal) = self.signals.get(*number)
-                        && signal.condition.holds(&set, line)
-                    {
+                    if let Some(captured) = self.signals.get(*number).and_then(|s| s.holds(&set, line)) {
                         if let Some(slot) = seen.get_mut(seen_count) {
                             *slot = *number;
                             seen_count += 1;
                         }
-                        found(*number, signal);
+                        found(*number, captured);
                     }
                 }
             }
         }
+        any
     }
 }
 
 impl Condition {
     pub(crate) fn holds(&self, set: &LiteralSet, text: &[u8]) -> bool {
+        self.literals_hold(set) && self.pattern.as_ref().is_none_or(|p| p.is_match(text))
+    }
+
+    fn literals_hold(&self, set: &LiteralSet) -> bool {
         let has = |id: &usize| set.get(id / 64).is_some_and(|word| word & (1 << (id % 64)) != 0);
         self.all.iter().all(has)
             && (self.any.is_empty() || self.any.iter().any(has))
             && !self.none.iter().any(has)
-            && self.pattern.as_ref().is_none_or(|p| p.is_match(text))
     }
 }
 
 impl Compiled {
-    /// What the groups `key` and `host` of the pattern hold.
-    pub(crate) fn captured(&self, line: &[u8]) -> (Option<Box<str>>, Option<Box<str>>) {
-        let Some(captures) =
-            self.condition.pattern.as_ref().filter(|_| self.captures).and_then(|p| p.captures(line))
-        else {
-            return (None, None);
-        };
-        let group = |name| {
-            captures
-                .name(name)
-                .map(|m| String::from_utf8_lossy(m.as_bytes()).to_ascii_lowercase().into_boxed_str())
-        };
-        (group("key"), group("host"))
+    /// Whether the signal holds for a line, and what the groups `key` and `host` of its pattern hold.
+    fn holds(&self, set: &LiteralSet, line: &[u8]) -> Option<Captured> {
+        if !self.condition.literals_hold(set) {
+            return None;
+        }
+        match &self.condition.pattern {
+            None => Some(Captured::default()),
+            Some(pattern) if !self.captures => pattern.is_match(line).then(Captured::default),
+            Some(pattern) => {
+                let captures = pattern.captures(line)?;
+                let group = |name| {
+                    captures
+                        .name(name)
+                        .map(|m| String::from_utf8_lossy(m.as_bytes()).to_ascii_lowercase().into_boxed_str())
+                };
+                Some(Captured { key: group("key"), host: group("host") })
+            }
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! Doctor room: one block of a log, looked at. Skips from one line worth a look to the next, and says
 //! which signals hold there. Pure and stateless, so that blocks can be looked at side by side.
 
-use crate::compile::Matcher;
+use crate::compile::{Captured, Matcher};
 use memchr::{memchr, memchr_iter, memrchr};
 
 /// A signal that holds for a line.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Hit {
     /// Number of the signal.
     pub(crate) signal: usize,
@@ -14,30 +14,41 @@ pub(crate) struct Hit {
     /// Where the line stands in the block.
     pub(crate) start: usize,
     pub(crate) end: usize,
-    /// What joins it with other files.
-    pub(crate) key: Option<Box<str>>,
-    /// The server it names.
-    pub(crate) host: Option<Box<str>>,
+    /// What its pattern took from the line.
+    pub(crate) captured: Captured,
 }
 
 /// What a block holds.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct BlockHits {
     pub(crate) lines: u64,
     pub(crate) hits: Vec<Hit>,
 }
 
+/// After so many lines in a row that were worth a look, the next one is looked at without asking first:
+/// where every line is worth it, asking costs as much as looking.
+const BUSY: u32 = 2;
+
 /// Looks at a block of UTF-8 or single-byte text; lines end with a line feed.
 pub(crate) fn scan(matcher: &Matcher, block: &[u8]) -> BlockHits {
     let mut result = BlockHits::default();
+    // The beginning of a line, or the end.
     let mut position = 0;
     // Lines are counted up to here.
     let mut counted = 0;
-    while let Some(at) = matcher.next_candidate(block, position) {
-        let before = block.get(..at).unwrap_or_default();
-        let start = memrchr(b'\n', before).map_or(0, |n| n + 1);
-        let rest = block.get(at..).unwrap_or_default();
-        let end = memchr(b'\n', rest).map_or(block.len(), |n| at + n);
+    let mut in_a_row = 0;
+    while position < block.len() {
+        let (mut start, mut from) = (position, position);
+        if in_a_row < BUSY {
+            let Some(at) = matcher.next_candidate(block, position) else { break };
+            let before = block.get(position..at).unwrap_or_default();
+            start = memrchr(b'\n', before).map_or(position, |n| position + n + 1);
+            from = at;
+            if start > position {
+                in_a_row = 0;
+            }
+        }
+        let end = memchr(b'\n', block.get(from..).unwrap_or_default()).map_or(block.len(), |n| from + n);
         result.lines += count_lines(block.get(counted..start).unwrap_or_default());
         counted = start;
         let mut line = block.get(start..end).unwrap_or_default();
@@ -46,11 +57,11 @@ pub(crate) fn scan(matcher: &Matcher, block: &[u8]) -> BlockHits {
         }
         let number = result.lines;
         let hits = &mut result.hits;
-        matcher.signals_of(line, |signal, compiled| {
-            let (key, host) = compiled.captured(line);
-            hits.push(Hit { signal, line: number, start, end: start + line.len(), key, host });
+        let worth_it = matcher.signals_of(line, |signal, captured| {
+            hits.push(Hit { signal, line: number, start, end: start + line.len(), captured });
         });
-        position = end;
+        in_a_row = if worth_it { in_a_row + 1 } else { 0 };
+        position = (end + 1).min(block.len());
     }
     result.lines += count_lines(block.get(counted..).unwrap_or_default());
     result
@@ -58,4 +69,53 @@ pub(crate) fn scan(matcher: &Matcher, block: &[u8]) -> BlockHits {
 
 fn count_lines(bytes: &[u8]) -> u64 {
     memchr_iter(b'\n', bytes).count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Doctor;
+    use proptest::prelude::*;
+
+    /// Each line by itself.
+    fn plainly(matcher: &Matcher, block: &[u8]) -> BlockHits {
+        let mut result = BlockHits { lines: count_lines(block), hits: Vec::new() };
+        let mut start = 0;
+        for (number, line) in (0..).zip(block.split(|byte| *byte == b'\n')) {
+            let text = line.strip_suffix(b"\r").unwrap_or(line);
+            matcher.signals_of(text, |signal, captured| {
+                result.hits.push(Hit { signal, line: number, start, end: start + text.len(), captured });
+            });
+            start += line.len() + 1;
+        }
+        result
+    }
+
+    const LINES: [&str; 7] = [
+        "2008-08-01\t10:11:12:100\t 788\tee4\tPT\tWARNING: SyncUpdates failure, error = 0x8024400E",
+        "2023/01/10 10:00:00.1 1000 2000 Agent *FAILED* [80072EE2] Web service call failed\r",
+        "{80072EE2-0000-1111-2222-333333333333} is no code",
+        "Sync failed: x. Source: CWSyncMgr::DoSync  $$<SMS_X><08-01-2008 10:11:12.345+420><thread=1 (0x1)>",
+        "2008-08-01 08:11:12.000 UTC\tWarning\tw3wp.12\tSoapUtilities.CreateException\tThrowException: actor = http://x/client.asmx, ID=11111111-2222-3333-4444-555555555555, ErrorCode=InternalServerError, Message=, Client=?",
+        "nothing to see",
+        "",
+    ];
+
+    proptest! {
+        #[test]
+        fn skipping_ahead_finds_what_looking_at_each_line_finds(
+            lines in proptest::collection::vec(0..LINES.len(), 0..40),
+            ends in any::<bool>(),
+        ) {
+            static DOCTOR: std::sync::OnceLock<Doctor> = std::sync::OnceLock::new();
+            let matcher = &DOCTOR.get_or_init(|| Doctor::builtin().unwrap()).matcher;
+            let mut block = lines.iter().map(|n| LINES[*n]).collect::<Vec<_>>().join("\n");
+            if ends {
+                block.push('\n');
+            }
+            let found = scan(matcher, block.as_bytes());
+            prop_assert!(found.hits.is_empty() == lines.iter().all(|n| [2, 5, 6].contains(n)));
+            prop_assert_eq!(found, plainly(matcher, block.as_bytes()));
+        }
+    }
 }

@@ -209,3 +209,27 @@ proptest! {
         prop_assert!(report.files.len() + report.notes.len() >= 1);
     }
 }
+
+#[test]
+fn a_storm_read_in_many_pieces_side_by_side_tells_the_same_as_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("WindowsUpdate.log");
+    let mut log = Vec::new();
+    let samples = ["P-30/positive-polish/WindowsUpdate.log", "P-30/positive-polish/SoftwareDistribution.log"];
+    for n in 0.. {
+        if log.len() > 4 << 20 {
+            break;
+        }
+        log.extend_from_slice(&sample(samples[n % 2]));
+        let id = format!(
+            "2008-08-11\t10:11:12:345\t 788\tee4\tPT\tWARNING:     ID:{n:08x}-2222-3333-4444-555555555555\n"
+        );
+        log.extend_from_slice(id.as_bytes());
+    }
+    std::fs::write(&path, &log).unwrap();
+    let report = examine(&path, &Limits::default());
+    let name = report.files.first().unwrap().file.clone();
+    let whole = doctor().examine_bytes([(name.as_str(), log.as_slice())]).unwrap();
+    assert!(whole.iter().any(|finding| finding.problem == "P-30" && finding.count > 1_000));
+    assert_eq!(report.findings, whole);
+}

@@ -35,9 +35,12 @@ pub(crate) struct Occurrences {
 }
 
 impl Occurrences {
-    /// Whether the next occurrence's lines would be kept.
-    pub(crate) fn wants_evidence(&self, keyed: bool) -> bool {
-        if keyed { self.groups.len() < KEYED } else { self.count < 1_000 || self.count.is_multiple_of(64) }
+    /// Whether the lines of the next occurrence, of this key, would be kept.
+    pub(crate) fn wants_evidence(&self, key: Option<&str>) -> bool {
+        match key {
+            Some(key) => self.groups.len() < KEYED && !self.keys.contains_key(key),
+            None => self.count < 1_000 || self.count.is_multiple_of(64),
+        }
     }
 
     pub(crate) fn add(&mut self, group: Group, file: usize) {
@@ -47,12 +50,13 @@ impl Occurrences {
         }
         if let Some(host) = &group.host
             && self.hosts.len() < DISTINCT
+            && !self.hosts.contains(host)
         {
             self.hosts.insert(host.clone());
         }
-        match group.key.clone() {
-            Some(key) if self.groups.len() < KEYED && !self.keys.contains_key(&key) => {
-                self.keys.insert(key, self.groups.len());
+        match &group.key {
+            Some(key) if self.groups.len() < KEYED && !self.keys.contains_key(key) => {
+                self.keys.insert(key.clone(), self.groups.len());
                 self.groups.push(group);
             }
             Some(_) => {}

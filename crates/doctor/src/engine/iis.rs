@@ -2,6 +2,7 @@
 //! which; without it, the columns that IIS writes by default are assumed, counted from the end.
 
 use crate::rule::IisCondition;
+use memchr::memchr_iter;
 
 /// The columns that matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,23 +26,32 @@ pub(crate) fn holds(condition: &IisCondition, fields: Option<&Fields>, line: &[u
     if line.first() == Some(&b'#') {
         return false;
     }
-    let columns = || line.split(|b| *b == b' ');
     let (stem, status) = if let Some(fields) = fields {
-        (columns().nth(fields.stem), columns().nth(fields.status))
+        (column(line, fields.stem), column(line, fields.status))
     } else {
         // Default order: date time s-ip cs-method cs-uri-stem ... sc-status sc-substatus sc-win32-status
         // [time-taken]. The first number from 100 to 599 of the last four columns that more numbers follow.
-        let count = columns().count();
-        let status = columns()
-            .skip(count.saturating_sub(4))
-            .find(|c| c.len() == 3 && number(c).is_some_and(|n| (100..600).contains(&n)));
-        (columns().find(|c| c.first() == Some(&b'/')), status)
+        let is_status = |c: &&[u8]| c.len() == 3 && number(c).is_some_and(|n| (100..600).contains(&n));
+        let status = line.rsplit(|b| *b == b' ').take(4).filter(is_status).last();
+        let begins = |at: &usize| at.checked_sub(1).is_none_or(|before| line.get(before) == Some(&b' '));
+        let stem = memchr_iter(b'/', line).find(begins).and_then(|at| line.get(at..));
+        (stem.and_then(|rest| column(rest, 0)), status)
     };
     let (Some(stem), Some(status)) = (stem, status.and_then(number)) else { return false };
     condition.status.contains(&status)
         && condition.path.iter().any(|path| {
             stem.get(..path.len()).is_some_and(|start| start.eq_ignore_ascii_case(path.as_bytes()))
         })
+}
+
+/// Column `n` of those that single blanks part, from 0.
+fn column(line: &[u8], n: usize) -> Option<&[u8]> {
+    let mut blanks = memchr_iter(b' ', line);
+    let start = match n.checked_sub(1) {
+        Some(before) => blanks.nth(before)? + 1,
+        None => 0,
+    };
+    line.get(start..blanks.next().unwrap_or(line.len()))
 }
 
 fn number(text: &[u8]) -> Option<u16> {
@@ -66,6 +76,14 @@ mod tests {
         assert!(holds(&asks(503), None, line));
         assert!(!holds(&asks(401), None, line));
         assert!(!holds(&asks(503), None, b"#Software: 503 "));
+    }
+
+    #[test]
+    fn columns_are_counted_by_single_blanks() {
+        let columns = |line: &'static [u8]| (0..5).map_while(|n| column(line, n)).collect::<Vec<_>>();
+        let expected: [&[u8]; 4] = [b"a", b"", b"bc", b""];
+        assert_eq!(columns(b"a  bc "), expected);
+        assert_eq!(columns(b""), [b""]);
     }
 
     #[test]

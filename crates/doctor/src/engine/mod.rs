@@ -13,7 +13,7 @@ mod verdict;
 
 use crate::book::Book;
 use crate::charset;
-use crate::compile::{CompileError, Mark, Matcher, Meaning};
+use crate::compile::{Captured, CompileError, Mark, Matcher, Meaning};
 use crate::finding::{Evidence, Finding};
 use crate::frame;
 use crate::scan::{BlockHits, Hit};
@@ -23,6 +23,7 @@ use near::Near;
 use plan::{Plan, Use};
 use run::RunTracker;
 use rustc_hash::FxHashMap;
+use std::cell::OnceCell;
 use tally::Tally;
 
 /// Characters of a line that are shown.
@@ -63,6 +64,8 @@ pub(crate) struct Line<'a> {
     pub(crate) number: u64,
     file: &'a str,
     page: Option<&'static Encoding>,
+    /// When it was written, once somebody asked: several signals hold on one line.
+    clock: &'a OnceCell<Option<i64>>,
 }
 
 impl Line<'_> {
@@ -78,7 +81,7 @@ impl Line<'_> {
 
     /// When the line was written, in seconds that can be compared within its file.
     pub(crate) fn seconds(&self) -> Option<i64> {
-        self.on_moment(|moment| moment.seconds)
+        *self.clock.get_or_init(|| self.on_moment(|moment| moment.seconds))
     }
 
     fn on_moment<T>(&self, take: impl FnOnce(frame::Moment<'_>) -> T) -> Option<T> {
@@ -115,13 +118,17 @@ impl<'a> Engine<'a> {
     /// The signals of the next block of the log; `base` lines came before it.
     pub(crate) fn block(&mut self, block: &[u8], hits: &BlockHits, base: u64) {
         let Some(mut file) = self.file.take() else { return };
-        for hit in &hits.hits {
-            let bytes = block.get(hit.start..hit.end).unwrap_or_default();
+        for line in hits.hits.chunk_by(|a, b| a.line == b.line) {
+            let Some(first) = line.first() else { continue };
+            let bytes = block.get(first.start..first.end).unwrap_or_default();
             if !file.page_known && std::str::from_utf8(bytes).is_err() {
                 file.page = Some(charset::code_page(block));
                 file.page_known = true;
             }
-            self.hit(&mut file, hit, bytes, base + hit.line + 1);
+            let clock = OnceCell::new();
+            for hit in line {
+                self.hit(&mut file, hit, bytes, base + hit.line + 1, &clock);
+            }
         }
         self.file = Some(file);
     }
@@ -143,10 +150,17 @@ impl<'a> Engine<'a> {
         verdict::findings(self.book, &self.plan, &self.occurrences, &self.codes)
     }
 
-    fn hit(&mut self, file: &mut FileState, hit: &Hit, bytes: &[u8], number: u64) {
+    fn hit(
+        &mut self,
+        file: &mut FileState,
+        hit: &Hit,
+        bytes: &[u8],
+        number: u64,
+        clock: &OnceCell<Option<i64>>,
+    ) {
         let Some(signal) = self.matcher.signals.get(hit.signal) else { return };
         let label = std::mem::take(&mut file.label);
-        let line = Line { bytes, number, file: &label, page: file.page };
+        let line = Line { bytes, number, file: &label, page: file.page, clock };
         match signal.meaning {
             Meaning::Code(rule) => file.codes.entry(rule).or_default().seen(line),
             Meaning::Mark(Mark::ScanSucceeded) => file.codes.values_mut().for_each(Tally::recovered),
@@ -172,19 +186,21 @@ impl<'a> Engine<'a> {
             let Some(planned) = self.plan.matches.get(found) else { continue };
             let Some(rule) = self.book.rules.get(planned.rule) else { continue };
             let Some(description) = rule.matches.get(planned.number) else { continue };
+            let Some(occurrences) = self.occurrences.get_mut(found) else { continue };
+            let keep = |key: Option<&str>| occurrences.wants_evidence(key);
             let group = if description.near.is_empty() {
-                let keep = self.occurrences.get(found).is_some_and(|o| o.wants_evidence(hit.key.is_some()));
+                let Captured { key, host } = &hit.captured;
                 Group {
-                    evidence: if keep { vec![line.evidence()] } else { Vec::new() },
-                    key: hit.key.clone(),
-                    host: hit.host.clone(),
+                    evidence: if keep(key.as_deref()) { vec![line.evidence()] } else { Vec::new() },
+                    key: key.clone(),
+                    host: host.clone(),
                     first: line.number,
                     last: line.number,
                 }
             } else {
                 let near = file.near.entry(found).or_insert_with(|| Near::new(description.near.len()));
                 near.set(position, hit, line);
-                match near.complete(line, description.within, description.ordered) {
+                match near.complete(line, description.within, description.ordered, keep) {
                     Some(group) => group,
                     None => continue,
                 }
@@ -194,19 +210,19 @@ impl<'a> Engine<'a> {
                     tally.claim(group.first, group.last, planned.rule);
                 }
             }
-            if let Some(occurrences) = self.occurrences.get_mut(found) {
-                occurrences.add(group, file.number);
-            }
+            occurrences.add(group, file.number);
         }
     }
 
     fn close_run(&mut self, run: &run::Run, file: usize) {
         let mut explained = false;
+        let literals = OnceCell::new();
         for fallback in [false, true] {
             if fallback && explained {
                 return;
             }
-            for found in self.plan.runs.clone() {
+            for found in &self.plan.runs {
+                let found = *found;
                 let Some(planned) = self.plan.matches.get(found) else { continue };
                 let Some(description) =
                     self.book.rules.get(planned.rule).and_then(|rule| rule.matches.get(planned.number))
@@ -217,7 +233,9 @@ impl<'a> Engine<'a> {
                     continue;
                 };
                 let text = self.matcher.run_texts.get(&(planned.rule, planned.number));
-                if !run.satisfies(condition, text, self.matcher) {
+                if !run.satisfies(condition, text, || {
+                    *literals.get_or_init(|| self.matcher.literals(run.text()))
+                }) {
                     continue;
                 }
                 explained |= description.sure.is_some_and(|sure| sure >= crate::rule::Sureness::Likely);

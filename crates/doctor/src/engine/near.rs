@@ -30,12 +30,19 @@ impl Near {
         slot.line = line.number;
         slot.bytes.clear();
         slot.bytes.extend_from_slice(line.bytes.get(..KEPT).unwrap_or(line.bytes));
-        slot.key.clone_from(&hit.key);
-        slot.host.clone_from(&hit.host);
+        slot.key.clone_from(&hit.captured.key);
+        slot.host.clone_from(&hit.captured.host);
     }
 
-    /// The group, when `line` makes it whole; the next one begins afresh.
-    pub(crate) fn complete(&mut self, line: Line<'_>, within: u32, ordered: bool) -> Option<Group> {
+    /// The group, when `line` makes it whole; the next one begins afresh. `keep` says, by its key, whether
+    /// the lines that show it are wanted.
+    pub(crate) fn complete(
+        &mut self,
+        line: Line<'_>,
+        within: u32,
+        ordered: bool,
+        keep: impl FnOnce(Option<&str>) -> bool,
+    ) -> Option<Group> {
         let first = self.slots.iter().map(|slot| slot.line).min()?;
         if first == 0 || line.number.saturating_sub(first) > u64::from(within) {
             return None;
@@ -46,16 +53,17 @@ impl Near {
         let mut group = Group { first, last: line.number, ..Group::default() };
         let mut slots: Vec<&mut Slot> = self.slots.iter_mut().collect();
         slots.sort_by_key(|slot| slot.line);
-        let mut shown = 0;
-        for slot in slots {
+        for slot in &mut slots {
             group.key = group.key.or_else(|| slot.key.take());
             group.host = group.host.or_else(|| slot.host.take());
-            if slot.line != shown {
-                shown = slot.line;
-                group.evidence.push(Line { bytes: &slot.bytes, number: slot.line, ..line }.evidence());
-            }
-            slot.line = 0;
         }
+        if keep(group.key.as_deref()) {
+            // A line that has several of the signals is shown once.
+            slots.dedup_by_key(|slot| slot.line);
+            let shown = |slot: &&mut Slot| Line { bytes: &slot.bytes, number: slot.line, ..line }.evidence();
+            group.evidence = slots.iter().map(shown).collect();
+        }
+        self.slots.iter_mut().for_each(|slot| slot.line = 0);
         Some(group)
     }
 }

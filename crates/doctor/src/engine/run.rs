@@ -3,7 +3,7 @@
 
 use super::Line;
 use super::found::Group;
-use crate::compile::{Condition, Mark, Matcher};
+use crate::compile::{Condition, LiteralSet, Mark};
 use crate::finding::Evidence;
 use crate::frame;
 use crate::rule::{Outcome, RunCondition, Stage};
@@ -139,7 +139,7 @@ impl Run {
         &self,
         condition: &RunCondition,
         text: Option<&Condition>,
-        matcher: &Matcher,
+        literals: impl FnOnce() -> LiteralSet,
     ) -> bool {
         let outcome = if !self.failure.is_empty() {
             Outcome::Failed
@@ -160,8 +160,12 @@ impl Run {
             && condition
                 .minutes
                 .is_none_or(|[from, to]| took.is_some_and(|minutes| (from..=to).contains(&minutes)))
-            && text
-                .is_none_or(|text| text.holds(&matcher.literals(self.text.as_bytes()), self.text.as_bytes()))
+            && text.is_none_or(|text| text.holds(&literals(), self.text.as_bytes()))
+    }
+
+    /// What the failure says.
+    pub(crate) fn text(&self) -> &[u8] {
+        self.text.as_bytes()
     }
 
     /// The lines that show it: where it began, the last stage it reached, and what it said at the end.

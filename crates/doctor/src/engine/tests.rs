@@ -1,8 +1,11 @@
 //! Tests of the engine's own rules: what is close, what is a run, what is noise.
 
+use super::Engine;
 use crate::doctor::Doctor;
 use crate::finding::Finding;
 use crate::rule::Sureness;
+use crate::scan::scan;
+use proptest::prelude::*;
 
 fn doctor() -> Doctor {
     Doctor::builtin().unwrap()
@@ -156,4 +159,69 @@ fn rules_that_cannot_work_are_refused_with_the_reason() {
     let not_ascii = rule("[signal.a]\nall = [\"Schlüssel\"]\n[[match]]\nline = \"a\"\nsure = \"likely\"");
     let book = Book::read([("x.toml", not_ascii.as_str())]).unwrap();
     assert!(Doctor::with(book).unwrap_err().to_string().contains("not an invariant"));
+}
+
+/// The text of every sample, so that every rule has something to find.
+fn text_of_samples() -> &'static [Vec<u8>] {
+    static LINES: std::sync::OnceLock<Vec<Vec<u8>>> = std::sync::OnceLock::new();
+    LINES.get_or_init(|| {
+        let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("samples")];
+        let mut lines = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                if entry.is_dir() {
+                    folders.push(entry);
+                } else if let Ok(text) = String::from_utf8(std::fs::read(entry).unwrap()) {
+                    lines.push(text.trim_end().as_bytes().to_vec());
+                }
+            }
+        }
+        lines.sort();
+        lines
+    })
+}
+
+proptest! {
+    /// Whole samples one after another, so that what must stand close together does.
+    #[test]
+    fn a_log_in_pieces_tells_the_same_as_the_log_as_a_whole(
+        samples in proptest::collection::vec((any::<proptest::sample::Index>(), 1..40_usize), 1..12),
+        cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..12),
+    ) {
+        static DOCTOR: std::sync::OnceLock<Doctor> = std::sync::OnceLock::new();
+        let doctor = DOCTOR.get_or_init(doctor);
+        let mut log = Vec::new();
+        for (sample, times) in samples {
+            for _ in 0..times {
+                log.extend_from_slice(sample.get::<Vec<u8>>(text_of_samples()));
+                log.push(b'\n');
+            }
+        }
+        let ends: Vec<usize> = memchr::memchr_iter(b'\n', &log).map(|at| at + 1).collect();
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| *cut.get(&ends)).chain([0, log.len()]).collect();
+        cuts.sort_unstable();
+        let mut engine = Engine::new(&doctor.book, &doctor.matcher).unwrap();
+        engine.begin_file("a.log");
+        let mut lines = 0;
+        for piece in cuts.windows(2) {
+            let block = &log[piece[0]..piece[1]];
+            let hits = scan(&doctor.matcher, block);
+            engine.block(block, &hits, lines);
+            lines += hits.lines;
+        }
+        let whole = doctor.examine_bytes([("a.log", log.as_slice())]).unwrap();
+        prop_assert_eq!(engine.finish(), whole);
+    }
+}
+
+#[test]
+fn a_storm_without_keys_shows_its_first_lines_and_a_late_one() {
+    let line =
+        "2026-01-02 03:04:05 10.0.0.1 POST /ClientWebService/client.asmx - 8530 - 10.0.0.9 A - 503 0 0 4\n";
+    let findings = find(&[("u_ex.log", &line.repeat(10_000))]);
+    let finding = findings.first().unwrap();
+    assert_eq!(finding.count, 10_000);
+    let lines: Vec<u64> = finding.evidence.iter().map(|e| e.line).collect();
+    assert_eq!(lines.get(..4), Some([1, 2, 3, 4].as_slice()));
+    assert!(lines.last().is_some_and(|last| *last > 9_900), "{lines:?}");
 }
