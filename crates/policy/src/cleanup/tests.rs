@@ -161,6 +161,17 @@ fn what_a_group_still_has_approved_stays_until_that_group_has_what_replaces_it()
 }
 
 #[test]
+fn categories_and_what_nobody_can_approve_are_not_declined_for_being_superseded() {
+    let (docs, decisions) = replaced();
+    let mut part = docs.clone();
+    part[0].deployable = false;
+    assert_eq!(superseded(&part, &decisions), []);
+    let mut category = docs;
+    category[0].kind = UpdateKind::Category;
+    assert_eq!(superseded(&category, &decisions), []);
+}
+
+#[test]
 fn an_order_to_remove_a_superseded_update_stands() {
     let (docs, mut decisions) = replaced();
     approve(&mut decisions, OLD, ApprovalAction::Uninstall, -200);
@@ -233,6 +244,15 @@ fn declined_updates_are_removed_after_their_time_when_nothing_that_stays_needs_t
     let kept = [uid(NEW)].into();
     let later = graph(&docs).removable(&decisions, &CleanupSettings::default(), &kept, day(1));
     assert_eq!(later, Removal::default());
+}
+
+#[test]
+fn what_refers_goes_first_also_when_it_came_first() {
+    let docs = [doc(OLD, 1, -400), doc(NEW, 1, -400), Doc { needs: vec![NEW], ..doc(OLD, 2, -390) }];
+    let mut decisions = Decisions::default();
+    decline(&mut decisions, OLD, -100);
+    decline(&mut decisions, NEW, -100);
+    assert_eq!(removable(&docs, &decisions).updates, [uid(OLD), uid(NEW)]);
 }
 
 #[test]
