@@ -322,12 +322,29 @@ fn the_catalog_is_looked_up_by_update_whatever_order_it_came_in() {
 }
 
 #[test]
+fn a_replica_leaves_to_its_upstream_what_declines_and_nothing_else() {
+    let deciding: Vec<&str> =
+        CleanupStep::ALL.into_iter().filter(|step| step.decides()).map(CleanupStep::as_str).collect();
+    assert_eq!(deciding, ["expired-updates", "superseded-updates", "filtered-updates"]);
+}
+
+#[test]
 fn settings_are_set_by_name_within_their_bounds_and_the_wizards_limits_are_the_least() {
     let mut settings = CleanupSettings::default();
-    for (name, text) in CleanupSettings::default().texts() {
+    assert_eq!(settings.texts().len(), 12, "every setting has a text");
+    let mut other = CleanupSettings {
+        enabled: false,
+        steps: [CleanupStep::Files, CleanupStep::Events].into(),
+        filters: ["preview", "title=*x*"].map(|filter| filter.parse().unwrap()).into(),
+        ..CleanupSettings::default()
+    };
+    other.set("grace-hours", "48").unwrap();
+    for (name, text) in other.texts() {
         settings.set(name, &text).unwrap();
     }
-    assert_eq!(settings, CleanupSettings::default());
+    assert_eq!(settings, other, "what is written is read back");
+    assert_eq!(CleanupStep::Events.to_string(), "events");
+    settings = CleanupSettings::default();
     settings.set("computer-days", "90").unwrap();
     assert_eq!(settings.computer_days, 90);
     for (name, bad) in
