@@ -117,6 +117,8 @@ def test_groups_approvals_and_declines_reach_computers(server, imported):
     run(server, "approve", fix.id, "--group", "Pilot North", "--action", "uninstall")
     assert Computer.scan(computer.handshake()).by_id(fix.id).action == "Uninstall"
     assert "uninstall" in run(server, "updates", "show", fix.id).lower()
+    said = run(server, "approve", tool.id, "--group", "Pilot", "--action", "uninstall", code=1)
+    assert "cannot be removed" in said and "decline it" in said
     run(server, "unapprove", fix.id, "--group", "Pilot North")
     assert Computer.scan(computer.handshake()).by_id(fix.id).action in ("Install", "PreDeploymentCheck")
     run(server, "unapprove", fix.id)

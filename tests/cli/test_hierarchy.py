@@ -75,6 +75,15 @@ def test_an_upstream_is_tried_before_it_is_saved(parent, child, tmp_path):
     assert [cleared["upstream"][name] for name in ("source", "proxy", "proxy_user", "ca_file")] == [None] * 4
 
 
+def test_what_is_excluded_is_shown_and_taken_back(child):
+    said = run(child, "sync", "filter", "set", "--exclude", "preview", "--exclude", "architecture=ARM64")
+    assert "Excluded" in said and "architecture=arm64, preview" in said
+    assert as_json(child, "filters", "list")["filters"] == ["architecture=arm64", "preview"]
+    assert "colour=red" in run(child, "sync", "filter", "set", "--exclude", "colour=red", code=1)
+    assert "Excluded" not in run(child, "sync", "filter", "set", "--exclude-nothing")
+    assert as_json(child, "sync", "filter", "show")["exclude"] == []
+
+
 def test_synchronizing_brings_the_catalog_and_says_what_it_brought(parent, child):
     run(child, "upstream", "set", parent.base)
     run(child, "sync", "content", "never")

@@ -117,7 +117,7 @@ class Document:
             CreationDate=CREATED,
             PublisherID=guid("publisher"),
         )
-        children = '<upd:InstallationBehavior Impact="Minor" />' if self.files else ""
+        children = '<upd:InstallationBehavior Impact="Minor" /><upd:UninstallationBehavior />' if self.files else ""
         if self.kb:
             children += f"<upd:KBArticleID>{self.kb}</upd:KBArticleID>"
         return f"<upd:Properties{head}>{children}</upd:Properties>"

@@ -137,6 +137,30 @@ pub(crate) async fn clean(
     Ok(report)
 }
 
+/// Declines what filters name now that a synchronization has ended. New updates were looked at as they came; a new
+/// revision may have another title, and what an update stands under may have come after it. This is no run of
+/// cleanup: it does not put off the next one. `false` when one is under way and this has to be done another time.
+pub(crate) async fn filter(app: &Arc<App>) -> bool {
+    let Ok(_turn) = app.cleaner.turn.try_lock() else { return false };
+    let filtered = in_background(app, Actor::server("filters"), |store, now, go_on| {
+        if store.cleanup_settings()?.filters.is_empty() {
+            return Ok(0);
+        }
+        let order = CleanupOrder { steps: Some([CleanupStep::FilteredUpdates].into()), dry_run: false };
+        let report = store.cleanup(&order, now, go_on)?;
+        Ok(report.step(CleanupStep::FilteredUpdates).map_or(0, |step| step.done))
+    });
+    match filtered.await {
+        Ok(0) => {}
+        Ok(_) => app.changed.notify_one(),
+        Err(error) => tracing::warn!(
+            cause = %error,
+            "filters could not be applied after the synchronization; cleanup does it at its next time"
+        ),
+    }
+    true
+}
+
 async fn in_background<T: Send + 'static>(
     app: &Arc<App>,
     actor: Actor,

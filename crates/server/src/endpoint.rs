@@ -30,9 +30,13 @@ impl Handler for Endpoint {
             Route::Soap(service) => Some(Caller::new(service, request.headers(), peer, now)),
             _ => None,
         };
+        // Boxed: a connection has room for the answering of its next request all the time, and there are ten
+        // thousand connections when everybody comes at once.
         match &caller {
-            Some(soap) => guarded(app, peer, Some(soap), services::answer(app, soap, request)).await,
-            None => guarded(app, peer, None, other(app, request, peer)).await,
+            Some(soap) => {
+                Box::pin(guarded(app, peer, Some(soap), services::answer(app, soap, request))).await
+            }
+            None => Box::pin(guarded(app, peer, None, other(app, request, peer))).await,
         }
     }
 }
@@ -67,7 +71,7 @@ async fn other(app: &Arc<App>, request: Request<Incoming>, peer: SocketAddr) -> 
     let path = request.uri().path().to_owned();
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let (service, operation, response) = match routes::route(&path) {
-        Route::Admin(rest) => ("Admin", "request", admin::answer(app, rest, request, peer).await),
+        Route::Admin(rest) => ("Admin", "request", Box::pin(admin::answer(app, rest, request, peer)).await),
         _ if !reads => ("Other", "request", only_reading()),
         Route::Content(rest) => ("Content", "file", content::serve_content(app, rest, &request).await),
         Route::SelfUpdate(rest) => {
@@ -105,6 +109,16 @@ mod tests {
     use super::*;
     use crate::testing::{self, Log};
     use sluicegate_soap::Service;
+
+    fn size_of_answering<'a, F>(_: impl FnOnce(&'a Arc<App>, &'a Caller, Request<Incoming>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_request_that_waits_takes_little_room() {
+        let bytes = size_of_answering(services::answer);
+        assert!(bytes <= 8 << 10, "{bytes} bytes for each request under way");
+    }
 
     /// Panics in every request, where [`Endpoint`] would answer.
     #[derive(Clone)]

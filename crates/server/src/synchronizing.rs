@@ -1,6 +1,7 @@
 //! The server's synchronizer: started with the server, told of its clock and name, and heard when it
 //! brought something, so that scans see it.
 
+use crate::cleanup;
 use crate::clock::Clock;
 use crate::random::Randomness;
 use crate::state::App;
@@ -41,6 +42,7 @@ pub(crate) fn start(needs: Needs) -> Result<Synchronizer, StoreError> {
 /// upstream changed them, and the publisher is rung.
 pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut before = app.store.decisions();
+    let mut filtered = app.store.anchor();
     loop {
         tokio::select! {
             _ = stop.wait_for(|stopping| *stopping) => break,
@@ -52,6 +54,15 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         }
         before = now;
         app.changed.notify_one();
+        if !app.synchronizer.status().running && app.store.anchor() != filtered {
+            let done = tokio::select! {
+                _ = stop.wait_for(|stopping| *stopping) => break,
+                done = cleanup::filter(&app) => done,
+            };
+            if done {
+                filtered = app.store.anchor();
+            }
+        }
     }
     app.synchronizer.cancel();
     // A run that does not stop in time is cut off; the next one goes on from there.

@@ -56,7 +56,9 @@ fn every_kind_of_decision_has_an_entry_that_says_who_from_where_and_what_was_bef
     let dir = tempfile::tempdir().unwrap();
     let plain = open(dir.path());
     let store = plain.by(Actor::administrator("ada", "192.0.2.7"));
-    import(&store, 0, &[software(1, 1, "One"), software(2, 1, "Two")]);
+    let mut removable = software(1, 1, "One");
+    removable.properties.can_uninstall = true;
+    import(&store, 0, &[removable, software(2, 1, "Two")]);
     store.approve(order(1, ApprovalAction::Install), at(1)).unwrap();
     store.approve(order(1, ApprovalAction::Uninstall), at(2)).unwrap();
     store.unapprove(uid(1), None, "ada".to_owned(), at(3)).unwrap();

@@ -34,6 +34,7 @@ fn catalog(dir: &std::path::Path) -> Store {
 
 fn update(n: u128, revision: i64, classification: u128) -> Document {
     let mut document = software(n, revision, &format!("Update {n}"));
+    document.properties.can_uninstall = true;
     document.relationships.prerequisites =
         vec![Clause::category(uid(PRODUCT)), Clause::category(uid(classification))];
     document

@@ -110,7 +110,7 @@ pub(crate) enum Filter {
     /// Say what is synchronized; what is not given stays as it is
     Set {
         /// Product, family or company by title or id; repeat it for several, `all` for all
-        #[arg(long, value_name = "NAME", required_unless_present_any = ["classification", "language"])]
+        #[arg(long, value_name = "NAME", required_unless_present_any = ["classification", "language", "exclude", "exclude_nothing"])]
         product: Vec<String>,
         /// Classification by title or id; repeat it for several, `all` for all
         #[arg(long, value_name = "NAME")]
@@ -118,6 +118,14 @@ pub(crate) enum Filter {
         /// Language of files, such as en or pt-br; repeat it for several, `all` for all
         #[arg(long, value_name = "TAG")]
         language: Vec<String>,
+        /// What is not wanted of that: architecture=arm64, edition=consumer, language=de-de,
+        /// "title=*Silverlight*" or preview. It is declined as it comes in. Repeat it for several; they take the
+        /// place of those there were (`sluicegate filters` adds and removes single ones)
+        #[arg(long, value_name = "FILTER")]
+        exclude: Vec<String>,
+        /// Nothing is excluded any more; what was declined stays declined
+        #[arg(long, conflicts_with = "exclude")]
+        exclude_nothing: bool,
     },
 }
 

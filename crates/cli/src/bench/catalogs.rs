@@ -95,7 +95,8 @@ pub(crate) async fn measure(bench: &Setup, size: usize, report: &mut Report) -> 
     Ok(())
 }
 
-fn endpoint(data: &Path) -> anyhow::Result<Endpoint> {
+/// Where the server over a data folder is, and its token.
+pub(crate) fn endpoint(data: &Path) -> anyhow::Result<Endpoint> {
     let read = |name: &str| {
         std::fs::read_to_string(data.join(name)).with_context(|| format!("no {name} in {}", data.display()))
     };

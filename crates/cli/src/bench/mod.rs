@@ -4,6 +4,7 @@
 pub(crate) mod bare;
 mod catalogs;
 mod content;
+mod decisions;
 mod dialogue;
 mod load;
 mod process;
@@ -25,6 +26,7 @@ const NAMES: &[(&str, &str)] = &[
     ("scaling", "answer times at the largest size against the smallest"),
     ("storm", "ten thousand agents at once"),
     ("content", "files in ranges, against nginx"),
+    ("decisions", "approving 5,000 updates for 20 groups at once, and scans meanwhile"),
     ("sync", "a downstream server below another: first, unchanged, small changes"),
     ("sync-files", "a downstream server that fetches files from another, against curl"),
 ];
@@ -73,6 +75,11 @@ pub(crate) async fn run(args: &Bench, json: bool) -> anyhow::Result<()> {
     }
     if wants("content") {
         content::measure(&bench, &mut report).await?;
+    }
+    if wants("decisions") {
+        for size in &sizes {
+            decisions::measure(&bench, *size, &mut report).await?;
+        }
     }
     if wants("sync") {
         sync::measure(&bench, &sizes, &mut report).await?;

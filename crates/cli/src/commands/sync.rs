@@ -214,13 +214,16 @@ async fn schedule(client: &AdminClient, args: &Schedule, json: bool) -> anyhow::
 async fn filter(client: &AdminClient, args: Filter, json: bool) -> anyhow::Result<()> {
     let filter = match args {
         Filter::Show => client.get("sync/filter", &[]).await?,
-        Filter::Set { product, classification, language } => {
+        Filter::Set { product, classification, language, exclude, exclude_nothing } => {
             let mut wanted = Map::new();
             let parts = [("products", product), ("classifications", classification), ("languages", language)];
             for (name, words) in parts {
                 if !words.is_empty() {
                     wanted.insert(name.to_owned(), json!(words));
                 }
+            }
+            if exclude_nothing || !exclude.is_empty() {
+                wanted.insert("exclude".to_owned(), json!(exclude));
             }
             client.put("sync/filter", &Value::Object(wanted)).await?
         }
@@ -230,6 +233,9 @@ async fn filter(client: &AdminClient, args: Filter, json: bool) -> anyhow::Resul
             [("Products", "products"), ("Classifications", "classifications"), ("Languages", "languages")]
         {
             say!("{heading:<16} {}", chosen(&filter[name]));
+        }
+        if filter["exclude"].as_array().is_some_and(|list| !list.is_empty()) {
+            say!("{:<16} {}", "Excluded", chosen(&filter["exclude"]));
         }
     });
     Ok(())

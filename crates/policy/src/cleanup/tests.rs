@@ -161,6 +161,17 @@ fn what_a_group_still_has_approved_stays_until_that_group_has_what_replaces_it()
 }
 
 #[test]
+fn categories_and_what_nobody_can_approve_are_not_declined_for_being_superseded() {
+    let (docs, decisions) = replaced();
+    let mut part = docs.clone();
+    part[0].deployable = false;
+    assert_eq!(superseded(&part, &decisions), []);
+    let mut category = docs;
+    category[0].kind = UpdateKind::Category;
+    assert_eq!(superseded(&category, &decisions), []);
+}
+
+#[test]
 fn an_order_to_remove_a_superseded_update_stands() {
     let (docs, mut decisions) = replaced();
     approve(&mut decisions, OLD, ApprovalAction::Uninstall, -200);
@@ -236,6 +247,15 @@ fn declined_updates_are_removed_after_their_time_when_nothing_that_stays_needs_t
 }
 
 #[test]
+fn what_refers_goes_first_also_when_it_came_first() {
+    let docs = [doc(OLD, 1, -400), doc(NEW, 1, -400), Doc { needs: vec![NEW], ..doc(OLD, 2, -390) }];
+    let mut decisions = Decisions::default();
+    decline(&mut decisions, OLD, -100);
+    decline(&mut decisions, NEW, -100);
+    assert_eq!(removable(&docs, &decisions).updates, [uid(OLD), uid(NEW)]);
+}
+
+#[test]
 fn members_and_detectoids_go_with_the_last_that_needs_them() {
     let detectoid = Doc { kind: UpdateKind::Detectoid, deployable: false, ..doc(7, 1, -400) };
     let member = Doc { deployable: false, needs: vec![7], ..doc(8, 1, -400) };
@@ -302,12 +322,29 @@ fn the_catalog_is_looked_up_by_update_whatever_order_it_came_in() {
 }
 
 #[test]
+fn a_replica_leaves_to_its_upstream_what_declines_and_nothing_else() {
+    let deciding: Vec<&str> =
+        CleanupStep::ALL.into_iter().filter(|step| step.decides()).map(CleanupStep::as_str).collect();
+    assert_eq!(deciding, ["expired-updates", "superseded-updates", "filtered-updates"]);
+}
+
+#[test]
 fn settings_are_set_by_name_within_their_bounds_and_the_wizards_limits_are_the_least() {
     let mut settings = CleanupSettings::default();
-    for (name, text) in CleanupSettings::default().texts() {
+    assert_eq!(settings.texts().len(), 12, "every setting has a text");
+    let mut other = CleanupSettings {
+        enabled: false,
+        steps: [CleanupStep::Files, CleanupStep::Events].into(),
+        filters: ["preview", "title=*x*"].map(|filter| filter.parse().unwrap()).into(),
+        ..CleanupSettings::default()
+    };
+    other.set("grace-hours", "48").unwrap();
+    for (name, text) in other.texts() {
         settings.set(name, &text).unwrap();
     }
-    assert_eq!(settings, CleanupSettings::default());
+    assert_eq!(settings, other, "what is written is read back");
+    assert_eq!(CleanupStep::Events.to_string(), "events");
+    settings = CleanupSettings::default();
     settings.set("computer-days", "90").unwrap();
     assert_eq!(settings.computer_days, 90);
     for (name, bad) in

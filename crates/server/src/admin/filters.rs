@@ -1,5 +1,5 @@
 //! Filters of unwanted updates: listed, added, removed, and what one would decline before it is added. They are
-//! a setting of cleanup, which declines what they name.
+//! a setting of cleanup, which declines what they name; what comes in is declined at once.
 
 use super::error::AdminError;
 use super::input::Input;
@@ -8,6 +8,7 @@ use crate::state::App;
 use serde_json::{Value, json};
 use sluicegate_policy::cleanup::CleanupSettings;
 use sluicegate_policy::filters::{MOST_FILTERS, UpdateFilter};
+use std::collections::BTreeSet;
 
 /// `GET filters`.
 pub(super) async fn list(app: &App) -> Result<Value, AdminError> {
@@ -28,9 +29,30 @@ pub(super) async fn change(app: &App, input: &Input) -> Result<Value, AdminError
             return Err(AdminError::invalid(format!("there are {MOST_FILTERS} filters already")));
         }
     }
+    save(app, settings).await
+}
+
+/// Puts these in the place of all there were.
+pub(super) async fn replace(app: &App, filters: BTreeSet<UpdateFilter>) -> Result<Value, AdminError> {
+    let settings = with_store(app, |store| store.cleanup_settings()).await?;
+    save(app, CleanupSettings { filters, ..settings }).await
+}
+
+async fn save(app: &App, settings: CleanupSettings) -> Result<Value, AdminError> {
     let (written, now) = (settings.clone(), app.clock.now());
     with_store(app, move |store| store.set_cleanup_settings(&written, now)).await?;
     Ok(shown(&settings))
+}
+
+/// Filters as they are written.
+pub(super) fn parse_all(texts: &[String]) -> Result<BTreeSet<UpdateFilter>, AdminError> {
+    let filters = texts.iter().map(|text| parse(text)).collect::<Result<BTreeSet<_>, _>>()?;
+    match filters.len() > MOST_FILTERS {
+        true => Err(AdminError::invalid(format!(
+            "{MOST_FILTERS} filters are the most; one title pattern can stand for many"
+        ))),
+        false => Ok(filters),
+    }
 }
 
 /// `POST filters/preview`: what `filter` would decline.

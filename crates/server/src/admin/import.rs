@@ -95,6 +95,7 @@ fn reported(report: &ImportReport) -> Value {
         "held_for_review": report.decisions.held.len(),
         "declined_expired": report.decisions.declined,
         "approved_by_rules": report.decisions.approved_by_rules,
+        "filtered": report.decisions.filtered,
         "quarantined": held,
         "anchor": report.anchor.0,
     }})

@@ -1,10 +1,11 @@
-//! `GET sync/filter` and `PUT sync/filter`: which products, classifications and languages are synchronized.
+//! `GET sync/filter` and `PUT sync/filter`: which products, classifications and languages are synchronized, and what
+//! of that is not wanted all the same (the filters of `filters`, which decline it as it comes in).
 //! Products and classifications are named by title or id; a name nobody knows is answered with those that
 //! look like it.
 
 use super::error::AdminError;
 use super::input::Input;
-use super::{sync, with_store};
+use super::{filters, sync, with_store};
 use crate::state::App;
 use serde_json::{Value, json};
 use sluicegate_policy::hierarchy::{Choice, FilterPart};
@@ -36,11 +37,12 @@ pub(super) async fn show(app: &App) -> Result<Value, AdminError> {
             None => json!(ALL),
             Some(tags) => tags.iter().map(|tag| json!(tag.as_str())).collect::<Value>(),
         },
+        "exclude": filters::list(app).await?["filters"],
     }))
 }
 
-/// `PUT sync/filter`: `products`, `classifications` and `languages`, each a list or `"all"`; one that is not
-/// named stays.
+/// `PUT sync/filter`: `products`, `classifications` and `languages`, each a list or `"all"`, and `exclude`, a list of
+/// filters in place of those that were; one that is not named stays.
 pub(super) async fn change(app: &App, input: &Input) -> Result<Value, AdminError> {
     let rows = with_store(app, |store| store.categories()).await?;
     let products = category_choice(&rows, input, "products", FilterPart::Product)?;
@@ -53,6 +55,25 @@ pub(super) async fn change(app: &App, input: &Input) -> Result<Value, AdminError
             Some(Choice::Only(tags))
         }
     };
+    let exclude = match input.0.contains_key("exclude") {
+        true => Some(filters::parse_all(&input.texts("exclude")?)?),
+        false => None,
+    };
+    if products.is_some() || classifications.is_some() || languages.is_some() {
+        choose(app, products, classifications, languages).await?;
+    }
+    if let Some(exclude) = exclude {
+        filters::replace(app, exclude).await?;
+    }
+    show(app).await
+}
+
+async fn choose(
+    app: &App,
+    products: Option<Choice<UpdateId>>,
+    classifications: Option<Choice<UpdateId>>,
+    languages: Option<Choice<Locale>>,
+) -> Result<(), AdminError> {
     sync::adjust(app, |settings| {
         let filter = &mut settings.filter;
         filter.products = products.unwrap_or_else(|| filter.products.clone());
@@ -60,8 +81,7 @@ pub(super) async fn change(app: &App, input: &Input) -> Result<Value, AdminError
         filter.languages = languages.unwrap_or_else(|| filter.languages.clone());
         Ok(filter.check()?)
     })
-    .await?;
-    show(app).await
+    .await
 }
 
 fn language(tag: &str) -> Result<Locale, AdminError> {

@@ -67,6 +67,7 @@ pub(super) async fn show(app: &App, id: &str) -> Result<Value, AdminError> {
         value["more_info_url"] = json!(listing.more_info_url);
         value["support_url"] = json!(listing.support_url);
         value["can_uninstall"] = json!(listing.can_uninstall);
+        value["may_ask_user"] = json!(listing.traits.may_ask);
         value["explicitly_deployable"] = json!(details.record.explicitly_deployable);
         value["expired"] = json!(details.record.expired);
         value["supersedes"] = json!(texts(&details.record.supersedes));

@@ -157,11 +157,12 @@ pub(crate) async fn answer(app: &Arc<App>, caller: &Caller, request: Request<Inc
     let (response, operation, outcome) = match received {
         Ok((body, room)) => {
             let done = match caller.service {
-                Service::SimpleAuth => on_simple_auth(app, caller, &body).await,
+                // Boxed but for scans, so that a scan under way does not hold room for all that others do.
+                Service::SimpleAuth => Box::pin(on_simple_auth(app, caller, &body)).await,
                 Service::Client => on_client(app, caller, &body, wanted).await,
-                Service::Reporting => on_reporting(app, caller, &body).await,
-                Service::DssAuth => upstream::on_dss_auth(app, caller, &body).await,
-                Service::ServerSync => upstream::on_server_sync(app, caller, &body).await,
+                Service::Reporting => Box::pin(on_reporting(app, caller, &body)).await,
+                Service::DssAuth => Box::pin(upstream::on_dss_auth(app, caller, &body)).await,
+                Service::ServerSync => Box::pin(upstream::on_server_sync(app, caller, &body)).await,
             };
             drop(room);
             finish(app, caller, done, wanted).await
@@ -279,23 +280,24 @@ async fn on_client(app: &Arc<App>, caller: &Caller, body: &[u8], wanted: Coding)
             config::get_cookie(app, caller, request, version, &mut computer)
         }
         client::Request::RegisterComputer(request) => {
-            register::register_computer(app, caller, request, version, &mut computer).await
+            Box::pin(register::register_computer(app, caller, request, version, &mut computer)).await
         }
         client::Request::StartCategoryScan(request) => category_scan::start(app, request, version),
         client::Request::SyncUpdates(request) => {
             sync::sync_updates(app, caller, request, version, wanted, &mut computer).await
         }
         client::Request::SyncPrinterCatalog(request) => {
-            printers::sync_printer_catalog(app, caller, request, version, wanted, &mut computer).await
+            Box::pin(printers::sync_printer_catalog(app, caller, request, version, wanted, &mut computer))
+                .await
         }
         client::Request::RefreshCache(request) => {
-            refresh::refresh_cache(app, caller, request, version, &mut computer).await
+            Box::pin(refresh::refresh_cache(app, caller, request, version, &mut computer)).await
         }
         client::Request::GetExtendedUpdateInfo(request) => {
-            extended::get_extended_update_info(app, caller, request, version, &mut computer).await
+            Box::pin(extended::get_extended_update_info(app, caller, request, version, &mut computer)).await
         }
         client::Request::GetExtendedUpdateInfo2(request) => {
-            extended::get_extended_update_info2(app, caller, request, version, &mut computer).await
+            Box::pin(extended::get_extended_update_info2(app, caller, request, version, &mut computer)).await
         }
         client::Request::GetFileLocations(request) => {
             locations::get_file_locations(app, caller, request, version, &mut computer)

@@ -63,10 +63,12 @@ pub fn small() -> Vec<Document> {
     };
     let mut bundle = plain(BUNDLE, 200, "Bundle of two (KB5000001)");
     bundle.properties.kb = vec!["5000001".into()];
+    bundle.properties.can_uninstall = true;
     bundle.relationships.bundles = vec![vec![identity(MEMBER_A, 200)], vec![identity(MEMBER_B, 200)]];
     let mut single = plain(PLAIN, 200, "Plain update (KB5000002)");
     single.properties.kb = vec!["5000002".into()];
     single.files = vec![file()];
+    single.properties.can_uninstall = true;
     let mut german = single.texts.first().cloned().unwrap();
     german.language = "de".parse().unwrap();
     german.title = "Einfache Aktualisierung".into();

@@ -54,6 +54,7 @@ fn take(store: &Store, step: &Step, before: &Model, now: i64) -> Result<(), Stor
         Step::Import { update, expired, eula, bundles_member } => {
             let number = before.updates.get(&update).map_or(0, Vec::len) as i64 + 1;
             let mut document = software(update, number, &format!("Update {update}"));
+            document.properties.can_uninstall = true;
             document.properties.expired = expired;
             document.properties.eula_id = eula.map(Guid::from_u128);
             if update.is_multiple_of(2) {
