@@ -226,6 +226,7 @@ impl Document {
         properties.bulletins.iter().for_each(|id| text(out, "upd:SecurityBulletinID", id));
         properties.kb.iter().for_each(|id| text(out, "upd:KBArticleID", id));
         properties.cves.iter().for_each(|id| text(out, "upd:CveID", id));
+        properties.languages.iter().for_each(|tag| text(out, "upd:Language", tag.as_str()));
         out.push_str("</upd:Properties>");
     }
 

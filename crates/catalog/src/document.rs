@@ -72,6 +72,8 @@ pub struct Properties {
     pub max_download_size: Option<u64>,
     /// Knowledge base articles, digits only as written.
     pub kb: Vec<String>,
+    /// The languages that it and its files are for (`Properties/Language`); empty is all.
+    pub languages: Vec<Locale>,
     /// The security severity (`MsrcSeverity`).
     pub severity: Option<String>,
     /// Security bulletins.

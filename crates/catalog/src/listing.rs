@@ -57,8 +57,10 @@ pub struct Listing {
     pub can_uninstall: bool,
     /// Its files.
     pub files: Vec<FileEntry>,
-    /// Its languages, in document order.
+    /// The languages of its texts, in document order.
     pub languages: Vec<String>,
+    /// The languages that its files are for; empty is all.
+    pub file_languages: Vec<String>,
 }
 
 impl Listing {
@@ -122,6 +124,7 @@ impl UpdateDocument {
             can_uninstall: properties.can_uninstall,
             files: self.files.clone(),
             languages: self.texts.iter().map(|text| text.language.as_str().to_owned()).collect(),
+            file_languages: properties.languages.iter().map(|tag| tag.as_str().to_owned()).collect(),
         }
     }
 }

@@ -367,9 +367,20 @@ impl Commit<'_> {
         }
         for file in &summary.files {
             self.run(
-                "INSERT INTO file (sha1, size, sha256, name) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (sha1) DO UPDATE SET sha256 = coalesce(sha256, excluded.sha256)",
-                params![file.sha1.0, signed(file.size), file.sha256.map(|d| d.0), file.name],
+                // A file is for the languages of all revisions that name it.
+                "INSERT INTO file (sha1, size, sha256, name, languages) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (sha1) DO UPDATE SET sha256 = coalesce(sha256, excluded.sha256), languages =
+                     CASE WHEN languages = '' OR excluded.languages = '' THEN ''
+                         WHEN instr(char(10) || languages || char(10), char(10) || excluded.languages || char(10)) > 0
+                             THEN languages
+                         ELSE languages || char(10) || excluded.languages END",
+                params![
+                    file.sha1.0,
+                    signed(file.size),
+                    file.sha256.map(|d| d.0),
+                    file.name,
+                    summary.languages
+                ],
             )?;
             self.run(
                 "INSERT INTO revision_file (sha1, revision_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",

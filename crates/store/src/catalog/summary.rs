@@ -21,6 +21,8 @@ pub(crate) struct Summary {
     /// The severity and the restart behaviour, as written; empty when absent, or as above.
     pub(crate) severity: String,
     pub(crate) reboot: String,
+    /// The languages that the files are for, one a line; empty is all, and as above.
+    pub(crate) languages: String,
 }
 
 /// What rows need of a file.
@@ -56,6 +58,7 @@ impl Summary {
             eula,
             severity: listing.severity.clone().unwrap_or_default(),
             reboot: listing.reboot.clone().unwrap_or_default(),
+            languages: listing.file_languages.join("\n"),
         }
     }
 
@@ -77,6 +80,7 @@ impl Summary {
         put_option(&mut out, self.eula, |out, id| out.extend_from_slice(id.as_bytes()));
         put_bytes(&mut out, self.severity.as_bytes());
         put_bytes(&mut out, self.reboot.as_bytes());
+        put_bytes(&mut out, self.languages.as_bytes());
         out
     }
 
@@ -102,8 +106,9 @@ impl Summary {
             true => (String::new(), String::new()),
             false => (r.text()?.to_owned(), r.text()?.to_owned()),
         };
+        let languages = if r.0.is_empty() { String::new() } else { r.text()?.to_owned() };
         if r.0.is_empty() {
-            Ok(Self { title, kb, search, created, categories, files, eula, severity, reboot })
+            Ok(Self { title, kb, search, created, categories, files, eula, severity, reboot, languages })
         } else {
             Err(Malformed)
         }
@@ -134,6 +139,7 @@ mod tests {
             eula: Some(Guid::from_u128(9)),
             severity: "Important".to_owned(),
             reboot: "NeverReboots".to_owned(),
+            languages: "de\nfr".to_owned(),
         };
         let bytes = summary.encode();
         assert_eq!(Summary::decode(&bytes), Ok(summary.clone()));
