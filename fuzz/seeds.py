@@ -121,6 +121,73 @@ def soap_requests():
     yield "doctype", b'<!DOCTYPE a [<!ENTITY b "c">]>' + envelope(SOAP["11"], CLIENT, "GetConfig", "&b;")
 
 
+DSS = SERVER + "/Server/DssAuthWebService"
+PASS = "<cookie><Expiration>9999-12-31T23:59:59.9999999</Expiration><EncryptedData /></cookie>"
+TIME = "2026-01-02T03:04:05.5Z"
+ID = f"<UpdateID>{GUID}</UpdateID><RevisionNumber>200</RevisionNumber>"
+DIGEST = "AAAAAAAAAAAAAAAAAAAAAAAAAAA="
+BETWEEN_SERVERS = {
+    "GetAuthConfig": "",
+    "GetAuthConfigResponse": f"<GetAuthConfigResult><LastChange>{TIME}</LastChange><AuthInfo><AuthPlugInInfo><PlugInID>DssTargeting"
+    "</PlugInID><ServiceUrl>DssAuthWebService/DssAuthWebService.asmx</ServiceUrl><Parameter /></AuthPlugInInfo></AuthInfo>"
+    "</GetAuthConfigResult>",
+    "GetCookie": "<authCookies><AuthorizationCookie><PlugInId>DssTargeting</PlugInId><CookieData>AAAA</CookieData>"
+    "</AuthorizationCookie></authCookies><oldCookie><Expiration>2026-01-01T00:00:00Z</Expiration></oldCookie>"
+    "<protocolVersion>1.20</protocolVersion>",
+    "GetCookieResponse": f"<GetCookieResult><Expiration>{TIME}</Expiration><EncryptedData>AAEC</EncryptedData></GetCookieResult>",
+    "GetConfigData": f"{COOKIE}<configAnchor>1,{TIME}</configAnchor>",
+    "GetConfigDataResponse": "<GetConfigDataResult><CatalogOnlySync>false</CatalogOnlySync><LazySync>true</LazySync>"
+    "<ServerHostsPsfFiles>false</ServerHostsPsfFiles><MaxNumberOfComputerHardwareIds>0</MaxNumberOfComputerHardwareIds>"
+    "<MaxNumberOfUpdatesPerRequest>100</MaxNumberOfUpdatesPerRequest><NewConfigAnchor>1,2</NewConfigAnchor>"
+    "<ProtocolVersion>1.20</ProtocolVersion><LanguageUpdateList><ServerSyncLanguageData><LanguageID>0</LanguageID>"
+    "<ShortLanguage>all</ShortLanguage><LongLanguage>all</LongLanguage><Enabled>true</Enabled></ServerSyncLanguageData>"
+    "</LanguageUpdateList></GetConfigDataResult>",
+    "GetRevisionIdList": f"{COOKIE}<filter><Anchor>3,{TIME}</Anchor><GetConfig>false</GetConfig><Get63LanguageOnly>false"
+    f"</Get63LanguageOnly><Categories><IdAndDelta><Id>{GUID}</Id><Delta>true</Delta></IdAndDelta></Categories><Classifications>"
+    f"<IdAndDelta><Id>{GUID}</Id><Delta>false</Delta></IdAndDelta></Classifications><Languages><LanguageAndDelta><Id>1033</Id>"
+    "<Delta>false</Delta></LanguageAndDelta></Languages></filter>",
+    "GetRevisionIdListResponse": f"<GetRevisionIdListResult><Anchor>4,{TIME}</Anchor><NewRevisions><UpdateIdentity>{ID}"
+    "</UpdateIdentity></NewRevisions></GetRevisionIdListResult>",
+    "GetUpdateData": f"{COOKIE}<updateIds><UpdateIdentity>{ID}</UpdateIdentity></updateIds>",
+    "GetUpdateDataResponse": f"<GetUpdateDataResult><updates><ServerSyncUpdateData><Id>{ID}</Id><FileDigestList><base64Binary>"
+    f"{DIGEST}</base64Binary></FileDigestList><XmlUpdateBlob>&lt;a/&gt;</XmlUpdateBlob></ServerSyncUpdateData></updates><fileUrls>"
+    f"<ServerSyncUrlData><FileDigest>{DIGEST}</FileDigest><MUUrl>http://x.invalid/a</MUUrl><UssUrl /></ServerSyncUrlData></fileUrls>"
+    "</GetUpdateDataResult>",
+    "GetDeployments": f"{COOKIE}<deploymentAnchor>1,{TIME}</deploymentAnchor><syncAnchor>2,{TIME}</syncAnchor>",
+    "GetDeploymentsResponse": f"<GetDeploymentsResult><Anchor>1</Anchor><Groups><ServerSyncTargetGroup><TargetGroupID>{GUID}"
+    f"</TargetGroupID><ParentGroupId>{GUID}</ParentGroupId><Name>N</Name><IsBuiltin>false</IsBuiltin></ServerSyncTargetGroup></Groups>"
+    f"<Deployments><ServerSyncDeployment><UpdateId>{GUID}</UpdateId><RevisionNumber>1</RevisionNumber><Action>0</Action>"
+    f"<AdminName>A</AdminName><Deadline>{TIME}</Deadline><IsAssigned>true</IsAssigned><GoLiveTime>{TIME}</GoLiveTime>"
+    f"<DeploymentGuid>{GUID}</DeploymentGuid><TargetGroupId>{GUID}</TargetGroupId><DownloadPriority>2</DownloadPriority>"
+    f"</ServerSyncDeployment></Deployments><DeadDeployments><guid>{GUID}</guid></DeadDeployments><HiddenUpdates />"
+    f"<AcceptedEulas><guid>{GUID}</guid></AcceptedEulas></GetDeploymentsResult>",
+    "DownloadFiles": f"{COOKIE}<fileDigestList><base64Binary>{DIGEST}</base64Binary></fileDigestList>",
+    "DownloadFilesResponse": "",
+    "GetRollupConfiguration": PASS,
+    "RollupComputers": f'{PASS}<clientTime>{TIME}</clientTime><computers><ComputerRollupInfo ComputerId="{GUID}" LastSyncTime="{TIME}" '
+    f'LastSyncResult="1" LastReportedRebootTime="{TIME}" LastReportedStatusTime="{TIME}" LastInventoryTime="{TIME}" '
+    f'ParentServerId="{GUID}" /></computers>',
+    "RollupComputersResponse": f'<RollupComputersResult><ChangedComputer ComputerId="{GUID}" Change="NewParent" /></RollupComputersResult>',
+    "GetOutOfSyncComputers": f'{PASS}<parentServerId>{GUID}</parentServerId><lastRollupNumbers><ComputerLastRollupNumber ComputerId="{GUID}" '
+    'RollupNumber="3" /></lastRollupNumbers>',
+    "GetOutOfSyncComputersResponse": f"<GetOutOfSyncComputersResult><string>{GUID}</string></GetOutOfSyncComputersResult>",
+    "RollupComputerStatus": f'{PASS}<clientTime>{TIME}</clientTime><parentServerId>{GUID}</parentServerId><computers>'
+    f'<ComputerStatusRollupInfo InstanceId="{GUID}" ComputerId="{GUID}" EffectiveLastDetectionTime="{TIME}" RollupNumber="1" '
+    f'IsFullRollup="true"><UpdateStatus><ComputerStatusRollupUpdateStatus UpdateId="{GUID}" SummarizationState="4" '
+    f'LastChangeTime="{TIME}" /></UpdateStatus></ComputerStatusRollupInfo></computers>',
+    "RollupComputerStatusResponse": "<RollupComputerStatusResult>true</RollupComputerStatusResult>",
+}
+
+
+def server_messages():
+    for operation, body in BETWEEN_SERVERS.items():
+        yield operation, envelope(SOAP["11"], SERVER, operation, body, "soap")
+    yield "GetAuthorizationCookie", envelope(
+        SOAP["11"], DSS, "GetAuthorizationCookie", f"<accountName>north.example</accountName><accountGuid>{GUID}</accountGuid>"
+    )
+    yield "fault", envelope(SOAP["11"], SOAP["11"], "soap:Fault", "<faultcode>soap:Client</faultcode>", "soap")
+
+
 def block(original: int, payload: bytes) -> bytes:
     return struct.pack("<ii", original, len(payload)) + payload
 
@@ -227,6 +294,7 @@ def cookies():
 
 TARGETS = {
     "soap_request": soap_requests,
+    "server_messages": server_messages,
     "xpress": xpress_bodies,
     "cabinet": cabinets,
     "update_document": documents,

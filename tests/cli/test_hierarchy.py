@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from tests.cli.test_commands import FILE, as_json, catalog, rows, run
+from tests.hierarchy.leaf import leaf
 from tests.support.places import binary
 from tests.support.server import ServerUnderTest
 
@@ -171,6 +172,29 @@ def test_downstream_servers_are_listed_allowed_and_disallowed(parent, child):
     finally:
         assert "Every server" in run(parent, "downstream", "allow", "--all")
     run(child, "sync", "now", "--wait")
+
+
+def test_computers_of_downstream_servers_are_listed_and_shown(parent, child):
+    run(child, "upstream", "set", parent.base)
+    run(child, "sync", "content", "never")
+    run(child, "sync", "now", "--wait")
+    own = as_json(child, "status")["server_id"]
+    computer = leaf(child)
+    run(child, "sync", "now", "--wait", "--retry-failed")
+    listed = rows(as_json(parent, "downstream", "computers"), "computers")
+    assert [(one["id"], one["server"]) for one in listed if one["server"] == own] == [(computer.id.lower(), own)]
+    assert computer.id.lower() in run(parent, "downstream", "computers", "--server", own)
+    assert "No server" in run(parent, "downstream", "computers", "--search", "no such name")
+    assert as_json(parent, "downstream", "computers", computer.id)["id"] == computer.id.lower()
+    assert "Nothing was told" in run(parent, "downstream", "computers", "nobody")
+    assert "downstream list" in run(parent, "downstream", "computers", "--server", "nowhere", code=1)
+
+
+def test_a_name_that_no_upstream_takes_is_refused_where_it_is_set(child):
+    with pytest.raises(AssertionError, match="letters, digits, hyphens"):
+        child.admin.call("PUT", "upstream", {"account_name": "my server"})
+    child.admin.call("PUT", "upstream", {"account_name": "my-server.example.net"})
+    assert as_json(child, "upstream", "show")["account_name"] == "my-server.example.net"
 
 
 @pytest.mark.parametrize("name", ["catalog.cab", "catalog.xml.gz"])

@@ -132,6 +132,63 @@ def test_a_removed_language_takes_texts_away_and_breaks_no_scan(place):
     in_step(nodes)
 
 
+def test_a_removed_language_keeps_files_away_and_changes_neither_decisions_nor_scans(tree):
+    shelf = Shelf("languages", updates=1)
+    german, french, both, neutral = (
+        shelf.fix(f"in {'+'.join(spoken) or 'all'}", languages=spoken) for spoken in (["de"], ["fr"], ["de", "fr"], [])
+    )
+    updates = [german, french, both, neutral]
+    top, below = tree.chain(("top", None), ("below", "replica"))
+    top.put(*shelf.categories, *updates)
+    top.put_files(*updates)
+    for update in updates[:3]:
+        top.admin.approve(update.id, "All Computers")
+    below.cli("sync", "filter", "set", "--language", "fr")
+    below.sync()
+    assert [below.holds(update) for update in updates[:3]] == [False, True, True]
+    before = below.state(), [told(below, update) for update in updates]
+    assert before[1] == [(100, "Install")] * 3 + [(100, "PreDeploymentCheck")]
+    # The other way round: what is here stays, what is new comes by the new choice.
+    below.cli("sync", "filter", "set", "--language", "de")
+    top.admin.approve(neutral.id, "All Computers")
+    below.sync()
+    assert [below.holds(update) for update in updates] == [True] * 4, "files of the language added, and of no language"
+    late = shelf.fix("late", languages=["fr"])
+    top.put(late)
+    top.put_files(late)
+    top.admin.approve(late.id, "All Computers")
+    below.sync()
+    assert not below.holds(late) and told(below, late) == (100, "Install"), "decisions do not follow the languages"
+    assert below.state()["updates"].keys() == top.state()["updates"].keys()
+
+
+def test_licence_terms_accepted_at_the_top_are_accepted_below_before_approvals_come(place):
+    shelf, nodes = place
+    top = nodes[0]
+    top.admin.accept_licence(shelf.licensed.id)
+    top.admin.approve(shelf.licensed.id, "All Computers")
+    step(nodes)
+    for node in nodes:
+        assert told(node, shelf.licensed) == (100, "Install"), node.name
+        assert node.update(shelf.licensed)["eula"]["accepted_by"], node.name
+    # A newer revision with the same terms needs nobody to accept them again.
+    newer = replace(shelf.licensed, revision=101, title="Licensed, newer")
+    top.put(newer)
+    step(nodes)
+    for node in nodes:
+        assert told(node, newer) == (101, "Install"), node.name
+    in_step(nodes)
+
+
+def test_an_optional_approval_is_optional_below(place):
+    shelf, nodes = place
+    nodes[0].admin.approve(shelf.fixes[1].id, "All Computers", action="optional-install")
+    step(nodes)
+    for node in nodes:
+        assert node.decisions(shelf.fixes[1]) == {("All Computers", "optional-install", None)}, node.name
+    in_step(nodes)
+
+
 def localized(node, update, language: str) -> str:
     """The texts a computer of that language is given."""
     from lxml import etree

@@ -92,6 +92,7 @@ class Document:
     severity: str | None = None
     publication: str = "Published"
     update_id: str | None = None
+    languages: list[str] = field(default_factory=list)
 
     @property
     def id(self) -> str:
@@ -120,6 +121,7 @@ class Document:
         children = '<upd:InstallationBehavior Impact="Minor" /><upd:UninstallationBehavior />' if self.files else ""
         if self.kb:
             children += f"<upd:KBArticleID>{self.kb}</upd:KBArticleID>"
+        children += "".join(f"<upd:Language>{tag}</upd:Language>" for tag in self.languages)
         return f"<upd:Properties{head}>{children}</upd:Properties>"
 
     def texts(self) -> str:

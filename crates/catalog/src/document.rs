@@ -75,6 +75,8 @@ pub struct Properties {
     pub max_download_size: Option<u64>,
     /// Knowledge base articles, digits only as written.
     pub kb: Vec<String>,
+    /// The languages that it and its files are for (`Properties/Language`); empty is all.
+    pub languages: Vec<Locale>,
     /// The security severity (`MsrcSeverity`).
     pub severity: Option<String>,
     /// Security bulletins.
@@ -91,8 +93,6 @@ pub struct Properties {
     pub may_ask: bool,
     /// `@IsBeta`: its publisher says that it is not final.
     pub beta: bool,
-    /// The languages it is for (`Language`), in document order; none when it is for all.
-    pub languages: Vec<Locale>,
 }
 
 /// One `LocalizedProperties`.

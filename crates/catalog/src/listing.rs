@@ -59,8 +59,10 @@ pub struct Listing {
     pub traits: Traits,
     /// Its files.
     pub files: Vec<FileEntry>,
-    /// Its languages, in document order.
+    /// The languages of its texts, in document order.
     pub languages: Vec<String>,
+    /// The languages that its files are for; empty is all.
+    pub file_languages: Vec<String>,
 }
 
 impl Listing {
@@ -125,6 +127,7 @@ impl UpdateDocument {
             traits: self.traits(),
             files: self.files.clone(),
             languages: self.texts.iter().map(|text| text.language.as_str().to_owned()).collect(),
+            file_languages: properties.languages.iter().map(|tag| tag.as_str().to_owned()).collect(),
         }
     }
 }

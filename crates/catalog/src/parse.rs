@@ -146,6 +146,7 @@ fn properties(element: Element<'_>) -> Result<Properties, CatalogError> {
         eula_id: optional_term::<Guid>(element, "EulaID")?,
         max_download_size,
         kb: words("KBArticleID"),
+        languages: languages(&words("Language")),
         severity: element.attribute("MsrcSeverity").filter(|word| !word.is_empty()).map(str::to_owned),
         bulletins: words("SecurityBulletinID"),
         cves: words("CveID"),
@@ -160,9 +161,17 @@ fn properties(element: Element<'_>) -> Result<Properties, CatalogError> {
             None => false,
         },
         beta: flag(element, "IsBeta")?,
-        // A tag nobody knows says nothing that could be compared.
-        languages: words("Language").iter().filter_map(|tag| tag.parse().ok()).collect(),
     })
+}
+
+/// None when one of them stands for all (MS-WSUSSS 2.2.5.2), or is none that we know: what is meant for everybody
+/// must not be kept from anybody.
+fn languages(words: &[String]) -> Vec<Locale> {
+    let neutral = |word: &String| ["all", "NeutralLanguage"].iter().any(|all| all.eq_ignore_ascii_case(word));
+    if words.iter().any(neutral) {
+        return Vec::new();
+    }
+    words.iter().map(|word| word.parse()).collect::<Result<_, _>>().unwrap_or_default()
 }
 
 fn category_information(root: Element<'_>) -> Result<Option<CategoryInfo>, CatalogError> {

@@ -2,7 +2,8 @@
 //! services of a real server share (named unused in 3.1.4.12).
 
 use crate::client::AuthorizationCookie;
-use crate::field::{message, operation, requests};
+use crate::field::message;
+use crate::operations::{operation, requests};
 use crate::service::{Operation, Service};
 use crate::simple_auth::{PING, PingRequest};
 use sluicegate_terms::Guid;

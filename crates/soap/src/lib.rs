@@ -25,6 +25,7 @@ pub mod xpress;
 mod error;
 mod field;
 mod ints;
+mod operations;
 mod reader;
 mod writer;
 

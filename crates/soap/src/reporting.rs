@@ -3,7 +3,8 @@
 
 use crate::client::{Base64, Cookie};
 use crate::error::DecodeError;
-use crate::field::{Field, message, operation, read_scalar, requests};
+use crate::field::{Field, message, read_scalar};
+use crate::operations::{operation, requests};
 use crate::reader::XmlReader;
 use crate::service::{Operation, Service};
 use crate::writer::XmlWriter;

@@ -2,7 +2,8 @@
 //! services of a real server share (MS-WSUSSS 3.1.4.12 names it unused).
 
 use crate::client::AuthorizationCookie;
-use crate::field::{message, operation, requests};
+use crate::field::message;
+use crate::operations::{operation, requests};
 use crate::service::{Operation, Service};
 use sluicegate_terms::Timestamp;
 

@@ -219,7 +219,7 @@ async fn a_corrupt_file_is_fetched_once_from_another_source_and_then_reported() 
     let spoiled = Server::start(move |r, _| Reply::Send(ranged(r, &b))).await;
     let sound = Server::start(move |r, _| Reply::Send(ranged(r, &g))).await;
     let alone = fetch(&store, vec![wanted(&good, &[spoiled.url("/f")])]).await;
-    assert_eq!(spoiled.requests().len(), 1, "nobody sends it better the second time");
+    assert_eq!(spoiled.requests().len(), 2, "the only source is asked once more");
     let error = &alone.failed[0].error;
     assert!(matches!(error, ContentError::Corrupt { .. }), "{error}");
     assert!(error.to_string().contains("Patch0.CAB") && error.to_string().contains("SHA-256"), "{error}");
@@ -232,6 +232,71 @@ async fn a_corrupt_file_is_fetched_once_from_another_source_and_then_reported() 
     let report = fetch(&store, vec![wanted(&good, &[spoiled.url("/f"), sound.url("/f")])]).await;
     assert_eq!(report.fetched.len(), 1, "{report:?}");
     assert!(held(&store, &good));
+}
+
+#[tokio::test]
+async fn a_file_that_came_damaged_once_from_its_only_source_comes_in_the_same_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = bytes(8);
+    let store = store(dir.path(), &[&file]);
+    let content = file.clone();
+    let server = Server::start(move |request, number| {
+        let mut whole = ranged(request, &content);
+        if number == 0 {
+            *whole.last_mut().unwrap() ^= 1;
+        }
+        Reply::Send(whole)
+    })
+    .await;
+    let report = fetch(&store, vec![wanted(&file, &[server.url("/f")])]).await;
+    assert_eq!((report.fetched.len(), report.failed.len()), (1, 0), "{report:?}");
+    assert!(held(&store, &file));
+}
+
+/// Large enough to be written past the system's cache, in blocks, where the file system can do that.
+#[tokio::test]
+async fn a_large_file_that_breaks_at_odd_places_goes_on_there_and_is_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let file: Vec<u8> = bytes(9).repeat(4);
+    let store = store(dir.path(), &[&file]);
+    let content = file.clone();
+    let breaks = [1, 4_095, 1_048_577, 5_000_003];
+    let server = Server::start(move |request, number| {
+        let mut whole = ranged(request, &content);
+        let body = content.len() - from(request);
+        let sent = breaks.get(number).map_or(body, |at| at - from(request));
+        whole.truncate(whole.len() - body + sent);
+        Reply::SendAndClose(whole)
+    })
+    .await;
+    let report = fetch(&store, vec![wanted(&file, &[server.url("/f")])]).await;
+    assert_eq!(report.fetched, [sha1(&file)], "{report:?}");
+    assert!(held(&store, &file));
+    assert_eq!(report.bytes, file.len() as u64, "nothing came twice");
+    let starts: Vec<usize> = server.requests().iter().map(from).collect();
+    assert_eq!(starts, [0, 1, 4_095, 1_048_577, 5_000_003]);
+}
+
+#[tokio::test]
+async fn a_large_file_that_was_given_up_anywhere_is_gone_on_with_there() {
+    use sluicegate_store::content::ContentTurn;
+    let dir = tempfile::tempdir().unwrap();
+    let file: Vec<u8> = bytes(10).repeat(4);
+    let store = store(dir.path(), &[&file]);
+    let mut at = 0;
+    for end in [3_000_001, 3_000_002, 3_004_096, 9_999_999, file.len()] {
+        let ContentTurn::Yours(mut partial) = store.begin_content(sha1(&file)).unwrap() else {
+            panic!("{at}")
+        };
+        assert_eq!(partial.length(), at as u64);
+        partial.write(&file[at..end]).unwrap();
+        assert_eq!(partial.length(), end as u64);
+        at = end;
+        if end == file.len() {
+            partial.finish(Timestamp::from_unix_seconds(1_790_000_000)).unwrap();
+        }
+    }
+    assert!(held(&store, &file));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use super::{MOST_NOTES, NOTE, PackageDocument, PackageError};
 use crate::Limits;
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
-use sluicegate_terms::{RevisionNumber, UpdateId, UpdateIdentity};
+use sluicegate_terms::{RevisionNumber, Sha1Digest, UpdateId, UpdateIdentity};
 use std::io::BufRead;
 
 /// The documents of a package: of `metadata.txt` as it is in the Cabinet, or of the unpacked `.xml.gz`. Which
@@ -16,7 +16,13 @@ use std::io::BufRead;
 /// that interoperate with WSUS 2016 write it). In the XML form, every element inside
 /// `ExportPackage/Updates/Update` whose text is a document counts.
 pub fn read<R: BufRead>(source: R, limits: Limits) -> Documents<R> {
-    Documents { state: State::Start(Utf8::new(source)), limits, offset: 0, notes: Notes::default() }
+    Documents {
+        state: State::Start(Utf8::new(source)),
+        limits,
+        offset: 0,
+        notes: Notes::default(),
+        addresses: Vec::new(),
+    }
 }
 
 /// See [`read`]. Ends after the first error.
@@ -25,7 +31,14 @@ pub struct Documents<R: BufRead> {
     limits: Limits,
     offset: u64,
     notes: Notes,
+    addresses: Vec<(Sha1Digest, String)>,
 }
+
+/// Most addresses of files that are kept of one package.
+const MOST_ADDRESSES: usize = 1 << 20;
+
+/// Longest address of a file, in bytes.
+const LONGEST_ADDRESS: usize = 2_048;
 
 /// Notes of our own that stood between or behind the documents.
 #[derive(Default)]
@@ -69,6 +82,12 @@ impl<R: BufRead> Documents<R> {
         core::mem::take(&mut self.notes.list)
     }
 
+    /// The addresses of files that were read so far (`File/@MUUrl`), which stand before the documents: a million at
+    /// most, of at most 2,048 bytes each, http or https. What is beyond is passed over; files have other sources.
+    pub fn take_addresses(&mut self) -> Vec<(Sha1Digest, String)> {
+        core::mem::take(&mut self.addresses)
+    }
+
     fn advance(&mut self) -> Result<Option<PackageDocument>, PackageError> {
         match core::mem::replace(&mut self.state, State::Done) {
             State::Done => Ok(None),
@@ -97,7 +116,12 @@ impl<R: BufRead> Documents<R> {
                 Ok(entry)
             }
             State::Xml(mut state) => {
-                let document = state.next(self.limits.max_bytes, &mut self.offset, &mut self.notes)?;
+                let document = state.next(
+                    self.limits.max_bytes,
+                    &mut self.offset,
+                    &mut self.notes,
+                    &mut self.addresses,
+                )?;
                 self.state = State::Xml(state);
                 Ok(document)
             }
@@ -220,6 +244,7 @@ impl<R: BufRead> XmlState<R> {
         limit: usize,
         offset: &mut u64,
         notes: &mut Notes,
+        addresses: &mut Vec<(Sha1Digest, String)>,
     ) -> Result<Option<PackageDocument>, PackageError> {
         loop {
             self.buffer.clear();
@@ -236,8 +261,14 @@ impl<R: BufRead> XmlState<R> {
                 other => fail(other.to_string()),
             })?;
             match event {
+                Event::Empty(file) if self.update.is_none() && addresses.len() < MOST_ADDRESSES => {
+                    addresses.extend(address(&file));
+                }
                 Event::Start(start) => {
                     self.text.clear();
+                    if self.update.is_none() && addresses.len() < MOST_ADDRESSES {
+                        addresses.extend(address(&start));
+                    }
                     if self.update.is_none() && start.local_name().into_inner() == "Update" {
                         self.update = Some(identity(&start));
                     }
@@ -281,13 +312,27 @@ impl<R: BufRead> XmlState<R> {
     }
 }
 
+fn value(start: &BytesStart<'_>, name: &str) -> Option<String> {
+    let attribute = start.attributes().flatten().find(|attribute| attribute.key.into_inner() == name)?;
+    attribute.normalized_value(XmlVersion::Implicit1_0).ok().map(|value| value.into_owned())
+}
+
+/// Where a file is, when this is a `File` that says so.
+fn address(start: &BytesStart<'_>) -> Option<(Sha1Digest, String)> {
+    if start.local_name().into_inner() != "File" {
+        return None;
+    }
+    let url = value(start, "MUUrl")?;
+    let web = ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
+    if !web || url.len() > LONGEST_ADDRESS || url.chars().any(char::is_control) {
+        return None;
+    }
+    Some((Sha1Digest::from_base64(&value(start, "Digest")?).ok()?, url))
+}
+
 fn identity(start: &BytesStart<'_>) -> Option<UpdateIdentity> {
-    let value = |name: &str| {
-        let attribute = start.attributes().flatten().find(|attribute| attribute.key.into_inner() == name)?;
-        attribute.normalized_value(XmlVersion::Implicit1_0).ok().map(|value| value.into_owned())
-    };
-    let update = value("UpdateId")?.parse().ok()?;
-    let revision = RevisionNumber::new(value("RevisionNumber")?.parse().ok()?).ok()?;
+    let update = value(start, "UpdateId")?.parse().ok()?;
+    let revision = RevisionNumber::new(value(start, "RevisionNumber")?.parse().ok()?).ok()?;
     Some(UpdateIdentity { update, revision })
 }
 

@@ -83,13 +83,19 @@ fn the_single_file_form_is_read_as_written() {
     let text = single_xml(&export, contents.iter().zip(sample.iter().map(|(_, xml)| xml.as_str())));
     let found = read_all(text.as_bytes()).unwrap();
     assert_eq!(found, sample);
+    let where_files_are = [(Sha1Digest([1; 20]), "http://x.invalid/?a&b".to_owned())];
+    let mut whole = read(text.as_bytes(), Limits::default());
+    assert_eq!(whole.by_ref().filter(Result::is_ok).count(), found.len());
+    assert_eq!(whole.take_addresses(), where_files_are);
 
     let listed = package_xml(&export, &contents);
     assert!(
         listed
             .contains("CreationTime=\"1970-01-01T00:00:00Z\" FormatVersion=\"1.0\" ProtocolVersion=\"1.20\"")
     );
-    assert!(read(listed.as_bytes(), Limits::default()).next().is_none(), "it has no documents of its own");
+    let mut listing = read(listed.as_bytes(), Limits::default());
+    assert!(listing.next().is_none(), "it has no documents of its own");
+    assert_eq!(listing.take_addresses(), where_files_are);
 }
 
 #[test]

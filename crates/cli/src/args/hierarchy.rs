@@ -58,6 +58,9 @@ pub(crate) enum Synchronize {
         /// Show progress and wait for the end; fails when the synchronization does
         #[arg(long)]
         wait: bool,
+        /// Also ask again for revisions and files that failed lately and were to wait
+        #[arg(long)]
+        retry_failed: bool,
     },
     /// Show what synchronization is doing, how the last one ended, and when the next begins
     Status,
@@ -145,6 +148,23 @@ pub(crate) enum ContentWhen {
 pub(crate) enum Downstream {
     /// List the servers that synchronize from this one
     List,
+    /// List the computers of those servers, or show what one of them needs and has
+    Computers {
+        /// Computer id, as the list shows it
+        id: Option<String>,
+        /// Only those of this server, by name or id
+        #[arg(long, conflicts_with = "id")]
+        server: Option<String>,
+        /// Only those whose name or id contains this
+        #[arg(long, value_name = "TEXT", conflicts_with = "id")]
+        search: Option<String>,
+        /// How many to list at most
+        #[arg(long, default_value_t = 100, conflicts_with = "id")]
+        limit: u32,
+        /// Skip so many
+        #[arg(long, default_value_t = 0, conflicts_with = "id")]
+        offset: u32,
+    },
     /// Let a server synchronize; servers that are not on the list may not, once it has any
     Allow {
         /// Name or id, as `downstream list` shows it

@@ -239,7 +239,8 @@ mod tests {
                 seen.push((identity, xml));
                 Ok(true)
             })
-            .unwrap();
+            .unwrap()
+            .notes;
             assert_eq!(notes, ["{\"declined\":{}}", "{\"group\":{}}"], "{name}");
             let wanted: Vec<_> = items()
                 .into_iter()
@@ -265,8 +266,8 @@ mod tests {
     fn an_empty_export_is_a_package() {
         for name in ["out.cab", "out.xml.gz"] {
             let dir = packed(name, vec![Item::End]).unwrap();
-            let notes = unpack::each(&dir.path().join(name), |_, _| panic!("there is no document")).unwrap();
-            assert!(notes.is_empty());
+            let beside = unpack::each(&dir.path().join(name), |_, _| panic!("there is no document")).unwrap();
+            assert!(beside.notes.is_empty());
         }
     }
 

@@ -4,9 +4,9 @@
 use anyhow::{Context as _, bail};
 use flate2::read::MultiGzDecoder;
 use sluicegate_catalog::Limits;
-use sluicegate_catalog::package::{self, METADATA_MEMBER, MOST_NOTES, NOTES_MEMBER};
+use sluicegate_catalog::package::{self, METADATA_MEMBER, MOST_NOTES, NOTES_MEMBER, PACKAGE_MEMBER};
 use sluicegate_soap::cabinet::{self, Cabinet};
-use sluicegate_terms::UpdateIdentity;
+use sluicegate_terms::{Sha1Digest, UpdateIdentity};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -17,12 +17,23 @@ const LARGEST_CABINET: u64 = 2 << 30;
 /// Most bytes unpacked from a file.
 const LARGEST: u64 = 64 << 30;
 
-/// Hands each document on, with the revision the package says it is, until `take` answers false. Answers the
-/// notes beside them: decisions, one line of JSON each.
+/// Largest list of what is in a Cabinet of documents.
+const LARGEST_LISTING: u64 = 512 << 20;
+
+/// What stands beside the documents.
+#[derive(Debug, Default)]
+pub(crate) struct Beside {
+    /// Decisions, one line of JSON each.
+    pub(crate) notes: Vec<String>,
+    /// Where Microsoft Update has files.
+    pub(crate) addresses: Vec<(Sha1Digest, String)>,
+}
+
+/// Hands each document on, with the revision the package says it is, until `take` answers false.
 pub(crate) fn each(
     path: &Path,
     mut take: impl FnMut(Option<UpdateIdentity>, String) -> anyhow::Result<bool>,
-) -> anyhow::Result<Vec<String>> {
+) -> anyhow::Result<Beside> {
     let unreadable = || format!("cannot read `{}`", path.display());
     let mut file = BufReader::with_capacity(256 << 10, File::open(path).with_context(unreadable)?);
     let first = file.fill_buf().with_context(unreadable)?;
@@ -40,7 +51,7 @@ pub(crate) fn each(
 
 type Take<'a> = dyn FnMut(Option<UpdateIdentity>, String) -> anyhow::Result<bool> + 'a;
 
-fn documents(from: impl BufRead, take: &mut Take<'_>) -> anyhow::Result<Vec<String>> {
+fn documents(from: impl BufRead, take: &mut Take<'_>) -> anyhow::Result<Beside> {
     let mut documents = package::read(from, Limits::default());
     for document in documents.by_ref() {
         let document = document?;
@@ -48,10 +59,10 @@ fn documents(from: impl BufRead, take: &mut Take<'_>) -> anyhow::Result<Vec<Stri
             break;
         }
     }
-    Ok(documents.take_notes())
+    Ok(Beside { notes: documents.take_notes(), addresses: documents.take_addresses() })
 }
 
-fn from_cabinet(bytes: &[u8], take: &mut Take<'_>) -> anyhow::Result<Vec<String>> {
+fn from_cabinet(bytes: &[u8], take: &mut Take<'_>) -> anyhow::Result<Beside> {
     let limits = cabinet::Limits {
         member_bytes: LARGEST,
         total_bytes: LARGEST,
@@ -78,12 +89,20 @@ fn from_cabinet(bytes: &[u8], take: &mut Take<'_>) -> anyhow::Result<Vec<String>
         });
         documents(Pieces { receiver, current: Vec::new(), at: 0 }, take)
     })?;
-    let Some(entry) = member(NOTES_MEMBER) else { return Ok(Vec::new()) };
+    let mut beside = Beside::default();
+    // Without the list files have other sources, so one that cannot be read is no reason to fail.
+    if let Some(entry) = member(PACKAGE_MEMBER).filter(|entry| entry.size <= LARGEST_LISTING)
+        && let Ok(listing) = documents(opened.read(entry)?.as_slice(), &mut |_, _| Ok(true))
+    {
+        beside.addresses = listing.addresses;
+    }
+    let Some(entry) = member(NOTES_MEMBER) else { return Ok(beside) };
     if entry.size > MOST_NOTES as u64 {
         bail!("its decisions have {} bytes; at most {MOST_NOTES} are read", entry.size);
     }
     let notes = String::from_utf8(opened.read(entry)?).context("its decisions are not text")?;
-    Ok(notes.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect())
+    beside.notes = notes.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
+    Ok(beside)
 }
 
 /// Pieces from another thread as a reader.

@@ -10,6 +10,19 @@ use serde_json::{Value, json};
 pub(crate) async fn run(client: &AdminClient, args: Downstream, json: bool) -> anyhow::Result<()> {
     let before = client.get("downstream", &[]).await?;
     let allowed = match args {
+        Downstream::Computers { id: Some(id), .. } => return computer(client, &id, json).await,
+        Downstream::Computers { server, search, limit, offset, .. } => {
+            let server = server.map(|server| server_id(&before, &server)).transpose()?;
+            let query = [
+                ("server", server),
+                ("search", search),
+                ("limit", Some(limit.to_string())),
+                ("offset", Some(offset.to_string())),
+            ];
+            let found = client.get("downstream/computers", &query).await?;
+            output::show(json, &found, computers_table);
+            return Ok(());
+        }
         Downstream::List => {
             output::show(json, &before, table);
             return Ok(());
@@ -49,6 +62,49 @@ fn table(downstream: &Value) {
     );
     if downstream["everybody"] == false {
         say!("\nOnly these may synchronize: {}", output::text(downstream.get("allowed")));
+    }
+}
+
+fn computers_table(found: &Value) {
+    output::rows(
+        &found["computers"],
+        &[
+            ("Name", "/dns_name"),
+            ("Id", "/id"),
+            ("Server", "/server_name"),
+            ("System", "/os"),
+            ("Last sync", "/last_sync"),
+            ("Last report", "/last_status"),
+            ("Needed", "/needed"),
+            ("Failed", "/failed"),
+            ("Installed", "/installed"),
+            ("Restart", "/pending_reboot"),
+        ],
+        "No server below this one has told of such computers.",
+    );
+}
+
+async fn computer(client: &AdminClient, id: &str, json: bool) -> anyhow::Result<()> {
+    let shown = client.get(&format!("downstream/computers/{id}"), &[]).await?;
+    output::show(json, &shown, |shown| {
+        output::rows(
+            &shown["updates"],
+            &[("Update", "/update_id"), ("State", "/state"), ("Since", "/since")],
+            "Nothing was told of this computer.",
+        );
+    });
+    Ok(())
+}
+
+/// The id of a server that is named by its id or its name.
+fn server_id(downstream: &Value, named: &str) -> anyhow::Result<String> {
+    let servers = downstream["servers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let same = |value: &Value| value.as_str().is_some_and(|text| text.eq_ignore_ascii_case(named));
+    let found: Vec<&Value> = servers.iter().filter(|one| same(&one["id"]) || same(&one["name"])).collect();
+    match found.as_slice() {
+        [one] => Ok(output::text(one.get("id"))),
+        [] => bail!("no server below this one is called `{named}`; `sluicegate downstream list` shows them"),
+        _ => bail!("several servers are called `{named}`; name the one you mean by its id"),
     }
 }
 
@@ -134,6 +190,15 @@ mod tests {
         assert!(disallow(&servers(&["north"]), &list(&["north"])).is_err());
         assert!(disallow(&servers(&[]), &list(&["north", "south"])).is_err());
         assert!(disallow(&servers(&["north"]), &list(&["south"])).is_err());
+    }
+
+    #[test]
+    fn a_server_is_found_by_name_or_id_and_only_when_it_is_the_only_one() {
+        let id = |named: &str| server_id(&servers(&[]), named);
+        assert_eq!((id("NORTH").unwrap(), id("b2").unwrap()), ("A1".to_owned(), "B2".to_owned()));
+        assert!(id("west").unwrap_err().to_string().contains("downstream list"));
+        let twins = json!({ "servers": [{ "id": "A1", "name": "x" }, { "id": "B2", "name": "x" }] });
+        assert!(server_id(&twins, "x").unwrap_err().to_string().contains("by its id"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use crate::admin_client::{AdminClient, Chunks, read_json};
 use crate::args::hierarchy::Import;
+use crate::carry::unpack::Beside;
 use crate::carry::{content, unpack};
 use crate::commands::catalog;
 use crate::output;
@@ -15,19 +16,29 @@ use std::path::Path;
 /// Bytes sent at once.
 const PIECE: usize = 256 << 10;
 
+/// Addresses of files sent at once.
+const ADDRESSES: usize = 2_000;
+
 pub(crate) async fn run(client: &AdminClient, args: &Import, json: bool) -> anyhow::Result<()> {
     let (pieces, body) = tokio::sync::mpsc::channel(8);
     let path = args.path.clone();
     let unpacking = tokio::task::spawn_blocking(move || send(&path, pieces));
     let response = client.post_stream("catalog/import", body).await;
     // A file that cannot be read on explains a broken upload better than the server can.
-    let notes = unpacking.await?;
-    let report = match (response, notes) {
+    let beside = unpacking.await?;
+    let (report, beside) = match (response, beside) {
         (Err(refused), Ok(_)) => return Err(refused),
         (_, Err(unreadable)) => return Err(unreadable),
-        (Ok(response), Ok(notes)) => (catalog::follow(response, 0, json).await?, notes),
+        (Ok(response), Ok(beside)) => (catalog::follow(response, 0, json).await?, beside),
     };
-    let (report, notes) = report;
+    let Beside { notes, addresses } = beside;
+    for some in addresses.chunks(ADDRESSES) {
+        let pairs: Vec<_> = some.iter().map(|(sha1, url)| json!([sha1.to_hex_upper(), url])).collect();
+        client
+            .post("import/addresses", &json!({ "files": pairs }))
+            .await
+            .context("the documents are in the catalog, the addresses of their files are not")?;
+    }
     let decisions = match notes.is_empty() {
         true => None,
         false => Some(
@@ -78,8 +89,8 @@ pub(crate) async fn run(client: &AdminClient, args: &Import, json: bool) -> anyh
     Ok(())
 }
 
-/// Unpacks the file and sends its documents; answers the decisions in it.
-fn send(path: &Path, pieces: Chunks) -> anyhow::Result<Vec<String>> {
+/// Unpacks the file and sends its documents; answers what stands beside them.
+fn send(path: &Path, pieces: Chunks) -> anyhow::Result<Beside> {
     let name = path.display().to_string();
     let mut pending = Vec::with_capacity(PIECE * 2);
     let mut closed = false;
@@ -99,9 +110,9 @@ fn send(path: &Path, pieces: Chunks) -> anyhow::Result<Vec<String>> {
         Ok(!closed)
     });
     match outcome {
-        Ok(notes) => {
+        Ok(beside) => {
             let _ = pieces.blocking_send(Ok(Bytes::from(pending)));
-            Ok(notes)
+            Ok(beside)
         }
         Err(error) => {
             // The server must see a broken upload, not a short one taken for whole.

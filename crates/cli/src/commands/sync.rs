@@ -16,7 +16,7 @@ const EVERY: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(client: &AdminClient, args: Synchronize, json: bool) -> anyhow::Result<()> {
     match args {
-        Synchronize::Now { wait } => now(client, wait, json).await,
+        Synchronize::Now { wait, retry_failed } => now(client, wait, retry_failed, json).await,
         Synchronize::Status => {
             let status = client.get("sync", &[]).await?;
             output::show(json, &status, status_table);
@@ -43,8 +43,8 @@ pub(crate) async fn run(client: &AdminClient, args: Synchronize, json: bool) -> 
     }
 }
 
-async fn now(client: &AdminClient, wait: bool, json: bool) -> anyhow::Result<()> {
-    let started = client.post("sync/now", &json!({})).await?;
+async fn now(client: &AdminClient, wait: bool, retry_failed: bool, json: bool) -> anyhow::Result<()> {
+    let started = client.post("sync/now", &json!({ "retry_failed": retry_failed })).await?;
     if !wait {
         output::show(json, &started, |started| {
             match started["joined"].as_str() {

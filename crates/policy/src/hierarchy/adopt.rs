@@ -46,6 +46,8 @@ pub struct Adopted {
     pub restored: u64,
     /// Groups made, renamed, moved or removed.
     pub groups: u64,
+    /// Licence terms that are accepted now and were not.
+    pub licences: u64,
     /// What could not be taken over, each with a reason; it is tried again with the next synchronization.
     pub skipped: Vec<String>,
 }
@@ -54,7 +56,7 @@ impl Adopted {
     /// Whether anything is different from before.
     #[must_use]
     pub fn changed(&self) -> bool {
-        self.approved + self.withdrawn + self.declined + self.restored + self.groups > 0
+        self.approved + self.withdrawn + self.declined + self.restored + self.groups + self.licences > 0
     }
 }
 

@@ -1,6 +1,7 @@
 //! `POST catalog/import`: documents as they come, parsed, turned into ready bytes and given to the store,
 //! which takes all of them in one transaction. Progress goes back line by line while the body is read.
 
+use super::addresses;
 use super::catalog::held_back;
 use super::error::AdminError;
 use super::framed::{Document, Documents};
@@ -16,9 +17,10 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 use sluicegate_catalog::Limits as DocumentLimits;
-use sluicegate_catalog::package::{self, METADATA_MEMBER, PackageError};
+use sluicegate_catalog::package::{self, METADATA_MEMBER, PACKAGE_MEMBER, PackageError};
 use sluicegate_soap::cabinet::{self, Cabinet, Entry};
 use sluicegate_store::{ImportReport, Importer, Store, StoreError};
+use sluicegate_terms::Sha1Digest;
 use sluicegate_upstream::intake::Intake;
 use std::io::{self, BufReader, Read};
 use std::sync::Arc;
@@ -47,7 +49,12 @@ pub(super) fn import(
         let app = Arc::clone(&worker);
         let out = lines.clone();
         let outcome = tokio::task::spawn_blocking(move || {
-            let mut import = Import { progress: Progress::new(out), limits, intake: Intake::new(limits) };
+            let mut import = Import {
+                progress: Progress::new(out),
+                limits,
+                intake: Intake::new(limits),
+                addresses: Vec::new(),
+            };
             import.run(&app, &store, body)
         })
         .await
@@ -135,6 +142,8 @@ struct Import {
     progress: Progress,
     limits: DocumentLimits,
     intake: Intake,
+    /// Where Microsoft Update has files, as packages say it.
+    addresses: Vec<(Sha1Digest, String)>,
 }
 
 impl Import {
@@ -155,6 +164,7 @@ impl Import {
                 let _ = progress.tell(Some(json!({ "rows": done, "total": total })));
             }
         })?;
+        addresses::note(store, std::mem::take(&mut self.addresses))?;
         Ok(report)
     }
 
@@ -191,7 +201,14 @@ impl Import {
         };
         let metadata = opened.entries().iter().find(|entry| entry.name.eq_ignore_ascii_case(METADATA_MEMBER));
         match metadata {
-            Some(entry) => self.unpacked(importer, name, &opened, entry),
+            Some(entry) => {
+                let listing =
+                    opened.entries().iter().find(|entry| entry.name.eq_ignore_ascii_case(PACKAGE_MEMBER));
+                for entry in listing.into_iter().chain([entry]) {
+                    self.unpacked(importer, name, &opened, entry)?;
+                }
+                Ok(())
+            }
             None => {
                 let documents = opened.entries().iter().filter(|entry| is_document(&entry.name));
                 for entry in documents {
@@ -239,7 +256,8 @@ impl Import {
         name: &str,
         from: impl Read,
     ) -> Result<(), AdminError> {
-        for document in package::read(BufReader::with_capacity(256 << 10, from), self.limits) {
+        let mut documents = package::read(BufReader::with_capacity(256 << 10, from), self.limits);
+        for document in documents.by_ref() {
             match document {
                 Ok(document) => {
                     let source = match document.identity {
@@ -256,6 +274,7 @@ impl Import {
             }
             self.progress.tell(None)?;
         }
+        self.addresses.append(&mut documents.take_addresses());
         Ok(())
     }
 }

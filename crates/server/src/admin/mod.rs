@@ -2,6 +2,7 @@
 //! goes to the store away from the async workers; decisions are policy's.
 
 mod actor;
+mod addresses;
 mod approvals;
 mod audit;
 mod below;
@@ -156,7 +157,7 @@ async fn dispatch(
         }
         ["upstream", "probe"] if post => upstream::probe(app, &input::json(app, request).await?).await?,
         ["sync"] if get => sync::status(app).await?,
-        ["sync", "now"] if post => sync::now(app).await?,
+        ["sync", "now"] if post => sync::now(app, &input::json(app, request).await?).await?,
         ["sync", "cancel"] if post => sync::cancel(app),
         ["sync", "history"] if get => sync::history(app, &query).await?,
         ["sync", "progress"] if get => return sync::progress(app, &query).await,
@@ -175,6 +176,7 @@ async fn dispatch(
             in_service(app, &query).await;
             value
         }
+        ["import", "addresses"] if post => addresses::take(app, &input::json(app, request).await?).await?,
         ["content", "missing"] if post => upload::missing(app, &input::json(app, request).await?)?,
         ["filters"] if get => filters::list(app).await?,
         ["filters"] if post => filters::change(app, &input::json(app, request).await?).await?,
@@ -206,7 +208,7 @@ fn is_known(names: &[&str]) -> bool {
             | ["filters", "preview"]
             | ["cleanup", "run"]
             | ["export"]
-            | ["import", "decisions"]
+            | ["import", "decisions" | "addresses"]
             | ["content", "missing"]
             | ["upstream", "probe"]
             | ["sync", "now" | "cancel" | "history" | "progress" | "schedule" | "content" | "filter"]

@@ -94,8 +94,14 @@ fn moved(progress: &Progress) -> Value {
     })
 }
 
-/// `POST sync/now`: begins a run, or joins the one under way (known problem P-24).
-pub(super) async fn now(app: &App) -> Result<Value, AdminError> {
+/// `POST sync/now`: begins a run, or joins the one under way (known problem P-24). With `retry_failed` what failed
+/// lately is asked for again, however long it was to wait.
+pub(super) async fn now(app: &App, input: &Input) -> Result<Value, AdminError> {
+    if input.flag("retry_failed")? == Some(true) {
+        let now = app.clock.now();
+        let due = with_store(app, move |store| store.retry_failed(now)).await?;
+        tracing::info!(due, "what failed is asked for again");
+    }
     let started = app.synchronizer.request_run(updates::ADMIN).await?;
     Ok(json!({ "run": started.run, "joined": started.joined }))
 }

@@ -4,6 +4,7 @@
 use super::error::AdminError;
 use super::input::Input;
 use super::with_store;
+use crate::services::upstream::is_account_name;
 use crate::state::App;
 use serde_json::{Value, json};
 use sluicegate_policy::hierarchy::Mode;
@@ -125,6 +126,13 @@ fn changed(before: &UpstreamSettings, input: &Input) -> Result<UpstreamSettings,
     }
     if named("account_name") {
         after.account_name = input.text("account_name")?.unwrap_or_default().to_owned();
+        if !after.account_name.is_empty() && !is_account_name(&after.account_name) {
+            return Err(AdminError::invalid(format!(
+                "{:?} cannot be the name of this server at its upstream: upstreams take letters, digits, hyphens \
+                 and underscores, in parts of at most 63 between dots; null lets it be the host name",
+                after.account_name
+            )));
+        }
     }
     if let Some(yes) = input.flag("files_from_microsoft")? {
         after.files_from_microsoft = yes;

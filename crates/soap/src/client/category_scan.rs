@@ -1,6 +1,7 @@
 //! SOAP: StartCategoryScan (MS-WUSP 2.2.2.2.8). The one operation of the service without a cookie.
 
-use crate::field::{message, operation};
+use crate::field::message;
+use crate::operations::operation;
 use crate::service::{Operation, Service};
 use sluicegate_terms::{Guid, UpdateId};
 

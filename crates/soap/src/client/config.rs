@@ -1,6 +1,7 @@
 //! SOAP: GetConfig (MS-WUSP 2.2.2.2.1).
 
-use crate::field::{message, operation};
+use crate::field::message;
+use crate::operations::operation;
 use crate::service::{Operation, Service};
 use sluicegate_terms::Timestamp;
 

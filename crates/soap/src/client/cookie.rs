@@ -1,6 +1,7 @@
 //! SOAP: GetCookie (MS-WUSP 2.2.2.2.2) and the two kinds of cookie (2.2.3.4, 2.2.3.5).
 
-use crate::field::{Base64, message, operation};
+use crate::field::{Base64, message};
+use crate::operations::operation;
 use crate::service::{Operation, Service};
 use sluicegate_terms::Timestamp;
 

@@ -1,7 +1,8 @@
 //! SOAP: GetExtendedUpdateInfo (MS-WUSP 2.2.2.2.6): the fragments a client fetches for what it needs.
 
 use super::{Base64, Cookie};
-use crate::field::{Field, message, operation, read_scalar};
+use crate::field::{Field, message, read_scalar};
+use crate::operations::operation;
 use crate::service::{Operation, Service};
 use crate::text::Text;
 use crate::writer::XmlWriter;

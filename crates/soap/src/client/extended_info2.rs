@@ -1,7 +1,8 @@
 //! SOAP: GetExtendedUpdateInfo2 (MS-WUSP 2.2.2.2.10): fragments by global ids, and how to decrypt files.
 
 use super::{Base64, Cookie, FileLocation, FragmentType, UpdateData};
-use crate::field::{message, operation};
+use crate::field::message;
+use crate::operations::operation;
 use crate::service::{Operation, Service};
 use crate::text::Text;
 use sluicegate_terms::{Sha1Digest, UpdateIdentity};

@@ -1,7 +1,8 @@
 //! SOAP: GetFileLocations (MS-WUSP 2.2.2.2.7).
 
 use super::{Cookie, FileLocation};
-use crate::field::{message, operation};
+use crate::field::message;
+use crate::operations::operation;
 use crate::service::{Operation, Service};
 use sluicegate_terms::Sha1Digest;
 

@@ -31,7 +31,7 @@ pub use sync_updates::{
     SyncUpdateParameters, SyncUpdatesRequest, SyncUpdatesResponse, UpdateInfo,
 };
 
-use crate::field::requests;
+use crate::operations::requests;
 
 requests! {
     /// A request to the Client service. Long texts are borrowed from the message.

@@ -2,7 +2,8 @@
 //! it knows by their global ones.
 
 use super::{Cookie, Deployment};
-use crate::field::{Field, message, operation};
+use crate::field::{Field, message};
+use crate::operations::operation;
 use crate::service::{Operation, Service};
 use crate::writer::XmlWriter;
 use crate::{error::DecodeError, reader::XmlReader};

@@ -1,7 +1,8 @@
 //! SOAP: RegisterComputer (MS-WUSP 2.2.2.2.3).
 
 use super::Cookie;
-use crate::field::{message, operation};
+use crate::field::message;
+use crate::operations::operation;
 use crate::service::{Operation, Service};
 use sluicegate_terms::Timestamp;
 

@@ -3,7 +3,8 @@
 
 use super::of;
 use crate::client::Cookie;
-use crate::field::{Attribute, message, message_with_attributes, operation};
+use crate::field::{Attribute, message, message_with_attributes};
+use crate::operations::operation;
 use sluicegate_terms::{GroupId, Guid, Timestamp};
 
 message! {

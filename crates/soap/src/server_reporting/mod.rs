@@ -22,7 +22,7 @@ pub use status::{
     RollupComputerStatusResponse,
 };
 
-use crate::field::requests;
+use crate::operations::requests;
 use crate::service::{Operation, Service};
 use crate::simple_auth::{PING, PingRequest};
 

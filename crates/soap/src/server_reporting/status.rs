@@ -3,7 +3,8 @@
 
 use super::of;
 use crate::client::Cookie;
-use crate::field::{message, operation};
+use crate::field::message;
+use crate::operations::operation;
 use sluicegate_terms::{Guid, Timestamp, UpdateId};
 
 message! {

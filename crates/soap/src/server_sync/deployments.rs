@@ -3,7 +3,8 @@
 use super::of;
 use crate::client::Cookie;
 use crate::error::DecodeError;
-use crate::field::{Field, message, operation, read_scalar};
+use crate::field::{Field, message, read_scalar};
+use crate::operations::operation;
 use crate::reader::XmlReader;
 use crate::writer::XmlWriter;
 use sluicegate_terms::{GroupId, Guid, RevisionNumber, Timestamp, UpdateId};

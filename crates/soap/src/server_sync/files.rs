@@ -2,7 +2,8 @@
 
 use super::of;
 use crate::client::{Base64, Cookie};
-use crate::field::{message, operation};
+use crate::field::message;
+use crate::operations::operation;
 use sluicegate_terms::{Sha1Digest, UpdateIdentity};
 
 message! {

@@ -37,7 +37,7 @@ pub use update_data::{
     GetUpdateDataRequest, GetUpdateDataResponse, ServerSyncUpdateData, ServerSyncUrlData, ServerUpdateData,
 };
 
-use crate::field::requests;
+use crate::operations::requests;
 use crate::service::{Operation, Service};
 use crate::simple_auth::{PING, PingRequest};
 

@@ -3,7 +3,8 @@
 
 use super::of;
 use crate::client::{Base64, Cookie};
-use crate::field::{message, operation};
+use crate::field::message;
+use crate::operations::operation;
 use crate::text::Text;
 use sluicegate_terms::{Sha1Digest, UpdateIdentity};
 

@@ -325,7 +325,7 @@ impl<'a> Commit<'a> {
             self.rows.came_back(record);
         }
         self.rows.bundle(record);
-        self.rows.files(&summary.files, id);
+        self.rows.files(summary, id);
         self.list(id, record, summary)?;
         self.arrivals.push(Arrival {
             update,
@@ -430,7 +430,7 @@ pub(crate) fn relist(
     let mut progress = |_, _| {};
     let mut commit = Commit::new(tx, Timestamp::MIN, &mut progress)?;
     commit.list(id, record, summary)?;
-    commit.rows.files(&summary.files, id);
+    commit.rows.files(summary, id);
     commit.rows.write(tx)
 }
 

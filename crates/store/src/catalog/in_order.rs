@@ -2,7 +2,7 @@
 //! gathered and written in the order of their keys: neighbours in a table are then written one after the
 //! other, which in a large catalog costs a fraction of jumping about in it.
 
-use crate::catalog::summary::FileRow;
+use crate::catalog::summary::{FileRow, Summary};
 use crate::columns::signed;
 use crate::error::{During, StoreError};
 use rusqlite::{ToSql, Transaction, params};
@@ -23,7 +23,16 @@ pub(crate) struct InOrder {
     tips: BTreeMap<UpdateId, Tip>,
     removed: Vec<(UpdateId, RevisionNumber)>,
     members: Vec<(UpdateId, UpdateId)>,
-    files: Vec<(FileRow, i64)>,
+    files: Vec<NamedFile>,
+}
+
+/// A file as a revision names it.
+#[derive(Debug)]
+struct NamedFile {
+    file: FileRow,
+    revision: i64,
+    /// The languages the revision is for.
+    languages: String,
 }
 
 impl InOrder {
@@ -49,8 +58,12 @@ impl InOrder {
     }
 
     /// The files of a revision.
-    pub(crate) fn files(&mut self, files: &[FileRow], revision: i64) {
-        self.files.extend(files.iter().map(|file| (file.clone(), revision)));
+    pub(crate) fn files(&mut self, summary: &Summary, revision: i64) {
+        self.files.extend(summary.files.iter().map(|file| NamedFile {
+            file: file.clone(),
+            revision,
+            languages: summary.languages.clone(),
+        }));
     }
 
     /// Writes all of it.
@@ -90,15 +103,20 @@ impl InOrder {
             )?;
         }
         // Stable: of two names of one file the first stays.
-        files.sort_by_key(|(file, _)| file.sha1);
-        for (file, _) in &files {
+        files.sort_by_key(|named| named.file.sha1);
+        for NamedFile { file, languages, .. } in &files {
             run(
-                "INSERT INTO file (sha1, size, sha256, name) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (sha1) DO UPDATE SET sha256 = coalesce(sha256, excluded.sha256)",
-                params![file.sha1.0, signed(file.size), file.sha256.map(|d| d.0), file.name],
+                // A file is for the languages of all revisions that name it.
+                "INSERT INTO file (sha1, size, sha256, name, languages) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (sha1) DO UPDATE SET sha256 = coalesce(sha256, excluded.sha256), languages =
+                     CASE WHEN languages = '' OR excluded.languages = '' THEN ''
+                         WHEN instr(char(10) || languages || char(10), char(10) || excluded.languages || char(10)) > 0
+                             THEN languages
+                         ELSE languages || char(10) || excluded.languages END",
+                params![file.sha1.0, signed(file.size), file.sha256.map(|d| d.0), file.name, languages],
             )?;
         }
-        for (file, revision) in &files {
+        for NamedFile { file, revision, .. } in &files {
             run(
                 "INSERT INTO revision_file (sha1, revision_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
                 params![file.sha1.0, revision],

@@ -23,6 +23,8 @@ pub(crate) struct Summary {
     pub(crate) reboot: String,
     /// What few decisions ask for, as its text; absent as above.
     pub(crate) traits: Option<String>,
+    /// The languages that the files are for, one a line; empty is all, and as above.
+    pub(crate) languages: String,
 }
 
 /// What rows need of a file.
@@ -59,6 +61,7 @@ impl Summary {
             severity: listing.severity.clone().unwrap_or_default(),
             reboot: listing.reboot.clone().unwrap_or_default(),
             traits: Some(listing.traits.to_text()),
+            languages: listing.file_languages.join("\n"),
         }
     }
 
@@ -80,7 +83,10 @@ impl Summary {
         put_option(&mut out, self.eula, |out, id| out.extend_from_slice(id.as_bytes()));
         put_bytes(&mut out, self.severity.as_bytes());
         put_bytes(&mut out, self.reboot.as_bytes());
-        self.traits.iter().for_each(|traits| put_bytes(&mut out, traits.as_bytes()));
+        if let Some(traits) = &self.traits {
+            put_bytes(&mut out, traits.as_bytes());
+            put_bytes(&mut out, self.languages.as_bytes());
+        }
         out
     }
 
@@ -107,8 +113,21 @@ impl Summary {
             false => (r.text()?.to_owned(), r.text()?.to_owned()),
         };
         let traits = if r.0.is_empty() { None } else { Some(r.text()?.to_owned()) };
+        let languages = if r.0.is_empty() { String::new() } else { r.text()?.to_owned() };
         if r.0.is_empty() {
-            Ok(Self { title, kb, search, created, categories, files, eula, severity, reboot, traits })
+            Ok(Self {
+                title,
+                kb,
+                search,
+                created,
+                categories,
+                files,
+                eula,
+                severity,
+                reboot,
+                traits,
+                languages,
+            })
         } else {
             Err(Malformed)
         }
@@ -140,6 +159,7 @@ mod tests {
             severity: "Important".to_owned(),
             reboot: "NeverReboots".to_owned(),
             traits: Some("removable cpu:9".to_owned()),
+            languages: "de\nfr".to_owned(),
         };
         let bytes = summary.encode();
         assert_eq!(Summary::decode(&bytes), Ok(summary.clone()));

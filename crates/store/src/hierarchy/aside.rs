@@ -4,11 +4,11 @@
 
 use crate::Store;
 use crate::columns::{Columns, for_rows};
-use crate::decisions::DecisionScope;
+use crate::decisions::{DecisionScope, refused};
 use crate::error::{During, StoreError};
 use rusqlite::{Transaction, params};
 use sluicegate_policy::hierarchy::{Adopted, Mode, UpstreamDecisions, UpstreamDeployment, adopt};
-use sluicegate_policy::{Decisions, Group, GroupName};
+use sluicegate_policy::{Decisions, EulaId, Group, GroupName};
 use sluicegate_terms::{GroupId, Guid, Timestamp, UpdateId};
 
 /// What an upstream answered about groups and deployments (GetDeployments, MS-WSUSSS 3.1.4.10).
@@ -22,6 +22,8 @@ pub struct DeploymentNews {
     pub dead: Vec<Guid>,
     /// All of its declined updates.
     pub declined: Vec<UpdateId>,
+    /// All licence terms that were accepted there.
+    pub accepted: Vec<EulaId>,
     /// The anchor to ask with next time.
     pub anchor: String,
     /// It is all of it: what is not named is gone.
@@ -35,12 +37,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::Invalid`] when this server is no replica, or a failure to read or write.
     pub fn adopt_deployments(&self, news: &DeploymentNews, now: Timestamp) -> Result<Adopted, StoreError> {
-        if self.upstream_settings().decided_by().is_none() {
+        let settings = self.upstream_settings();
+        let Some(upstream) = settings.decided_by() else {
             return Err(StoreError::Invalid {
                 what: "an upstream's decision",
                 reason: "this server is not a replica; its own administrators decide".to_owned(),
             });
-        }
+        };
         self.change_decisions_inside(now, |tx, decisions, scope| {
             let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| -> Result<(), StoreError> {
                 tx.prepare_cached(sql)
@@ -79,7 +82,17 @@ impl Store {
                 deployments: deployments(tx)?,
                 declined: news.declined.iter().copied().collect(),
             };
-            self.put_in_place(decisions, scope, &wanted)
+            let by = upstream.to_string();
+            let known = decisions.accepted.len();
+            // First: what is approved there must not wait here for terms that were accepted there. Never taken
+            // back (MS-WSUSSS 3.2.4.3).
+            for eula in &news.accepted {
+                decisions.accept_eula(*eula, by.clone(), &mut scope.stamp).map_err(refused)?;
+            }
+            let accepted = decisions.accepted.len().saturating_sub(known);
+            let mut adopted = self.put_in_place(decisions, scope, &wanted)?;
+            adopted.licences = accepted as u64;
+            Ok(adopted)
         })
     }
 

@@ -2,26 +2,29 @@
 //! servers and computers below it, and where files come from.
 
 mod aside;
+mod counts;
 mod crowd;
+mod details;
 mod downstream;
 mod files;
 mod history;
 mod rollup;
 mod settings;
 mod state;
+mod telling;
 
 pub use aside::DeploymentNews;
-pub use downstream::{
-    ActivitySummary, ClientSummary, DownstreamContact, DownstreamServer, RolledServer, ServerSummary,
-};
+pub use counts::{ActivitySummary, ClientSummary, ServerSummary};
+pub use details::ComputerDetails;
+pub use downstream::{DownstreamContact, DownstreamServer, RolledServer};
 pub use files::{FileNeed, WantedFiles};
 pub use history::{RunCounts, RunOutcome, SyncRun};
 pub use rollup::{
-    ComputerDetails, DownstreamComputer, DownstreamComputerFilter, OwnComputer, RolledComputer, RolledStatus,
-    RollupChange, StatusReport, TellComputer, Told,
+    DownstreamComputer, DownstreamComputerFilter, RolledComputer, RolledStatus, RollupChange, StatusReport,
 };
 pub(crate) use settings::load as load_upstream;
 pub use settings::{
     Password, ProxyCredentials, ProxyServer, ProxySettings, UpstreamSettings, UpstreamSource,
 };
 pub use state::{CoveredFilter, FailedRevision, SyncState, UpstreamFacts};
+pub use telling::{OwnComputer, TellComputer, Told};

@@ -1,128 +1,17 @@
 //! Store: computers and their status on the way up the tree (MS-WSUSSS 3.1.4.15 to 3.1.4.17): what
-//! downstream servers told of theirs, and what the upstream still has to be told.
+//! downstream servers told of theirs.
 
+use super::crowd::{self, MostComputers};
+use super::details::{ComputerDetails, LONGEST_TEXT, mark};
 use super::downstream::known_parent;
 use crate::Store;
 use crate::catalog::LARGEST_PAGE;
 use crate::columns::{Columns, for_rows, signed};
-use crate::computers::{assigned_groups, requested_names};
 use crate::error::{During, StoreError, StoredAs};
-use crate::wire::{Malformed, Reader, put_bytes, put_u32};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use sluicegate_policy::UpdateState;
-use sluicegate_terms::{ComputerId, GroupId, Guid, Timestamp, UpdateId};
-
-/// Longest text of a computer's details that is kept, in characters.
-const LONGEST_TEXT: usize = 256;
-
-/// What a computer is (`ComputerRollupDetails`, MS-WSUSSS 3.1.4.15.3.3).
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-#[allow(missing_docs)] // The names are the attributes'.
-pub struct ComputerDetails {
-    pub groups: Vec<GroupId>,
-    pub requested_groups: Vec<String>,
-    pub ip_address: String,
-    pub full_domain_name: String,
-    /// Major, minor, build, service pack major and minor.
-    pub os_version: [i32; 5],
-    pub os_locale: String,
-    pub os_family: String,
-    pub os_description: String,
-    pub computer_make: String,
-    pub computer_model: String,
-    pub bios_version: String,
-    pub bios_name: String,
-    pub bios_release_date: Timestamp,
-    pub processor_architecture: String,
-    pub suite_mask: i16,
-    pub old_product_type: u8,
-    pub new_product_type: i32,
-    pub system_metrics: i32,
-    pub client_version: String,
-}
-
-impl ComputerDetails {
-    fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(512);
-        put_u32(&mut out, u32::try_from(self.groups.len()).unwrap_or(u32::MAX));
-        self.groups.iter().for_each(|g| out.extend_from_slice(g.0.as_bytes()));
-        put_u32(&mut out, u32::try_from(self.requested_groups.len()).unwrap_or(u32::MAX));
-        let mut put = |text: &str| {
-            let text: String = text.chars().filter(|c| !c.is_control()).take(LONGEST_TEXT).collect();
-            put_bytes(&mut out, text.as_bytes());
-        };
-        self.requested_groups.iter().for_each(|name| put(name));
-        for text in [
-            &self.ip_address,
-            &self.full_domain_name,
-            &self.os_locale,
-            &self.os_family,
-            &self.os_description,
-            &self.computer_make,
-            &self.computer_model,
-            &self.bios_version,
-            &self.bios_name,
-            &self.processor_architecture,
-            &self.client_version,
-        ] {
-            put(text);
-        }
-        self.os_version.iter().for_each(|n| out.extend_from_slice(&n.to_le_bytes()));
-        out.extend_from_slice(&self.bios_release_date.ticks().to_le_bytes());
-        out.extend_from_slice(&self.suite_mask.to_le_bytes());
-        out.push(self.old_product_type);
-        out.extend_from_slice(&self.new_product_type.to_le_bytes());
-        out.extend_from_slice(&self.system_metrics.to_le_bytes());
-        out
-    }
-
-    fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut r = Reader(bytes);
-        let groups = (0..r.count(16)?).map(|_| r.guid().map(GroupId)).collect::<Result<_, _>>()?;
-        let requested_groups =
-            (0..r.count(4)?).map(|_| r.text().map(str::to_owned)).collect::<Result<_, _>>()?;
-        let mut text = || r.text().map(str::to_owned);
-        let mut details = Self {
-            groups,
-            requested_groups,
-            ip_address: text()?,
-            full_domain_name: text()?,
-            os_locale: text()?,
-            os_family: text()?,
-            os_description: text()?,
-            computer_make: text()?,
-            computer_model: text()?,
-            bios_version: text()?,
-            bios_name: text()?,
-            processor_architecture: text()?,
-            client_version: text()?,
-            ..Self::default()
-        };
-        for n in &mut details.os_version {
-            *n = i32::from_le_bytes(r.array()?);
-        }
-        details.bios_release_date = Timestamp::from_ticks(i64::from_le_bytes(r.array()?));
-        details.suite_mask = i16::from_le_bytes(r.array()?);
-        details.old_product_type = r.u8()?;
-        details.new_product_type = i32::from_le_bytes(r.array()?);
-        details.system_metrics = i32::from_le_bytes(r.array()?);
-        Ok(details)
-    }
-
-    /// Tells two details apart; see [`Told::details`].
-    #[must_use]
-    pub fn mark(&self) -> i64 {
-        mark(&self.encode())
-    }
-}
-
-/// A hash for telling values apart (FNV-1a).
-fn mark(bytes: &[u8]) -> i64 {
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    i64::from_le_bytes(hash.to_le_bytes())
-}
+use sluicegate_terms::{ComputerId, Guid, Timestamp, UpdateId};
+use std::collections::BTreeSet;
 
 /// A computer as servers tell it to each other (`ComputerRollupInfo`).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -217,58 +106,24 @@ pub struct DownstreamComputerFilter {
     pub offset: u32,
 }
 
-/// How far a computer has been told to the upstream.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Told {
-    /// The [`RolledComputer::mark`] that was told last; `None` when it never was.
-    pub mark: Option<i64>,
-    /// The [`ComputerDetails::mark`] of the details the upstream has.
-    pub details: Option<i64>,
-    /// The number of the newest status the upstream accepted.
-    pub number: u32,
-    /// Which status that was; `None` asks for it to be sent again.
-    pub status: Option<i64>,
-}
-
-/// A computer that the upstream is to know of: one of this server's own, or of a server below.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TellComputer {
-    /// As known; details only for computers of downstream servers.
-    pub computer: RolledComputer,
-    /// For an own computer: what it said when it registered, in the form it was given.
-    pub inventory: Option<String>,
-    /// For an own computer: name, address, agent version, groups, asked for groups.
-    pub own: Option<OwnComputer>,
-    /// Changes with every change of its status.
-    pub status: i64,
-    /// How far it has been told.
-    pub told: Told,
-}
-
-/// What a computer of this server's own is known by, besides its inventory.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct OwnComputer {
-    /// Its name, as it says.
-    pub dns_name: String,
-    /// The address it came from last.
-    pub ip: String,
-    /// Its agent's version.
-    pub client_version: String,
-    /// The groups an administrator put it in.
-    pub groups: Vec<GroupId>,
-    /// The groups it asks for.
-    pub requested: Vec<String>,
-}
-
 impl Store {
     /// Takes in what a downstream server told of computers (RollupComputers). `None` when one is under a
-    /// server that nobody knows; then nothing is taken.
+    /// server that nobody knows; then nothing is taken. Of one server 100,000 computers are remembered, of all
+    /// 500,000; those that are forgotten are answered as deleted.
     ///
     /// # Errors
     /// A failure to write.
     pub fn roll_up_computers(
         &self,
         computers: Vec<RolledComputer>,
+    ) -> Result<Option<Vec<(ComputerId, RollupChange)>>, StoreError> {
+        self.roll_up_computers_within(computers, MostComputers::USUAL)
+    }
+
+    pub(super) fn roll_up_computers_within(
+        &self,
+        computers: Vec<RolledComputer>,
+        most: MostComputers,
     ) -> Result<Option<Vec<(ComputerId, RollupChange)>>, StoreError> {
         self.shared.database.write(move |tx| {
             for computer in &computers {
@@ -283,6 +138,12 @@ impl Store {
                     changes.push((computer.id.clone(), RollupChange::NewParent));
                 }
             }
+            let servers = computers.iter().map(|computer| computer.server).collect();
+            let gone = crowd::keep_computers_within(tx, &servers, most)?;
+            changes.retain(|(id, _)| !gone.contains(id));
+            let told = computers.iter().map(|computer| &computer.id).collect::<BTreeSet<_>>();
+            let dropped = gone.into_iter().filter(|id| told.contains(id));
+            changes.extend(dropped.map(|id| (id, RollupChange::Deleted)));
             Ok(Some(changes))
         })
     }
@@ -383,116 +244,13 @@ impl Store {
             )
         })
     }
-
-    /// Computers that the upstream is to know of, by id, those after `after`.
-    ///
-    /// # Errors
-    /// A failure to read.
-    pub fn computers_to_tell(
-        &self,
-        after: Option<&ComputerId>,
-        limit: u32,
-    ) -> Result<Vec<TellComputer>, StoreError> {
-        self.flush_contacts_if_possible();
-        let after = after.map_or("", ComputerId::as_str);
-        let server = self.server_id();
-        self.shared.database.read(|db| {
-            let db = db.transaction().during("list computers for the upstream")?;
-            let mut list = own_to_tell(&db, server, after, limit)?;
-            let sql = format!(
-                "SELECT {DOWNSTREAM}, c.received, r.told, r.details, r.number, r.status FROM downstream_computer c
-                 LEFT JOIN rollup_sent r USING (computer_id) WHERE c.computer_id > ?1 ORDER BY c.computer_id LIMIT ?2"
-            );
-            let mut statement = db.prepare_cached(&sql).during("list computers for the upstream")?;
-            let mut rows = statement.query(params![after, limit]).during("list computers for the upstream")?;
-            for_rows(&mut rows, |row| {
-                list.push(TellComputer {
-                    computer: downstream(row)?,
-                    inventory: None,
-                    own: None,
-                    status: row.int(8)?,
-                    told: told(row, 9)?,
-                });
-                Ok(())
-            })?;
-            list.sort_by(|a, b| a.computer.id.cmp(&b.computer.id));
-            // A computer that moved from a downstream server to this one is known twice; it is ours.
-            list.dedup_by(|b, a| {
-                let same = a.computer.id == b.computer.id;
-                if same && a.own.is_none() {
-                    std::mem::swap(a, b);
-                }
-                same
-            });
-            list.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-            Ok(list)
-        })
-    }
-
-    /// The states of updates on a computer, own or of a downstream server.
-    ///
-    /// # Errors
-    /// A failure to read.
-    pub fn status_to_tell(&self, computer: &ComputerId, own: bool) -> Result<Vec<RolledStatus>, StoreError> {
-        if !own {
-            return self.downstream_status(computer);
-        }
-        self.shared.database.read(|db| {
-            statuses(
-                db,
-                "SELECT s.update_id, s.state, s.since FROM update_status s
-                 JOIN computer c ON c.id = s.computer WHERE c.computer_id = ?1 ORDER BY 1",
-                computer,
-            )
-        })
-    }
-
-    /// Notes how far computers have been told.
-    ///
-    /// # Errors
-    /// A failure to write.
-    pub fn note_told(&self, told: &[(ComputerId, Told)]) -> Result<(), StoreError> {
-        if told.is_empty() {
-            return Ok(());
-        }
-        self.shared.database.write_alone(
-            |tx| {
-                for (id, t) in told {
-                    tx.prepare_cached(
-                        "INSERT INTO rollup_sent (computer_id, told, details, number, status) VALUES (?1, ?2, ?3, ?4, ?5)
-                         ON CONFLICT (computer_id) DO UPDATE SET told = ?2, details = ?3, number = ?4, status = ?5",
-                    )
-                    .and_then(|mut s| {
-                        s.execute(params![id.as_str(), t.mark.unwrap_or(0), t.details, t.number, t.status])
-                    })
-                    .during("note what the upstream was told")?;
-                }
-                Ok(())
-            },
-            |()| {},
-        )
-    }
-
-    /// The upstream asks for everything again (`RollupResetGuid`).
-    ///
-    /// # Errors
-    /// A failure to write.
-    pub fn forget_told(&self) -> Result<(), StoreError> {
-        self.shared.database.write_alone(
-            |tx| {
-                tx.execute("DELETE FROM rollup_sent", [])
-                    .during("forget what the upstream was told")
-                    .map(|_| ())
-            },
-            |()| {},
-        )
-    }
 }
 
-const DOWNSTREAM: &str = "c.computer_id, c.server_id, c.last_sync, c.last_sync_result, c.last_reboot,
+pub(super) const DOWNSTREAM: &str =
+    "c.computer_id, c.server_id, c.last_sync, c.last_sync_result, c.last_reboot,
     c.last_status, c.last_inventory, c.details";
 
-fn downstream(row: &Row<'_>) -> Result<RolledComputer, StoreError> {
+pub(super) fn downstream(row: &Row<'_>) -> Result<RolledComputer, StoreError> {
     let id: ComputerId = row.text(0)?.parse().stored_as("computer id")?;
     let details: Option<Vec<u8>> = row.get(7).during("read a computer's details")?;
     let details = details.map(|b| ComputerDetails::decode(&b)).transpose();
@@ -509,62 +267,6 @@ fn downstream(row: &Row<'_>) -> Result<RolledComputer, StoreError> {
         })?,
         id,
     })
-}
-
-fn told(row: &Row<'_>, at: usize) -> Result<Told, StoreError> {
-    let number = |at| row.get::<_, Option<i64>>(at).during("read what the upstream was told");
-    Ok(Told {
-        mark: number(at)?,
-        details: number(at + 1)?,
-        number: number(at + 2)?.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
-        status: number(at + 3)?,
-    })
-}
-
-fn own_to_tell(
-    db: &Connection,
-    server: Guid,
-    after: &str,
-    limit: u32,
-) -> Result<Vec<TellComputer>, StoreError> {
-    let mut statement = db
-        .prepare_cached(
-            "SELECT c.id, c.computer_id, c.last_sync, c.last_report, c.status_at, c.registered_at, c.inventory,
-                 c.dns_name, c.ip, c.client_version, c.requested_groups, r.told, r.details, r.number, r.status
-             FROM computer c LEFT JOIN rollup_sent r USING (computer_id)
-             WHERE c.computer_id > ?1 ORDER BY c.computer_id LIMIT ?2",
-        )
-        .during("list computers for the upstream")?;
-    let mut rows = statement.query(params![after, limit]).during("list computers for the upstream")?;
-    let mut list = Vec::new();
-    for_rows(&mut rows, |row| {
-        let last_sync = row.time_if_any(2)?;
-        let status = row.get::<_, Option<i64>>(3).during("read a computer")?;
-        list.push(TellComputer {
-            computer: RolledComputer {
-                id: row.text(1)?.parse().stored_as("computer id")?,
-                server,
-                last_sync,
-                last_sync_result: u8::from(last_sync.is_some()),
-                last_reboot: None,
-                last_status: row.time_if_any(4)?,
-                last_inventory: row.time_if_any(5)?,
-                details: None,
-            },
-            inventory: row.text_if_any(6)?,
-            own: Some(OwnComputer {
-                dns_name: row.text_if_any(7)?.unwrap_or_default(),
-                ip: row.text_if_any(8)?.unwrap_or_default(),
-                client_version: row.text_if_any(9)?.unwrap_or_default(),
-                groups: assigned_groups(db, row.int(0)?)?,
-                requested: requested_names(&row.text(10)?),
-            }),
-            status: status.unwrap_or(0),
-            told: told(row, 11)?,
-        });
-        Ok(())
-    })?;
-    Ok(list)
 }
 
 /// Writes a computer; answers whether it is new or under another server than before.
@@ -646,7 +348,11 @@ fn state(number: i64) -> Result<UpdateState, StoreError> {
     })
 }
 
-fn statuses(db: &Connection, sql: &str, computer: &ComputerId) -> Result<Vec<RolledStatus>, StoreError> {
+pub(super) fn statuses(
+    db: &Connection,
+    sql: &str,
+    computer: &ComputerId,
+) -> Result<Vec<RolledStatus>, StoreError> {
     let mut statement = db.prepare_cached(sql).during("read the status of a computer")?;
     let mut rows = statement.query([computer.as_str()]).during("read the status of a computer")?;
     let mut list = Vec::new();

@@ -269,6 +269,28 @@ impl Store {
         )
     }
 
+    /// Lets everything that failed, revisions and files, be asked for in the next run. Answers how much that is.
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn retry_failed(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.shared.database.write_alone(
+            |tx| {
+                let mut due = 0;
+                for table in ["sync_failed", "failed_file"] {
+                    due += tx
+                        .execute(
+                            &format!("UPDATE {table} SET again_at = ?1 WHERE again_at > ?1"),
+                            [now.ticks()],
+                        )
+                        .during("let what failed be asked for again")?;
+                }
+                Ok(due as u64)
+            },
+            |_| {},
+        )
+    }
+
     /// The revisions whose documents could not be used, in order of their ids.
     ///
     /// # Errors

@@ -91,12 +91,13 @@ impl Fetch<'_> {
             tracing::warn!(file = name, source = ?whence, reason, "a file was not what its update declares");
             let whence = whence.map_or_else(|| "an earlier run".to_owned(), ToString::to_string);
             last = ContentError::Corrupt { name: name.clone(), at: whence, reason };
-            // Part of it was from earlier: the same source may be without blame. Else another is tried, once.
+            // Part of it was from earlier: the same source may be without blame. Else another is tried, once, or the
+            // only one again: what changed it on the way may be gone.
             if from == 0 {
-                at += 1;
-                if corrupt > 1 || at >= self.sources.len() {
+                if corrupt > 1 {
                     return Err(last);
                 }
+                at = (at + 1).min(self.sources.len().saturating_sub(1));
             }
             partial = match self.begin().await? {
                 ContentTurn::Held(_) => return Ok(Outcome::Held),

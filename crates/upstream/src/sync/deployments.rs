@@ -3,7 +3,7 @@
 use super::session::LARGEST_LIST;
 use super::{Run, SyncError};
 use sluicegate_policy::hierarchy::UpstreamDeployment;
-use sluicegate_policy::{ApprovalAction, Group};
+use sluicegate_policy::{ApprovalAction, EulaId, Group};
 use sluicegate_soap::server_sync::{
     GetDeploymentsRequest, GetDeploymentsResponse, ServerSyncDeployment, ServerSyncDeploymentResult,
     SyncAction,
@@ -28,8 +28,12 @@ impl Run {
         for skipped in adopted.skipped.iter().take(20) {
             tracing::info!(reason = skipped, "a decision of the upstream is not taken over yet");
         }
-        let changed =
-            adopted.approved + adopted.withdrawn + adopted.declined + adopted.restored + adopted.groups;
+        let changed = adopted.approved
+            + adopted.withdrawn
+            + adopted.declined
+            + adopted.restored
+            + adopted.groups
+            + adopted.licences;
         self.progress.update(|p| p.counts.approvals += changed);
         self.progress.done(changed, now);
         Ok(())
@@ -60,6 +64,7 @@ fn news(result: ServerSyncDeploymentResult, complete: bool) -> DeploymentNews {
             .chain(result.deployments.iter().filter(|d| deployment(d).is_none()).map(|d| d.deployment))
             .collect(),
         declined: result.hidden_updates.into_iter().map(UpdateId).collect(),
+        accepted: result.accepted_eulas.into_iter().map(EulaId).collect(),
         anchor: result.anchor.unwrap_or_default(),
         complete,
     }
@@ -68,7 +73,9 @@ fn news(result: ServerSyncDeploymentResult, complete: bool) -> DeploymentNews {
 /// `Scan` is what every undecided update has, so it decides nothing.
 fn deployment(d: &ServerSyncDeployment) -> Option<UpstreamDeployment> {
     let action = match d.action {
-        SyncAction::Install => ApprovalAction::Install,
+        SyncAction::Install if d.is_assigned => ApprovalAction::Install,
+        // Users of the computer decide about it (MS-WUSP 2.2.2.2.4, IsAssigned).
+        SyncAction::Install => ApprovalAction::OptionalInstall,
         SyncAction::Uninstall => ApprovalAction::Uninstall,
         SyncAction::Block => ApprovalAction::NotApproved,
         SyncAction::Scan | SyncAction::Other(_) => return None,
@@ -114,7 +121,12 @@ mod tests {
                 approval(2, SyncAction::Uninstall, Timestamp::from_unix_seconds(1_800_000_000)),
                 approval(3, SyncAction::Scan, Timestamp::MAX),
                 approval(4, SyncAction::Block, Timestamp::MAX),
+                ServerSyncDeployment {
+                    is_assigned: false,
+                    ..approval(5, SyncAction::Install, Timestamp::MAX)
+                },
             ],
+            accepted_eulas: vec![Guid::from_u128(6)],
             ..ServerSyncDeploymentResult::default()
         };
         let news = news(result, false);
@@ -123,9 +135,11 @@ mod tests {
             (ApprovalAction::Install, false),
             (ApprovalAction::Uninstall, true),
             (ApprovalAction::NotApproved, false),
+            (ApprovalAction::OptionalInstall, false),
         ];
         assert_eq!(actions, expected);
         assert_eq!(news.dead, [Guid::from_u128(3)]);
+        assert_eq!(news.accepted, [EulaId(Guid::from_u128(6))]);
     }
 
     #[test]

@@ -120,12 +120,33 @@ impl Surroundings {
     }
 }
 
-fn session(around: &Surroundings, settings: &UpstreamSettings, store: &Store) -> Result<Session, SyncError> {
+/// Tells when a run is to stop; a probe never is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stop(Option<watch::Receiver<bool>>);
+
+impl Stop {
+    /// Comes back when it is to stop.
+    async fn asked(&self) {
+        if let Some(mut stop) = self.0.clone()
+            && stop.wait_for(|stop| *stop).await.is_ok()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}
+
+fn session(
+    around: &Surroundings,
+    settings: &UpstreamSettings,
+    store: &Store,
+    stop: Stop,
+) -> Result<Session, SyncError> {
     let source = settings.source.as_ref().ok_or(SyncError::NoUpstream)?;
     let base = around.base(source)?;
     let transport = around.transport(settings)?;
     let name = if settings.account_name.is_empty() { &around.host_name } else { &settings.account_name };
-    Session::new(transport, base, name.clone(), store.server_id(), Arc::clone(&around.clock))
+    Session::new(transport, base, name.clone(), store.server_id(), Arc::clone(&around.clock), stop)
 }
 
 /// Reaches an upstream with settings that are not saved yet.
@@ -134,7 +155,7 @@ pub(crate) async fn probe(
     around: &Surroundings,
     settings: UpstreamSettings,
 ) -> Result<Probe, SyncError> {
-    let session = session(around, &settings, store)?;
+    let session = session(around, &settings, store, Stop::default())?;
     let config = metadata::ask_configuration(&session, None).await?;
     Ok(Probe {
         protocol: config.protocol_version.unwrap_or_default(),
@@ -162,7 +183,7 @@ impl Run {
         stop: watch::Receiver<bool>,
     ) -> Result<Self, SyncError> {
         let settings = store.upstream_settings();
-        let session = session(&around, &settings, &store)?;
+        let session = session(&around, &settings, &store, Stop(Some(stop.clone())))?;
         // What this run changes is put down to the upstream it began with.
         let source = settings.source.as_ref().map_or("", UpstreamSource::as_str);
         let store = store.by(Actor::upstream(source));

@@ -1,7 +1,7 @@
 //! Synchronization: calls to one upstream with the cookie they need. A cookie that is no longer good is
 //! replaced and the call repeated (MS-WSUSSS 2.2.9.3 and 3.2.4.1).
 
-use super::{Clock, SyncError};
+use super::{Clock, Stop, SyncError};
 use crate::transport::{AnswerLimits, Failure, Transport, TransportError, Url};
 use bytes::Bytes;
 use sluicegate_soap::client::Cookie;
@@ -46,6 +46,7 @@ pub(crate) struct Session {
     account_name: String,
     account: Guid,
     clock: Clock_,
+    stop: Stop,
     held: Mutex<Held>,
 }
 
@@ -65,6 +66,7 @@ impl Session {
         account_name: String,
         account: Guid,
         clock: Clock,
+        stop: Stop,
     ) -> Result<Self, SyncError> {
         let below = |path: &str| {
             base.join(path).map_err(|error| SyncError::from(TransportError::settings(error.to_string())))
@@ -77,6 +79,7 @@ impl Session {
             account_name,
             account,
             clock: Clock_(clock),
+            stop,
             held: Mutex::default(),
         })
     }
@@ -93,16 +96,19 @@ impl Session {
         &self.base
     }
 
+    /// Gives up when it is to stop, also while it waits for an answer or before it asks again.
     async fn post<Q: RequestMessage>(
         &self,
         url: &Url,
         request: &Q,
         bytes: usize,
-    ) -> Result<Bytes, TransportError> {
+    ) -> Result<Bytes, SyncError> {
         let body = request.encode(SoapVersion::V11);
         let action = Q::OPERATION.soap_action();
-        let answer = self.transport.post(url, &action, body, AnswerLimits::of(bytes)).await?;
-        Ok(answer.body)
+        tokio::select! {
+            answer = self.transport.post(url, &action, body, AnswerLimits::of(bytes)) => Ok(answer?.body),
+            () = self.stop.asked() => Err(SyncError::Cancelled),
+        }
     }
 
     /// Reads an answer. What cannot be read is a failure of the way to the upstream.
@@ -187,7 +193,7 @@ impl Session {
             let (cookie, number) = self.cookie_after(bad).await?;
             let error = match self.post(&self.sync, &make(cookie), bytes).await {
                 Ok(body) => return Ok(body),
-                Err(error) => SyncError::from(error),
+                Err(error) => error,
             };
             match error.fault() {
                 Some(ErrorCode::ServerChanged) => return Err(SyncError::ServerChanged),
@@ -207,6 +213,6 @@ impl Session {
 
     /// Calls an operation of the reporting service, whose cookie is empty and never expires (MS-WSUSSS 3.2.4.5).
     pub(crate) async fn report<Q: RequestMessage>(&self, request: &Q) -> Result<Bytes, SyncError> {
-        Ok(self.post(&self.reporting, request, LARGEST_ANSWER).await?)
+        self.post(&self.reporting, request, LARGEST_ANSWER).await
     }
 }

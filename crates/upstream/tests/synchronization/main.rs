@@ -3,15 +3,16 @@
 
 #![allow(unreachable_pub)]
 
+mod chaos;
+mod replica;
 mod upstream;
 
 use sha1::{Digest as _, Sha1};
 use sluicegate_catalog::compose::Document;
 use sluicegate_catalog::{Clause, FileEntry};
 use sluicegate_policy::ApprovalAction;
-use sluicegate_policy::hierarchy::{Choice, ContentPolicy, ContentWhen, Mode, SyncFilter};
+use sluicegate_policy::hierarchy::{Choice, ContentPolicy, ContentWhen, SyncFilter};
 use sluicegate_soap::fault::ErrorCode;
-use sluicegate_soap::server_sync as sync;
 use sluicegate_store::hierarchy::{RunOutcome, UpstreamSettings, UpstreamSource};
 use sluicegate_store::{
     ApprovalOrder, Contact, EventBatch, Registration, ReportedEvent, Store, StoreError, StoreOptions,
@@ -286,82 +287,6 @@ async fn other_faults_end_a_run_with_their_code_and_the_next_one_goes_on() {
     assert_eq!(run_well(&store).await.counts.new, 13);
 }
 
-/// The dice of the chaos: a small generator, seeded.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-}
-
-#[test]
-fn trouble_at_any_call_and_kills_at_any_moment_end_where_an_undisturbed_run_ends() {
-    let seeds: u64 = std::env::var("SLUICEGATE_CHAOS_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
-    let runtime =
-        || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let servers = runtime();
-    let upstream = servers.block_on(parent(60));
-    let calm_dir = tempfile::tempdir().unwrap();
-    let calm = open(calm_dir.path());
-    follow(&calm, &upstream, |_| {});
-    servers.block_on(run_well(&calm));
-    let expected = contents(&calm);
-    assert_eq!(expected.len(), 63);
-    for seed in 1..=seeds {
-        let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        let dir = tempfile::tempdir().unwrap();
-        {
-            let mut state = upstream.state.lock();
-            state.calls.clear();
-            state.given.clear();
-            state.trouble.clear();
-            for _ in 0..=dice.roll(3) {
-                let trouble = match dice.roll(6) {
-                    0 => Trouble::Cut,
-                    1 => Trouble::Truncated,
-                    2 => Trouble::Page,
-                    3 => Trouble::BadBlobs,
-                    4 => Trouble::Fault(ErrorCode::InvalidCookie),
-                    _ => Trouble::Fault(ErrorCode::ServerBusy),
-                };
-                let call = usize::try_from(dice.roll(20)).unwrap();
-                state.trouble.insert(call, trouble);
-            }
-        }
-        // Some lives are killed, some end with an error; the next one starts from the folder alone.
-        let mut complete = false;
-        for life in 0..12 {
-            let one = runtime();
-            let store = open(dir.path());
-            if life == 0 {
-                follow(&store, &upstream, |_| {});
-            }
-            let killed_after = (dice.roll(2) == 0 && life < 6).then(|| Duration::from_millis(dice.roll(40)));
-            let ended = one.block_on(async {
-                match killed_after {
-                    Some(after) => tokio::time::timeout(after, run(&store)).await.ok(),
-                    None => Some(run(&store).await),
-                }
-            });
-            drop(store);
-            // As a kill: nothing is waited for but what runs on a thread right now, so that the folder can be opened.
-            one.shutdown_timeout(Duration::from_secs(20));
-            if ended.is_some_and(|ended| ended.error.is_none()) {
-                complete = true;
-                break;
-            }
-        }
-        assert!(complete, "seed {seed} never came to an end");
-        let store = open(dir.path());
-        assert_eq!(contents(&store), expected, "seed {seed}");
-        assert!(store.quarantine().unwrap().is_empty(), "seed {seed}");
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_request_joins_the_run_under_way_and_cancelling_keeps_what_came() {
     let upstream = parent(60).await;
@@ -380,96 +305,6 @@ async fn a_second_request_joins_the_run_under_way_and_cancelling_keeps_what_came
     synchronizer.request_run("bob").await.unwrap();
     assert_eq!(synchronizer.wait().await.error, None);
     assert_eq!(store.catalog_size().unwrap().revisions, 63);
-}
-
-fn approval(number: u128, update: u128, group: u128, action: sync::SyncAction) -> sync::ServerSyncDeployment {
-    sync::ServerSyncDeployment {
-        update: uid(update),
-        revision: RevisionNumber::new(1).unwrap(),
-        action,
-        admin_name: Some("PARENT\\admin".to_owned()),
-        deadline: Timestamp::MAX,
-        is_assigned: true,
-        go_live_time: now(),
-        deployment: Guid::from_u128(number),
-        target_group: GroupId(Guid::from_u128(group)),
-        download_priority: 1,
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_replica_takes_decisions_over_refuses_its_own_and_gets_them_back_afterwards() {
-    let upstream = parent(6).await;
-    {
-        let mut state = upstream.state.lock();
-        let at = state.clock;
-        state.groups.push(sync::ServerSyncTargetGroup {
-            id: Guid::from_u128(900),
-            parent: GroupId::ALL_COMPUTERS.0,
-            name: Some("Servers".to_owned()),
-            is_builtin: false,
-        });
-        state.deployments.push((at, approval(1, 1_000, 900, sync::SyncAction::Install)));
-        state.deployments.push((at, approval(2, 1_001, 900, sync::SyncAction::Scan)));
-        state.hidden.push(uid(1_002));
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
-    follow(&store, &upstream, |_| {});
-    run_well(&store).await;
-    let local = store.create_group("Local".parse().unwrap(), None, now()).unwrap();
-    let order = |update| ApprovalOrder {
-        update: uid(update),
-        group: local.id,
-        action: ApprovalAction::Install,
-        deadline: None,
-        by: "admin".to_owned(),
-    };
-    store.approve(order(1_004), now()).unwrap();
-    let computer = "pc-1".parse().unwrap();
-    store
-        .register(Registration {
-            contact: Contact::new("pc-1".parse().unwrap(), now()),
-            inventory: "{}".to_owned(),
-        })
-        .unwrap();
-    store.move_computer(&computer, local.id, now()).unwrap();
-    let before = store.decisions();
-
-    follow(&store, &upstream, |s| s.mode = Mode::Replica);
-    run_well(&store).await;
-    let taken = store.decisions();
-    assert_eq!(taken.approvals.iter().count(), 1);
-    assert!(taken.declined.contains_key(&uid(1_002)) && taken.groups.find("Servers").is_ok());
-    let refused = store.approve(order(1_005), now()).unwrap_err();
-    assert!(matches!(refused, StoreError::Replica { .. }));
-    assert!(refused.to_string().contains(&upstream.url), "{refused}");
-    assert!(store.create_group("Mine".parse().unwrap(), None, now()).is_err());
-    assert!(store.decline(uid(1_005), now()).is_err());
-
-    // The parent takes its approval back: incrementally.
-    {
-        let mut state = upstream.state.lock();
-        state.clock += 1;
-        let at = state.clock;
-        state.dead.push((at, Guid::from_u128(1)));
-    }
-    assert_eq!(run_well(&store).await.counts.approvals, 1);
-    assert_eq!(store.decisions().approvals.iter().count(), 0);
-
-    follow(&store, &upstream, |_| {});
-    let back = store.decisions();
-    let groups = |d: &sluicegate_policy::Decisions| d.groups.iter().cloned().collect::<Vec<_>>();
-    assert_eq!(groups(&back), groups(&before));
-    let approved: Vec<_> = back.approvals.iter().map(|(key, a)| (*key, a.action)).collect();
-    assert_eq!(approved, before.approvals.iter().map(|(key, a)| (*key, a.action)).collect::<Vec<_>>());
-    assert_eq!(store.groups_of(&computer).unwrap().assigned, [local.id]);
-    store.approve(order(1_005), now()).unwrap();
-    // What is in memory is what lies on the disk.
-    drop(back);
-    let written = store.decisions();
-    drop(store);
-    assert_eq!(*open(dir.path()).decisions(), *written);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -569,4 +404,47 @@ async fn files_of_approved_updates_come_and_missing_ones_are_asked_for() {
     assert_eq!((ended.counts.files, ended.counts.file_bytes), (1, here.len() as u64));
     assert!(store.content().has(sha1));
     assert_eq!(upstream.state.lock().asked_files, [Sha1Digest(Sha1::digest(absent).into())]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_waits_before_it_asks_again_is_cancelled_at_once() {
+    let upstream = parent(2).await;
+    upstream.state.lock().trouble.extend((0..100).map(|call| (call, Trouble::Fault(ErrorCode::ServerBusy))));
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |_| {});
+    let mut around = Surroundings::new(Arc::new(now), "child.example".to_owned());
+    let hour = Duration::from_secs(3_600);
+    around.transport.retry = RetryPolicy { first: hour, longest: hour, ..RetryPolicy::default() };
+    let options = SynchronizerOptions { around, random: Arc::new(|| 4) };
+    let synchronizer = Synchronizer::start(store.clone(), options).unwrap();
+    synchronizer.request_run("test").await.unwrap();
+    while upstream.state.lock().calls.is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(synchronizer.cancel());
+    // It would come back in an hour.
+    let ended = tokio::time::timeout(hour / 60, synchronizer.wait()).await.expect("it ends");
+    assert_eq!(ended.error_code, Some("Cancelled"));
+    assert_eq!(upstream.state.lock().calls.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failed_waits_its_time_unless_somebody_asks_for_it_at_once() {
+    let upstream = parent(1).await;
+    let broken = update(7_001, 1, PRODUCT);
+    give(&upstream, &broken, PRODUCT);
+    upstream.state.lock().broken.push(broken.identity);
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |_| {});
+    run_well(&store).await;
+    assert_eq!(store.failed_revisions().unwrap().len(), 1);
+    upstream.state.lock().broken.clear();
+    run_well(&store).await;
+    assert_eq!(store.failed_revisions().unwrap().len(), 1, "its time has not come");
+    assert_eq!(store.retry_failed(now()).unwrap(), 1);
+    assert_eq!(run_well(&store).await.counts.new, 1);
+    assert!(store.failed_revisions().unwrap().is_empty());
+    assert_eq!(store.retry_failed(now()).unwrap(), 0);
 }

@@ -57,6 +57,7 @@ pub struct State {
     pub deployments: Vec<(u64, sync::ServerSyncDeployment)>,
     pub dead: Vec<(u64, Guid)>,
     pub hidden: Vec<UpdateId>,
+    pub eulas: Vec<Guid>,
     pub files: HashMap<String, Vec<u8>>,
     pub urls: Vec<(Sha1Digest, String)>,
     /// Listed and never given.
@@ -325,7 +326,7 @@ fn synchronize(
                     .collect(),
                 dead_deployments: state.dead.iter().filter(|(at, _)| after(at)).map(|(_, d)| *d).collect(),
                 hidden_updates: state.hidden.iter().map(|u| u.0).collect(),
-                accepted_eulas: Vec::new(),
+                accepted_eulas: state.eulas.clone(),
             };
             let answer =
                 good(&request.cookie).and_then(|()| none(sync::GetDeploymentsResponse { result }.encode(v)));

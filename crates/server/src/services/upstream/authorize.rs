@@ -82,17 +82,22 @@ pub(super) async fn get_authorization_cookie(
     Ok(Reply::message(&GetAuthorizationCookieResponse { cookie }, version))
 }
 
-/// A name as DNS has them (RFC 1035 2.3), one label or more. Underscores occur in names of computers.
 fn account_name(text: &str) -> Result<String, Failure> {
+    if !is_account_name(text) {
+        return Err(Failure::parameter("accountName", "it is missing or no DNS name"));
+    }
+    Ok(text.strip_suffix('.').unwrap_or(text).to_owned())
+}
+
+/// Whether upstream servers take this as the name of a server: a name as DNS has them (RFC 1035 2.3), one label
+/// or more. Underscores occur in names of computers.
+pub(crate) fn is_account_name(text: &str) -> bool {
     let label = |label: &str| {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         !label.is_empty() && label.len() <= 63 && label.bytes().all(plain)
     };
     let name = text.strip_suffix('.').unwrap_or(text);
-    if name.len() > LONGEST_NAME || !name.split('.').all(label) {
-        return Err(Failure::parameter("accountName", "it is missing or no DNS name"));
-    }
-    Ok(name.to_owned())
+    name.len() <= LONGEST_NAME && name.split('.').all(label)
 }
 
 /// Answers GetCookie. What `oldCookie` says is not needed for anything.

@@ -11,6 +11,8 @@ mod revisions;
 mod rollup;
 mod update_data;
 
+pub(crate) use authorize::is_account_name;
+
 use super::{Caller, Done, Failure, Reply, simple_auth, soap_limits, unreadable};
 use crate::hierarchy::index::RevisionIndex;
 use crate::publisher::Published;

@@ -14,7 +14,8 @@ pub use request::{
 };
 
 use super::Cookie;
-use crate::field::{message, operation};
+use crate::field::message;
+use crate::operations::operation;
 use crate::service::{Operation, Service};
 use crate::text::Text;
 use sluicegate_terms::RevisionId;

@@ -1,0 +1,215 @@
+//! Store: what the upstream still has to be told of computers, this server's own and those of the servers below it
+//! (MS-WSUSSS 3.2.4.5), and how far it has been told.
+
+use super::rollup::{DOWNSTREAM, RolledComputer, RolledStatus, downstream, statuses};
+use crate::Store;
+use crate::columns::{Columns, for_rows};
+use crate::computers::{assigned_groups, requested_names};
+use crate::error::{During, StoreError, StoredAs};
+use rusqlite::{Connection, Row, params};
+use sluicegate_terms::{ComputerId, GroupId, Guid};
+
+/// How far a computer has been told to the upstream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Told {
+    /// The [`RolledComputer::mark`] that was told last; `None` when it never was.
+    pub mark: Option<i64>,
+    /// The [`ComputerDetails::mark`] of the details the upstream has.
+    pub details: Option<i64>,
+    /// The number of the newest status the upstream accepted.
+    pub number: u32,
+    /// Which status that was; `None` asks for it to be sent again.
+    pub status: Option<i64>,
+}
+
+/// A computer that the upstream is to know of: one of this server's own, or of a server below.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TellComputer {
+    /// As known; details only for computers of downstream servers.
+    pub computer: RolledComputer,
+    /// For an own computer: what it said when it registered, in the form it was given.
+    pub inventory: Option<String>,
+    /// For an own computer: name, address, agent version, groups, asked for groups.
+    pub own: Option<OwnComputer>,
+    /// Changes with every change of its status.
+    pub status: i64,
+    /// How far it has been told.
+    pub told: Told,
+}
+
+/// What a computer of this server's own is known by, besides its inventory.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct OwnComputer {
+    /// Its name, as it says.
+    pub dns_name: String,
+    /// The address it came from last.
+    pub ip: String,
+    /// Its agent's version.
+    pub client_version: String,
+    /// The groups an administrator put it in.
+    pub groups: Vec<GroupId>,
+    /// The groups it asks for.
+    pub requested: Vec<String>,
+}
+
+impl Store {
+    /// Computers that the upstream is to know of, by id, those after `after`.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn computers_to_tell(
+        &self,
+        after: Option<&ComputerId>,
+        limit: u32,
+    ) -> Result<Vec<TellComputer>, StoreError> {
+        self.flush_contacts_if_possible();
+        let after = after.map_or("", ComputerId::as_str);
+        let server = self.server_id();
+        self.shared.database.read(|db| {
+            let db = db.transaction().during("list computers for the upstream")?;
+            let mut list = own_to_tell(&db, server, after, limit)?;
+            let sql = format!(
+                "SELECT {DOWNSTREAM}, c.received, r.told, r.details, r.number, r.status FROM downstream_computer c
+                 LEFT JOIN rollup_sent r USING (computer_id) WHERE c.computer_id > ?1 ORDER BY c.computer_id LIMIT ?2"
+            );
+            let mut statement = db.prepare_cached(&sql).during("list computers for the upstream")?;
+            let mut rows = statement.query(params![after, limit]).during("list computers for the upstream")?;
+            for_rows(&mut rows, |row| {
+                list.push(TellComputer {
+                    computer: downstream(row)?,
+                    inventory: None,
+                    own: None,
+                    status: row.int(8)?,
+                    told: told(row, 9)?,
+                });
+                Ok(())
+            })?;
+            list.sort_by(|a, b| a.computer.id.cmp(&b.computer.id));
+            // A computer that moved from a downstream server to this one is known twice; it is ours.
+            list.dedup_by(|b, a| {
+                let same = a.computer.id == b.computer.id;
+                if same && a.own.is_none() {
+                    std::mem::swap(a, b);
+                }
+                same
+            });
+            list.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+            Ok(list)
+        })
+    }
+
+    /// The states of updates on a computer, own or of a downstream server.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn status_to_tell(&self, computer: &ComputerId, own: bool) -> Result<Vec<RolledStatus>, StoreError> {
+        if !own {
+            return self.downstream_status(computer);
+        }
+        self.shared.database.read(|db| {
+            statuses(
+                db,
+                "SELECT s.update_id, s.state, s.since FROM update_status s
+                 JOIN computer c ON c.id = s.computer WHERE c.computer_id = ?1 ORDER BY 1",
+                computer,
+            )
+        })
+    }
+
+    /// Notes how far computers have been told.
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn note_told(&self, told: &[(ComputerId, Told)]) -> Result<(), StoreError> {
+        if told.is_empty() {
+            return Ok(());
+        }
+        self.shared.database.write_alone(
+            |tx| {
+                for (id, t) in told {
+                    tx.prepare_cached(
+                        "INSERT INTO rollup_sent (computer_id, told, details, number, status) VALUES (?1, ?2, ?3, ?4, ?5)
+                         ON CONFLICT (computer_id) DO UPDATE SET told = ?2, details = ?3, number = ?4, status = ?5",
+                    )
+                    .and_then(|mut s| {
+                        s.execute(params![id.as_str(), t.mark.unwrap_or(0), t.details, t.number, t.status])
+                    })
+                    .during("note what the upstream was told")?;
+                }
+                Ok(())
+            },
+            |()| {},
+        )
+    }
+
+    /// The upstream asks for everything again (`RollupResetGuid`).
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn forget_told(&self) -> Result<(), StoreError> {
+        self.shared.database.write_alone(
+            |tx| {
+                tx.execute("DELETE FROM rollup_sent", [])
+                    .during("forget what the upstream was told")
+                    .map(|_| ())
+            },
+            |()| {},
+        )
+    }
+}
+
+fn told(row: &Row<'_>, at: usize) -> Result<Told, StoreError> {
+    let number = |at| row.get::<_, Option<i64>>(at).during("read what the upstream was told");
+    Ok(Told {
+        mark: number(at)?,
+        details: number(at + 1)?,
+        number: number(at + 2)?.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
+        status: number(at + 3)?,
+    })
+}
+
+fn own_to_tell(
+    db: &Connection,
+    server: Guid,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<TellComputer>, StoreError> {
+    let mut statement = db
+        .prepare_cached(
+            "SELECT c.id, c.computer_id, c.last_sync, c.last_report, c.status_at, c.registered_at, c.inventory,
+                 c.dns_name, c.ip, c.client_version, c.requested_groups, r.told, r.details, r.number, r.status
+             FROM computer c LEFT JOIN rollup_sent r USING (computer_id)
+             WHERE c.computer_id > ?1 ORDER BY c.computer_id LIMIT ?2",
+        )
+        .during("list computers for the upstream")?;
+    let mut rows = statement.query(params![after, limit]).during("list computers for the upstream")?;
+    let mut list = Vec::new();
+    for_rows(&mut rows, |row| {
+        let last_sync = row.time_if_any(2)?;
+        let status = row.get::<_, Option<i64>>(3).during("read a computer")?;
+        list.push(TellComputer {
+            computer: RolledComputer {
+                id: row.text(1)?.parse().stored_as("computer id")?,
+                server,
+                last_sync,
+                last_sync_result: u8::from(last_sync.is_some()),
+                last_reboot: None,
+                last_status: row.time_if_any(4)?,
+                last_inventory: row.time_if_any(5)?,
+                details: None,
+            },
+            inventory: row.text_if_any(6)?,
+            own: Some(OwnComputer {
+                dns_name: row.text_if_any(7)?.unwrap_or_default(),
+                ip: row.text_if_any(8)?.unwrap_or_default(),
+                client_version: row.text_if_any(9)?.unwrap_or_default(),
+                groups: assigned_groups(db, row.int(0)?)?,
+                requested: requested_names(&row.text(10)?),
+            }),
+            status: status.unwrap_or(0),
+            told: told(row, 11)?,
+        });
+        Ok(())
+    })?;
+    Ok(list)
+}
