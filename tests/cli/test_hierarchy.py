@@ -1,7 +1,10 @@
 """The commands about trees of servers, and about networks without a connection, typed against running servers."""
 
+import base64
+import gzip
 import json
 import subprocess
+from xml.sax.saxutils import escape
 
 import pytest
 
@@ -214,6 +217,22 @@ def test_an_export_goes_into_an_empty_server_as_it_was(parent, child, tmp_path, 
     assert (again["catalog"]["added"], again["catalog"]["unchanged"]) == (0, 6)
     assert [again["decisions"][name] for name in ("groups", "approved", "declined", "skipped")] == [0, 0, 0, 0]
     assert (again["content"]["sent"], again["content"]["already_held"]) == (0, 1)
+
+
+def test_a_package_says_where_files_are_unless_that_is_the_exporting_server(child, tmp_path):
+    digest = base64.b64encode(FILE.sha1).decode()
+    elsewhere = "http://download.example/msdownload/update/fix.cab"
+    own = f"http://exporter:8530/Content/{FILE.sha1.hex()[-2:].upper()}/{FILE.sha1.hex().upper()}.cab"
+    path = tmp_path / "package.xml.gz"
+    for url in (own, elsewhere):
+        updates = "".join(f"<Update><Xml>{escape(one.bytes().decode())}</Xml></Update>" for one in catalog())
+        head = f'<ExportPackage><Files><File Digest="{digest}" MUUrl="{url}" Name="fix.cab" /></Files><Updates>'
+        path.write_bytes(gzip.compress(f"{head}{updates}</Updates></ExportPackage>".encode()))
+        run(child, "import", str(path))
+        lines = child.admin.request("GET", "export?decisions=false").raw.split(b"\n")
+        files = [json.loads(line)["file"] for line in lines if line.startswith(b'{"file"')]
+        assert (elsewhere in [file["url"] for file in files]) == (url == elsewhere), files
+        assert own not in [file["url"] for file in files]
 
 
 def test_an_export_without_decisions_has_none(parent, child, tmp_path):

@@ -18,7 +18,7 @@ const LARGEST_CABINET: u64 = 2 << 30;
 const LARGEST: u64 = 64 << 30;
 
 /// Largest list of what is in a Cabinet of documents.
-const LARGEST_LISTING: u64 = 512 << 20;
+const LARGEST_LISTING: u64 = 256 << 20;
 
 /// What stands beside the documents.
 #[derive(Debug, Default)]
@@ -92,7 +92,8 @@ fn from_cabinet(bytes: &[u8], take: &mut Take<'_>) -> anyhow::Result<Beside> {
     let mut beside = Beside::default();
     // Without the list files have other sources, so one that cannot be read is no reason to fail.
     if let Some(entry) = member(PACKAGE_MEMBER).filter(|entry| entry.size <= LARGEST_LISTING)
-        && let Ok(listing) = documents(opened.read(entry)?.as_slice(), &mut |_, _| Ok(true))
+        && let Ok(bytes) = opened.read(entry)
+        && let Ok(listing) = documents(bytes.as_slice(), &mut |_, _| Ok(true))
     {
         beside.addresses = listing.addresses;
     }

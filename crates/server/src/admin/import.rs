@@ -34,6 +34,9 @@ const EVERY: Duration = Duration::from_millis(200);
 /// Most bytes unpacked from one export package.
 const LARGEST_PACKAGE: u64 = 64 << 30;
 
+/// Largest list of what is in a Cabinet of documents, in bytes.
+const LARGEST_LISTING: u64 = 256 << 20;
+
 /// Begins an import; the answer's lines come while it goes on.
 pub(super) fn import(
     app: &Arc<App>,
@@ -204,10 +207,10 @@ impl Import {
             Some(entry) => {
                 let listing =
                     opened.entries().iter().find(|entry| entry.name.eq_ignore_ascii_case(PACKAGE_MEMBER));
-                for entry in listing.into_iter().chain([entry]) {
-                    self.unpacked(importer, name, &opened, entry)?;
+                if let Some(listing) = listing.filter(|listing| listing.size <= LARGEST_LISTING) {
+                    self.listing(&opened, listing);
                 }
-                Ok(())
+                self.unpacked(importer, name, &opened, entry)
             }
             None => {
                 let documents = opened.entries().iter().filter(|entry| is_document(&entry.name));
@@ -225,6 +228,16 @@ impl Import {
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// What `package.xml` says of files. They have other sources, so one that cannot be read is no reason to refuse
+    /// documents.
+    fn listing(&mut self, opened: &Cabinet<'_>, entry: &Entry) {
+        let Ok(bytes) = opened.read(entry) else { return };
+        let mut listing = package::read(bytes.as_slice(), self.limits);
+        if listing.by_ref().all(|document| document.is_ok()) {
+            self.addresses.append(&mut listing.take_addresses());
         }
     }
 
