@@ -244,6 +244,23 @@ mod tests {
     }
 
     #[test]
+    fn of_two_reports_of_one_moment_the_one_that_came_last_counts() {
+        let mut status = ComputerStatus::default();
+        assert!(report(&mut status, 100, &[1], &[]));
+        assert!(report(&mut status, 100, &[], &[1]));
+        assert_eq!(status.state(uid(1)), UpdateState::Installed);
+        assert!(!report(&mut status, 99, &[1], &[]), "an earlier one does not");
+    }
+
+    #[test]
+    fn states_are_written_as_commands_take_them() {
+        let words = UpdateState::ALL.map(UpdateState::as_str);
+        let wanted =
+            ["unknown", "not-applicable", "needed", "downloaded", "installed", "failed", "pending-reboot"];
+        assert_eq!(words, wanted);
+    }
+
+    #[test]
     fn before_the_first_report_everything_is_unknown() {
         assert_eq!(ComputerStatus::default().state(uid(1)), UpdateState::Unknown);
     }
