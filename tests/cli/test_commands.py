@@ -21,7 +21,7 @@ def catalog():
     kind = category("cli classification", "UpdateClassification")
     fix = software(
         "cli fix", [[product.id]], [[product.id], [kind.id]], deployable=True, files=[FILE], kb="9900001",
-        title="A fix typed by hand", titles={"de": "Eine von Hand getippte Korrektur"},
+        removable=True, title="A fix typed by hand", titles={"de": "Eine von Hand getippte Korrektur"},
     )
     tool = software("cli tool", [[product.id]], [[product.id], [kind.id]], deployable=True)
     return company, family, product, kind, fix, tool

@@ -102,7 +102,8 @@ class Bench:
         )
         add("other product", software(named("other product"), [], [[anvil.id], [tools.id]], deployable=True))
         for spare in ("to approve", "to remove", "to decline", "to change", "to schedule"):
-            add(spare, software(named(spare), [[present.id]], belongs, deployable=True))
+            removable = spare == "to remove"
+            add(spare, software(named(spare), [[present.id]], belongs, deployable=True, removable=removable))
 
         drivers = [[product.id]]
         add("driver old", driver(named("driver old"), drivers, [self.hardware("2024-01-01", "1.0.0.0")]))

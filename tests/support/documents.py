@@ -77,6 +77,7 @@ class Document:
     title: str | None = None
     titles: dict[str, str] = field(default_factory=dict)
     deployable: bool = False
+    removable: bool = False
     prerequisites: list[list[str]] = field(default_factory=list)
     categories: list[list[str]] = field(default_factory=list)
     bundles: list[list["Document"]] = field(default_factory=list)
@@ -118,7 +119,9 @@ class Document:
             CreationDate=CREATED,
             PublisherID=guid("publisher"),
         )
-        children = '<upd:InstallationBehavior Impact="Minor" /><upd:UninstallationBehavior />' if self.files else ""
+        children = '<upd:InstallationBehavior Impact="Minor" />' if self.files else ""
+        if self.removable:
+            children += "<upd:UninstallationBehavior />"
         if self.kb:
             children += f"<upd:KBArticleID>{self.kb}</upd:KBArticleID>"
         children += "".join(f"<upd:Language>{tag}</upd:Language>" for tag in self.languages)

@@ -244,6 +244,58 @@ mod tests {
     }
 
     #[test]
+    fn of_two_reports_of_one_moment_the_one_that_came_last_counts() {
+        let mut status = ComputerStatus::default();
+        assert!(report(&mut status, 100, &[1], &[]));
+        assert!(report(&mut status, 100, &[], &[1]));
+        assert_eq!(status.state(uid(1)), UpdateState::Installed);
+        assert!(!report(&mut status, 99, &[1], &[]), "an earlier one does not");
+    }
+
+    fn failed(status: &mut ComputerStatus, seconds: i64, update: u128) -> bool {
+        let (at, update) = (at(seconds), uid(update));
+        status.apply(&ClientEvent { namespace: 1, id: 182, at, update, result: -5, misc: &[] })
+    }
+
+    #[test]
+    fn a_report_undoes_a_failure_of_its_own_moment_and_a_failure_an_installation_of_its_own() {
+        let mut status = ComputerStatus::default();
+        assert!(failed(&mut status, 100, 1));
+        report(&mut status, 100, &[], &[1]);
+        assert_eq!(status.state(uid(1)), UpdateState::Installed);
+        assert!(failed(&mut status, 100, 1));
+        assert_eq!(status.state(uid(1)), UpdateState::Failed);
+    }
+
+    #[test]
+    fn a_failure_from_before_the_report_counts_while_the_update_is_still_needed() {
+        let mut status = ComputerStatus::default();
+        report(&mut status, 100, &[1], &[2]);
+        assert!(failed(&mut status, 50, 1));
+        assert_eq!(status.state(uid(1)), UpdateState::Failed);
+        assert!(!failed(&mut status, 99, 2), "it was installed after that");
+        assert!(!failed(&mut status, 99, 3), "the report no longer names it");
+        assert!(failed(&mut status, 100, 3));
+    }
+
+    #[test]
+    fn a_later_report_of_the_same_is_a_change_of_its_time() {
+        let mut status = ComputerStatus::default();
+        assert!(report(&mut status, 100, &[1], &[]));
+        assert!(!report(&mut status, 100, &[1], &[]), "the same report again");
+        assert!(report(&mut status, 200, &[1], &[]));
+        assert_eq!(status.reported, Some(at(200)));
+    }
+
+    #[test]
+    fn states_are_written_as_commands_take_them() {
+        let words = UpdateState::ALL.map(UpdateState::as_str);
+        let wanted =
+            ["unknown", "not-applicable", "needed", "downloaded", "installed", "failed", "pending-reboot"];
+        assert_eq!(words, wanted);
+    }
+
+    #[test]
     fn before_the_first_report_everything_is_unknown() {
         assert_eq!(ComputerStatus::default().state(uid(1)), UpdateState::Unknown);
     }

@@ -322,6 +322,19 @@ fn the_catalog_is_looked_up_by_update_whatever_order_it_came_in() {
 }
 
 #[test]
+fn filters_are_set_line_by_line_and_are_no_more_than_two_hundred() {
+    let mut settings = CleanupSettings::default();
+    let lines = |count: usize| (0..count).map(|n| format!(" title=*{n}* \n\n")).collect::<String>();
+    settings.set("filters", &lines(crate::filters::MOST_FILTERS)).unwrap();
+    assert_eq!(settings.filters.len(), crate::filters::MOST_FILTERS, "empty lines are passed over");
+    let more = settings.set("filters", &lines(crate::filters::MOST_FILTERS + 1));
+    assert_eq!(more, Err(SettingError::TooMany));
+    assert!(matches!(settings.set("filters", "colour=red"), Err(SettingError::Filter(_))));
+    settings.set("filters", "").unwrap();
+    assert!(settings.filters.is_empty());
+}
+
+#[test]
 fn a_replica_leaves_to_its_upstream_what_declines_and_nothing_else() {
     let deciding: Vec<&str> =
         CleanupStep::ALL.into_iter().filter(|step| step.decides()).map(CleanupStep::as_str).collect();
