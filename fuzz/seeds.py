@@ -6,6 +6,7 @@ import sys
 import zlib
 from pathlib import Path
 
+SAMPLES = Path(__file__).resolve().parents[1] / "crates/doctor/samples"
 CORPUS = Path(__file__).resolve().parent / "corpus"
 SERVER = "http://www.microsoft.com/SoftwareDistribution"
 CLIENT = SERVER + "/Server/ClientWebService"
@@ -292,6 +293,21 @@ def cookies():
     yield "sealed-shape", b"\x02\x02" + bytes(12 + 100 + 16)
 
 
+def logs():
+    """The doctor's samples that are small; the files of one folder are parted by a record separator."""
+    for sample in sorted(SAMPLES.glob("*/*")):
+        files = sorted(sample.iterdir()) if sample.is_dir() else [sample]
+        data = b"\x1e".join(file.read_bytes() for file in files if file.is_file())
+        if len(data) <= 8192:
+            yield f"{sample.parent.name}-{sample.name}", data
+    text = "2023/01/10 10:00:00.1 1000 2000 Agent *FAILED* [80072EE2] x\r\n"
+    yield "utf16", b"\xff\xfe" + text.encode("utf-16le")
+    yield "utf16-big", text.encode("utf-16be")
+    yield "code-page", text.replace("x", "\xfcber").encode("cp1252")
+    request = "2026-01-02 03:04:05 10.0.0.1 POST /ClientWebService/client.asmx - 8530 - 10.0.0.9 A - 503 0 0 4\n"
+    yield "iis", ("#Fields: date time s-ip cs-method cs-uri-stem sc-status\n" + request * 3).encode()
+
+
 TARGETS = {
     "soap_request": soap_requests,
     "server_messages": server_messages,
@@ -299,6 +315,7 @@ TARGETS = {
     "cabinet": cabinets,
     "update_document": documents,
     "cookie": cookies,
+    "doctor_logs": logs,
 }
 
 

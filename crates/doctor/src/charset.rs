@@ -77,12 +77,15 @@ pub(crate) fn text(line: &[u8], page: Option<&'static Encoding>, limit: usize) -
     let line = line.get(..limit.saturating_mul(4)).unwrap_or(line);
     if line.is_ascii() && page.is_none_or(Encoding::is_ascii_compatible) {
         // The same without going through characters.
+        let blank = |b: &u8| *b == b' ' || b.is_ascii_control();
         let shown = line.get(..limit).unwrap_or(line);
-        let clean = shown.iter().map(|b| if b.is_ascii_control() { ' ' } else { char::from(*b) });
-        let mut text = String::with_capacity(shown.len());
-        text.extend(clean.skip_while(|c| *c == ' '));
-        text.truncate(text.trim_end().len());
-        return text;
+        let start = shown.iter().position(|b| !blank(b)).unwrap_or(shown.len());
+        let end = shown.iter().rposition(|b| !blank(b)).map_or(start, |last| last + 1);
+        let shown = shown.get(start..end).unwrap_or_default();
+        return match std::str::from_utf8(shown) {
+            Ok(plain) if !shown.iter().any(u8::is_ascii_control) => plain.to_owned(),
+            _ => shown.iter().map(|b| if b.is_ascii_control() { ' ' } else { char::from(*b) }).collect(),
+        };
     }
     let (decoded, _) = page.unwrap_or(UTF_8).decode_without_bom_handling(line);
     let clean = |c: char| if c.is_control() { ' ' } else { c };

@@ -1,23 +1,24 @@
 //! Doctor room: what stands around the words of a log line. Takes the frames of the log families off
 //! (`<![LOG[...]LOG]!>`, `text  $$<COMPONENT><time><thread>`, `STATMSG: ...`) and finds the time.
 
+use memchr::memmem;
 use std::borrow::Cow;
 
 /// The words of one line: without the frame of its family. A status message gives its inserts, whose
 /// order is the source and the message (the rendered sentence is translated, the inserts are kept apart).
 pub(crate) fn words(line: &str) -> Cow<'_, str> {
     let mut text = line;
-    if let Some(start) = text.find("<![LOG[") {
+    if let Some(start) = find(text, "<![LOG[") {
         text = text.get(start + 7..).unwrap_or_default();
         if let Some(end) = text.rfind("]LOG]!>") {
             text = text.get(..end).unwrap_or_default();
         }
-    } else if let Some(end) = text.rfind("$$<") {
+    } else if let Some(end) = memmem::rfind(text.as_bytes(), b"$$<") {
         text = text.get(..end).unwrap_or_default();
     }
-    if text.contains("STATMSG:") {
+    if find(text, "STATMSG:").is_some() {
         let mut inserts = String::new();
-        for n in 0..10 {
+        for n in numbers_of_inserts(text) {
             if let Some(value) = insert(text, n)
                 && !value.is_empty()
             {
@@ -36,14 +37,48 @@ pub(crate) fn words(line: &str) -> Cow<'_, str> {
     Cow::Borrowed(text.trim())
 }
 
+/// Which of the ten inserts of a status message a line has, in order.
+fn numbers_of_inserts(text: &str) -> impl Iterator<Item = usize> {
+    let mut has = [false; KEYS.len()];
+    for at in memmem::find_iter(text.as_bytes(), "ISTR") {
+        let digit = text.as_bytes().get(at + 4).and_then(|b| b.checked_sub(b'0'));
+        if let Some(slot) = digit.and_then(|n| has.get_mut(usize::from(n))) {
+            *slot = true;
+        }
+    }
+    has.into_iter().enumerate().filter(|(_, has)| *has).map(|(n, _)| n)
+}
+
+/// What stands before insert `n`.
+const KEYS: [&str; 10] = [
+    "ISTR0=\"", "ISTR1=\"", "ISTR2=\"", "ISTR3=\"", "ISTR4=\"", "ISTR5=\"", "ISTR6=\"", "ISTR7=\"",
+    "ISTR8=\"", "ISTR9=\"",
+];
+/// What ends insert `n`; after the last one stands something else.
+const ENDS: [&str; 10] = [
+    "\" ISTR1=\"",
+    "\" ISTR2=\"",
+    "\" ISTR3=\"",
+    "\" ISTR4=\"",
+    "\" ISTR5=\"",
+    "\" ISTR6=\"",
+    "\" ISTR7=\"",
+    "\" ISTR8=\"",
+    "\" ISTR9=\"",
+    "\" ISTR10=\"",
+];
+
 /// Insert `n` of a status message line.
-fn insert(text: &str, n: u8) -> Option<&str> {
-    let key = format!("ISTR{n}=\"");
-    let start = text.find(&key)? + key.len();
+fn insert(text: &str, n: usize) -> Option<&str> {
+    let (key, next) = (KEYS.get(n)?, ENDS.get(n)?);
+    let start = find(text, key)? + key.len();
     let rest = text.get(start..)?;
-    let next = format!("\" ISTR{}=\"", n + 1);
-    let end = rest.find(&next).or_else(|| rest.find("\" NUMATTRS=")).or_else(|| rest.find('"'))?;
+    let end = find(rest, next).or_else(|| find(rest, "\" NUMATTRS=")).or_else(|| rest.find('"'))?;
     rest.get(..end)
+}
+
+fn find(text: &str, what: &str) -> Option<usize> {
+    memmem::find(text.as_bytes(), what.as_bytes())
 }
 
 /// The time a line carries: as written, and as seconds that can be compared within one file.
@@ -115,7 +150,7 @@ fn build<'a>(date: &'a str, time: &'a str, year: i64, month: i64, day: i64) -> O
 }
 
 fn after<'a>(text: &'a str, key: &str) -> Option<&'a str> {
-    text.get(text.find(key)? + key.len()..)
+    text.get(find(text, key)? + key.len()..)
 }
 
 fn number(text: &str, at: usize, digits: usize) -> Option<i64> {

@@ -84,10 +84,46 @@ impl Line<'_> {
         *self.clock.get_or_init(|| self.on_moment(|moment| moment.seconds))
     }
 
+    /// To be shown later, if at all.
+    pub(crate) fn kept(&self) -> Kept {
+        if self.bytes.len() <= KEPT && self.bytes.is_ascii() {
+            Kept::Plain { number: self.number, bytes: self.bytes.into() }
+        } else {
+            Kept::Ready(self.evidence())
+        }
+    }
+
     fn on_moment<T>(&self, take: impl FnOnce(frame::Moment<'_>) -> T) -> Option<T> {
         match std::str::from_utf8(self.bytes) {
             Ok(text) => frame::moment(text).map(take),
             Err(_) => frame::moment(&self.text(KEPT)).map(take),
+        }
+    }
+}
+
+/// A line that may be shown. Of many none ever is, so what can wait is kept as it came.
+#[derive(Debug, Clone)]
+pub(crate) enum Kept {
+    /// ASCII, and not long.
+    Plain { number: u64, bytes: Box<[u8]> },
+    /// What depends on more than its own bytes.
+    Ready(Evidence),
+}
+
+impl Kept {
+    pub(crate) fn number(&self) -> u64 {
+        match self {
+            Self::Plain { number, .. } => *number,
+            Self::Ready(evidence) => evidence.line,
+        }
+    }
+
+    fn evidence(&self, file: &str) -> Evidence {
+        match self {
+            Self::Plain { number, bytes } => {
+                Line { bytes, number: *number, file, page: None, clock: &OnceCell::new() }.evidence()
+            }
+            Self::Ready(evidence) => evidence.clone(),
         }
     }
 }
@@ -137,7 +173,7 @@ impl<'a> Engine<'a> {
     pub(crate) fn end_file(&mut self) {
         let Some(mut file) = self.file.take() else { return };
         if let Some(run) = file.run.end() {
-            self.close_run(&run, file.number);
+            self.close_run(&run, file.number, &file.label);
         }
         for (rule, tally) in file.codes {
             self.codes.entry(rule).or_default().push(tally);
@@ -167,7 +203,7 @@ impl<'a> Engine<'a> {
             Meaning::Mark(Mark::IisFields) => file.iis = iis::Fields::read(bytes),
             Meaning::Mark(mark) => {
                 if let Some(run) = file.run.mark(mark, line) {
-                    self.close_run(&run, file.number);
+                    self.close_run(&run, file.number, &label);
                 }
             }
             Meaning::Rule(_) => {
@@ -214,7 +250,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn close_run(&mut self, run: &run::Run, file: usize) {
+    fn close_run(&mut self, run: &run::Run, file: usize, label: &str) {
         let mut explained = false;
         let literals = OnceCell::new();
         for fallback in [false, true] {
@@ -240,7 +276,8 @@ impl<'a> Engine<'a> {
                 }
                 explained |= description.sure.is_some_and(|sure| sure >= crate::rule::Sureness::Likely);
                 if let Some(occurrences) = self.occurrences.get_mut(found) {
-                    occurrences.add(run.group(), file);
+                    let keep = occurrences.wants_evidence(None);
+                    occurrences.add(run.group(label, keep), file);
                 }
             }
         }

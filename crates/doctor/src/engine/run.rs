@@ -1,10 +1,9 @@
 //! Doctor room: synchronization runs of a site server. Follows one run from its first line to its end
 //! and remembers how far it got, because the last line reached tells which connection failed.
 
-use super::Line;
 use super::found::Group;
+use super::{Kept, Line};
 use crate::compile::{Condition, LiteralSet, Mark};
-use crate::finding::Evidence;
 use crate::frame;
 use crate::rule::{Outcome, RunCondition, Stage};
 use std::collections::BTreeMap;
@@ -21,9 +20,9 @@ pub(crate) struct Run {
     exported: bool,
     /// The first in its log, as far as is known.
     first: bool,
-    reached: BTreeMap<Stage, Evidence>,
-    begun: Option<Evidence>,
-    failure: Vec<Evidence>,
+    reached: BTreeMap<Stage, Kept>,
+    begun: Option<Kept>,
+    failure: Vec<Kept>,
     /// What the failure says, without frames.
     text: String,
     succeeded: bool,
@@ -58,7 +57,7 @@ impl RunTracker {
                 if mark == Mark::RunStarted {
                     run.reach(Stage::Started, line);
                 } else {
-                    run.begun = Some(line.evidence());
+                    run.begun = Some(line.kept());
                 }
             }
             Mark::RunInProgress => run.reach(Stage::Inprogress, line),
@@ -115,7 +114,7 @@ impl Run {
     fn reach(&mut self, stage: Stage, line: Line<'_>) {
         // The latest line of a stage is the one to show; progress repeats, so it is not read each time.
         if stage != Stage::Progress || !self.reached.contains_key(&stage) {
-            self.reached.insert(stage, line.evidence());
+            self.reached.insert(stage, line.kept());
         }
     }
 
@@ -129,7 +128,7 @@ impl Run {
             self.text.push('\n');
         }
         if self.failure.len() < 4 {
-            self.failure.push(line.evidence());
+            self.failure.push(line.kept());
         }
         self.ended_at = line.seconds().or(self.ended_at);
     }
@@ -169,13 +168,13 @@ impl Run {
     }
 
     /// The lines that show it: where it began, the last stage it reached, and what it said at the end.
-    pub(crate) fn group(&self) -> Group {
-        let last_stage = self.reached.last_key_value().map(|(_, evidence)| evidence);
-        let mut evidence: Vec<Evidence> =
-            self.begun.iter().chain(last_stage).chain(&self.failure).cloned().collect();
-        evidence.sort_by_key(|line| line.line);
-        evidence.dedup_by_key(|line| line.line);
-        let first = evidence.first().map_or(self.last_line, |line| line.line);
+    pub(crate) fn group(&self, file: &str, keep: bool) -> Group {
+        let last_stage = self.reached.last_key_value().map(|(_, line)| line);
+        let mut lines: Vec<&Kept> = self.begun.iter().chain(last_stage).chain(&self.failure).collect();
+        lines.sort_by_key(|line| line.number());
+        lines.dedup_by_key(|line| line.number());
+        let first = lines.first().map_or(self.last_line, |line| line.number());
+        let evidence = if keep { lines.iter().map(|line| line.evidence(file)).collect() } else { Vec::new() };
         Group { evidence, key: None, host: None, first, last: self.last_line }
     }
 }
