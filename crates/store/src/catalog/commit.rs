@@ -3,7 +3,8 @@
 
 use crate::Store;
 use crate::audit::{self, Cause};
-use crate::catalog::import::{Gathered, ImportReport, Quarantined, Staged};
+use crate::catalog::contradictions::{Agreeing, refusal, without_contradictions};
+use crate::catalog::import::{Gathered, ImportReport, Staged};
 use crate::catalog::in_order::InOrder;
 use crate::catalog::known::KnownCatalog;
 use crate::catalog::quarantine;
@@ -19,8 +20,7 @@ use sluicegate_catalog::ScanRecord;
 use sluicegate_catalog::consistency::{Candidate, Problem, Verdict, check_set};
 use sluicegate_policy::{Arrival, Decisions, EulaId};
 use sluicegate_terms::{
-    Anchor, DeploymentId, RevisionId, RevisionNumber, Sha1Digest, Sha256Digest, Timestamp, UpdateId,
-    UpdateIdentity,
+    Anchor, DeploymentId, RevisionId, RevisionNumber, Timestamp, UpdateId, UpdateIdentity,
 };
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -37,9 +37,6 @@ struct Committed {
     /// Where the first of the revisions came from.
     source: String,
 }
-
-/// What is declared of a file: length and SHA-256.
-type Declared = (u64, Option<Sha256Digest>);
 
 impl Store {
     /// Writes an import's rows. The segments are durable up to `lengths`.
@@ -148,8 +145,9 @@ impl<'a> Commit<'a> {
         let updates = arrived.iter().map(|identity| identity.update);
         let waiting = quarantine::held(self.tx, updates, &still_waiting)?;
         let waiting = waiting.into_iter().filter(|w| !arrived.contains(&w.identity));
-        let (candidates, records, summaries) =
-            self.without_contradictions(staged.into_iter().chain(waiting), &mut refused)?;
+        let candidates = staged.into_iter().chain(waiting);
+        let Agreeing { staged: candidates, records, summaries } =
+            without_contradictions(self.tx, candidates, &mut refused)?;
 
         let known = KnownCatalog::new(self.tx)?;
         let Checked { enter, wait, refuse } = check(&known, &candidates, &records)?;
@@ -220,51 +218,6 @@ impl<'a> Commit<'a> {
         }
         committed.report = report;
         Ok(committed)
-    }
-
-    /// Leaves out what says something else about a file than the catalog or an earlier candidate does.
-    fn without_contradictions(
-        &self,
-        candidates: impl Iterator<Item = Staged>,
-        refused: &mut Vec<Quarantined>,
-    ) -> Result<(Vec<Staged>, Vec<ScanRecord>, Vec<Summary>), StoreError> {
-        let candidates = candidates
-            .map(|staged| decode_summary(&staged).map(|summary| (staged, summary)))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut known = self.declared(candidates.iter().flat_map(|(_, summary)| &summary.files))?;
-        let (mut kept, mut records, mut summaries) = (Vec::new(), Vec::new(), Vec::new());
-        for (staged, summary) in candidates {
-            let mut contradiction = None;
-            for file in &summary.files {
-                let declared = known.get(&file.sha1).copied().flatten();
-                if let Some(reason) = declared.and_then(|d| contradicts(file, d)) {
-                    contradiction = Some(reason);
-                    break;
-                }
-                let sha256 = file.sha256.or(declared.and_then(|d| d.1));
-                known.insert(file.sha1, Some((file.size, sha256)));
-            }
-            if let Some(reason) = contradiction {
-                quarantine::forget(self.tx, &staged.source, staged.identity)?;
-                refused.push(refusal(&staged, reason));
-                continue;
-            }
-            records.push(decode_record(staged.identity, &staged.record)?);
-            kept.push(staged);
-            summaries.push(summary);
-        }
-        Ok((kept, records, summaries))
-    }
-
-    /// What the catalog says of files, looked up in the order of their digests.
-    fn declared<'f>(
-        &self,
-        files: impl Iterator<Item = &'f FileRow>,
-    ) -> Result<HashMap<Sha1Digest, Option<Declared>>, StoreError> {
-        let mut digests: Vec<Sha1Digest> = files.map(|file| file.sha1).collect();
-        digests.sort_unstable();
-        digests.dedup();
-        digests.into_iter().map(|sha1| Ok((sha1, declared_file(self.tx, sha1)?))).collect()
     }
 
     fn check_ids_left(&self, wanted: usize) -> Result<(), StoreError> {
@@ -471,52 +424,6 @@ fn check(
         }
     }
     Ok(checked)
-}
-
-fn refusal(staged: &Staged, reason: String) -> Quarantined {
-    Quarantined {
-        source: staged.source.to_string(),
-        update: Some(staged.identity.update),
-        revision: Some(staged.identity.revision),
-        reason,
-    }
-}
-
-fn declared_file(tx: &Transaction<'_>, sha1: Sha1Digest) -> Result<Option<Declared>, StoreError> {
-    tx.prepare_cached("SELECT size, sha256 FROM file WHERE sha1 = ?1")
-        .and_then(|mut s| {
-            s.query_row([sha1.0], |row| {
-                Ok((
-                    row.get::<_, i64>(0)?.unsigned_abs(),
-                    row.get::<_, Option<[u8; 32]>>(1)?.map(Sha256Digest),
-                ))
-            })
-            .optional()
-        })
-        .during("look up a file")
-}
-
-fn contradicts(file: &FileRow, (size, sha256): Declared) -> Option<String> {
-    if file.size != size {
-        return Some(format!(
-            "its file {} (SHA-1 {}) has {} bytes, another update declares {size} bytes for it",
-            file.name, file.sha1, file.size
-        ));
-    }
-    match (file.sha256, sha256) {
-        (Some(ours), Some(theirs)) if ours != theirs => Some(format!(
-            "its file {} (SHA-1 {}) has the SHA-256 {ours}, another update declares {theirs}",
-            file.name, file.sha1
-        )),
-        _ => None,
-    }
-}
-
-fn decode_summary(staged: &Staged) -> Result<Summary, StoreError> {
-    Summary::decode(&staged.summary).map_err(|_| StoreError::Unreadable {
-        what: format!("summary of {}", staged.identity),
-        reason: "its layout is not known".to_owned(),
-    })
 }
 
 /// Reads a scan record back.

@@ -2,6 +2,7 @@
 //! reading them back for snapshots, clients and administrators.
 
 mod commit;
+mod contradictions;
 mod document;
 mod files;
 mod fragments;

@@ -1,0 +1,114 @@
+//! Store: candidates of an import that say something else about a file than the catalog does. One length and
+//! one SHA-256 belong to a SHA-1; who contradicts is refused with both.
+
+use crate::catalog::commit::decode_record;
+use crate::catalog::import::{Quarantined, Staged};
+use crate::catalog::quarantine;
+use crate::catalog::summary::{FileRow, Summary};
+use crate::error::{During, StoreError};
+use rusqlite::{OptionalExtension, Transaction};
+use sluicegate_catalog::ScanRecord;
+use sluicegate_terms::{Sha1Digest, Sha256Digest};
+use std::collections::HashMap;
+
+/// What is declared of a file: length and SHA-256.
+type Declared = (u64, Option<Sha256Digest>);
+
+/// Candidates that agree about files, each with what was read out of it, in one order.
+pub(super) struct Agreeing {
+    pub(super) staged: Vec<Staged>,
+    pub(super) records: Vec<ScanRecord>,
+    pub(super) summaries: Vec<Summary>,
+}
+
+/// Leaves out what says something else about a file than the catalog or an earlier candidate does.
+pub(super) fn without_contradictions(
+    tx: &Transaction<'_>,
+    candidates: impl Iterator<Item = Staged>,
+    refused: &mut Vec<Quarantined>,
+) -> Result<Agreeing, StoreError> {
+    let candidates = candidates
+        .map(|staged| decode_summary(&staged).map(|summary| (staged, summary)))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut known = declared(tx, candidates.iter().flat_map(|(_, summary)| &summary.files))?;
+    let (mut kept, mut records, mut summaries) = (Vec::new(), Vec::new(), Vec::new());
+    for (staged, summary) in candidates {
+        let mut contradiction = None;
+        for file in &summary.files {
+            let declared = known.get(&file.sha1).copied().flatten();
+            if let Some(reason) = declared.and_then(|d| contradicts(file, d)) {
+                contradiction = Some(reason);
+                break;
+            }
+            let sha256 = file.sha256.or(declared.and_then(|d| d.1));
+            known.insert(file.sha1, Some((file.size, sha256)));
+        }
+        if let Some(reason) = contradiction {
+            quarantine::forget(tx, &staged.source, staged.identity)?;
+            refused.push(refusal(&staged, reason));
+            continue;
+        }
+        records.push(decode_record(staged.identity, &staged.record)?);
+        kept.push(staged);
+        summaries.push(summary);
+    }
+    Ok(Agreeing { staged: kept, records, summaries })
+}
+
+/// What the catalog says of files, looked up in the order of their digests.
+fn declared<'f>(
+    tx: &Transaction<'_>,
+    files: impl Iterator<Item = &'f FileRow>,
+) -> Result<HashMap<Sha1Digest, Option<Declared>>, StoreError> {
+    let mut digests: Vec<Sha1Digest> = files.map(|file| file.sha1).collect();
+    digests.sort_unstable();
+    digests.dedup();
+    digests.into_iter().map(|sha1| Ok((sha1, declared_file(tx, sha1)?))).collect()
+}
+
+/// Why a candidate stays out.
+pub(super) fn refusal(staged: &Staged, reason: String) -> Quarantined {
+    Quarantined {
+        source: staged.source.to_string(),
+        update: Some(staged.identity.update),
+        revision: Some(staged.identity.revision),
+        reason,
+    }
+}
+
+fn declared_file(tx: &Transaction<'_>, sha1: Sha1Digest) -> Result<Option<Declared>, StoreError> {
+    tx.prepare_cached("SELECT size, sha256 FROM file WHERE sha1 = ?1")
+        .and_then(|mut s| {
+            s.query_row([sha1.0], |row| {
+                Ok((
+                    row.get::<_, i64>(0)?.unsigned_abs(),
+                    row.get::<_, Option<[u8; 32]>>(1)?.map(Sha256Digest),
+                ))
+            })
+            .optional()
+        })
+        .during("look up a file")
+}
+
+fn contradicts(file: &FileRow, (size, sha256): Declared) -> Option<String> {
+    if file.size != size {
+        return Some(format!(
+            "its file {} (SHA-1 {}) has {} bytes, another update declares {size} bytes for it",
+            file.name, file.sha1, file.size
+        ));
+    }
+    match (file.sha256, sha256) {
+        (Some(ours), Some(theirs)) if ours != theirs => Some(format!(
+            "its file {} (SHA-1 {}) has the SHA-256 {ours}, another update declares {theirs}",
+            file.name, file.sha1
+        )),
+        _ => None,
+    }
+}
+
+fn decode_summary(staged: &Staged) -> Result<Summary, StoreError> {
+    Summary::decode(&staged.summary).map_err(|_| StoreError::Unreadable {
+        what: format!("summary of {}", staged.identity),
+        reason: "its layout is not known".to_owned(),
+    })
+}
