@@ -55,7 +55,7 @@ impl Snapshot {
             categories.iter().filter_map(|id| self.index_of_update(*id)).filter(is_category).collect();
         wanted.sort_unstable();
         wanted.dedup();
-        let cache = &self.filters.0;
+        let cache = &self.layout.filters.0;
         if let Some(found) = cache.read().unwrap_or_else(PoisonError::into_inner).get(wanted.as_slice()) {
             return Arc::clone(found);
         }
@@ -70,20 +70,20 @@ impl Snapshot {
 
     fn make_filter(&self, categories: &[u32]) -> Filter {
         let mut filter = Filter { bits: vec![0; self.len().div_ceil(64)], has_drivers: false };
-        let placing = self.gates.iter().zip(0_u32..).flat_map(|(gate, number)| {
-            let clauses = gate.iter().filter(|clause| at(&self.clause_is_category, **clause));
+        let placing = self.layout.gates.iter().zip(0_u32..).flat_map(|(gate, number)| {
+            let clauses = gate.iter().filter(|clause| at(&self.layout.clause_is_category, **clause));
             clauses.map(move |clause| (*clause, number))
         });
-        let gates_of_clause = Ragged::group(self.clauses.len(), placing);
-        let by_gate = self.entries.iter().zip(0_u32..).map(|(entry, index)| (entry.gate, index));
-        let revisions_of_gate = Ragged::group(self.gates.len(), by_gate);
+        let gates_of_clause = Ragged::group(self.layout.clauses.len(), placing);
+        let by_gate = self.layout.entries.iter().zip(0_u32..).map(|(entry, index)| (entry.gate, index));
+        let revisions_of_gate = Ragged::group(self.layout.gates.len(), by_gate);
         let kind = |index: u32| self.entry(index).map(|entry| entry.kind);
 
         // Down the tree: what is placed in the categories.
         let mut found: Vec<u32> = categories.iter().copied().filter(|index| filter.add(*index)).collect();
         let mut waiting = found.clone();
         while let Some(category) = waiting.pop() {
-            for clause in self.satisfies.get(category) {
+            for clause in self.layout.satisfies.get(category) {
                 for gate in gates_of_clause.get(*clause) {
                     for index in revisions_of_gate.get(*gate) {
                         if filter.add(*index) {
@@ -99,9 +99,9 @@ impl Snapshot {
         // And everything that is needed or contained.
         while let Some(index) = found.pop() {
             filter.has_drivers |= kind(index) == Some(UpdateKind::Driver);
-            let gate = self.entry(index).map_or(&[][..], |entry| self.gates.get(entry.gate));
-            let needed = gate.iter().flat_map(|clause| self.clauses.get(*clause));
-            for other in needed.chain(self.members.get(index)) {
+            let gate = self.entry(index).map_or(&[][..], |entry| self.layout.gates.get(entry.gate));
+            let needed = gate.iter().flat_map(|clause| self.layout.clauses.get(*clause));
+            for other in needed.chain(self.layout.members.get(index)) {
                 if filter.add(*other) {
                     found.push(*other);
                 }

@@ -41,7 +41,7 @@ impl Snapshot {
     /// The revision in scope under an id, if there is one.
     #[must_use]
     pub fn identity_of(&self, revision: i32) -> Option<UpdateIdentity> {
-        self.by_id.get(revision).map(|index| self.identity(index))
+        self.layout.by_id.get(revision).map(|index| self.identity(index))
     }
 
     /// The id of a revision in scope.
@@ -54,7 +54,7 @@ impl Snapshot {
     /// GetExtendedUpdateInfo answers them too); declined, expired and superseded-by-revision ones not.
     #[must_use]
     pub fn is_deployed(&self, revision: i32) -> bool {
-        self.by_id.get(revision).is_some()
+        self.layout.by_id.get(revision).is_some()
     }
 
     /// The deployment of a revision in scope for a computer in `groups`.
@@ -65,7 +65,7 @@ impl Snapshot {
         groups: &[GroupId],
         protocol: ProtocolVersion,
     ) -> Option<Deployed> {
-        let index = self.by_id.get(revision)?;
+        let index = self.layout.by_id.get(revision)?;
         Some(self.deployed(self.entry(index)?, index, &self.overlay(&sorted(groups)), protocol))
     }
 
@@ -148,7 +148,7 @@ impl Snapshot {
     fn category_kind(&self, category: UpdateId) -> Option<CategoryKind> {
         let index = self.index_of_update(category)?;
         self.entry(index).filter(|entry| entry.kind == UpdateKind::Category)?;
-        self.category_kinds.get(&index).copied()
+        self.layout.category_kinds.get(&index).copied()
     }
 }
 

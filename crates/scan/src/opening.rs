@@ -59,7 +59,7 @@ impl OpeningCache {
 impl Snapshot {
     /// What these installed revisions open. The order of the ids makes a difference only to what is kept.
     pub(crate) fn opening(&self, installed: &[i32], scratch: &mut Scratch) -> Arc<Opening> {
-        let slot = self.openings.slot(installed);
+        let slot = self.layout.openings.slot(installed);
         if let Some(slot) = slot {
             let kept = slot.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(found) = kept.as_ref().filter(|opening| *opening.installed == *installed) {
@@ -76,26 +76,26 @@ impl Snapshot {
     fn make_opening(&self, installed: &[i32], scratch: &mut Scratch) -> Opening {
         self.satisfy(installed, scratch);
         // A gate is watched by one clause, and each clause is here once, so each gate is opened once.
-        let mut gates: Vec<u32> = self.open_gate.into_iter().collect();
+        let mut gates: Vec<u32> = self.layout.open_gate.into_iter().collect();
         for clause in &scratch.clauses {
-            let watchers = self.watchers.get(*clause).iter();
-            gates.extend(watchers.filter(|gate| scratch.all_satisfied(self.gates.get(**gate))));
+            let watchers = self.layout.watchers.get(*clause).iter();
+            gates.extend(watchers.filter(|gate| scratch.all_satisfied(self.layout.gates.get(**gate))));
         }
-        let mut bits = vec![0_u64; self.gates.len().div_ceil(64)];
+        let mut bits = vec![0_u64; self.layout.gates.len().div_ceil(64)];
         for gate in &gates {
             if let Some(word) = bits.get_mut(*gate as usize / 64) {
                 *word |= 1 << (gate % 64);
             }
         }
-        let needed = gates.iter().map(|gate| self.behind.get(*gate).len()).sum();
+        let needed = gates.iter().map(|gate| self.layout.behind.get(*gate).len()).sum();
         Opening { installed: installed.into(), gates: gates.into(), bits: bits.into(), needed }
     }
 
     /// Marks the clauses that the installed revisions satisfy. Only the revision in scope counts: "an id
     /// means the highest revision" (observed behaviour 3.3, rule 2).
     pub(crate) fn satisfy(&self, installed: &[i32], scratch: &mut Scratch) {
-        for index in installed.iter().filter_map(|id| self.by_id.get(*id)) {
-            for clause in self.satisfies.get(index) {
+        for index in installed.iter().filter_map(|id| self.layout.by_id.get(*id)) {
+            for clause in self.layout.satisfies.get(index) {
                 scratch.satisfy(*clause);
             }
         }

@@ -64,12 +64,12 @@ impl Snapshot {
     fn make_overlay(&self, groups: &[GroupId]) -> Overlay {
         let paths = self.decisions.groups.paths(groups);
         let decided = self.decided.iter().map(|index| {
-            let update = self.update(*index);
+            let update = self.update(index);
             let effective = effective_on(&self.decisions, update, &paths);
             let explicit = match effective.decision {
                 // What has expired is not installed any more, whatever was approved before.
                 Decision::Deployed { action, .. }
-                    if action != DeploymentAction::Uninstall && self.has_expired(*index) =>
+                    if action != DeploymentAction::Uninstall && self.has_expired(index) =>
                 {
                     None
                 }
@@ -78,7 +78,7 @@ impl Snapshot {
                 }
                 Decision::Declined | Decision::Undecided => None,
             };
-            (*index, Decided { since: effective.since, explicit })
+            (index, Decided { since: effective.since, explicit })
         });
         Overlay(decided.collect())
     }

@@ -45,23 +45,27 @@ impl Snapshot {
         };
         self.satisfy(query.installed_non_leaf, scratch);
         let mut needed = Vec::new();
-        for &revision in self.drivers.revisions() {
+        for &revision in self.layout.drivers.revisions() {
             let Some(entry) = self.entry(revision) else { continue };
             // Whoever adds a printer has no use for a driver that is to be removed or was declined.
             let action = self.action(entry, revision, &overlay);
             let wanted = !matches!(action, DeploymentAction::Evaluate | DeploymentAction::Uninstall)
-                && scratch.all_satisfied(self.gates.get(entry.gate));
+                && scratch.all_satisfied(self.layout.gates.get(entry.gate));
             if wanted {
-                let printers =
-                    self.drivers.rows_of(revision).iter().filter(|row| row.class == DriverClass::Printer);
+                let printers = self
+                    .layout
+                    .drivers
+                    .rows_of(revision)
+                    .iter()
+                    .filter(|row| row.class == DriverClass::Printer);
                 needed.extend(printers.map(|row| BestMatch { revision, hardware: Some(row.hardware) }));
             }
         }
         needed.sort_unstable();
         needed.dedup();
         let mut answer = pass.drivers(&needed, query.printer_updates, scratch);
-        answer.driver_sync_not_needed =
-            (query.protocol >= ProtocolVersion::CATEGORY_SCAN).then_some(self.drivers.revisions().is_empty());
+        answer.driver_sync_not_needed = (query.protocol >= ProtocolVersion::CATEGORY_SCAN)
+            .then_some(self.layout.drivers.revisions().is_empty());
         answer
     }
 }

@@ -96,7 +96,7 @@ impl Scratch {
 
     /// Forgets the last request.
     pub(crate) fn begin(&mut self, snapshot: &Snapshot) {
-        self.begin_sized(snapshot.len(), snapshot.clauses.len());
+        self.begin_sized(snapshot.len(), snapshot.layout.clauses.len());
     }
 
     fn begin_sized(&mut self, revisions: usize, clauses: usize) {

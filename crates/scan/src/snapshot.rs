@@ -10,11 +10,12 @@ use crate::pool::{Ragged, at};
 use crate::query::ProtocolVersion;
 use crate::{AutoFields, Deployed};
 use rustc_hash::FxHashMap;
-use sluicegate_policy::Decisions;
+use sluicegate_policy::{ApprovalAction, Decisions};
 use sluicegate_terms::{
     Anchor, CategoryKind, DeploymentAction, DeploymentId, RevisionId, RevisionNumber, Timestamp, UpdateId,
     UpdateIdentity, UpdateKind,
 };
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Why there is a revision in the first place; decides its implicit deployment.
@@ -60,8 +61,6 @@ pub(crate) struct Entry {
     pub(crate) kind: UpdateKind,
     pub(crate) base: Base,
     pub(crate) is_leaf: bool,
-    /// Somebody once decided something about it, so the overlay of the groups has to be asked.
-    pub(crate) decided: bool,
 }
 
 /// The gate of what no gate stands before in a software scan: drivers, and nothing at all.
@@ -156,11 +155,23 @@ impl IdIndex {
     }
 }
 
-/// An immutable state of catalog and decisions, ready to answer scans. Shared between threads; caches
-/// inside are filled on demand and bounded.
+/// Whether decisions put the same revisions in scope, in the same places: those about which revision is in
+/// service, about declining, and about removing what has expired. Approvals and groups do not.
+fn same_scope(one: &Decisions, other: &Decisions) -> bool {
+    let removed = |decisions: &Decisions| -> BTreeSet<UpdateId> {
+        let all = decisions.approvals.values();
+        all.filter(|approval| approval.action == ApprovalAction::Uninstall).map(|a| a.update).collect()
+    };
+    one.declined == other.declined
+        && one.held == other.held
+        && one.released == other.released
+        && removed(one) == removed(other)
+}
+
+/// What follows from the catalog, and from the few decisions that put revisions in scope and take them out.
+/// Snapshots that differ in other decisions share it, with what its caches hold.
 #[derive(Debug)]
-pub struct Snapshot {
-    pub(crate) anchor: Anchor,
+pub(crate) struct Layout {
     pub(crate) entries: Vec<Entry>,
     pub(crate) updates: Vec<UpdateId>,
     pub(crate) by_id: IdIndex,
@@ -184,16 +195,80 @@ pub struct Snapshot {
     /// The members of each bundle.
     pub(crate) members: Ragged<u32>,
     pub(crate) drivers: DriverIndex,
-    pub(crate) decisions: Arc<Decisions>,
-    /// The revisions marked as decided.
-    pub(crate) decided: Vec<u32>,
-    pub(crate) overlays: OverlayCache,
     pub(crate) filters: FilterCache,
     pub(crate) openings: OpeningCache,
     pub(crate) left_out: Vec<LeftOut>,
 }
 
+/// An immutable state of catalog and decisions, ready to answer scans. Shared between threads; caches
+/// inside are filled on demand and bounded.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub(crate) anchor: Anchor,
+    pub(crate) layout: Arc<Layout>,
+    pub(crate) decisions: Arc<Decisions>,
+    pub(crate) decided: DecidedRevisions,
+    pub(crate) overlays: OverlayCache,
+}
+
+/// The revisions in scope about which somebody once decided something, so that the groups of a client make a
+/// difference.
+#[derive(Debug, Default)]
+pub(crate) struct DecidedRevisions {
+    indices: Vec<u32>,
+    /// One bit for each revision in scope.
+    bits: Vec<u64>,
+}
+
+impl DecidedRevisions {
+    fn of(layout: &Layout, decisions: &Decisions) -> Self {
+        let mut decided = Self { indices: Vec::new(), bits: vec![0; layout.entries.len().div_ceil(64)] };
+        for index in decisions.touched().filter_map(|update| layout.index_of_update(update)) {
+            let decidable = layout.entries.get(index as usize).is_some_and(|entry| entry.base.is_decidable());
+            if let Some(word) = decided.bits.get_mut(index as usize / 64).filter(|_| decidable) {
+                *word |= 1 << (index % 64);
+                decided.indices.push(index);
+            }
+        }
+        decided
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.indices.iter().copied()
+    }
+
+    #[inline]
+    fn has(&self, index: u32) -> bool {
+        self.bits.get(index as usize / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
+    }
+}
+
+impl Layout {
+    fn update(&self, index: u32) -> UpdateId {
+        at(&self.updates, index)
+    }
+
+    /// The index of the revision of an update that is in scope.
+    fn index_of_update(&self, update: UpdateId) -> Option<u32> {
+        let found = self.by_update.binary_search_by(|index| self.update(*index).cmp(&update)).ok()?;
+        self.by_update.get(found).copied()
+    }
+}
+
 impl Snapshot {
+    pub(crate) fn new(anchor: Anchor, layout: Arc<Layout>, decisions: Arc<Decisions>) -> Self {
+        let decided = DecidedRevisions::of(&layout, &decisions);
+        Self { anchor, layout, decisions, decided, overlays: OverlayCache::default() }
+    }
+
+    /// The snapshot of the same catalog with other decisions, if they leave every revision where it is; else
+    /// the catalog has to be compiled anew. Costs what the decisions cost, not the catalog.
+    #[must_use]
+    pub fn with_decisions(&self, decisions: Arc<Decisions>, anchor: Anchor) -> Option<Self> {
+        same_scope(&self.decisions, &decisions)
+            .then(|| Self::new(anchor, Arc::clone(&self.layout), decisions))
+    }
+
     /// The decisions it was compiled with.
     #[must_use]
     pub const fn decisions(&self) -> &Arc<Decisions> {
@@ -209,45 +284,45 @@ impl Snapshot {
     /// How many revisions are in scope.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.layout.entries.len()
     }
 
     /// Whether no revision is in scope.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.layout.entries.is_empty()
     }
 
     /// Newest revisions no client is given, with the reason, by revision id.
     #[must_use]
     pub fn left_out(&self) -> &[LeftOut] {
-        &self.left_out
+        &self.layout.left_out
     }
 
     /// About how many bytes the snapshot takes on the heap, caches and decisions not counted.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>()
-            + self.updates.capacity() * size_of::<UpdateId>()
-            + self.by_id.heap_bytes()
-            + self.by_update.capacity() * 4
-            + self.clauses.heap_bytes()
-            + self.clause_is_category.capacity()
-            + self.gates.heap_bytes()
-            + self.satisfies.heap_bytes()
-            + self.watchers.heap_bytes()
-            + self.behind.heap_bytes()
-            + self.members.heap_bytes()
-            + self.drivers.heap_bytes()
+        self.layout.entries.capacity() * size_of::<Entry>()
+            + self.layout.updates.capacity() * size_of::<UpdateId>()
+            + self.layout.by_id.heap_bytes()
+            + self.layout.by_update.capacity() * 4
+            + self.layout.clauses.heap_bytes()
+            + self.layout.clause_is_category.capacity()
+            + self.layout.gates.heap_bytes()
+            + self.layout.satisfies.heap_bytes()
+            + self.layout.watchers.heap_bytes()
+            + self.layout.behind.heap_bytes()
+            + self.layout.members.heap_bytes()
+            + self.layout.drivers.heap_bytes()
     }
 
     #[inline]
     pub(crate) fn entry(&self, index: u32) -> Option<&Entry> {
-        self.entries.get(index as usize)
+        self.layout.entries.get(index as usize)
     }
 
     pub(crate) fn update(&self, index: u32) -> UpdateId {
-        at(&self.updates, index)
+        self.layout.update(index)
     }
 
     pub(crate) fn identity(&self, index: u32) -> UpdateIdentity {
@@ -257,8 +332,7 @@ impl Snapshot {
 
     /// The index of the revision of an update that is in scope.
     pub(crate) fn index_of_update(&self, update: UpdateId) -> Option<u32> {
-        let found = self.by_update.binary_search_by(|index| self.update(*index).cmp(&update)).ok()?;
-        self.by_update.get(found).copied()
+        self.layout.index_of_update(update)
     }
 
     /// The deployment of a revision for the groups of `overlay`.
@@ -280,7 +354,7 @@ impl Snapshot {
             hardware_ids: Vec::new(),
             auto,
         };
-        match entry.decided.then(|| overlay.get(index)).flatten().and_then(|o| o.explicit) {
+        match self.decided.has(index).then(|| overlay.get(index)).flatten().and_then(|o| o.explicit) {
             Some(explicit) => Deployed {
                 id: explicit.id,
                 action: explicit.action,
@@ -296,7 +370,7 @@ impl Snapshot {
     /// Since which anchor deployment and IsLeaf of a revision are what they are, for these groups. Never
     /// later than the snapshot's own anchor, or clients would be told again with every call.
     pub(crate) fn changed(&self, entry: &Entry, index: u32, overlay: &Overlay) -> Anchor {
-        let changed = match entry.decided.then(|| overlay.get(index)).flatten() {
+        let changed = match self.decided.has(index).then(|| overlay.get(index)).flatten() {
             Some(explicit) => entry.changed.max(explicit.since),
             None => entry.changed,
         };

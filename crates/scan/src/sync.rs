@@ -37,7 +37,7 @@ pub fn answer(snapshot: &Snapshot, query: &SyncQuery<'_>, scratch: &mut Scratch)
     };
     let no_drivers = match filter {
         Some(filter) => !filter.has_drivers(),
-        None => snapshot.drivers.revisions().is_empty(),
+        None => snapshot.layout.drivers.revisions().is_empty(),
     };
     let mut answer = if query.skip_software {
         snapshot.satisfy(query.installed_non_leaf, scratch);
@@ -69,7 +69,7 @@ impl Pass<'_> {
     fn hold(&self, ids: &[i32], opening: Option<&Opening>, scratch: &mut Scratch) {
         let is_open = |gate| opening.is_some_and(|opening| opening.has(gate));
         // Decided once for all ids instead of for each.
-        match (&self.snapshot.by_id, self.filter) {
+        match (&self.snapshot.layout.by_id, self.filter) {
             (IdIndex::Table { indices, gates }, None) => {
                 scratch.hold_all(
                     ids,
@@ -117,7 +117,7 @@ impl Pass<'_> {
         {
             return false;
         }
-        match &self.snapshot.by_id {
+        match &self.snapshot.layout.by_id {
             IdIndex::Table { gates, .. } => {
                 scratch.each_once([installed, other], gates, |gate| opening.has(gate))
             }
@@ -128,7 +128,7 @@ impl Pass<'_> {
     /// Everything behind the open gates is needed: what the client lacks of it is new to it.
     fn behind_open_gates(&self, opening: &Opening, scratch: &mut Scratch) {
         for gate in &opening.gates {
-            for index in self.snapshot.behind.get(*gate) {
+            for index in self.snapshot.layout.behind.get(*gate) {
                 if self.filter.is_none_or(|filter| filter.allows(*index)) {
                     self.sort_out(*index, scratch);
                 }
@@ -158,7 +158,7 @@ impl Pass<'_> {
                 self.sort_out(found.revision, scratch);
             }
         }
-        let texts = self.snapshot.drivers.texts();
+        let texts = self.snapshot.layout.drivers.texts();
         let hardware_ids = |index: u32| {
             let first = needed.partition_point(|found| found.revision < index);
             let of_revision = needed.iter().skip(first).take_while(move |found| found.revision == index);
@@ -200,7 +200,7 @@ impl Pass<'_> {
             return answer;
         }
         for id in ids {
-            match self.snapshot.by_id.place(*id) {
+            match self.snapshot.layout.by_id.place(*id) {
                 None if scratch.unknown.insert(*id) => answer.out_of_scope.push(*id),
                 // In a category scan the two groups tell what is no longer deployed at all from what
                 // is only not part of this scan (MS-WUSP 2.2.2.2.4, OutOfScopeRevisionIDs).

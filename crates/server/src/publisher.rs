@@ -36,10 +36,12 @@ pub(crate) struct Published {
     pub(crate) snapshot: Snapshot,
     pub(crate) cores: Arc<Cores>,
     /// The same revisions as downstream servers ask for them.
-    pub(crate) index: RevisionIndex,
+    pub(crate) index: Arc<RevisionIndex>,
+    /// The change of the catalog that it has seen.
+    catalog: Anchor,
     /// When it was compiled.
     pub(crate) at: Timestamp,
-    /// How long that took.
+    /// How long compiling its catalog took.
     pub(crate) took: Duration,
 }
 
@@ -71,6 +73,7 @@ pub(crate) enum PublishError {
 /// Compiles the present state.
 pub(crate) fn compile(store: &Store, now: Timestamp) -> Result<Published, PublishError> {
     let started = Instant::now();
+    let catalog = store.catalog_anchor();
     // The anchor is read first: what is committed while we read is at worst in the snapshot before
     // clients are told of its anchor, and then told again.
     let anchor = store.anchor();
@@ -97,14 +100,34 @@ pub(crate) fn compile(store: &Store, now: Timestamp) -> Result<Published, Publis
     // And decisions after them too: a revision that is held must not be served for want of its hold.
     builder.shared_decisions(store.decisions());
     let snapshot = builder.finish()?;
-    let index = index.finish(anchor);
-    Ok(Published { snapshot, cores, index, at: now, took: started.elapsed() })
+    let index = Arc::new(index.finish(anchor));
+    Ok(Published { snapshot, cores, index, catalog, at: now, took: started.elapsed() })
+}
+
+/// What is served with the present decisions, if nothing else changed and they leave every revision where it is:
+/// an approval reaches clients at the cost of the decisions, however large the catalog.
+fn redecide(store: &Store, served: &Published, now: Timestamp) -> Option<Published> {
+    let anchor = store.anchor();
+    // After the anchor: a change of the catalog that it counts is seen here.
+    if store.catalog_anchor() != served.catalog {
+        return None;
+    }
+    let snapshot = served.snapshot.with_decisions(store.decisions(), anchor)?;
+    Some(Published {
+        snapshot,
+        cores: Arc::clone(&served.cores),
+        index: Arc::clone(&served.index),
+        catalog: served.catalog,
+        at: now,
+        took: served.took,
+    })
 }
 
 /// Publishes changes until told to stop.
 pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut wait = POLL;
     let mut last = Instant::now();
+    let mut decided_until = last;
     let mut waiting_since = None;
     loop {
         let served = app.published.load_full();
@@ -113,7 +136,20 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             waiting_since = None;
         } else {
             let since = *waiting_since.get_or_insert_with(Instant::now);
-            let due = served.as_ref().map_or(last, |served| due(&app, served, last, since));
+            let mut due = served.as_ref().map_or(last, |served| due(&app, served, last, since));
+            if let Some(served) = served.as_ref().filter(|served| is_same_catalog(&app, served)) {
+                if decided_until > Instant::now() {
+                    due = due.min(decided_until);
+                } else {
+                    let started = Instant::now();
+                    let done = publish_decisions(&app, served).await;
+                    decided_until = Instant::now() + started.elapsed() * REST;
+                    if done {
+                        waiting_since = None;
+                        continue;
+                    }
+                }
+            }
             let early = due.saturating_duration_since(Instant::now());
             if !early.is_zero() {
                 tokio::select! {
@@ -133,6 +169,33 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             () = tokio::time::sleep(wait) => {}
         }
     }
+}
+
+fn is_same_catalog(app: &App, served: &Published) -> bool {
+    app.store.catalog_anchor() == served.catalog
+}
+
+/// Publishes the present decisions with the catalog in service; `false` when it has to be compiled anew.
+async fn publish_decisions(app: &Arc<App>, served: &Arc<Published>) -> bool {
+    let now = app.clock.now();
+    let (store, served) = (app.store.clone(), Arc::clone(served));
+    let started = Instant::now();
+    match tokio::task::spawn_blocking(move || redecide(&store, &served, now)).await {
+        Ok(Some(published)) => {
+            let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(anchor = %published.snapshot.anchor(), millis, "decisions published");
+            put_in_service(app, published);
+            true
+        }
+        // A panic in there is one of the full way too, which tells of it.
+        Ok(None) | Err(_) => false,
+    }
+}
+
+fn put_in_service(app: &App, published: Published) {
+    app.published.store(Some(Arc::new(published)));
+    let mut health = app.publisher.lock();
+    *health = PublisherHealth { published: health.published + 1, ..PublisherHealth::default() };
 }
 
 /// When what has waited since `since` is to be published; the last one was at `last`.
@@ -165,9 +228,7 @@ where
                 millis = u64::try_from(published.took.as_millis()).unwrap_or(u64::MAX),
                 "snapshot published"
             );
-            app.published.store(Some(Arc::new(published)));
-            let mut health = app.publisher.lock();
-            *health = PublisherHealth { published: health.published + 1, ..PublisherHealth::default() };
+            put_in_service(app, published);
             true
         }
         Err(error) => {
@@ -186,7 +247,10 @@ mod tests {
     use super::*;
     use crate::endpoint::Endpoint;
     use crate::testing;
-    use sluicegate_terms::{RevisionId, RevisionNumber, UpdateId, UpdateIdentity};
+    use sluicegate_catalog::Limits;
+    use sluicegate_catalog::compose::Document;
+    use sluicegate_terms::{CategoryKind, RevisionId, RevisionNumber, UpdateId, UpdateIdentity};
+    use sluicegate_upstream::intake::Intake;
 
     fn contradiction() -> PublishError {
         let identity = UpdateIdentity {
@@ -225,5 +289,28 @@ mod tests {
         assert!(publish(&app, served, compile).await);
         let answer = health().await;
         assert!(answer.contains("\"ok\"") && answer.contains("\"failure\": null"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn decisions_are_published_without_compiling_the_catalog_anew_unless_it_changed() {
+        let (_dir, app) = testing::app().await;
+        assert!(publish(&app, None, compile).await);
+        let served = app.published.load_full().unwrap();
+        app.store.create_group("Pilots".parse().unwrap(), None, app.clock.now()).unwrap();
+
+        let decided = redecide(&app.store, &served, app.clock.now()).expect("a group puts nothing in scope");
+        assert_eq!(decided.snapshot.anchor(), app.store.anchor());
+        assert!(decided.snapshot.anchor() > served.snapshot.anchor());
+        assert!(Arc::ptr_eq(decided.snapshot.decisions(), &app.store.decisions()));
+        assert!(Arc::ptr_eq(&decided.index, &served.index) && Arc::ptr_eq(&decided.cores, &served.cores));
+
+        let update = UpdateId("6f1c24fe-3c5d-4d0a-8b6e-4c8f0d1b2a31".parse().unwrap());
+        let identity = UpdateIdentity { update, revision: RevisionNumber::new(1).unwrap() };
+        let xml = Document::category(identity, CategoryKind::Company, "Company", None).to_xml();
+        let mut importer = app.store.importer(app.clock.now()).unwrap();
+        let revision = Intake::new(Limits::default()).bytes("one.xml".to_owned(), xml.as_bytes());
+        importer.add(revision.unwrap()).unwrap();
+        importer.commit().unwrap();
+        assert!(redecide(&app.store, &decided, app.clock.now()).is_none(), "there is an update more");
     }
 }

@@ -93,7 +93,8 @@ impl Store {
         self.change_decisions_inside(now, |_, decisions, scope| work(decisions, scope))
     }
 
-    /// [`Store::change_decisions`] whoever decides, with the transaction for what belongs to the change.
+    /// [`Store::change_decisions`] whoever decides, with the transaction for what belongs to the change: nothing
+    /// that [`Store::for_each_revision`] tells of may change in it.
     pub(crate) fn change_decisions_inside<R>(
         &self,
         now: Timestamp,
@@ -111,7 +112,7 @@ impl Store {
             Ok((result, Arc::new(after)))
         };
         let install = |(_, after): &(R, Arc<Decisions>)| *self.shared.decisions.write() = Arc::clone(after);
-        let done = self.shared.database.write_alone(change, install).map(|(result, _)| result);
+        let done = self.shared.database.write_decisions(change, install).map(|(result, _)| result);
         self.note_audit_head();
         done
     }

@@ -185,6 +185,13 @@ impl Store {
         self.shared.database.anchor()
     }
 
+    /// The newest committed change that may have touched the catalog, not only decisions: while it stays, so does
+    /// what [`Store::for_each_revision`] and [`Store::cores`] tell. Cheap.
+    #[must_use]
+    pub fn catalog_anchor(&self) -> Anchor {
+        self.shared.database.catalog_anchor()
+    }
+
     /// The content store: which files are held, and opening them.
     #[must_use]
     pub fn content(&self) -> &ContentStore {

@@ -6,7 +6,7 @@ use super::{NEVER, NONE, alternatives, bundle_clauses, identity, is_installable}
 use crate::builder::{Row, SnapshotBuilder};
 use crate::error::{LeftOut, LeftOutReason};
 use crate::pool::{Ragged, at, count};
-use crate::snapshot::{Base, Entry, IdIndex, Snapshot};
+use crate::snapshot::{Base, Entry, IdIndex, Layout, Snapshot};
 use sluicegate_policy::Decisions;
 use sluicegate_terms::{Anchor, RevisionNumber, UpdateId, UpdateKind};
 use std::collections::BTreeMap;
@@ -52,7 +52,6 @@ fn entry(row: &Row, update: UpdateId, history: &History, decisions: &Decisions) 
         kind: row.kind,
         base,
         is_leaf,
-        decided: false,
     }
 }
 
@@ -99,14 +98,13 @@ pub(super) fn lay_out(
         members.push(of_row);
         members
     });
-    let decided = mark_decided(&decisions, &updates, &by_update, &mut entries);
     let category_kinds =
         rows.iter().zip(0_u32..).filter_map(|(row, index)| Some((index, row.category_kind?))).collect();
     let is_driver = |row: &Row| row.kind == UpdateKind::Driver;
     let in_scope =
         rows.iter().zip(0_u32..).filter(|(row, _)| is_driver(row)).map(|(row, index)| (index, row.drivers));
-    Snapshot {
-        anchor: builder.anchor,
+    let anchor = builder.anchor;
+    let layout = Layout {
         by_id: IdIndex::new(&entries),
         entries,
         updates,
@@ -121,32 +119,11 @@ pub(super) fn lay_out(
         behind: relations.behind,
         members,
         drivers: builder.drivers.compile(in_scope),
-        decisions,
-        decided,
-        overlays: Default::default(),
         filters: Default::default(),
         openings: Default::default(),
         left_out,
-    }
-}
-
-/// Marks and lists the revisions that the groups of a client make a difference to.
-fn mark_decided(
-    decisions: &Decisions,
-    updates: &[UpdateId],
-    by_update: &[u32],
-    entries: &mut [Entry],
-) -> Vec<u32> {
-    let mut decided = Vec::new();
-    for update in decisions.touched() {
-        let found = by_update.binary_search_by(|index| at(updates, *index).cmp(&update));
-        let Some(index) = found.ok().and_then(|place| by_update.get(place)) else { continue };
-        if let Some(entry) = entries.get_mut(*index as usize).filter(|entry| entry.base.is_decidable()) {
-            entry.decided = true;
-            decided.push(*index);
-        }
-    }
-    decided
+    };
+    Snapshot::new(anchor, Arc::new(layout), decisions)
 }
 
 /// Clauses and gates in use, renumbered, with their posting lists.

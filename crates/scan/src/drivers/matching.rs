@@ -51,7 +51,7 @@ pub(crate) fn best_matches(
     scratch: &mut Scratch,
 ) -> Vec<BestMatch> {
     let mut text = core::mem::take(&mut scratch.text);
-    let texts = snapshot.drivers.texts();
+    let texts = snapshot.layout.drivers.texts();
     let system = query.feature_score_key.and_then(|key| texts.find(key, &mut text));
     let mut best = Vec::new();
     for device in query.system_spec {
@@ -81,7 +81,7 @@ impl Matching<'_> {
         let device = self.device;
         let mut candidates = Vec::new();
         for (id, place) in device.hardware_ids.iter().chain(&device.compatible_ids).zip(0_u32..) {
-            for row in self.snapshot.drivers.rows_for(id, text) {
+            for row in self.snapshot.layout.drivers.rows_for(id, text) {
                 candidates.extend(self.candidate(row, place));
             }
         }
@@ -99,11 +99,11 @@ impl Matching<'_> {
         let action = self.snapshot.action(entry, row.revision, self.overlay);
         let open = !matches!(action, DeploymentAction::Evaluate | DeploymentAction::Uninstall)
             && self.filter.is_none_or(|filter| filter.allows(row.revision))
-            && self.scratch.all_satisfied(self.snapshot.gates.get(entry.gate));
+            && self.scratch.all_satisfied(self.snapshot.layout.gates.get(entry.gate));
         if !open {
             return None;
         }
-        let texts = self.snapshot.drivers.texts();
+        let texts = self.snapshot.layout.drivers.texts();
         let rank = Rank::of_entry(row, texts, place, self.query.computer_hardware_ids, self.system)?;
         let slot = match row.class {
             DriverClass::Extension => Slot::Extension(row.provider),
@@ -162,14 +162,14 @@ impl Matching<'_> {
             let wanted = entry.kind == UpdateKind::Driver
                 && self.snapshot.action(entry, revision, self.overlay) == DeploymentAction::Uninstall
                 && self.filter.is_none_or(|filter| filter.allows(revision))
-                && self.scratch.all_satisfied(self.snapshot.gates.get(entry.gate));
+                && self.scratch.all_satisfied(self.snapshot.layout.gates.get(entry.gate));
             if !wanted {
                 continue;
             }
             let before = best.len();
-            let rows = self.snapshot.drivers.rows_of(revision);
+            let rows = self.snapshot.layout.drivers.rows_of(revision);
             for id in self.device.hardware_ids.iter().chain(&self.device.compatible_ids) {
-                if let Some(number) = self.snapshot.drivers.texts().find(id, text)
+                if let Some(number) = self.snapshot.layout.drivers.texts().find(id, text)
                     && rows.iter().any(|row| row.hardware == number)
                 {
                     best.push(BestMatch { revision, hardware: Some(number) });
@@ -186,7 +186,7 @@ impl Matching<'_> {
             driver.class.is_some_and(|class| DriverClass::of(class) == DriverClass::Printer)
         };
         let driver = self.device.installed.as_ref().filter(is_printer)?;
-        let texts = self.snapshot.drivers.texts();
+        let texts = self.snapshot.layout.drivers.texts();
         let mut number = |name: Option<&str>| name.and_then(|name| texts.find(name, text));
         Some(PrinterRule {
             provider: number(driver.provider),
@@ -210,8 +210,8 @@ struct PrinterRule {
 
 impl PrinterRule {
     fn admits(&self, snapshot: &Snapshot, revision: u32) -> bool {
-        let rows = snapshot.drivers.rows_of(revision);
-        let texts = snapshot.drivers.texts();
+        let rows = snapshot.layout.drivers.rows_of(revision);
+        let texts = snapshot.layout.drivers.texts();
         let known = |row: &DriverRow| {
             self.provider.is_some_and(|provider| texts.is_from(row, provider))
                 && self.manufacturer == Some(row.manufacturer)

@@ -3,9 +3,11 @@
 use crate::model::Model;
 use crate::world::{Draws, GROUPS, LAST_ANCHOR, Question, World, cases, draws, group, recovery_ids, uid};
 use proptest::prelude::*;
+use sluicegate_policy::{ApprovalAction, Decisions};
 use sluicegate_scan::{Deployed, PageBudget, PrinterQuery, Scratch, Snapshot, SyncAnswer, answer};
 use sluicegate_terms::{Anchor, RevisionNumber, UpdateIdentity};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The answer without what only this snapshot knows.
 fn comparable(mut answer: SyncAnswer) -> SyncAnswer {
@@ -89,6 +91,51 @@ proptest! {
                 .collect();
             let ours = snapshot.refresh_cache(&ids, &question.groups, question.protocol);
             prop_assert_eq!(ours, model.refresh(&ids, &question.groups, question.protocol));
+        }
+    }
+
+    #[test]
+    fn a_snapshot_with_other_decisions_is_what_compiling_them_gives(numbers in draws()) {
+        let mut draws = Draws::new(numbers);
+        let world = World::draw(&mut draws);
+        let (early, last) = (Anchor(1 + draws.below(LAST_ANCHOR as usize) as u64), Anchor(LAST_ANCHOR));
+        let revisions = world.revisions_at(last);
+        let before = world.decisions_at(early);
+        let mut after = world.decisions_at(last);
+        if draws.chance(80) {
+            // What puts revisions in scope stays, so that compiling can be spared.
+            after.declined.clone_from(&before.declined);
+            after.held.clone_from(&before.held);
+            after.released.clone_from(&before.released);
+        }
+        let first = World::snapshot(&revisions, &before, early);
+        let mut scratch = Scratch::new();
+        let questions: Vec<Question> =
+            (0..4).map(|_| Question::draw(&mut draws, &world, recovery_ids())).collect();
+        // Fills the caches that both share.
+        questions.iter().for_each(|question| drop(ask(&first, question, &mut scratch)));
+        let compiled = World::snapshot(&revisions, &after, last);
+        match first.with_decisions(Arc::new(after.clone()), last) {
+            Some(other) => {
+                prop_assert_eq!(other.anchor(), last);
+                prop_assert_eq!(other.len(), compiled.len());
+                for question in &questions {
+                    let ours = ask(&other, question, &mut scratch);
+                    prop_assert_eq!(ours, ask(&compiled, question, &mut scratch), "{:?}", question);
+                }
+            }
+            None => {
+                let removes = |decisions: &Decisions| -> BTreeSet<_> {
+                    let all = decisions.approvals.values();
+                    all.filter(|a| a.action == ApprovalAction::Uninstall).map(|a| a.update).collect()
+                };
+                prop_assert!(
+                    before.declined != after.declined
+                        || before.held != after.held
+                        || before.released != after.released
+                        || removes(&before) != removes(&after)
+                );
+            }
         }
     }
 

@@ -6,7 +6,8 @@ use sluicegate_catalog::ScanRecord;
 use sluicegate_policy::ApprovalAction::{Install, Uninstall};
 use sluicegate_scan::{AutoFields, CompileError, LeftOutReason, PageBudget, ProtocolVersion, SyncQuery};
 use sluicegate_terms::UpdateKind::{Category, Detectoid, Driver, Software};
-use sluicegate_terms::{DeploymentAction, DeploymentId, GroupId, RevisionId};
+use sluicegate_terms::{Anchor, DeploymentAction, DeploymentId, GroupId, RevisionId};
+use std::sync::Arc;
 
 /// A category, a detectoid in need of it, and an update in need of both.
 fn chain() -> Catalog {
@@ -172,6 +173,22 @@ fn an_approval_and_its_withdrawal_are_told_as_changes() {
     let answer = ask(&withdrawn.snapshot(), SyncQuery { seen: answer.anchor, ..held });
     assert_eq!(changed_ids(&answer), [1]);
     assert_eq!(answer.changed[0].deployment.action, DeploymentAction::PreDeploymentCheck);
+}
+
+#[test]
+fn an_approval_needs_no_compiling_what_changes_the_scope_does() {
+    let catalog = chain();
+    let snapshot = catalog.snapshot();
+    let again = |other: Catalog| {
+        let anchor = Anchor(other.anchor);
+        snapshot.with_decisions(Arc::new(other.decisions), anchor)
+    };
+    let approved = again(catalog.clone().approve(2, GroupId::ALL_COMPUTERS, Install)).unwrap();
+    assert!(approved.anchor() > snapshot.anchor());
+    let seen = snapshot.anchor();
+    let told = ask(&approved, SyncQuery { installed_non_leaf: &[1, 2], other_cached: &[3], seen, ..query() });
+    assert_eq!(changed_ids(&told), [3]);
+    assert!(again(catalog.clone().decline(2)).is_none());
 }
 
 #[test]

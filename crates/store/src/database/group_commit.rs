@@ -1,12 +1,12 @@
 //! Store: group commit. Callers queue small pieces of work; whoever gets the writer runs all that is
 //! queued in one transaction, so that a storm of reports costs one disk sync per group, not per report.
 
-use super::{begin, read_anchor};
+use super::{Anchors, Reach, begin, read_anchor};
 use crate::error::{During, StoreError};
 use parking_lot::Mutex;
 use rusqlite::{Connection, Transaction};
+use sluicegate_terms::Anchor;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How many pieces of work share one transaction at most; bounds how long the first of them waits.
 const LARGEST_GROUP: usize = 512;
@@ -108,7 +108,7 @@ impl Queue {
         &self,
         writer: &Mutex<Connection>,
         work: W,
-        anchor: &AtomicU64,
+        anchors: &Anchors,
     ) -> Result<R, StoreError>
     where
         R: Send + 'static,
@@ -122,21 +122,21 @@ impl Queue {
             match task.take_done() {
                 Some(Outcome::Result(result)) => return result,
                 Some(Outcome::Alone) => {
-                    return run_alone(&mut connection, &mut *task.work.lock(), anchor);
+                    return run_alone(&mut connection, &mut *task.work.lock(), anchors);
                 }
-                None => self.lead(&mut connection, anchor),
+                None => self.lead(&mut connection, anchors),
             }
         }
     }
 
     /// Runs the oldest waiting jobs as one transaction.
-    fn lead(&self, connection: &mut Connection, anchor: &AtomicU64) {
+    fn lead(&self, connection: &mut Connection, anchors: &Anchors) {
         let group: Vec<Arc<dyn Job>> = {
             let mut waiting = self.waiting.lock();
             let count = waiting.len().min(LARGEST_GROUP);
             waiting.drain(..count).collect()
         };
-        let mut commit = || -> Result<u64, StoreError> {
+        let mut commit = || -> Result<Anchor, StoreError> {
             let tx = begin(connection)?;
             for job in &group {
                 job.run(&tx);
@@ -149,11 +149,11 @@ impl Queue {
             }
             let reached = read_anchor(&tx)?;
             tx.commit().during("commit")?;
-            Ok(reached.0)
+            Ok(reached)
         };
         match commit() {
             Ok(reached) => {
-                anchor.fetch_max(reached, Ordering::AcqRel);
+                anchors.reach(reached, Reach::Everything);
                 group.iter().for_each(|job| job.committed());
             }
             Err(error) => {
@@ -167,13 +167,13 @@ impl Queue {
 fn run_alone<R>(
     connection: &mut Connection,
     work: &mut impl FnMut(&Transaction<'_>) -> Result<R, StoreError>,
-    anchor: &AtomicU64,
+    anchors: &Anchors,
 ) -> Result<R, StoreError> {
     let tx = begin(connection)?;
     let result = work(&tx)?;
     let reached = read_anchor(&tx)?;
     tx.commit().during("commit")?;
-    anchor.fetch_max(reached.0, Ordering::AcqRel);
+    anchors.reach(reached, Reach::Everything);
     Ok(result)
 }
 

@@ -31,8 +31,33 @@ pub(crate) struct Database {
     readers: Mutex<Vec<Connection>>,
     keep_readers: usize,
     queue: Queue,
-    /// The newest committed anchor.
-    anchor: AtomicU64,
+    anchors: Anchors,
+}
+
+/// The anchors of what is committed. Written under the writer's lock, read by everybody.
+struct Anchors {
+    newest: AtomicU64,
+    /// The newest of a change that may have touched more than decisions.
+    catalog: AtomicU64,
+}
+
+impl Anchors {
+    /// Notes a commit that left the counter at `anchor`; it may have taken no anchor of its own.
+    fn reach(&self, anchor: Anchor, reach: Reach) {
+        let taken = anchor.0 > self.newest.load(Ordering::Acquire);
+        // First, so that nobody who sees the new anchor takes it for one of decisions.
+        if taken && reach == Reach::Everything {
+            self.catalog.fetch_max(anchor.0, Ordering::AcqRel);
+        }
+        self.newest.fetch_max(anchor.0, Ordering::AcqRel);
+    }
+}
+
+/// What a change with a new anchor may have touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    Decisions,
+    Everything,
 }
 
 impl Database {
@@ -49,13 +74,18 @@ impl Database {
             readers: Mutex::new(Vec::new()),
             keep_readers,
             queue: Queue::default(),
-            anchor: AtomicU64::new(anchor.0),
+            anchors: Anchors { newest: AtomicU64::new(anchor.0), catalog: AtomicU64::new(anchor.0) },
         })
     }
 
     /// The newest committed anchor.
     pub(crate) fn anchor(&self) -> Anchor {
-        Anchor(self.anchor.load(Ordering::Acquire))
+        Anchor(self.anchors.newest.load(Ordering::Acquire))
+    }
+
+    /// The newest committed anchor of a change that may have touched more than decisions.
+    pub(crate) fn catalog_anchor(&self) -> Anchor {
+        Anchor(self.anchors.catalog.load(Ordering::Acquire))
     }
 
     /// Runs `work` on a reader. What it sees is one consistent state when it runs one statement; use a
@@ -86,7 +116,7 @@ impl Database {
         R: Send + 'static,
         W: FnMut(&Transaction<'_>) -> Result<R, StoreError> + Send + 'static,
     {
-        self.queue.submit(&self.writer, work, &self.anchor).map_err(|e| e.with_disk_check(&self.dir))
+        self.queue.submit(&self.writer, work, &self.anchors).map_err(|e| e.with_disk_check(&self.dir))
     }
 
     /// Runs `work` in a transaction of its own and returns when it is durable; for long work such as an
@@ -97,6 +127,24 @@ impl Database {
         work: impl FnOnce(&Transaction<'_>) -> Result<R, StoreError>,
         install: impl FnOnce(&R),
     ) -> Result<R, StoreError> {
+        self.alone(Reach::Everything, work, install)
+    }
+
+    /// [`Database::write_alone`] for a change of nothing but decisions.
+    pub(crate) fn write_decisions<R>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<R, StoreError>,
+        install: impl FnOnce(&R),
+    ) -> Result<R, StoreError> {
+        self.alone(Reach::Decisions, work, install)
+    }
+
+    fn alone<R>(
+        &self,
+        reach: Reach,
+        work: impl FnOnce(&Transaction<'_>) -> Result<R, StoreError>,
+        install: impl FnOnce(&R),
+    ) -> Result<R, StoreError> {
         let mut writer: MutexGuard<'_, Connection> = self.writer.lock();
         let run = || {
             let tx = begin(&mut writer)?;
@@ -104,7 +152,7 @@ impl Database {
             let anchor = read_anchor(&tx)?;
             tx.commit().during("commit")?;
             install(&result);
-            self.anchor.fetch_max(anchor.0, Ordering::AcqRel);
+            self.anchors.reach(anchor, reach);
             Ok(result)
         };
         run().map_err(|e: StoreError| e.with_disk_check(&self.dir))

@@ -1,7 +1,7 @@
 //! What a server tells its upstream in numbers: each update is counted where it belongs, members of bundles and
 //! categories nowhere.
 
-mod support;
+use crate::support;
 
 use sluicegate_catalog::Clause;
 use sluicegate_policy::ApprovalAction;

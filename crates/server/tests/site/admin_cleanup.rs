@@ -1,6 +1,6 @@
 //! Cleanup and filters through the admin API.
 
-mod support;
+use crate::support;
 
 use serde_json::json;
 use support::Site;

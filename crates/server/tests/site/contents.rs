@@ -1,6 +1,6 @@
 //! Files: taken in only when they match, served whole and in ranges as recorded from real servers.
 
-mod support;
+use crate::support;
 
 use serde_json::json;
 use sluicegate_catalog::compose::Document;

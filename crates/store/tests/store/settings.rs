@@ -1,6 +1,6 @@
 //! Settings, identity, secrets and the folder's lock.
 
-mod support;
+use crate::support;
 
 use sluicegate_store::{Store, StoreError, StoreOptions};
 use std::collections::BTreeMap;

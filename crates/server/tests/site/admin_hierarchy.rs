@@ -1,7 +1,7 @@
 //! The admin API of a tree of servers: setting an upstream, synchronizing with it and watching, the filter,
 //! the servers below, and decisions that only an upstream makes.
 
-mod support;
+use crate::support;
 
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! Imports, quarantine and reading the catalog back, through the public interface.
 
-mod support;
+use crate::support;
 
 use sluicegate_store::{ApprovalFilter, CoreRef, StoreError, StoreOptions, StoredRevision, UpdateQuery};
 use sluicegate_terms::{Anchor, CategoryKind, RevisionId};

@@ -1,6 +1,6 @@
 //! Groups, approvals and declines: what survives a restart, what is refused, which anchors are taken.
 
-mod support;
+use crate::support;
 
 use sluicegate_policy::{ApprovalAction, Decision, effective};
 use sluicegate_store::{ApprovalFilter, ApprovalOrder, Store, StoreError, UpdateQuery};

@@ -1,7 +1,7 @@
 //! The audit log: nothing decided is missing from it, nothing that did not happen is in it, and every kind of
 //! tampering shows where it began.
 
-mod support;
+use crate::support;
 
 use rusqlite::Connection;
 use sluicegate_policy::ApprovalAction;

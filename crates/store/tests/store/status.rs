@@ -1,6 +1,6 @@
 //! Lists and counts through the store: the index follows every kind of change that reaches the rows.
 
-mod support;
+use crate::support;
 
 use sluicegate_policy::{ApprovalAction, UpdateState};
 use sluicegate_store::{

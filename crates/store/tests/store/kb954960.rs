@@ -3,10 +3,9 @@
 //! story step by step against one server: every such computer keeps scanning, and holds one revision with one
 //! deployment at every moment.
 
-mod support;
+use crate::support;
 
-#[path = "support/scans.rs"]
-mod scans;
+use crate::scans;
 
 use scans::{Agent, serve};
 use sluicegate_catalog::Clause;

@@ -1,7 +1,7 @@
 //! The upstream side over HTTP: how a downstream server gets in, and what it synchronizes (MS-WSUSSS 3.1.4,
 //! observed-behaviour 8).
 
-mod support;
+use crate::support;
 
 use sluicegate_soap::client::{AuthorizationCookie, Base64, Cookie};
 use sluicegate_soap::dss_auth::{GetAuthorizationCookieRequest, GetAuthorizationCookieResponse};

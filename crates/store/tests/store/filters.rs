@@ -1,7 +1,7 @@
 //! Filters of unwanted updates, and what an update's document says about removing it and asking the user: read
 //! from real documents, kept beside listings, and obeyed by imports, cleanup and approvals.
 
-mod support;
+use crate::support;
 
 use sluicegate_catalog::compose::Document;
 use sluicegate_policy::cleanup::CleanupStep;

@@ -1,6 +1,6 @@
 //! Starting, being looked at, and stopping.
 
-mod support;
+use crate::support;
 
 use serde_json::json;
 use sluicegate_server::{Server, ServerOptions, StartError};

@@ -1,7 +1,7 @@
 //! Storms: more clients at once than there is room for. Refusals are 503 with Retry-After, memory stays
 //! bounded, and everybody finishes after trying again.
 
-mod support;
+use crate::support;
 
 use sluicegate_server::Limits;
 use sluicegate_soap::fault::{ErrorCode, ReceivedFault};

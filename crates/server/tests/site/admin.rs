@@ -1,6 +1,6 @@
 //! The admin API: who may use it, what it answers, and what it says when it cannot.
 
-mod support;
+use crate::support;
 
 use serde_json::{Value, json};
 use std::io::Write as _;

@@ -1,6 +1,6 @@
 //! Automatic approval rules, licence terms and decisions about many updates at once.
 
-mod support;
+use crate::support;
 
 use sluicegate_catalog::Clause;
 use sluicegate_catalog::compose::Document;

@@ -1,6 +1,6 @@
 //! Reporting: what agents report is durable, and a computer's status follows from it (observed-behaviour 6).
 
-mod support;
+use crate::support;
 
 use serde_json::json;
 use sluicegate_soap::fault::ErrorCode;

@@ -1,7 +1,7 @@
 //! Rollup over HTTP: what downstream servers tell of themselves, of their computers and of the status of
 //! those arrives, within the limits the configuration names (MS-WSUSSS 3.1.4.13 to 3.1.4.17).
 
-mod support;
+use crate::support;
 
 use sluicegate_policy::UpdateState;
 use sluicegate_soap::fault::ErrorCode;

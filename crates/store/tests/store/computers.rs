@@ -1,6 +1,6 @@
 //! Computers: contacts, registration, groups, events and the status derived from them.
 
-mod support;
+use crate::support;
 
 use sluicegate_policy::UpdateState;
 use sluicegate_store::{

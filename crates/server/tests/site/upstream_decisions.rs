@@ -1,7 +1,7 @@
 //! The upstream side over HTTP: decisions for replicas, files that are asked for, and the list of servers
 //! that may come (MS-WSUSSS 3.1.4.10, 3.1.4.11).
 
-mod support;
+use crate::support;
 
 use serde_json::json;
 use sluicegate_policy::hierarchy::{ContentWhen, SyncFilter};

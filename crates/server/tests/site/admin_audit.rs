@@ -1,7 +1,7 @@
 //! The audit log, alerts and the check of the whole store through the admin API: every change says who made it and
 //! from where, what came from elsewhere is told, and damage is found and repaired.
 
-mod support;
+use crate::support;
 
 use serde_json::{Value, json};
 use sluicegate_catalog::Limits;

@@ -1,9 +1,8 @@
 //! Cleanup over a store: what is declined, removed, forgotten and given back, what clients and downstream
 //! servers see of it, and that it may be cut off anywhere.
 
-#[path = "support/scans.rs"]
-mod scans;
-mod support;
+use crate::scans;
+use crate::support;
 
 use scans::{Agent, serve};
 use sluicegate_catalog::compose::Document;

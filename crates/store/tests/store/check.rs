@@ -1,7 +1,7 @@
 //! Checking a store: a sound one has no findings, each kind of damage is named, what has one right answer
 //! is repaired, and a repaired store is sound and still says what it said.
 
-mod support;
+use crate::support;
 
 use rusqlite::Connection;
 use sluicegate_catalog::{Limits, parse};

@@ -1,6 +1,6 @@
 //! What clients may not do: each attack gets an answer with a sentence, and the server goes on.
 
-mod support;
+use crate::support;
 
 use sluicegate_server::Limits;
 use sluicegate_soap::{RequestMessage as _, SoapVersion};

@@ -1,6 +1,6 @@
 //! Catalog and decisions out of one server and into another that it cannot reach.
 
-mod support;
+use crate::support;
 
 use serde_json::{Value, json};
 use sluicegate_store::{StoreError, StoredRevision};

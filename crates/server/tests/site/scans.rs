@@ -1,7 +1,7 @@
 //! Scans over a small catalog: delivery, deployments, what changed, encodings, extended information,
 //! locations and the smaller questions (MS-WUSP 3.1.5.6 to 3.1.5.12).
 
-mod support;
+use crate::support;
 
 use serde_json::json;
 use sluicegate_soap::client::sync_updates::{

@@ -1,6 +1,6 @@
 //! Rules, bulk approvals and options through the admin API.
 
-mod support;
+use crate::support;
 
 use serde_json::{Value, json};
 use support::Site;

@@ -1,6 +1,6 @@
 //! Lists, counts and reports of the admin API: the filters, whose computers count, and what a bad word gets.
 
-mod support;
+use crate::support;
 
 use serde_json::{Value, json};
 use sluicegate_soap::reporting::{

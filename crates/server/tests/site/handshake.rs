@@ -1,6 +1,6 @@
 //! The handshake and every fault that belongs to it (MS-WUSP 3.1.5.2 to 3.1.5.5, 2.2.2.4).
 
-mod support;
+use crate::support;
 
 use serde_json::json;
 use sluicegate_soap::client::sync_updates::{Device, SyncUpdateParameters, SyncUpdatesRequest};

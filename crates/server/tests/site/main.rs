@@ -1,0 +1,21 @@
+//! Tests of whole servers over HTTP. One program, so that what they share is built once; each file is about one
+//! side of the server.
+
+mod admin;
+mod admin_audit;
+mod admin_cleanup;
+mod admin_export;
+mod admin_hierarchy;
+mod admin_rules;
+mod contents;
+mod handshake;
+mod lifecycle;
+mod limits;
+mod lists;
+mod reports;
+mod scans;
+mod storm;
+mod support;
+mod upstream;
+mod upstream_decisions;
+mod upstream_rollup;

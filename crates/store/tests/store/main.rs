@@ -1,0 +1,19 @@
+//! Tests of the store over a folder. One program, so that what they share is built once; each file is about one
+//! side of it.
+
+mod audit;
+mod catalog;
+mod check;
+mod cleanup;
+mod computers;
+mod decisions;
+mod filters;
+mod kb954960;
+mod rules;
+#[path = "../support/scans.rs"]
+mod scans;
+mod settings;
+mod status;
+mod summary;
+#[path = "../support/mod.rs"]
+mod support;
