@@ -54,27 +54,46 @@ pub fn from_fragment(fragment: &str) -> Result<Ready, ReadyError> {
 pub fn escape_into(out: &mut Vec<u8>, text: &str) -> Result<(), ReadyError> {
     let bytes = text.as_bytes();
     let mut plain_from = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        let escape: &[u8] = match byte {
-            b'&' => b"&amp;",
-            b'<' => b"&lt;",
-            b'>' => b"&gt;",
-            b'\r' => b"&#xD;",
-            b'\t' | b'\n' => continue,
-            0..0x20 => return Err(ReadyError::Forbidden { code: u32::from(byte), at }),
+    let mut at = 0;
+    loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let Some(plain) = rest.iter().position(|byte| is_notable(*byte)) else { break };
+        at += plain;
+        let escape: &[u8] = match rest.get(plain) {
+            Some(b'&') => b"&amp;",
+            Some(b'<') => b"&lt;",
+            Some(b'>') => b"&gt;",
+            Some(b'\r') => b"&#xD;",
             // U+FFFE and U+FFFF are EF BF BE and EF BF BF.
-            0xEF if matches!(bytes.get(at + 1..at + 3), Some([0xBF, 0xBE | 0xBF])) => {
-                let last = bytes.get(at + 2).copied().unwrap_or_default();
-                return Err(ReadyError::Forbidden { code: 0xFFC0 | u32::from(last & 0x3F), at });
+            Some(0xEF) => match rest.get(plain + 1..plain + 3) {
+                Some([0xBF, last @ (0xBE | 0xBF)]) => {
+                    return Err(ReadyError::Forbidden { code: 0xFFC0 | u32::from(last & 0x3F), at });
+                }
+                _ => {
+                    at += 1;
+                    continue;
+                }
+            },
+            other => {
+                let code = other.copied().map_or(0, u32::from);
+                return Err(ReadyError::Forbidden { code, at });
             }
-            _ => continue,
         };
         out.extend_from_slice(bytes.get(plain_from..at).unwrap_or_default());
         out.extend_from_slice(escape);
-        plain_from = at + 1;
+        at += 1;
+        plain_from = at;
     }
     out.extend_from_slice(bytes.get(plain_from..).unwrap_or_default());
     Ok(())
+}
+
+/// Whether escaping has to look twice at a byte. All but one are below 64, so one shift tells.
+#[inline]
+const fn is_notable(byte: u8) -> bool {
+    const CONTROLS: u64 = 0xFFFF_FFFF & !(1 << b'\t' | 1 << b'\n');
+    const NOTABLE: u64 = CONTROLS | 1 << b'&' | 1 << b'<' | 1 << b'>';
+    byte < 64 && NOTABLE >> byte & 1 == 1 || byte == 0xEF
 }
 
 #[cfg(test)]

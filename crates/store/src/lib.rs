@@ -74,10 +74,10 @@ pub struct StoreOptions {
 }
 
 impl StoreOptions {
-    /// The usual: 96 MiB of Core fragments, four idle readers, 1,000 events per computer.
+    /// The usual: 256 MiB of Core fragments, four idle readers, 1,000 events per computer.
     #[must_use]
     pub const fn new(now: Timestamp) -> Self {
-        Self { now, core_memory_budget: 96 << 20, idle_readers: 4, events_per_computer: 1_000 }
+        Self { now, core_memory_budget: 256 << 20, idle_readers: 4, events_per_computer: 1_000 }
     }
 }
 

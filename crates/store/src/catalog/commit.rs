@@ -3,14 +3,13 @@
 
 use crate::Store;
 use crate::audit::{self, Cause};
-use crate::catalog::contradictions::{Agreeing, refusal, without_contradictions};
+use crate::catalog::contradictions::{refusal, without_contradictions};
 use crate::catalog::import::{Gathered, ImportReport, Staged};
-use crate::catalog::in_order::InOrder;
+use crate::catalog::in_order::{InOrder, Rows};
 use crate::catalog::known::KnownCatalog;
 use crate::catalog::quarantine;
 use crate::catalog::shelf::{Lengths, Shelved};
 use crate::catalog::summary::{FileRow, Summary};
-use crate::catalog::supersedence;
 use crate::columns::signed;
 use crate::database::next_anchor;
 use crate::decisions;
@@ -47,7 +46,7 @@ impl Store {
         now: Timestamp,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<ImportReport, StoreError> {
-        let committed = self.shared.database.write_alone(
+        let committed = self.shared.database.write_import(
             |tx| {
                 // The writer is ours until the installing has run, so nobody changes decisions behind us.
                 let (decisions, replica) = (self.decisions(), self.refuse_on_replica().is_err());
@@ -108,6 +107,16 @@ impl Store {
     }
 }
 
+const NEW_REVISION: &str =
+    "INSERT INTO revision (update_id, number, record, core_at, core_len, core_escaped_len, fragments_at,
+         fragments_len, document_at, document_len, content, arrived, arrived_at, leaf_changed, source,
+         document_form)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?12, ?14, ?15)";
+
+const NEW_LISTING: &str =
+    "INSERT INTO listing (revision_id, kind, title, kb, search, created, deployable, size, severity, reboot, traits)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+
 struct Commit<'a> {
     tx: &'a Transaction<'a>,
     now: Timestamp,
@@ -119,6 +128,8 @@ struct Commit<'a> {
     /// The newest revision of updates that this import has brought.
     newest: HashMap<UpdateId, RevisionNumber>,
     rows: InOrder,
+    revisions: Rows<'a>,
+    listings: Rows<'a>,
 }
 
 impl<'a> Commit<'a> {
@@ -131,7 +142,9 @@ impl<'a> Commit<'a> {
             .query_row("SELECT EXISTS (SELECT 1 FROM removed_revision)", [], |row| row.get(0))
             .during("look for removed revisions")?;
         let (arrivals, newest, rows) = (Vec::new(), HashMap::new(), InOrder::default());
-        Ok(Self { tx, now, progress, arrivals, some_removed, newest, rows })
+        let revisions = Rows::of(tx, NEW_REVISION)?;
+        let listings = Rows::of(tx, NEW_LISTING)?;
+        Ok(Self { tx, now, progress, arrivals, some_removed, newest, rows, revisions, listings })
     }
 
     fn anchor(&self) -> Result<Anchor, StoreError> {
@@ -145,12 +158,11 @@ impl<'a> Commit<'a> {
         let updates = arrived.iter().map(|identity| identity.update);
         let waiting = quarantine::held(self.tx, updates, &still_waiting)?;
         let waiting = waiting.into_iter().filter(|w| !arrived.contains(&w.identity));
-        let candidates = staged.into_iter().chain(waiting);
-        let Agreeing { staged: candidates, records, summaries } =
-            without_contradictions(self.tx, candidates, &mut refused)?;
+        let candidates =
+            without_contradictions(self.tx, staged.into_iter().chain(waiting).collect(), &mut refused)?;
 
         let known = KnownCatalog::new(self.tx)?;
-        let Checked { enter, wait, refuse } = check(&known, &candidates, &records)?;
+        let Checked { enter, wait, refuse } = check(&known, &candidates)?;
         let anchor = if enter.is_empty() { Anchor::START } else { next_anchor(self.tx)? };
         self.check_ids_left(enter.len())?;
         let mut committed = Committed {
@@ -165,10 +177,9 @@ impl<'a> Commit<'a> {
         let mut named: HashSet<UpdateId> = HashSet::new();
         let total = enter.len() as u64;
         for (done, &index) in enter.iter().enumerate() {
-            let (Some(staged), Some(record)) = (candidates.get(index), records.get(index)) else { continue };
-            let Some(summary) = summaries.get(index) else { continue };
-            let (shelved, is_new_update) = self.enter(staged, record, summary, &known, anchor)?;
-            self.name_prerequisites(record, anchor, &mut named)?;
+            let Some(staged) = candidates.get(index) else { continue };
+            let (shelved, is_new_update) = self.enter(staged, &known, anchor)?;
+            self.name_prerequisites(&staged.record, anchor, &mut named)?;
             *(if is_new_update { &mut report.added } else { &mut report.revised }) += 1;
             report.released += u64::from(staged.waited);
             if quarantined {
@@ -178,7 +189,7 @@ impl<'a> Commit<'a> {
                 committed.source = staged.source.to_string();
             }
             committed.shelved.push(shelved);
-            committed.files.extend_from_slice(&summary.files);
+            committed.files.extend_from_slice(&staged.summary.files);
             if (done + 1) % PROGRESS_STEP == 0 {
                 (self.progress)(done as u64 + 1, total);
             }
@@ -190,8 +201,8 @@ impl<'a> Commit<'a> {
         let fresh = |index: usize| candidates.get(index).is_some_and(|staged| !staged.waited);
         let keep_bytes = enter.iter().copied().any(fresh) || wait.iter().any(|(index, _)| fresh(*index));
         for (index, reason) in wait {
-            let (Some(staged), Some(record)) = (candidates.get(index), records.get(index)) else { continue };
-            let reason = quarantine::hold(self.tx, staged, record, &reason, self.now)?;
+            let Some(staged) = candidates.get(index) else { continue };
+            let reason = quarantine::hold(self.tx, staged, &reason, self.now)?;
             if !staged.waited || still_waiting.contains(&staged.identity) {
                 report.quarantined.push(reason);
             }
@@ -237,36 +248,29 @@ impl<'a> Commit<'a> {
     fn enter(
         &mut self,
         staged: &Staged,
-        record: &ScanRecord,
-        summary: &Summary,
         known: &KnownCatalog<'_>,
         anchor: Anchor,
     ) -> Result<(Shelved, bool), StoreError> {
+        let Staged { record, summary, .. } = staged;
         let update = staged.identity.update;
         let number = staged.identity.revision.get();
-        self.run(
-            "INSERT INTO revision (update_id, number, record, core_at, core_len, core_escaped_len, fragments_at,
-                 fragments_len, document_at, document_len, content, arrived, arrived_at, leaf_changed, source,
-                 document_form)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?12, ?14, ?15)",
-            params![
-                update.0.as_bytes(),
-                number,
-                staged.record,
-                signed(staged.core.at),
-                staged.core.len,
-                staged.core_escaped_len,
-                signed(staged.fragments.at),
-                staged.fragments.len,
-                signed(staged.document.at),
-                staged.document.len,
-                staged.content.0,
-                signed(anchor.0),
-                self.now.ticks(),
-                staged.source,
-                staged.document_form as u8
-            ],
-        )?;
+        self.revisions.add(params![
+            update.0.as_bytes(),
+            number,
+            record.encode(),
+            signed(staged.core.at),
+            staged.core.len,
+            staged.core_escaped_len,
+            signed(staged.fragments.at),
+            staged.fragments.len,
+            signed(staged.document.at),
+            staged.document.len,
+            staged.content.0,
+            signed(anchor.0),
+            self.now.ticks(),
+            staged.source,
+            staged.document_form as u8
+        ])?;
         let id = self.tx.last_insert_rowid();
         let newest_before = self.newest.get(&update).copied().or_else(|| known.newest(update));
         let newest = newest_before.is_none_or(|before| before < staged.identity.revision);
@@ -279,6 +283,7 @@ impl<'a> Commit<'a> {
         }
         self.rows.bundle(record);
         self.rows.files(summary, id);
+        self.rows.places(record, summary, id);
         self.list(id, record, summary)?;
         self.arrivals.push(Arrival {
             update,
@@ -288,43 +293,30 @@ impl<'a> Commit<'a> {
             eula: summary.eula.map(EulaId),
         });
         let revision = RevisionId::new(id).map_err(|_| StoreError::IdsExhausted { what: "revision id" })?;
-        let shelved = Shelved { revision, core: staged.core, fragments: staged.fragments, newest };
+        let shelved = Shelved { revision, core: staged.core, fragments: staged.fragments, wanted: newest };
         Ok((shelved, newest_before.is_none()))
     }
 
     /// Writes what lists and content need of a revision.
-    fn list(&self, id: i64, record: &ScanRecord, summary: &Summary) -> Result<(), StoreError> {
+    fn list(&mut self, id: i64, record: &ScanRecord, summary: &Summary) -> Result<(), StoreError> {
         let size = summary.files.iter().fold(0_u64, |sum, f| sum.saturating_add(f.size));
-        self.run(
-            "INSERT INTO listing (revision_id, kind, title, kb, search, created, deployable, size, severity, reboot,
-                 traits) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-            params![
-                id,
-                record.kind.as_str(),
-                summary.title,
-                summary.kb,
-                summary.search,
-                summary.created.map(Timestamp::ticks),
-                record.explicitly_deployable,
-                signed(size),
-                summary.severity,
-                summary.reboot,
-                summary.traits
-            ],
-        )?;
+        self.listings.add(params![
+            id,
+            record.kind.as_str(),
+            summary.title,
+            summary.kb,
+            summary.search,
+            summary.created.map(Timestamp::ticks),
+            record.explicitly_deployable,
+            signed(size),
+            summary.severity,
+            summary.reboot,
+            summary.traits
+        ])?;
         if let Some(eula) = summary.eula {
             self.run(
                 "INSERT INTO revision_eula (revision_id, eula) VALUES (?1, ?2)",
                 params![id, eula.as_bytes()],
-            )?;
-        }
-        for superseded in &record.supersedes {
-            self.run(supersedence::INSERT, params![superseded.0.as_bytes(), id])?;
-        }
-        for category in &summary.categories {
-            self.run(
-                "INSERT INTO listing_category (category, revision_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-                params![category.0.as_bytes(), id],
             )?;
         }
         Ok(())
@@ -384,6 +376,7 @@ pub(crate) fn relist(
     let mut commit = Commit::new(tx, Timestamp::MIN, &mut progress)?;
     commit.list(id, record, summary)?;
     commit.rows.files(summary, id);
+    commit.rows.places(record, summary, id);
     commit.rows.write(tx)
 }
 
@@ -396,16 +389,11 @@ struct Checked {
 }
 
 /// Checks the candidates against each other and the catalog.
-fn check(
-    known: &KnownCatalog<'_>,
-    candidates: &[Staged],
-    records: &[ScanRecord],
-) -> Result<Checked, StoreError> {
+fn check(known: &KnownCatalog<'_>, candidates: &[Staged]) -> Result<Checked, StoreError> {
     known.look_up(candidates.iter().map(|staged| staged.identity.update).collect());
     let set: Vec<Candidate<'_>> = candidates
         .iter()
-        .zip(records)
-        .map(|(staged, record)| Candidate { source: &staged.source, record, content: staged.content })
+        .map(|staged| Candidate { source: &staged.source, record: &staged.record, content: staged.content })
         .collect();
     let verdicts = check_set(&set, known);
     known.check()?;

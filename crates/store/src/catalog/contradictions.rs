@@ -1,40 +1,28 @@
 //! Store: candidates of an import that say something else about a file than the catalog does. One length and
 //! one SHA-256 belong to a SHA-1; who contradicts is refused with both.
 
-use crate::catalog::commit::decode_record;
 use crate::catalog::import::{Quarantined, Staged};
 use crate::catalog::quarantine;
-use crate::catalog::summary::{FileRow, Summary};
+use crate::catalog::summary::FileRow;
 use crate::error::{During, StoreError};
 use rusqlite::{OptionalExtension, Transaction};
-use sluicegate_catalog::ScanRecord;
 use sluicegate_terms::{Sha1Digest, Sha256Digest};
 use std::collections::HashMap;
 
 /// What is declared of a file: length and SHA-256.
 type Declared = (u64, Option<Sha256Digest>);
 
-/// Candidates that agree about files, each with what was read out of it, in one order.
-pub(super) struct Agreeing {
-    pub(super) staged: Vec<Staged>,
-    pub(super) records: Vec<ScanRecord>,
-    pub(super) summaries: Vec<Summary>,
-}
-
 /// Leaves out what says something else about a file than the catalog or an earlier candidate does.
 pub(super) fn without_contradictions(
     tx: &Transaction<'_>,
-    candidates: impl Iterator<Item = Staged>,
+    candidates: Vec<Staged>,
     refused: &mut Vec<Quarantined>,
-) -> Result<Agreeing, StoreError> {
-    let candidates = candidates
-        .map(|staged| decode_summary(&staged).map(|summary| (staged, summary)))
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut known = declared(tx, candidates.iter().flat_map(|(_, summary)| &summary.files))?;
-    let (mut kept, mut records, mut summaries) = (Vec::new(), Vec::new(), Vec::new());
-    for (staged, summary) in candidates {
+) -> Result<Vec<Staged>, StoreError> {
+    let mut known = declared(tx, candidates.iter().flat_map(|staged| &staged.summary.files))?;
+    let mut kept = Vec::with_capacity(candidates.len());
+    for staged in candidates {
         let mut contradiction = None;
-        for file in &summary.files {
+        for file in &staged.summary.files {
             let declared = known.get(&file.sha1).copied().flatten();
             if let Some(reason) = declared.and_then(|d| contradicts(file, d)) {
                 contradiction = Some(reason);
@@ -48,11 +36,9 @@ pub(super) fn without_contradictions(
             refused.push(refusal(&staged, reason));
             continue;
         }
-        records.push(decode_record(staged.identity, &staged.record)?);
         kept.push(staged);
-        summaries.push(summary);
     }
-    Ok(Agreeing { staged: kept, records, summaries })
+    Ok(kept)
 }
 
 /// What the catalog says of files, looked up in the order of their digests.
@@ -63,7 +49,18 @@ fn declared<'f>(
     let mut digests: Vec<Sha1Digest> = files.map(|file| file.sha1).collect();
     digests.sort_unstable();
     digests.dedup();
-    digests.into_iter().map(|sha1| Ok((sha1, declared_file(tx, sha1)?))).collect()
+    let mut statement =
+        tx.prepare_cached("SELECT size, sha256 FROM file WHERE sha1 = ?1").during("look up a file")?;
+    let mut look = |sha1: Sha1Digest| {
+        statement
+            .query_row([sha1.0], |row| {
+                let sha256 = row.get::<_, Option<[u8; 32]>>(1)?.map(Sha256Digest);
+                Ok((row.get::<_, i64>(0)?.unsigned_abs(), sha256))
+            })
+            .optional()
+            .during("look up a file")
+    };
+    digests.into_iter().map(|sha1| Ok((sha1, look(sha1)?))).collect()
 }
 
 /// Why a candidate stays out.
@@ -74,20 +71,6 @@ pub(super) fn refusal(staged: &Staged, reason: String) -> Quarantined {
         revision: Some(staged.identity.revision),
         reason,
     }
-}
-
-fn declared_file(tx: &Transaction<'_>, sha1: Sha1Digest) -> Result<Option<Declared>, StoreError> {
-    tx.prepare_cached("SELECT size, sha256 FROM file WHERE sha1 = ?1")
-        .and_then(|mut s| {
-            s.query_row([sha1.0], |row| {
-                Ok((
-                    row.get::<_, i64>(0)?.unsigned_abs(),
-                    row.get::<_, Option<[u8; 32]>>(1)?.map(Sha256Digest),
-                ))
-            })
-            .optional()
-        })
-        .during("look up a file")
 }
 
 fn contradicts(file: &FileRow, (size, sha256): Declared) -> Option<String> {
@@ -104,11 +87,4 @@ fn contradicts(file: &FileRow, (size, sha256): Declared) -> Option<String> {
         )),
         _ => None,
     }
-}
-
-fn decode_summary(staged: &Staged) -> Result<Summary, StoreError> {
-    Summary::decode(&staged.summary).map_err(|_| StoreError::Unreadable {
-        what: format!("summary of {}", staged.identity),
-        reason: "its layout is not known".to_owned(),
-    })
 }

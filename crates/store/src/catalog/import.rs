@@ -115,8 +115,8 @@ pub struct ImportReport {
 pub(crate) struct Staged {
     pub(crate) source: Box<str>,
     pub(crate) identity: UpdateIdentity,
-    pub(crate) record: Box<[u8]>,
-    pub(crate) summary: Box<[u8]>,
+    pub(crate) record: ScanRecord,
+    pub(crate) summary: Summary,
     pub(crate) content: Sha256Digest,
     pub(crate) core: Place,
     pub(crate) core_escaped_len: u32,
@@ -293,8 +293,8 @@ impl Importer<'_> {
         let record = fragments::encode(&revision.extended, &revision.localized, &revision.eulas, &files);
         Ok(Staged {
             identity: revision.record.identity,
-            record: revision.record.encode().into(),
-            summary: Summary::new(&revision.listing, &revision.files, revision.eula).encode().into(),
+            summary: Summary::new(&revision.listing, &revision.files, revision.eula),
+            record: revision.record,
             content: revision.content,
             core: appenders.core.push(&[&revision.core_ready])?,
             core_escaped_len: revision.core_escaped_len,

@@ -3,9 +3,10 @@
 //! other, which in a large catalog costs a fraction of jumping about in it.
 
 use crate::catalog::summary::{FileRow, Summary};
+use crate::catalog::supersedence;
 use crate::columns::signed;
 use crate::error::{During, StoreError};
-use rusqlite::{ToSql, Transaction, params};
+use rusqlite::{CachedStatement, ToSql, Transaction, params};
 use sluicegate_catalog::ScanRecord;
 use sluicegate_terms::{CategoryKind, RevisionNumber, UpdateId};
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ pub(crate) struct InOrder {
     tips: BTreeMap<UpdateId, Tip>,
     removed: Vec<(UpdateId, RevisionNumber)>,
     members: Vec<(UpdateId, UpdateId)>,
+    superseded: Vec<(UpdateId, i64)>,
+    categories: Vec<(UpdateId, i64)>,
     files: Vec<NamedFile>,
 }
 
@@ -57,6 +60,12 @@ impl InOrder {
         self.members.extend(record.bundles.iter().flatten().map(|member| (member.update, bundle)));
     }
 
+    /// What a revision supersedes, and the categories it is listed in.
+    pub(crate) fn places(&mut self, record: &ScanRecord, summary: &Summary, revision: i64) {
+        self.superseded.extend(record.supersedes.iter().map(|update| (*update, revision)));
+        self.categories.extend(summary.categories.iter().map(|category| (*category, revision)));
+    }
+
     /// The files of a revision.
     pub(crate) fn files(&mut self, summary: &Summary, revision: i64) {
         self.files.extend(summary.files.iter().map(|file| NamedFile {
@@ -68,60 +77,83 @@ impl InOrder {
 
     /// Writes all of it.
     pub(crate) fn write(self, tx: &Transaction<'_>) -> Result<(), StoreError> {
-        let Self { tips, mut removed, mut members, mut files } = self;
-        let run = |sql: &str, values: &[&dyn ToSql]| {
-            tx.prepare_cached(sql).and_then(|mut s| s.execute(values)).during("write a revision").map(|_| ())
-        };
+        let Self { tips, mut removed, mut members, superseded, categories, mut files } = self;
+        let mut newest = Rows::of(
+            tx,
+            "INSERT INTO known_update (update_id, newest) VALUES (?1, ?2)
+             ON CONFLICT (update_id) DO UPDATE SET newest = ?2",
+        )?;
         for (update, tip) in &tips {
-            run(
-                "INSERT INTO known_update (update_id, newest) VALUES (?1, ?2)
-                 ON CONFLICT (update_id) DO UPDATE SET newest = ?2",
-                params![update.0.as_bytes(), tip.revision],
-            )?;
+            newest.add(params![update.0.as_bytes(), tip.revision])?;
         }
+        let mut category = Rows::of(
+            tx,
+            "INSERT INTO category (update_id, kind) VALUES (?1, ?2)
+             ON CONFLICT (update_id) DO UPDATE SET kind = ?2",
+        )?;
         for (update, tip) in &tips {
             let Some(kind) = tip.category_kind else { continue };
-            run(
-                "INSERT INTO category (update_id, kind) VALUES (?1, ?2)
-                 ON CONFLICT (update_id) DO UPDATE SET kind = ?2",
-                params![update.0.as_bytes(), kind.as_str()],
-            )?;
+            category.add(params![update.0.as_bytes(), kind.as_str()])?;
         }
         removed.sort_unstable();
+        let mut back = Rows::of(tx, "DELETE FROM removed_revision WHERE update_id = ?1 AND number = ?2")?;
         for (update, number) in removed {
-            run(
-                "DELETE FROM removed_revision WHERE update_id = ?1 AND number = ?2",
-                params![update.0.as_bytes(), number.get()],
-            )?;
+            back.add(params![update.0.as_bytes(), number.get()])?;
         }
         members.sort_unstable();
         members.dedup();
-        for (member, bundle) in members {
-            run(
-                "INSERT INTO bundle_member (member, bundle) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-                params![member.0.as_bytes(), bundle.0.as_bytes()],
-            )?;
+        let mut member = Rows::of(
+            tx,
+            "INSERT INTO bundle_member (member, bundle) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        )?;
+        for (update, bundle) in members {
+            member.add(params![update.0.as_bytes(), bundle.0.as_bytes()])?;
+        }
+        let listed =
+            "INSERT INTO listing_category (category, revision_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+        for (sql, mut pairs) in [(supersedence::INSERT, superseded), (listed, categories)] {
+            pairs.sort_unstable();
+            let mut pair = Rows::of(tx, sql)?;
+            for (update, revision) in pairs {
+                pair.add(params![update.0.as_bytes(), revision])?;
+            }
         }
         // Stable: of two names of one file the first stays.
         files.sort_by_key(|named| named.file.sha1);
+        let mut declared = Rows::of(
+            tx,
+            // A file is for the languages of all revisions that name it.
+            "INSERT INTO file (sha1, size, sha256, name, languages) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (sha1) DO UPDATE SET sha256 = coalesce(sha256, excluded.sha256), languages =
+                 CASE WHEN languages = '' OR excluded.languages = '' THEN ''
+                     WHEN instr(char(10) || languages || char(10), char(10) || excluded.languages || char(10)) > 0
+                         THEN languages
+                     ELSE languages || char(10) || excluded.languages END",
+        )?;
         for NamedFile { file, languages, .. } in &files {
-            run(
-                // A file is for the languages of all revisions that name it.
-                "INSERT INTO file (sha1, size, sha256, name, languages) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (sha1) DO UPDATE SET sha256 = coalesce(sha256, excluded.sha256), languages =
-                     CASE WHEN languages = '' OR excluded.languages = '' THEN ''
-                         WHEN instr(char(10) || languages || char(10), char(10) || excluded.languages || char(10)) > 0
-                             THEN languages
-                         ELSE languages || char(10) || excluded.languages END",
-                params![file.sha1.0, signed(file.size), file.sha256.map(|d| d.0), file.name, languages],
-            )?;
+            let sha256 = file.sha256.map(|d| d.0);
+            declared.add(params![file.sha1.0, signed(file.size), sha256, file.name, languages])?;
         }
+        let mut named = Rows::of(
+            tx,
+            "INSERT INTO revision_file (sha1, revision_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        )?;
         for NamedFile { file, revision, .. } in &files {
-            run(
-                "INSERT INTO revision_file (sha1, revision_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-                params![file.sha1.0, revision],
-            )?;
+            named.add(params![file.sha1.0, revision])?;
         }
         Ok(())
+    }
+}
+
+/// One statement, run for many rows.
+pub(crate) struct Rows<'a>(CachedStatement<'a>);
+
+impl<'a> Rows<'a> {
+    pub(crate) fn of(tx: &'a Transaction<'_>, sql: &str) -> Result<Self, StoreError> {
+        tx.prepare_cached(sql).during("write a revision").map(Self)
+    }
+
+    pub(crate) fn add(&mut self, values: &[&dyn ToSql]) -> Result<(), StoreError> {
+        self.0.execute(values).during("write a revision").map(|_| ())
     }
 }

@@ -2,8 +2,10 @@
 //! enter by themselves), and documents that were refused (only shown, until a good one replaces them).
 
 use crate::Store;
+use crate::catalog::commit::decode_record;
 use crate::catalog::document::Form;
 use crate::catalog::import::{Quarantined, Staged};
+use crate::catalog::summary::Summary;
 use crate::columns::{Columns, for_rows, signed};
 use crate::error::{During, StoreError};
 use crate::segment::Place;
@@ -127,12 +129,13 @@ fn one_held(tx: &Transaction<'_>, row: i64) -> Result<Option<Staged>, StoreError
     let mut rows = statement.query([row]).during("read the quarantine")?;
     let mut waiting = None;
     for_rows(&mut rows, |row| {
-        let bytes = |at| row.get::<_, Vec<u8>>(at).map(Vec::into_boxed_slice).during("read the quarantine");
+        let bytes = |at| row.get::<_, Vec<u8>>(at).during("read the quarantine");
+        let identity = UpdateIdentity { update: row.update(1)?, revision: row.revision_number(2)? };
         waiting = Some(Staged {
             source: row.text(0)?.into(),
-            identity: UpdateIdentity { update: row.update(1)?, revision: row.revision_number(2)? },
-            record: bytes(3)?,
-            summary: bytes(4)?,
+            identity,
+            record: decode_record(identity, &bytes(3)?)?,
+            summary: decode_summary(identity, &bytes(4)?)?,
             content: Sha256Digest(row.get(5).during("read the quarantine")?),
             core: Place { at: row.natural(6)?, len: row.word(7)? },
             core_escaped_len: row.word(8)?,
@@ -159,6 +162,13 @@ pub(crate) fn waiting_contents(db: &Connection) -> Result<HashMap<UpdateIdentity
         Ok(())
     })?;
     Ok(contents)
+}
+
+fn decode_summary(identity: UpdateIdentity, bytes: &[u8]) -> Result<Summary, StoreError> {
+    Summary::decode(bytes).map_err(|_| StoreError::Unreadable {
+        what: format!("summary of {identity}"),
+        reason: "its layout is not known".to_owned(),
+    })
 }
 
 /// Notes what a waiting document waits for.
@@ -189,7 +199,6 @@ fn note_needs(tx: &Transaction<'_>, identity: UpdateIdentity, record: &ScanRecor
 pub(crate) fn hold(
     tx: &Transaction<'_>,
     staged: &Staged,
-    record: &ScanRecord,
     reason: &str,
     now: Timestamp,
 ) -> Result<Quarantined, StoreError> {
@@ -200,8 +209,8 @@ pub(crate) fn hold(
         identity.revision.get(),
         reason,
         now.ticks(),
-        staged.record,
-        staged.summary,
+        staged.record.encode(),
+        staged.summary.encode(),
         staged.content.0,
         signed(staged.core.at),
         staged.core.len,
@@ -223,7 +232,7 @@ pub(crate) fn hold(
     )
     .and_then(|mut s| s.execute(values))
     .during("put a revision into quarantine")?;
-    note_needs(tx, identity, record)?;
+    note_needs(tx, identity, &staged.record)?;
     Ok(Quarantined {
         source: staged.source.to_string(),
         update: Some(identity.update),
@@ -271,9 +280,16 @@ pub(crate) fn some(tx: &Transaction<'_>) -> Result<bool, StoreError> {
 
 /// A revision entered (or was refused): it waits no longer, and old refusals of it are settled.
 pub(crate) fn forget(tx: &Transaction<'_>, source: &str, identity: UpdateIdentity) -> Result<(), StoreError> {
-    tx.prepare_cached("DELETE FROM quarantine WHERE held = 1 AND update_id = ?1 AND number = ?2")
-        .and_then(|mut s| s.execute((identity.update.0.as_bytes(), identity.revision.get())))
-        .during("release a revision from quarantine")?;
+    // What it waited for goes with it by hand: imports do not look after foreign keys.
+    for sql in [
+        "DELETE FROM quarantine_need WHERE quarantine IN
+             (SELECT id FROM quarantine WHERE held = 1 AND update_id = ?1 AND number = ?2)",
+        "DELETE FROM quarantine WHERE held = 1 AND update_id = ?1 AND number = ?2",
+    ] {
+        tx.prepare_cached(sql)
+            .and_then(|mut s| s.execute((identity.update.0.as_bytes(), identity.revision.get())))
+            .during("release a revision from quarantine")?;
+    }
     forget_refusal(tx, source, identity)
 }
 

@@ -18,6 +18,9 @@ const LARGEST_IN_MEMORY: u32 = 64 << 10;
 /// One allocation of the arena, in bytes.
 const CHUNK: usize = 8 << 20;
 
+/// Up to here imports add to the arena, in bytes.
+const MOST_BY_IMPORTS: usize = 96 << 20;
+
 /// How much of the segment is read at a time when the arena is filled, in bytes.
 const WINDOW: usize = 4 << 20;
 
@@ -101,8 +104,8 @@ pub(crate) struct Shelved {
     pub(crate) revision: RevisionId,
     pub(crate) core: Place,
     pub(crate) fragments: Place,
-    /// Whether it is the newest revision of its update, the one that clients get.
-    pub(crate) newest: bool,
+    /// Whether clients get it, as the newest revision of an update that is not declined.
+    pub(crate) wanted: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -145,12 +148,14 @@ impl Epoch {
 }
 
 impl Cores {
-    /// Reads all places from the database and fills the arena up to `budget` bytes, newest first.
+    /// Reads all places from the database and fills the arena up to `budget` bytes, newest first, with what
+    /// clients are given: declined updates mostly are not.
     pub(crate) fn load(db: &Connection, segments: Segments, budget: usize) -> Result<Self, StoreError> {
         let mut all = Vec::new();
         let mut statement = db
             .prepare(
-                "SELECT r.id, r.core_at, r.core_len, r.fragments_at, r.fragments_len, k.newest = r.id
+                "SELECT r.id, r.core_at, r.core_len, r.fragments_at, r.fragments_len,
+                     k.newest = r.id AND NOT EXISTS (SELECT 1 FROM decline d WHERE d.update_id = r.update_id)
                  FROM revision r JOIN known_update k USING (update_id) ORDER BY r.id",
             )
             .during("read where fragments lie")?;
@@ -160,17 +165,22 @@ impl Cores {
                 revision: row.revision_id(0)?,
                 core: Place { at: row.natural(1)?, len: row.word(2)? },
                 fragments: Place { at: row.natural(3)?, len: row.word(4)? },
-                newest: row.int(5)? != 0,
+                wanted: row.int(5)? != 0,
             });
             Ok(())
         })?;
         let none =
             Self { slots: Vec::new(), chunks: Vec::new(), in_memory: 0, segments, origin: Arc::default() };
-        Ok(none.extended(&all, budget))
+        Ok(none.longer(&all, budget))
     }
 
-    /// This shelf and more revisions.
+    /// This shelf and more revisions, whose cores go into the arena while it is small: memory of an import that
+    /// brings a whole catalog is for the import. The next start takes in the rest.
     pub(crate) fn extended(&self, more: &[Shelved], budget: usize) -> Self {
+        self.longer(more, budget.min(MOST_BY_IMPORTS))
+    }
+
+    fn longer(&self, more: &[Shelved], budget: usize) -> Self {
         let mut next = self.clone();
         for shelved in more {
             let fresh = Slot { core: shelved.core, fragments: shelved.fragments, ..EMPTY };
@@ -186,7 +196,7 @@ impl Cores {
         let mut chosen: Vec<&Shelved> = more
             .iter()
             .rev()
-            .filter(|s| s.newest && s.core.len <= LARGEST_IN_MEMORY)
+            .filter(|s| s.wanted && s.core.len <= LARGEST_IN_MEMORY)
             .take_while(|s| {
                 let fits = s.core.len as usize <= room;
                 room = room.saturating_sub(s.core.len as usize);

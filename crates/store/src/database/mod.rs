@@ -46,7 +46,7 @@ impl Anchors {
     fn reach(&self, anchor: Anchor, reach: Reach) {
         let taken = anchor.0 > self.newest.load(Ordering::Acquire);
         // First, so that nobody who sees the new anchor takes it for one of decisions.
-        if taken && reach == Reach::Everything {
+        if taken && reach != Reach::Decisions {
             self.catalog.fetch_max(anchor.0, Ordering::AcqRel);
         }
         self.newest.fetch_max(anchor.0, Ordering::AcqRel);
@@ -58,6 +58,8 @@ impl Anchors {
 enum Reach {
     Decisions,
     Everything,
+    /// Everything, with rows that are known to agree.
+    Import,
 }
 
 impl Database {
@@ -139,15 +141,26 @@ impl Database {
         self.alone(Reach::Decisions, work, install)
     }
 
+    /// [`Database::write_alone`] for an import. Foreign keys are not looked after: its rows refer to each other by
+    /// construction (`check` verifies it), and looking costs a tenth of the commit. Nothing is deleted along with
+    /// what it refers to either, so `work` does that itself.
+    pub(crate) fn write_import<R>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<R, StoreError>,
+        install: impl FnOnce(&R),
+    ) -> Result<R, StoreError> {
+        self.alone(Reach::Import, work, install)
+    }
+
     fn alone<R>(
         &self,
         reach: Reach,
         work: impl FnOnce(&Transaction<'_>) -> Result<R, StoreError>,
         install: impl FnOnce(&R),
     ) -> Result<R, StoreError> {
-        let mut writer: MutexGuard<'_, Connection> = self.writer.lock();
+        let mut writer = Writer::lock(&self.writer, reach).map_err(|e| e.with_disk_check(&self.dir))?;
         let run = || {
-            let tx = begin(&mut writer)?;
+            let tx = begin(&mut writer.connection)?;
             let result = work(&tx)?;
             let anchor = read_anchor(&tx)?;
             tx.commit().during("commit")?;
@@ -156,6 +169,34 @@ impl Database {
             Ok(result)
         };
         run().map_err(|e: StoreError| e.with_disk_check(&self.dir))
+    }
+}
+
+/// The writer while one change has it.
+struct Writer<'a> {
+    connection: MutexGuard<'a, Connection>,
+    /// Foreign keys are not looked after.
+    unkeyed: bool,
+}
+
+impl<'a> Writer<'a> {
+    fn lock(writer: &'a Mutex<Connection>, reach: Reach) -> Result<Self, StoreError> {
+        let connection = writer.lock();
+        let unkeyed = reach == Reach::Import;
+        if unkeyed {
+            connection.pragma_update(None, "foreign_keys", false).during("begin an import")?;
+        }
+        Ok(Self { connection, unkeyed })
+    }
+}
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        if self.unkeyed
+            && let Err(error) = self.connection.pragma_update(None, "foreign_keys", true)
+        {
+            tracing::error!(%error, "foreign keys are not looked after until the next start");
+        }
     }
 }
 
