@@ -88,6 +88,25 @@ def test_what_is_excluded_is_shown_and_taken_back(child):
     assert as_json(child, "sync", "filter", "show")["exclude"] == []
 
 
+def test_another_choice_of_languages_says_first_what_it_means(child):
+    before = as_json(child, "sync", "filter", "show")["languages"]
+    said = run(child, "sync", "filter", "set", "--language", "en", "--dry-run")
+    assert "more files" in said and "Texts need no fetching" in said
+    meant = as_json(child, "sync", "filter", "set", "--language", "en", "--dry-run")
+    assert meant["fetched"] == {"files": 0, "bytes": 0}
+    assert as_json(child, "sync", "filter", "show")["languages"] == before, "nothing was saved"
+    said = run(child, "sync", "filter", "set", "--language", "en")
+    assert said.index("more files") < said.index("Languages")
+    run(child, "sync", "filter", "set", "--language", "all")
+
+
+def test_diagnosing_a_server_without_an_upstream_says_what_is_missing(child):
+    said = run(child, "diagnose", code=11)
+    assert "upstream set" in said and "P-21" in said
+    found = json.loads(run(child, "diagnose", "--json", code=11))
+    assert found["first_failure"] == "upstream-set" and found["checks"][0]["result"] == "passed", found
+
+
 def test_synchronizing_brings_the_catalog_and_says_what_it_brought(parent, child):
     run(child, "upstream", "set", parent.base)
     run(child, "sync", "content", "never")

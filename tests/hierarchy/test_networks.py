@@ -1,6 +1,7 @@
 """The way to the upstream as administrators know it: proxies that want a password, an authority of one's own, and
 every failure with its code and a sentence that says what to do. Through the real command line."""
 
+import json
 import subprocess
 import tempfile
 import threading
@@ -73,6 +74,113 @@ def test_a_replica_synchronizes_catalog_decisions_and_files_through_squid(site, 
     fix = site.shelf.fixes[0]
     assert below.decisions(fix) == site.top.decisions(fix) and below.holds(fix)
     assert told(below, fix) == (100, "Install")
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "tls"])
+def test_each_kind_of_address_takes_its_own_proxy(site, tree, secure):
+    """The proxy for the other kind is dead: were it asked, nothing would come through."""
+    dead, alive = f"http://127.0.0.1:{programs.free_port()}", site.proxies["basic"]
+    below = tree.node("below")
+    proxies = ["--proxy", dead, "--tls-proxy", alive] if secure else ["--proxy", alive, "--tls-proxy", dead]
+    certificates = ["--ca", str(site.ca)] if secure else []
+    below.cli("upstream", "set", site.tls if secure else site.plain, *proxies, *site.credentials(), *certificates)
+    below.cli("sync", "content", "all")
+    below.sync()
+    assert below.holds(site.shelf.fixes[0])
+    diagnosed = {check["check"]: check for check in below.shown("diagnose")["checks"]}
+    assert diagnosed["proxy"]["result"] == "passed" and alive.split("//")[1] in diagnosed["proxy"]["found"], diagnosed
+    # The other way round it fails at the dead one, and says that it is the proxy.
+    swapped = ["--proxy", proxies[3], "--tls-proxy", proxies[1]]
+    said = below.cli("upstream", "set", site.tls if secure else site.plain, *swapped, code=1)
+    assert "nothing was saved" in said and f"the proxy {dead.split('//')[1]} refused" in said, said
+
+
+def test_a_host_that_is_exempt_is_reached_without_the_dead_proxy(site, tree):
+    below = tree.node("below")
+    dead = f"http://127.0.0.1:{programs.free_port()}"
+    below.cli("upstream", "set", site.plain, "--proxy", dead, code=1)
+    below.cli(
+        "upstream", "set", site.plain, "--proxy", dead, "--proxy-bypass", "elsewhere.example", "--proxy-bypass",
+        "localhost", "--account-name", "exempt.example.net", "--files-from-microsoft", "false",
+    )
+    shown = below.shown("upstream", "show")
+    assert shown["proxy_bypass"] == ["elsewhere.example", "localhost"] and shown["files_from_microsoft"] is False
+    below.sync()
+    assert "exempt.example.net" in {server["name"] for server in site.top.shown("downstream", "list")["servers"]}
+    said = below.cli("upstream", "set", site.plain, "--proxy-bypass", "none", "--account-name", "none", code=1)
+    assert "nothing was saved" in said
+
+
+class Guard:
+    """Stands before a server and answers 401 below one path, as a web server does whose folder is closed."""
+
+    def __init__(self, behind: str, closed: str):
+        relay = Relay(lambda: behind)
+        relay.server.server_close()  # Only its way of passing on is used.
+
+        class Handler(relay.server.RequestHandlerClass):
+            def do_POST(self):
+                if closed.lower() in self.path.lower():
+                    self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                    self.send_response_only(401)
+                    self.send_header("WWW-Authenticate", "Negotiate")
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                else:
+                    super().do_POST()
+
+            do_GET = do_POST
+            do_HEAD = do_POST
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.base = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def end(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_an_upstream_whose_authorization_is_closed_is_named_as_the_one_at_fault(site, tree):
+    below = tree.node("below")
+    guard = Guard(site.top.base, "/DssAuthWebService")
+    try:
+        below.cli("upstream", "set", guard.base, "--no-probe")
+        run = below.try_sync()
+        assert (run["error_code"], run["problem"]) == ("DssAuthenticationError/Unauthorized", "P-14"), run
+        assert f"{guard.base}/DssAuthWebService/" in run["error"] and "not with this one" in run["error"], run
+        assert "P-14" in below.cli("sync", "history")
+        diagnosed = json.loads(below.cli("diagnose", "--json", code=17))
+        assert diagnosed["first_failure"] == "authorization", diagnosed
+        assert {alert["kind"] for alert in below.shown("alerts", "list")["alerts"]} == {"upstream-failing"}
+        below.stop()
+        assert "P-14" in below.log.read_text(errors="replace")
+    finally:
+        guard.end()
+
+
+def test_a_wrong_port_is_answered_with_the_one_that_answers(tree):
+    top, below = Node("top"), tree.node("below")
+    # An address of this machine that nobody else uses.
+    top.listen = "127.83.17.5:8530"
+    tree.nodes.append(top)
+    top.start()
+    said = below.cli("upstream", "set", "http://127.83.17.5:8531", code=1)
+    assert "configured: http://127.83.17.5:8531; answers: http://127.83.17.5:8530" in said, said
+    below.cli("upstream", "set", "http://127.83.17.5:8530")
+
+
+def test_diagnosing_names_the_proxy_that_wants_a_password(site, tree):
+    below = tree.node("below")
+    below.cli("upstream", "set", site.plain, "--proxy", site.proxies["basic"], *site.credentials("wrong"), "--no-probe",
+              "--proxy-password-expires", "2020-01-01")
+    said = below.cli("diagnose", code=14)
+    assert "Begin with" not in said and "P-03" in said and "hunter2" not in said, said
+    kinds = {alert["kind"] for alert in below.shown("alerts", "list")["alerts"]}
+    assert kinds == {"upstream-failing", "proxy-password", "proxy-password-expires"}, kinds
+    below.cli("upstream", "set", site.plain, *site.credentials())
+    assert below.shown("alerts", "list")["alerts"] == [], "what is over is off the list"
+    below.cli("diagnose")
 
 
 def test_the_password_for_the_proxy_is_in_no_log(site, tree):

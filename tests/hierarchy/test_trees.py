@@ -144,7 +144,7 @@ def test_a_server_that_is_not_on_the_list_is_refused_and_says_so(tree):
     top.cli("downstream", "disallow", "below", code=1)  # It would leave nobody on the list.
     top.cli("downstream", "allow", "elsewhere")
     run = below.try_sync()
-    assert run["outcome"] == "failed" and run["error_code"] == "UssFault/InvalidParameters", run
+    assert run["outcome"] == "failed" and run["error_code"] == "DssAuthenticationError/Refused", run
     assert "downstream allow" in run["error"], run
     top.cli("downstream", "allow", "below")
     below.sync()

@@ -87,6 +87,7 @@ impl AdminClient {
             .uri(&uri)
             .header("authorization", format!("Bearer {}", self.endpoint.token))
             .header("content-type", "application/json")
+            .header(VERSION, OURS)
             .body(body)
             .with_context(|| format!("`{uri}` is not a usable address"))?;
         let response = self.http.request(request).await.map_err(|e| {
@@ -96,6 +97,7 @@ impl AdminClient {
                 root_cause(&e)
             )
         })?;
+        same_interface(&self.endpoint.base, &response)?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -108,6 +110,31 @@ impl AdminClient {
             .unwrap_or_else(|| String::from_utf8_lossy(&body).trim().chars().take(400).collect());
         bail!("the server refused ({status}): {message}")
     }
+}
+
+/// The header in which both sides say which version of the admin API they speak, and in which program.
+const VERSION: &str = "sluicegate-version";
+
+/// What this program says.
+const OURS: &str = concat!("1/", env!("CARGO_PKG_VERSION"));
+
+/// Refuses to read the answers of a server whose admin API is another one. Servers that say nothing are older than the
+/// header and speak this one.
+fn same_interface(base: &str, response: &Response<Incoming>) -> anyhow::Result<()> {
+    let said = response.headers().get(VERSION).map(|said| String::from_utf8_lossy(said.as_bytes()));
+    match said {
+        Some(said) if interface(&said) != interface(OURS) => bail!(
+            "the server at {base} speaks version {} of the admin API ({said}), this command version {} ({OURS}); use the \
+             `sluicegate` that the server runs, or update the older of the two",
+            interface(&said),
+            interface(OURS)
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn interface(version: &str) -> &str {
+    version.split('/').next().unwrap_or(version)
 }
 
 /// The whole body as JSON.

@@ -90,6 +90,9 @@ pub(crate) enum Command {
     Config(Config),
     /// Show what the server is doing
     Status,
+    /// Look at everything that can keep the server from synchronizing and serving; name the first thing that fails
+    #[command(after_help = crate::commands::diagnose::EXIT_CODES)]
+    Diagnose,
     /// Read and verify the log of every decision
     #[command(subcommand)]
     Audit(crate::commands::audit::Audit),

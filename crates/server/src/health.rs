@@ -1,5 +1,6 @@
 //! How the server is: `/healthz` for people and probes, `/metrics` for Prometheus.
 
+use crate::self_test::SelfTest;
 use crate::state::App;
 use crate::telemetry::Gauge;
 use crate::transport::body::Body;
@@ -58,6 +59,7 @@ pub(crate) fn report(app: &App) -> (StatusCode, Value) {
         "snapshot": snapshot,
         "anchor": app.store.anchor().0,
         "computers": app.directory.len(),
+        "self_test": app.watch.tested.lock().as_ref().map(SelfTest::to_json),
     });
     (status, value)
 }
@@ -73,6 +75,7 @@ pub(crate) fn metrics(app: &App) -> Response<Body> {
     let cores = published.as_ref().map_or(0, |published| published.cores.bytes_in_memory());
     let took = published.as_ref().map_or(0.0, |published| published.took.as_secs_f64());
     let (files, content) = app.store.content().totals();
+    let unanswering = app.watch.tested.lock().as_ref().map_or(0, |tested| tested.failing().count());
     let failing = app.publisher.lock().failure.is_some();
     let gauges = [
         gauge("snapshot_age_seconds", "Age of the snapshot in service.", number(age)),
@@ -81,6 +84,7 @@ pub(crate) fn metrics(app: &App) -> Response<Body> {
         gauge("snapshot_compile_seconds", "Time its compilation took.", took),
         gauge("core_bytes", "Memory of ready Core fragments.", number(cores)),
         gauge("publish_failing", "1 when the newest state cannot be published.", number(u8::from(failing))),
+        gauge("endpoints_failing", "Own endpoints that failed when last tried.", number(unanswering)),
         gauge("waiting_bodies", "Requests waiting for room for their body.", number(app.bodies.waiting())),
         gauge("waiting_answers", "Scans waiting for room for their answer.", number(app.answers.waiting())),
         gauge("held_body_bytes", "Room held by request bodies.", number(app.bodies.held())),

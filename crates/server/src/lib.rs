@@ -20,18 +20,21 @@ pub mod transport;
 mod admin;
 mod cleanup;
 mod contacts;
+mod diagnosis;
 mod endpoint;
 mod health;
 mod hierarchy;
 mod inventory;
 mod options;
 mod publisher;
+mod self_test;
 mod server;
 mod services;
 mod state;
 mod synchronizing;
 #[cfg(test)]
 mod testing;
+mod watching;
 
 pub use options::{Limits, ServerOptions};
 pub use server::{Running, Server, StartError};

@@ -10,7 +10,7 @@ use crate::settings::{SettingError, Settings};
 use crate::state::{App, Scratches};
 use crate::telemetry::Telemetry;
 use crate::transport::listen;
-use crate::{browsing, cleanup, contacts, publisher, synchronizing};
+use crate::{browsing, cleanup, contacts, publisher, self_test, synchronizing, watching};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use sluicegate_store::{Store, StoreError, StoreOptions};
@@ -93,6 +93,7 @@ impl Server {
             tokio::spawn(browsing::run(Arc::clone(&app), stopping.clone())),
             tokio::spawn(cleanup::run(Arc::clone(&app), stopping.clone())),
             tokio::spawn(synchronizing::run(Arc::clone(&app), stopping.clone())),
+            tokio::spawn(watching::run(Arc::clone(&app), stopping.clone())),
             tokio::spawn(listen::serve(listener, Endpoint(app), limits, stopping)),
         ];
         tracing::info!(address = %local_addr, data = %data.display(), "listening");
@@ -141,6 +142,7 @@ impl App {
             machine_name: machine_name(),
             ip: local_addr.ip(),
             port: local_addr.port(),
+            watch: watching::Watch::default(),
             self_update: data.join("self-update"),
             settings_turn: tokio::sync::Mutex::new(()),
             limits: Arc::new(limits),
@@ -200,13 +202,7 @@ fn write_listen_file(path: &PathBuf, address: SocketAddr) -> Result<(), StartErr
 }
 
 fn base_url(address: SocketAddr) -> String {
-    let reachable = match address {
-        SocketAddr::V4(v4) if v4.ip().is_unspecified() => SocketAddr::from(([127, 0, 0, 1], v4.port())),
-        SocketAddr::V6(v6) if v6.ip().is_unspecified() => {
-            SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, v6.port()))
-        }
-        other => other,
-    };
+    let reachable = self_test::own_address(address.ip(), address.port());
     format!("http://{reachable}")
 }
 

@@ -52,6 +52,8 @@ pub(crate) struct App {
     /// Where it listens; URLs in answers use this port whatever the client's Host said (observed).
     pub(crate) ip: IpAddr,
     pub(crate) port: u16,
+    /// What the server found when it looked after itself.
+    pub(crate) watch: crate::watching::Watch,
     pub(crate) self_update: PathBuf,
     /// One change of settings at a time.
     pub(crate) settings_turn: tokio::sync::Mutex<()>,

@@ -1,10 +1,10 @@
 //! The server's synchronizer: started with the server, told of its clock and name, and heard when it
 //! brought something, so that scans see it.
 
-use crate::cleanup;
 use crate::clock::Clock;
 use crate::random::Randomness;
 use crate::state::App;
+use crate::{cleanup, watching};
 use sluicegate_store::{Store, StoreError};
 use sluicegate_upstream::sync::Surroundings;
 use sluicegate_upstream::{Synchronizer, SynchronizerOptions};
@@ -43,6 +43,7 @@ pub(crate) fn start(needs: Needs) -> Result<Synchronizer, StoreError> {
 pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut before = app.store.decisions();
     let mut filtered = app.store.anchor();
+    let mut judged = None;
     loop {
         tokio::select! {
             _ = stop.wait_for(|stopping| *stopping) => break,
@@ -54,6 +55,11 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         }
         before = now;
         app.changed.notify_one();
+        let progress = app.synchronizer.status();
+        if !progress.running && progress.run != judged {
+            judged = progress.run;
+            watching::after_run(&app).await;
+        }
         if !app.synchronizer.status().running && app.store.anchor() != filtered {
             let done = tokio::select! {
                 _ = stop.wait_for(|stopping| *stopping) => break,

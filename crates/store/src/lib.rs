@@ -100,6 +100,8 @@ struct Shared {
     decisions: RwLock<Arc<Decisions>>,
     config: RwLock<Arc<Config>>,
     upstream: RwLock<Arc<UpstreamSettings>>,
+    /// Which servers may synchronize from this one.
+    allowed: RwLock<Arc<Vec<String>>>,
     contacts: Mutex<Contacts>,
     content: ContentStore,
     keys: Keys,
@@ -146,6 +148,7 @@ impl Store {
         let decisions = database.read(|db| decisions::load(db))?;
         let config = database.read(|db| config::load(db))?;
         let upstream = database.read(|db| hierarchy::load_upstream(db))?;
+        let allowed = database.read(|db| hierarchy::load_allowed(db))?;
         let content = ContentStore::load(&dir)?;
         let audit_head = audit::begin(&dir, &database, options.now)?;
         let shared = Shared {
@@ -158,6 +161,7 @@ impl Store {
             decisions: RwLock::new(Arc::new(decisions)),
             config: RwLock::new(Arc::new(config)),
             upstream: RwLock::new(Arc::new(upstream)),
+            allowed: RwLock::new(Arc::new(allowed)),
             contacts: Mutex::default(),
             content,
             keys,

@@ -249,7 +249,8 @@ impl Synchronizer {
                 tracing::info!(run = record.id, new = counts.new, revised = counts.revised, "synchronized")
             }
             Err(error) => {
-                tracing::warn!(run = record.id, code = error.code(), %error, "synchronization ended early");
+                let problem = error.problem().unwrap_or("none of the known ones");
+                tracing::warn!(run = record.id, code = error.code(), problem, %error, "synchronization ended early");
                 record.error_code = Some(error.code().to_owned());
                 record.error_text = Some(error.to_string());
                 retry = matches!(error, SyncError::Transport(error) if error.is_transient());

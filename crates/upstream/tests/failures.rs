@@ -4,7 +4,7 @@
 mod support;
 
 use sluicegate_upstream::transport::{
-    Answer, AnswerLimits, Failure, Transport, TransportError, TransportSettings, Url, Waits,
+    Answer, AnswerLimits, Failure, Step, Transport, TransportError, TransportSettings, Url, Waits, neighbours,
 };
 use std::time::Duration;
 use support::{ENVELOPE, QUICK, Reply, Server, answer, settings, soap};
@@ -281,4 +281,73 @@ async fn transient_failures_are_repeated_and_lasting_ones_are_not() {
         call(settings.clone(), &server.url(SERVICE)).await.unwrap_err();
         assert_eq!(server.requests().len(), requests, "{status}");
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_never_taken_ends_after_the_wait_for_it() {
+    // A listener whose queue is full answers no further attempt.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(Ok(stream)) =
+        tokio::time::timeout(Duration::from_millis(100), tokio::net::TcpStream::connect(address)).await
+    {
+        queued.push(stream);
+        assert!(queued.len() < 64, "the queue of the listener never fills");
+    }
+    let waits = Waits { connect: Duration::from_millis(200), ..settings().waits };
+    let url = format!("http://{address}/").parse().unwrap();
+    let error = call(TransportSettings { waits, ..settings() }, &url).await.unwrap_err();
+    let Failure::TimedOut { stage, .. } = error.failure() else { panic!("{error}") };
+    assert_eq!((*stage, error.step()), ("a connection", Step::Connection), "{error}");
+    assert_eq!((error.problem(), error.is_transient()), (Some("P-13"), true));
+}
+
+#[tokio::test]
+async fn a_tls_handshake_that_stalls_ends_after_the_wait_for_a_connection() {
+    let server = Server::start(|_, _| Reply::SendAndStall(Vec::new())).await;
+    let waits = Waits { connect: Duration::from_millis(150), ..settings().waits };
+    let url = format!("https://{}/", server.address).parse().unwrap();
+    let error = call(TransportSettings { waits, ..settings() }, &url).await.unwrap_err();
+    let Failure::TimedOut { stage, waited, .. } = error.failure() else { panic!("{error}") };
+    assert_eq!((*stage, *waited), ("the TLS handshake", waits.connect), "{error}");
+    assert_eq!(error.step(), Step::Tls);
+}
+
+#[tokio::test]
+async fn an_answer_that_trickles_ends_after_the_wait_for_all_of_it() {
+    let mut half = soap();
+    half.truncate(half.len() - 20);
+    let server = Server::start(move |_, _| Reply::SendAndStall(half.clone())).await;
+    // Silence alone would be borne for much longer.
+    let waits = Waits { call: Duration::from_millis(150), ..settings().waits };
+    let error = call(TransportSettings { waits, ..settings() }, &server.url(SERVICE)).await.unwrap_err();
+    let Failure::TimedOut { stage, waited, .. } = error.failure() else { panic!("{error}") };
+    assert_eq!((*stage, *waited), ("its whole answer", waits.call), "{error}");
+}
+
+#[tokio::test]
+async fn another_port_of_the_host_that_answers_is_found_p02() {
+    // An address of this machine that nobody else uses; the ports to look at are fixed.
+    let host = "127.83.21.7";
+    let listener = tokio::net::TcpListener::bind((host, 8530)).await.unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut request).await;
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, &soap()).await;
+        }
+    });
+    let wrong: Url = format!("http://{host}:8539").parse().unwrap();
+    let error = call(settings(), &wrong).await.unwrap_err();
+    assert!(error.may_be_the_port(), "{error}");
+    let found = neighbours(&settings(), &wrong).await;
+    assert_eq!(found, [format!("http://{host}:8530")]);
+    let said = error.answering(&found).to_string();
+    let wanted = format!("(configured: http://{host}:8539; answers: http://{host}:8530)");
+    assert!(said.ends_with(&wanted), "{said}");
+    let right: Url = format!("http://{host}:8530").parse().unwrap();
+    assert!(neighbours(&settings(), &right).await.is_empty(), "what is configured is no news");
 }

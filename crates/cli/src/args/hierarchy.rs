@@ -45,6 +45,18 @@ pub(crate) struct UpstreamSet {
     /// File of PEM certificates to trust besides the system's, on the server's machine, or `none`
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
+    /// When that password expires, as 2026-12-31, or `none`; an alert comes two weeks before
+    #[arg(long, value_name = "DATE")]
+    pub(crate) proxy_password_expires: Option<String>,
+    /// Host, address or domain (.example.net) that is reached without a proxy; repeat it for several, `none` for none
+    #[arg(long, value_name = "HOST")]
+    pub(crate) proxy_bypass: Vec<String>,
+    /// Name by which the upstream knows this server, or `none` for the name of its machine
+    #[arg(long, value_name = "NAME")]
+    pub(crate) account_name: Option<String>,
+    /// Fetch files from Microsoft's addresses, and only metadata from the upstream
+    #[arg(long, action = clap::ArgAction::Set, value_name = "true|false")]
+    pub(crate) files_from_microsoft: Option<bool>,
     /// Save it without trying it first
     #[arg(long)]
     pub(crate) no_probe: bool,
@@ -129,6 +141,9 @@ pub(crate) enum Filter {
         /// Nothing is excluded any more; what was declined stays declined
         #[arg(long, conflicts_with = "exclude")]
         exclude_nothing: bool,
+        /// Only say what another choice of languages would mean for files; save nothing
+        #[arg(long, requires = "language")]
+        dry_run: bool,
     },
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod cleanup;
 mod computers;
 mod config;
 pub(crate) mod content;
+pub(crate) mod diagnose;
 pub(crate) mod doctor;
 mod downstream;
 mod export;
@@ -66,6 +67,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Import(args) => import::run(&client, &args, json).await,
         Command::Filters(args) => filters::run(&client, args, json).await,
         Command::Cleanup(args) => cleanup::run(&client, args, json).await,
+        Command::Diagnose => diagnose::run(&client, json).await,
         Command::Config(args) => config::run(&client, args, json).await,
         Command::Status => status::run(&client, json).await,
     }

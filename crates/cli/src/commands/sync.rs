@@ -94,8 +94,12 @@ fn finished(run: &Value, json: bool) -> anyhow::Result<()> {
     match run["outcome"].as_str() {
         Some("succeeded") => Ok(()),
         Some("failed") => bail!(
-            "the synchronization failed ({}): {}",
+            "the synchronization failed ({}{}): {}",
             output::text(run.get("error_code")),
+            match run["problem"].as_str() {
+                Some(problem) => format!(", known problem {problem}"),
+                None => String::new(),
+            },
             output::text(run.get("error"))
         ),
         other => bail!("the synchronization did not finish: it was {}", other.unwrap_or("lost")),
@@ -184,6 +188,7 @@ fn history_table(runs: &Value) {
             ("Expired", "/counts/expired"),
             ("Held back", "/counts/quarantined"),
             ("Files", "/counts/files"),
+            ("Problem", "/problem"),
             ("Error", "/error"),
         ],
         "Nothing was synchronized yet.",
@@ -214,7 +219,15 @@ async fn schedule(client: &AdminClient, args: &Schedule, json: bool) -> anyhow::
 async fn filter(client: &AdminClient, args: Filter, json: bool) -> anyhow::Result<()> {
     let filter = match args {
         Filter::Show => client.get("sync/filter", &[]).await?,
-        Filter::Set { product, classification, language, exclude, exclude_nothing } => {
+        Filter::Set { product, classification, language, exclude, exclude_nothing, dry_run } => {
+            if !language.is_empty() && (dry_run || !json) {
+                let meant = client.post("sync/filter/preview", &json!({ "languages": language })).await?;
+                if dry_run {
+                    output::show(json, &meant, say_meant);
+                    return Ok(());
+                }
+                say_meant(&meant);
+            }
             let mut wanted = Map::new();
             let parts = [("products", product), ("classifications", classification), ("languages", language)];
             for (name, words) in parts {
@@ -239,6 +252,23 @@ async fn filter(client: &AdminClient, args: Filter, json: bool) -> anyhow::Resul
         }
     });
     Ok(())
+}
+
+/// What another choice of languages means, told before it is saved.
+fn say_meant(meant: &Value) {
+    let sum = |name: &str| {
+        let bytes = meant[name]["bytes"].as_u64().unwrap_or(0);
+        (meant[name]["files"].as_u64().unwrap_or(0), output::size(bytes))
+    };
+    let ((fetched, much), (dropped, less), (kept, held)) =
+        (sum("fetched"), sum("no_longer_fetched"), sum("kept_though_unwanted"));
+    say!(
+        "The next synchronization fetches {fetched} more files ({much}); {dropped} ({less}) are not fetched any more."
+    );
+    if kept > 0 {
+        say!("{kept} files ({held}) that are here would not be wanted; they stay.");
+    }
+    say!("Texts need no fetching: every update is here with its texts in all languages.");
 }
 
 /// Titles where they are known, ids where not.

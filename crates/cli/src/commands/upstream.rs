@@ -1,4 +1,4 @@
-//! Cli room: `upstream`, where the catalog comes from. Settings are tried before they are saved.
+//! Cli room: `upstream`, where the catalog comes from. The server tries settings before it saves them.
 
 use crate::admin_client::AdminClient;
 use crate::args::hierarchy::{Upstream, UpstreamSet};
@@ -36,9 +36,11 @@ fn table(settings: &Value) {
             ("Proxy", "/proxy"),
             ("Proxy for TLS", "/tls_proxy"),
             ("Proxy user", "/proxy_user"),
+            ("Password expires", "/proxy_password_expires"),
             ("Without proxy", "/proxy_bypass"),
             ("Certificates", "/ca_file"),
             ("Known there as", "/account_name"),
+            ("Files from Microsoft", "/files_from_microsoft"),
         ],
     );
 }
@@ -56,16 +58,11 @@ fn say_found(found: &Value) {
 async fn set(client: &AdminClient, args: &UpstreamSet, json: bool) -> anyhow::Result<()> {
     let wanted = Value::Object(wanted(args)?);
     let has_upstream = !wanted["source"].is_null();
-    let found = if has_upstream && !args.no_probe {
-        let tried = client.post("upstream/probe", &wanted).await;
-        Some(tried.context("nothing was saved (--no-probe saves it all the same)")?)
-    } else {
-        None
-    };
-    let settings = client.put("upstream", &wanted).await?;
+    let mut settings = client.put("upstream", &wanted).await?;
+    let found = settings.as_object_mut().and_then(|settings| settings.remove("probe")).unwrap_or_default();
     let answer = json!({ "upstream": settings, "probe": found });
     output::show(json, &answer, |answer| {
-        if found.is_some() {
+        if !answer["probe"].is_null() {
             say_found(&answer["probe"]);
         }
         table(&answer["upstream"]);
@@ -104,6 +101,14 @@ fn wanted(args: &UpstreamSet) -> anyhow::Result<Map<String, Value>> {
         }
         put("proxy_password", Some(json!(password)));
     }
+    put("proxy_password_expires", args.proxy_password_expires.as_deref().map(given));
+    if let [first, rest @ ..] = args.proxy_bypass.as_slice() {
+        let none = rest.is_empty() && first.eq_ignore_ascii_case("none");
+        put("proxy_bypass", Some(if none { json!([]) } else { json!(args.proxy_bypass) }));
+    }
+    put("account_name", args.account_name.as_deref().map(given));
+    put("files_from_microsoft", args.files_from_microsoft.map(|yes| json!(yes)));
+    put("probe", args.no_probe.then_some(json!(false)));
     put("proxy_basic", args.proxy_ntlm_only.then_some(json!(false)));
     if let Some(path) = &args.ca {
         let text = path.to_string_lossy();

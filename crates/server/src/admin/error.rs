@@ -28,10 +28,24 @@ impl AdminError {
         Self { status, code, message: message.into() }
     }
 
-    pub(crate) fn unauthorized() -> Self {
-        let message = "the token is missing or wrong; it is in the file `admin-token` of the data folder \
-            and goes into the header `Authorization: Bearer TOKEN`";
+    /// `what` says what is wrong with the token.
+    pub(crate) fn unauthorized(what: &str) -> Self {
+        let message = format!(
+            "{what}: the token is in the file `admin-token` of the data folder and goes into the header \
+             `Authorization: Bearer TOKEN`"
+        );
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    }
+
+    /// The same refusal of settings that were tried first.
+    pub(crate) fn nothing_saved(self) -> Self {
+        let why = "`--no-probe`, or `\"probe\": false`, saves it all the same";
+        Self { message: format!("nothing was saved ({why}): {}", self.message), ..self }
+    }
+
+    /// The client speaks another version of this interface.
+    pub(crate) fn other_version(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "other-version", message)
     }
 
     pub(crate) fn nowhere(path: &str) -> Self {
@@ -80,7 +94,7 @@ impl From<StoreError> for AdminError {
             | StoreError::UnknownComputer(_) => Self::unknown(message),
             StoreError::Decision(decision) => decision.into(),
             StoreError::Rule(rule) => rule.into(),
-            StoreError::Replica { .. } => Self::new(StatusCode::CONFLICT, "not-possible", message),
+            StoreError::Replica { .. } => Self::new(StatusCode::CONFLICT, "LocalError/Replica", message),
             StoreError::UndeclaredContent { .. } => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "undeclared-content", message)
             }
@@ -121,8 +135,9 @@ impl From<SyncError> for AdminError {
         let message = error.to_string();
         match error {
             SyncError::Store(error) => error.into(),
-            SyncError::NoUpstream => Self::new(StatusCode::CONFLICT, "not-possible", message),
-            SyncError::Filter(_) => Self::invalid(message),
+            // The condition that is not met, by the name that history and doctor know it by (known problem P-21).
+            SyncError::NoUpstream => Self::new(StatusCode::CONFLICT, error.code(), message),
+            SyncError::Filter(_) => Self::new(StatusCode::BAD_REQUEST, error.code(), message),
             SyncError::Task(_) => Self::internal(message),
             // The upstream's failure, with the code that history and doctor know it by.
             other => Self::new(StatusCode::BAD_GATEWAY, other.code(), message),

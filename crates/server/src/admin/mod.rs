@@ -12,6 +12,7 @@ mod check;
 mod cleanup;
 mod computers;
 mod config;
+mod diagnose;
 mod downstream;
 mod error;
 mod export;
@@ -20,6 +21,7 @@ mod framed;
 mod groups;
 mod import;
 mod input;
+mod languages;
 mod listed;
 mod reports;
 mod rules;
@@ -29,6 +31,7 @@ mod sync_filter;
 mod updates;
 mod upload;
 mod upstream;
+mod version;
 
 use crate::state::App;
 use crate::transport::body::Body;
@@ -54,21 +57,39 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
     peer: SocketAddr,
 ) -> Response<Body> {
-    let answered = match authorized(app, &request) {
-        true => actor::asking(updates::ADMIN, peer, dispatch(app, path, request)).await,
-        false => Err(AdminError::unauthorized()),
+    let asked = Asked { peer, method: request.method().clone(), path };
+    let let_in = match authorized(app, &request) {
+        Ok(()) => version::agrees(app, request.headers(), peer.ip()),
+        Err(what) => Err(AdminError::unauthorized(what)),
     };
-    answered.unwrap_or_else(|error| refuse(app, path, &error))
+    let answered = match let_in {
+        Ok(()) => actor::asking(updates::ADMIN, peer, dispatch(app, path, request)).await,
+        Err(error) => Err(error),
+    };
+    let mut response = answered.unwrap_or_else(|error| refuse(app, &asked, &error));
+    version::say(response.headers_mut());
+    response
 }
 
-/// Compares the bearer token in constant time.
-fn authorized<B>(app: &App, request: &Request<B>) -> bool {
-    let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = given.and_then(|given| {
+/// What was asked for, for the log.
+struct Asked<'a> {
+    peer: SocketAddr,
+    method: Method,
+    path: &'a str,
+}
+
+/// Compares the bearer token in constant time; says what is wrong with it (known problem P-12).
+fn authorized<B>(app: &App, request: &Request<B>) -> Result<(), &'static str> {
+    let Some(given) = request.headers().get(AUTHORIZATION) else { return Err("no token") };
+    let token = given.to_str().ok().and_then(|given| {
         let (scheme, token) = given.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
-    token.is_some_and(|token| bool::from(token.as_bytes().ct_eq(app.store.admin_token().as_bytes())))
+    match token {
+        None => Err("no token: another kind of authorization"),
+        Some(token) if bool::from(token.as_bytes().ct_eq(app.store.admin_token().as_bytes())) => Ok(()),
+        Some(_) => Err("wrong token"),
+    }
 }
 
 async fn dispatch(
@@ -166,6 +187,9 @@ async fn dispatch(
         ["sync", "content"] if get => sync::content(app),
         ["sync", "content"] if put => sync::set_content(app, &input::json(app, request).await?).await?,
         ["sync", "filter"] if get => sync_filter::show(app).await?,
+        ["sync", "filter", "preview"] if post => {
+            languages::preview(app, &input::json(app, request).await?).await?
+        }
         ["sync", "filter"] if put => sync_filter::change(app, &input::json(app, request).await?).await?,
         ["export"] if get => {
             let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
@@ -192,6 +216,7 @@ async fn dispatch(
         ["audit", "verify"] if get => audit::verify(app).await?,
         ["alerts"] if get => audit::alerts(app).await?,
         ["alerts", id, "acknowledge"] if post => audit::acknowledge(app, id).await?,
+        ["diagnose"] if post => diagnose::diagnose(app).await?,
         ["check"] if post => check::check(app, &input::json(app, request).await?).await?,
         known if is_known(known) => return Err(AdminError::method(request.method())),
         _ => return Err(AdminError::nowhere(path)),
@@ -214,7 +239,8 @@ fn is_known(names: &[&str]) -> bool {
             | ["sync", "now" | "cancel" | "history" | "progress" | "schedule" | "content" | "filter"]
             | ["downstream", "allowed" | "computers"]
             | ["downstream", "computers", _]
-            | ["audit" | "alerts" | "check"]
+            | ["sync", "filter", "preview"]
+            | ["audit" | "alerts" | "check" | "diagnose"]
             | ["audit", "verify"]
             | ["alerts", _, "acknowledge"]
             | ["catalog", "import" | "quarantine"]
@@ -267,12 +293,15 @@ fn json(status: StatusCode, value: &Value) -> Response<Body> {
     response
 }
 
-fn refuse(app: &App, path: &str, error: &AdminError) -> Response<Body> {
+fn refuse(app: &App, asked: &Asked<'_>, error: &AdminError) -> Response<Body> {
     let id = app.random.guid();
+    let Asked { peer, method, path } = asked;
+    let path: String = path.chars().take(200).collect();
+    let (code, cause) = (error.code, &error.message);
     if error.status.is_server_error() {
-        tracing::error!(%id, path, code = error.code, cause = error.message, "admin request failed");
+        tracing::error!(%id, %peer, %method, path, code, cause, "admin request failed");
     } else {
-        tracing::info!(%id, path, code = error.code, cause = error.message, "admin request refused");
+        tracing::info!(%id, %peer, %method, path, code, cause, "admin request refused");
     }
     let mut response = json(error.status, &error.to_json(id));
     if error.status == StatusCode::UNAUTHORIZED {

@@ -22,6 +22,11 @@ pub(super) async fn status(app: &App) -> Result<Value, AdminError> {
         "version": env!("CARGO_PKG_VERSION"),
         "server_id": app.server_id.to_string(),
         "time": app.clock.now().iso(),
+        "listening": {
+            "address": std::net::SocketAddr::new(app.ip, app.port).to_string(),
+            "port": app.port,
+            "scheme": "http",
+        },
         "anchor": app.store.anchor().0,
         "catalog": {
             "updates": catalog.updates,

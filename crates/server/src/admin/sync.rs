@@ -14,6 +14,7 @@ use sluicegate_policy::hierarchy::{ContentPolicy, Schedule};
 use sluicegate_store::hierarchy::{RunCounts, SyncRun, UpstreamSettings, UpstreamSource};
 use sluicegate_terms::Timestamp;
 use sluicegate_upstream::sync::Progress;
+use sluicegate_upstream::transport::problem_of;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -72,6 +73,7 @@ fn ran(run: &SyncRun) -> Value {
         "phase": run.phase,
         "counts": counted(&run.counts),
         "error_code": run.error_code,
+        "problem": run.error_code.as_deref().and_then(problem_of),
         "error": run.error_text,
     })
 }

@@ -47,14 +47,7 @@ pub(super) async fn change(app: &App, input: &Input) -> Result<Value, AdminError
     let rows = with_store(app, |store| store.categories()).await?;
     let products = category_choice(&rows, input, "products", FilterPart::Product)?;
     let classifications = category_choice(&rows, input, "classifications", FilterPart::Classification)?;
-    let languages = match list(input, "languages")? {
-        None => None,
-        Some(Choice::All) => Some(Choice::All),
-        Some(Choice::Only(tags)) => {
-            let tags = tags.iter().map(|tag| language(tag)).collect::<Result<_, _>>()?;
-            Some(Choice::Only(tags))
-        }
-    };
+    let languages = languages(input)?;
     let exclude = match input.0.contains_key("exclude") {
         true => Some(filters::parse_all(&input.texts("exclude")?)?),
         false => None,
@@ -66,6 +59,18 @@ pub(super) async fn change(app: &App, input: &Input) -> Result<Value, AdminError
         filters::replace(app, exclude).await?;
     }
     show(app).await
+}
+
+/// The languages that are named, if any are.
+pub(super) fn languages(input: &Input) -> Result<Option<Choice<Locale>>, AdminError> {
+    Ok(match list(input, "languages")? {
+        None => None,
+        Some(Choice::All) => Some(Choice::All),
+        Some(Choice::Only(tags)) => {
+            let tags = tags.iter().map(|tag| language(tag)).collect::<Result<_, _>>()?;
+            Some(Choice::Only(tags))
+        }
+    })
 }
 
 async fn choose(

@@ -6,11 +6,13 @@ use super::input::Input;
 use super::with_store;
 use crate::services::upstream::is_account_name;
 use crate::state::App;
+use crate::watching;
 use serde_json::{Value, json};
 use sluicegate_policy::hierarchy::Mode;
 use sluicegate_store::hierarchy::{
     Password, ProxyCredentials, ProxyServer, UpstreamSettings, UpstreamSource,
 };
+use sluicegate_terms::Timestamp;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -34,10 +36,16 @@ fn shown(settings: &UpstreamSettings) -> Value {
         "proxy_user": credentials.map(account),
         "proxy_basic": credentials.map(|c| c.allow_basic),
         "proxy_bypass": settings.proxy.bypass,
+        "proxy_password_expires": settings.proxy.password_expires.map(day),
         "ca_file": settings.ca_file.as_ref().map(|path| path.display().to_string()),
         "account_name": settings.account_name,
         "files_from_microsoft": settings.files_from_microsoft,
     })
+}
+
+/// A date as administrators write it.
+fn day(at: Timestamp) -> String {
+    at.iso().chars().take(10).collect()
 }
 
 fn address(server: &ProxyServer) -> String {
@@ -56,30 +64,67 @@ fn account(credentials: &ProxyCredentials) -> String {
     }
 }
 
-/// `PUT upstream`: changes what is named. A change of mode changes decisions, so it is put in service.
+/// What a change must name for the way to the upstream to be another one, so that it is tried before it is saved.
+const WAY: [&str; 8] = [
+    "source",
+    "proxy",
+    "tls_proxy",
+    "proxy_user",
+    "proxy_password",
+    "proxy_basic",
+    "proxy_bypass",
+    "ca_file",
+];
+
+/// `PUT upstream`: changes what is named. Another way to the upstream is tried first, and nothing is saved when it
+/// leads nowhere; `"probe": false` saves it untried. A change of mode changes decisions, so it is put in service.
 pub(super) async fn change(app: &Arc<App>, input: &Input) -> Result<Value, AdminError> {
+    let tried = changed(&app.store.upstream_settings(), input)?;
+    let other_way = WAY.iter().any(|name| input.0.contains_key(*name));
+    let wanted = input.flag("probe")?.unwrap_or(other_way) && tried.source.is_some();
+    let found = match wanted {
+        // What the store would refuse needs no probe.
+        true if tried.source == Some(UpstreamSource::MicrosoftUpdate) && tried.mode == Mode::Replica => None,
+        true => Some(probed(app, tried).await.map_err(AdminError::nothing_saved)?),
+        false => None,
+    };
     let _turn = app.settings_turn.lock().await;
     let before = app.store.upstream_settings();
     let after = changed(&before, input)?;
     let now = app.clock.now();
-    let saved = after.clone();
-    with_store(app, move |store| store.set_upstream_settings(saved, now)).await?;
+    let (saved, reached) = (after.clone(), found.is_some());
+    let other_source = before.source != after.source;
+    with_store(app, move |store| {
+        store.set_upstream_settings(saved, now)?;
+        if other_source || reached {
+            watching::forget_upstream(store, now)?;
+        }
+        watching::password_expires(store, now)
+    })
+    .await?;
     if before.decided_by().is_some() != after.decided_by().is_some() {
         app.directory.forget_everybody();
     }
     app.synchronizer.settings_changed();
     tracing::info!(
         upstream = after.source.as_ref().map_or("none", UpstreamSource::as_str),
+        before = before.source.as_ref().map_or("none", UpstreamSource::as_str),
         mode = after.mode.as_str(),
+        tried = reached,
         "upstream set"
     );
-    Ok(shown(&after))
+    let mut answer = shown(&after);
+    answer["probe"] = found.unwrap_or(Value::Null);
+    Ok(answer)
 }
 
 /// `POST upstream/probe`: reaches the upstream with the present settings, changed as `PUT upstream` would,
 /// and says what it found. Nothing is saved.
 pub(super) async fn probe(app: &App, input: &Input) -> Result<Value, AdminError> {
-    let settings = changed(&app.store.upstream_settings(), input)?;
+    probed(app, changed(&app.store.upstream_settings(), input)?).await
+}
+
+async fn probed(app: &App, settings: UpstreamSettings) -> Result<Value, AdminError> {
     let source = settings.source.as_ref().map(|source| source.as_str().to_owned());
     let found = app.synchronizer.probe(settings).await?;
     Ok(json!({
@@ -117,6 +162,7 @@ fn changed(before: &UpstreamSettings, input: &Input) -> Result<UpstreamSettings,
         after.proxy.bypass = input.texts("proxy_bypass")?;
     }
     credentials(&mut after, input)?;
+    expiry(&mut after, input)?;
     if named("ca_file") {
         after.ca_file = input.text("ca_file")?.map(PathBuf::from);
     }
@@ -144,7 +190,7 @@ fn changed(before: &UpstreamSettings, input: &Input) -> Result<UpstreamSettings,
     Ok(after)
 }
 
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 13] = [
     "source",
     "mode",
     "proxy",
@@ -153,9 +199,11 @@ const KNOWN: [&str; 11] = [
     "proxy_password",
     "proxy_basic",
     "proxy_bypass",
+    "proxy_password_expires",
     "ca_file",
     "account_name",
     "files_from_microsoft",
+    "probe",
 ];
 
 /// Who we are to the proxy. Another user needs a password of its own.
@@ -189,6 +237,28 @@ fn credentials(after: &mut UpstreamSettings, input: &Input) -> Result<(), AdminE
         }
         None => Ok(()),
     }
+}
+
+/// The last day of the password. Another password has another one, so it is forgotten unless it is given again.
+fn expiry(after: &mut UpstreamSettings, input: &Input) -> Result<(), AdminError> {
+    let named = |name: &str| input.0.contains_key(name);
+    if named("proxy_password_expires") {
+        after.proxy.password_expires = match input.text("proxy_password_expires")? {
+            None => None,
+            Some(text) => Some(format!("{text}T00:00:00Z").parse().map_err(|_| {
+                let shown: String = text.chars().take(40).collect();
+                AdminError::invalid(format!("`{shown}` is no date; write it as 2026-12-31"))
+            })?),
+        };
+    } else if named("proxy_password") || after.proxy.credentials.is_none() {
+        after.proxy.password_expires = None;
+    }
+    if after.proxy.password_expires.is_some() && after.proxy.credentials.is_none() {
+        return Err(AdminError::invalid(
+            "`proxy_password_expires` needs `proxy_user`, the name whose password it is about",
+        ));
+    }
+    Ok(())
 }
 
 /// A proxy from `http://host:port`, `host:port` or `host`.
@@ -263,6 +333,27 @@ mod tests {
     }
 
     #[test]
+    fn the_last_day_of_a_password_goes_with_the_password() {
+        let first = changed(
+            &UpstreamSettings::default(),
+            &input(
+                json!({ "proxy_user": "a", "proxy_password": "x", "proxy_password_expires": "2026-12-31" }),
+            ),
+        )
+        .unwrap();
+        assert_eq!(shown(&first)["proxy_password_expires"], "2026-12-31");
+        let other = changed(&first, &input(json!({ "proxy_bypass": [".corp"] }))).unwrap();
+        assert_eq!(other.proxy.password_expires, first.proxy.password_expires);
+        for gone in [
+            json!({ "proxy_password": "y" }),
+            json!({ "proxy_user": null }),
+            json!({ "proxy_password_expires": null }),
+        ] {
+            assert_eq!(changed(&first, &input(gone)).unwrap().proxy.password_expires, None);
+        }
+    }
+
+    #[test]
     fn what_cannot_be_set_is_said() {
         for (given, said) in [
             (json!({ "proxy": "https://proxy:1" }), "plain http"),
@@ -274,6 +365,8 @@ mod tests {
             (json!({ "mode": "half" }), "replica"),
             (json!({ "ca_file": "ca.pem" }), "whole path"),
             (json!({ "colour": "blue" }), "colour"),
+            (json!({ "proxy_password_expires": "2026-12-31" }), "proxy_user"),
+            (json!({ "proxy_user": "a", "proxy_password_expires": "soon" }), "2026-12-31"),
         ] {
             let error = changed(&UpstreamSettings::default(), &input(given)).unwrap_err();
             assert!(error.message.contains(said), "{}", error.message);

@@ -9,6 +9,7 @@ use sluicegate_soap::DecodeError;
 use sluicegate_soap::fault::{ErrorCode, FaultCode};
 use sluicegate_store::StoreError;
 use sluicegate_terms::{Anchor, ComputerId, Guid, Sha1Digest, Timestamp, UpdateIdentity};
+use sluicegate_upstream::transport::NOT_ALLOWED;
 
 /// Why a request fails. Displays as the cause for the log; the client gets only what its fault has room for.
 #[derive(Debug, thiserror::Error)]
@@ -140,9 +141,10 @@ impl Failure {
             Self::FileLocationChanged { .. } => client(ErrorCode::FileLocationChanged),
             Self::StalePass(_) => client(ErrorCode::InvalidCookie),
             Self::IncompatibleProtocol(_) => client(ErrorCode::IncompatibleProtocolVersion),
-            // The one code that makes a downstream server stop and not begin again (MS-WSUSSS 3.1.4.2).
+            // The one code that makes a downstream server stop and not begin again (MS-WSUSSS 3.1.4.2). The message tells
+            // it from a parameter that is wrong (known problem P-14).
             Self::DownstreamRefused { .. } => {
-                (FaultCode::Client, ErrorCode::InvalidParameters, "accountGuid".to_owned())
+                (FaultCode::Client, ErrorCode::InvalidParameters, NOT_ALLOWED.to_owned())
             }
             Self::FilesMissing(files) => {
                 // With a bar between them (MS-WSUSSS 3.1.4.11).

@@ -23,7 +23,7 @@ async fn every_change_of_settings_and_decisions_is_put_down_to_whoever_asked() {
     let decline = update(PLAIN).to_string();
     let carried = json!({ "declined": { "update": decline, "at": "2026-10-01T00:00:00Z" } });
     for (method, path, body, action) in [
-        ("PUT", "upstream", json!({ "source": "http://127.0.0.1:9" }), "set-upstream"),
+        ("PUT", "upstream", json!({ "source": "http://127.0.0.1:9", "probe": false }), "set-upstream"),
         ("PUT", "sync/schedule", json!({ "schedule": "2@03:00+10" }), "set-upstream"),
         ("PUT", "sync/content", json!({ "when": "approved" }), "set-upstream"),
         ("PUT", "sync/filter", json!({ "languages": ["de"] }), "set-upstream"),

@@ -94,7 +94,7 @@ async fn a_probe_says_what_it_found_or_why_not_and_saves_nothing() {
     );
     assert_eq!(child.manage("GET", "upstream", json!(null)).await["source"], json!(null));
     let (status, none) = child.admin("POST", "upstream/probe", json!({})).await;
-    assert_eq!((status, &none["error"]["code"]), (409, &json!("not-possible")), "{none}");
+    assert_eq!((status, &none["error"]["code"]), (409, &json!("LocalError/NoUpstream")), "{none}");
     let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let (status, refused) =
         child.admin("POST", "upstream/probe", json!({ "source": format!("http://{gone}") })).await;

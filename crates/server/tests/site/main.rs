@@ -12,6 +12,7 @@ mod handshake;
 mod lifecycle;
 mod limits;
 mod lists;
+mod looking_after;
 mod reports;
 mod scans;
 mod storm;

@@ -156,7 +156,7 @@ async fn a_server_that_is_not_on_the_list_is_sent_away() {
     site.restart().await;
     let stranger = Downstream::new(&site, 1);
     let refusal = stranger.refusal(&stranger.authorization()).await;
-    assert_eq!(refusal, (ErrorCode::InvalidParameters, "accountGuid".into()));
+    assert_eq!(refusal, (ErrorCode::InvalidParameters, "accountGuid: not allowed".into()));
     let guest = Downstream::authorized(&site, 2).await;
     guest.updates_since(None).await;
     drop(guest);

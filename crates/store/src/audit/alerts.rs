@@ -19,6 +19,16 @@ pub enum AlertKind {
     ForeignUpdates,
     /// The audit log is not what it was.
     AuditBroken,
+    /// Another upstream was set (known problem P-05).
+    UpstreamChanged,
+    /// An endpoint of this server does not answer as it must (P-04, P-13).
+    Endpoints,
+    /// The upstream cannot be synchronized with (P-02, P-03, P-11, P-14).
+    UpstreamFailing,
+    /// A proxy does not take the stored user and password (P-03).
+    ProxyPassword,
+    /// The stored password for the proxy expires soon, or has expired (P-03).
+    ProxyPasswordExpires,
 }
 
 impl AlertKind {
@@ -28,6 +38,11 @@ impl AlertKind {
         match self {
             Self::ForeignUpdates => "foreign-updates",
             Self::AuditBroken => "audit-broken",
+            Self::UpstreamChanged => "upstream-changed",
+            Self::Endpoints => "endpoints",
+            Self::UpstreamFailing => "upstream-failing",
+            Self::ProxyPassword => "proxy-password",
+            Self::ProxyPasswordExpires => "proxy-password-expires",
         }
     }
 }

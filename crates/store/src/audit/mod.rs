@@ -7,6 +7,7 @@ mod chain;
 mod changes;
 mod head;
 mod list;
+mod standing;
 mod verify;
 
 pub use alerts::{Alert, AlertKind};

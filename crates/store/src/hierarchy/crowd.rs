@@ -1,7 +1,7 @@
 //! Store: how many downstream servers and computers of theirs are remembered. Anyone on the network can say that it is one (MS-WSUSSS
 //! 3.1.4.2 asks for a name and an id, no more), so the table of those that nobody vouched for has a bound.
 
-use super::downstream::{allowed, is_allowed};
+use super::allowed::{is_allowed, load};
 use crate::error::{During, StoreError, StoredAs};
 use rusqlite::{Transaction, params};
 use sluicegate_terms::{ComputerId, Guid};
@@ -21,7 +21,7 @@ pub(super) fn keep_within(tx: &Transaction<'_>, most: usize) -> Result<(), Store
     if usize::try_from(all).is_ok_and(|all| all <= most) {
         return Ok(());
     }
-    let vouched_for = allowed(tx)?;
+    let vouched_for = load(tx)?;
     let strangers: Vec<Guid> = {
         let mut statement = tx
             .prepare_cached(

@@ -1,10 +1,10 @@
 //! Store: the servers that take their catalog from this one, and what they told about themselves
 //! (MS-WSUSSS 3.1.1, DSS Table and Client Computer Activity Summary Table).
 
+use super::allowed::is_allowed;
 use super::counts::{ClientSummary, ServerSummary, decode_clients, encode_clients, merged};
 use super::crowd::{self, MOST_STRANGERS};
 use crate::Store;
-use crate::audit::{self, Entry};
 use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -68,7 +68,7 @@ pub struct DownstreamServer {
     pub allowed: bool,
 }
 
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect()
 }
 
@@ -139,7 +139,7 @@ impl Store {
     pub fn downstream_servers(&self) -> Result<Vec<DownstreamServer>, StoreError> {
         let mut all = self.shared.database.read(|db| {
             let db = db.transaction().during("list downstream servers")?;
-            let allowed = allowed(&db)?;
+            let allowed = self.allowed_downstream();
             let mut statement = db
                 .prepare_cached(
                     "SELECT server_id, name, parent, version, is_replica, first_seen, last_contact, last_sync,
@@ -286,65 +286,6 @@ impl Store {
             Ok(())
         })
     }
-
-    /// Which servers may synchronize from this one, by id or name in lower case; empty means all.
-    ///
-    /// # Errors
-    /// A failure to read.
-    pub fn allowed_downstream(&self) -> Result<Vec<String>, StoreError> {
-        self.shared.database.read(|db| allowed(db))
-    }
-
-    /// Sets which servers may synchronize from this one; empty means all.
-    ///
-    /// # Errors
-    /// A failure to write.
-    pub fn set_allowed_downstream(&self, who: &[String], now: Timestamp) -> Result<(), StoreError> {
-        let who: Vec<String> =
-            who.iter().map(|w| clean(w.trim()).to_lowercase()).filter(|w| !w.is_empty()).collect();
-        let actor = std::sync::Arc::clone(&self.actor);
-        self.shared.database.write(move |tx| {
-            let before = allowed(tx)?;
-            tx.execute("DELETE FROM downstream_allowed", []).during("set who may synchronize")?;
-            for one in &who {
-                tx.execute("INSERT INTO downstream_allowed (who) VALUES (?1) ON CONFLICT DO NOTHING", [one])
-                    .during("set who may synchronize")?;
-            }
-            let shown = |who: &[String]| Some(serde_json::json!(who).to_string());
-            let (before, after) = (shown(&before), shown(&allowed(tx)?));
-            let subject = "allowed downstream servers".to_owned();
-            let entry = Entry { action: "set-allowed-downstream", subject, update: None, before, after };
-            audit::append(tx, &actor, now, &[entry])
-        })?;
-        self.note_audit_head();
-        Ok(())
-    }
-
-    /// Whether a server may synchronize from this one.
-    ///
-    /// # Errors
-    /// A failure to read.
-    pub fn downstream_allowed(&self, id: Guid, name: &str) -> Result<bool, StoreError> {
-        self.allowed_downstream().map(|list| is_allowed(&list, id, name))
-    }
-}
-
-pub(super) fn allowed(db: &Connection) -> Result<Vec<String>, StoreError> {
-    let mut statement = db
-        .prepare_cached("SELECT who FROM downstream_allowed ORDER BY who")
-        .during("read who may synchronize")?;
-    let mut rows = statement.query([]).during("read who may synchronize")?;
-    let mut list = Vec::new();
-    for_rows(&mut rows, |row| {
-        list.push(row.text(0)?);
-        Ok(())
-    })?;
-    Ok(list)
-}
-
-pub(super) fn is_allowed(list: &[String], id: Guid, name: &str) -> bool {
-    list.is_empty()
-        || list.iter().any(|who| *who == id.to_string().to_lowercase() || *who == name.to_lowercase())
 }
 
 fn write_server(tx: &Transaction<'_>, server: &RolledServer, now: Timestamp) -> Result<(), StoreError> {

@@ -11,6 +11,20 @@ use std::collections::BTreeSet;
 /// Longest address of a file that is kept, in bytes.
 const LONGEST_URL: usize = 2_048;
 
+/// The files of all updates that are not declined: digest, whether it is an express file, and its languages.
+pub(super) const OF_ALL: &str =
+    "SELECT DISTINCT f.sha1, f.express OR f.name LIKE '%.psf', f.languages FROM known_update k
+     JOIN revision_file r ON r.revision_id = k.newest JOIN file f ON f.sha1 = r.sha1
+     WHERE k.update_id NOT IN (SELECT update_id FROM decline)";
+
+/// The same of the updates with an approval to install, and of what they bundle.
+pub(super) const OF_APPROVED: &str = "WITH RECURSIVE needed (update_id) AS (
+         SELECT update_id FROM approval WHERE action = 'install'
+         UNION SELECT m.member FROM needed n JOIN bundle_member m ON m.bundle = n.update_id)
+     SELECT DISTINCT f.sha1, f.express OR f.name LIKE '%.psf', f.languages FROM needed n
+     JOIN known_update k ON k.update_id = n.update_id
+     JOIN revision_file r ON r.revision_id = k.newest JOIN file f ON f.sha1 = r.sha1";
+
 /// A file that should be here and is not.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FileNeed {
@@ -155,19 +169,8 @@ impl Store {
                 })
             };
             match when {
-                ContentWhen::All => gather(
-                    "SELECT DISTINCT f.sha1, f.express OR f.name LIKE '%.psf', f.languages FROM known_update k
-                     JOIN revision_file r ON r.revision_id = k.newest JOIN file f ON f.sha1 = r.sha1
-                     WHERE k.update_id NOT IN (SELECT update_id FROM decline)",
-                )?,
-                ContentWhen::Approved => gather(
-                    "WITH RECURSIVE needed (update_id) AS (
-                         SELECT update_id FROM approval WHERE action = 'install'
-                         UNION SELECT m.member FROM needed n JOIN bundle_member m ON m.bundle = n.update_id)
-                     SELECT DISTINCT f.sha1, f.express OR f.name LIKE '%.psf', f.languages FROM needed n
-                     JOIN known_update k ON k.update_id = n.update_id
-                     JOIN revision_file r ON r.revision_id = k.newest JOIN file f ON f.sha1 = r.sha1",
-                )?,
+                ContentWhen::All => gather(OF_ALL)?,
+                ContentWhen::Approved => gather(OF_APPROVED)?,
                 ContentWhen::Never => {}
             }
             let mut list = Vec::new();
@@ -263,7 +266,7 @@ impl Store {
     }
 }
 
-fn wants(filter: &SyncFilter, languages: &str) -> Result<bool, StoreError> {
+pub(super) fn wants(filter: &SyncFilter, languages: &str) -> Result<bool, StoreError> {
     if filter.languages.listed().is_none() || languages.is_empty() {
         return Ok(true);
     }

@@ -1,6 +1,7 @@
 //! Store: this server's place in a tree of servers: its upstream and how far synchronization is, the
 //! servers and computers below it, and where files come from.
 
+mod allowed;
 mod aside;
 mod counts;
 mod crowd;
@@ -8,17 +9,20 @@ mod details;
 mod downstream;
 mod files;
 mod history;
+mod languages;
 mod rollup;
 mod settings;
 mod state;
 mod telling;
 
+pub(crate) use allowed::load as load_allowed;
 pub use aside::DeploymentNews;
 pub use counts::{ActivitySummary, ClientSummary, ServerSummary};
 pub use details::ComputerDetails;
 pub use downstream::{DownstreamContact, DownstreamServer, RolledServer};
 pub use files::{FileNeed, WantedFiles};
 pub use history::{RunCounts, RunOutcome, SyncRun};
+pub use languages::{FileSum, LanguageChange};
 pub use rollup::{
     DownstreamComputer, DownstreamComputerFilter, RolledComputer, RolledStatus, RollupChange, StatusReport,
 };

@@ -116,6 +116,8 @@ pub struct ProxySettings {
     pub credentials: Option<ProxyCredentials>,
     /// Hosts that are asked directly: names, or suffixes beginning with a dot.
     pub bypass: Vec<String>,
+    /// When the password of the credentials expires, as far as an administrator said.
+    pub password_expires: Option<Timestamp>,
 }
 
 /// Everything an administrator says about the upstream.
@@ -206,6 +208,9 @@ impl UpstreamSettings {
             put("proxy-basic", c.allow_basic.to_string());
         }
         put("proxy-bypass", self.proxy.bypass.join("\n"));
+        if let Some(at) = self.proxy.password_expires {
+            put("proxy-password-expires", at.iso());
+        }
         for (name, limited) in [
             ("only-product", self.filter.products.listed().is_some()),
             ("only-classification", self.filter.classifications.listed().is_some()),
@@ -294,6 +299,7 @@ impl UpstreamSettings {
                     allow_basic: flag("proxy-basic"),
                 }),
                 bypass: text("proxy-bypass").map(lines).unwrap_or_default(),
+                password_expires: word(text("proxy-password-expires"), "date")?,
             },
             ca_file: text("ca-file").map(PathBuf::from),
             schedule: word(text("schedule"), "schedule")?.unwrap_or_default(),
@@ -399,6 +405,7 @@ impl Store {
                 audit::append(tx, &self.actor, now, &changed)?;
                 if fresh_start {
                     super::state::forget(tx)?;
+                    self.tell_of_new_source(tx, &before, &settings, now)?;
                 }
                 if again {
                     super::state::forget_deployments(tx)?;
@@ -409,6 +416,27 @@ impl Store {
         )?;
         self.note_audit_head();
         Ok(())
+    }
+
+    /// That the catalog comes from elsewhere than before is never silent (known problem P-05). The first upstream of a
+    /// server replaces none.
+    fn tell_of_new_source(
+        &self,
+        tx: &Transaction<'_>,
+        before: &UpstreamSettings,
+        after: &UpstreamSettings,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(was) = &before.source else { return Ok(()) };
+        let becomes = after.source.as_ref().map_or("none", UpstreamSource::as_str);
+        let (by, from) = (&self.actor.name, &self.actor.origin);
+        let text = format!(
+            "the upstream was {was} and is {becomes} since {}; {by} changed it{}{from}. If nobody meant to, set it back \
+             with `sluicegate upstream set {was}`",
+            now.iso(),
+            if from.is_empty() { "" } else { " from " },
+        );
+        audit::raise(tx, audit::AlertKind::UpstreamChanged, &text, &[], now)
     }
 
     /// Refuses what only the upstream of a replica may decide.
@@ -458,6 +486,7 @@ mod tests {
                     allow_basic: true,
                 }),
                 bypass: vec![".corp".to_owned(), "localhost".to_owned()],
+                password_expires: Some("2026-12-31T00:00:00Z".parse().unwrap()),
             },
             ca_file: Some("/etc/ca.pem".into()),
             schedule: "4@03:00+30".parse().unwrap(),

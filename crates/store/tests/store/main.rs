@@ -1,6 +1,8 @@
 //! Tests of the store over a folder. One program, so that what they share is built once; each file is about one
 //! side of it.
 
+mod alerts;
+mod allowed;
 mod audit;
 mod catalog;
 mod check;
@@ -9,6 +11,7 @@ mod computers;
 mod decisions;
 mod filters;
 mod kb954960;
+mod languages;
 mod rules;
 #[path = "../support/scans.rs"]
 mod scans;

@@ -2,7 +2,7 @@
 //! administrator.
 
 use crate::content::ContentError;
-use crate::transport::TransportError;
+use crate::transport::{Step, TransportError, problem_of};
 use sluicegate_soap::fault::ErrorCode;
 use sluicegate_store::StoreError;
 
@@ -61,6 +61,27 @@ impl SyncError {
             Self::Store(_) => "LocalError/Store",
             Self::Task(_) => "LocalError/Internal",
         }
+    }
+
+    /// The number of its problem in the list of known ones, where it is one of them.
+    #[must_use]
+    pub fn problem(&self) -> Option<&'static str> {
+        problem_of(self.code())
+    }
+
+    /// Where on the way to the upstream it happened; `None` when it has nothing to do with that way.
+    #[must_use]
+    pub fn step(&self) -> Option<Step> {
+        match self {
+            Self::Transport(error) => Some(error.step()),
+            Self::Answer { .. } | Self::ServerChanged => Some(Step::Configuration),
+            _ => None,
+        }
+    }
+
+    /// Whether the upstream does not let this server synchronize.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Transport(error) if error.is_refusal())
     }
 
     /// The error code of the fault that the upstream answered with, if that is what happened.

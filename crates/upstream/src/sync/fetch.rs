@@ -226,7 +226,9 @@ fn halves(mut ids: Vec<UpdateIdentity>, again: bool) -> [Batch; 2] {
 
 /// Whether one revision can be to blame for the failure of a whole batch.
 fn spoils_a_batch(error: &SyncError) -> bool {
-    matches!(error.fault(), Some(ErrorCode::InternalServerError | ErrorCode::InvalidParameters))
+    // A server that is no longer let in must not blame the revisions it asked for.
+    !error.is_refusal()
+        && matches!(error.fault(), Some(ErrorCode::InternalServerError | ErrorCode::InvalidParameters))
         || matches!(error, SyncError::Answer { call: "GetUpdateData", .. })
 }
 

@@ -2,7 +2,7 @@
 //! (MS-WSUSSS 3.2.4.2).
 
 use super::listing::plan;
-use super::session::{LARGEST_ANSWER, LARGEST_LIST, Session};
+use super::session::{LARGEST_ANSWER, LARGEST_LIST, PROTOCOL, Session};
 use super::{Run, SyncError};
 use crate::transport::Failure;
 use sluicegate_soap::server_sync::{
@@ -152,9 +152,15 @@ pub(super) async fn ask_configuration(
     let config = session.decode::<GetConfigDataResponse>(&body)?.config;
     let protocol = config.protocol_version.clone().unwrap_or_default();
     if speaks(&protocol) {
+        tracing::info!(
+            upstream = %session.base(),
+            its_protocol = if protocol.is_empty() { "not said" } else { protocol.as_str() },
+            our_protocol = PROTOCOL,
+            "the upstream lets this server in"
+        );
         return Ok(config);
     }
-    let failure = Failure::IncompatibleVersion { said: protocol };
+    let failure = Failure::IncompatibleVersion { said: protocol, ours: PROTOCOL };
     Err(session.transport().error(session.base(), failure).into())
 }
 

@@ -21,6 +21,7 @@ use crate::transport::{
     NoProxy, ProxyCredentials, ProxySettings, Schemes, Transport, TransportError, TransportSettings, Url,
 };
 pub(crate) use progress::Watched;
+pub(crate) use session::PROTOCOL;
 use session::Session;
 use sluicegate_store::Store;
 use sluicegate_store::audit::Actor;

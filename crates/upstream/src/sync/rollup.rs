@@ -38,7 +38,7 @@ fn limit(said: i32) -> usize {
 impl Run {
     pub(super) async fn rollup(&mut self) -> Result<(), SyncError> {
         let body = self.session.report(&GetRollupConfigurationRequest { cookie: cookie() }).await?;
-        let config = self.session.decode::<GetRollupConfigurationResponse>(&body)?.configuration;
+        let config = self.session.decode_report::<GetRollupConfigurationResponse>(&body)?.configuration;
         let reset = config.rollup_reset;
         self.on_store(move |store| {
             if store.sync_state()?.rollup_reset != Some(reset) {
@@ -100,7 +100,7 @@ impl Run {
                     servers: Some(vec![server(part)]),
                 };
                 let body = self.session.report(&request).await?;
-                self.session.decode::<RollupDownstreamServersResponse>(&body)?;
+                self.session.decode_report::<RollupDownstreamServersResponse>(&body)?;
             }
         }
         let ids: Vec<Guid> = all.iter().map(|told| told.id).collect();
@@ -162,7 +162,7 @@ impl Run {
                 computers: Some(messages),
             };
             let body = self.session.report(&request).await?;
-            for changed in self.session.decode::<RollupComputersResponse>(&body)?.changed {
+            for changed in self.session.decode_report::<RollupComputersResponse>(&body)?.changed {
                 let Some(Ok(id)) = changed.computer_id.as_deref().map(str::parse::<ComputerId>) else {
                     continue;
                 };
@@ -197,8 +197,12 @@ impl Run {
                 last_rollup_numbers: Some(some.to_vec()),
             };
             let body = self.session.report(&request).await?;
-            let missed: HashSet<String> =
-                self.session.decode::<GetOutOfSyncComputersResponse>(&body)?.computers.into_iter().collect();
+            let missed: HashSet<String> = self
+                .session
+                .decode_report::<GetOutOfSyncComputersResponse>(&body)?
+                .computers
+                .into_iter()
+                .collect();
             for (_, told) in
                 told.iter_mut().filter(|(id, _)| missed.iter().any(|m| m.eq_ignore_ascii_case(id.as_str())))
             {
@@ -277,7 +281,7 @@ impl Run {
                 computers: Some(messages.clone()),
             };
             let body = self.session.report(&request).await?;
-            if self.session.decode::<RollupComputerStatusResponse>(&body)?.taken {
+            if self.session.decode_report::<RollupComputerStatusResponse>(&body)?.taken {
                 return Ok(());
             }
             tokio::select! {

@@ -2,7 +2,7 @@
 //! replaced and the call repeated (MS-WSUSSS 2.2.9.3 and 3.2.4.1).
 
 use super::{Clock, Stop, SyncError};
-use crate::transport::{AnswerLimits, Failure, Transport, TransportError, Url};
+use crate::transport::{AnswerLimits, Failure, Transport, TransportError, Url, neighbours};
 use bytes::Bytes;
 use sluicegate_soap::client::Cookie;
 use sluicegate_soap::dss_auth::{GetAuthorizationCookieRequest, GetAuthorizationCookieResponse};
@@ -15,7 +15,7 @@ use sluicegate_terms::Guid;
 use tokio::sync::Mutex;
 
 /// The protocol version this program speaks; what real servers answer with (observed).
-const PROTOCOL: &str = "1.20";
+pub(crate) const PROTOCOL: &str = "1.20";
 
 /// How often in a row one call gets a fresh cookie before its fault is believed.
 const FRESH_COOKIES: u32 = 2;
@@ -111,8 +111,18 @@ impl Session {
         }
     }
 
-    /// Reads an answer. What cannot be read is a failure of the way to the upstream.
+    /// Reads an answer of the synchronization service. What cannot be read is a failure of the way to the upstream.
     pub(crate) fn decode<'a, R: ResponseMessage<'a>>(&self, body: &'a [u8]) -> Result<R, SyncError> {
+        self.decode_from(&self.sync, body)
+    }
+
+    /// Reads an answer of the reporting service.
+    pub(crate) fn decode_report<'a, R: ResponseMessage<'a>>(&self, body: &'a [u8]) -> Result<R, SyncError> {
+        self.decode_from(&self.reporting, body)
+    }
+
+    /// Reads an answer that came from `url`.
+    fn decode_from<'a, R: ResponseMessage<'a>>(&self, url: &Url, body: &'a [u8]) -> Result<R, SyncError> {
         R::decode(body, &Limits::ANSWER).map_err(|error| {
             let failure = match error {
                 AnswerError::Fault(fault) => Failure::Fault(fault),
@@ -120,7 +130,7 @@ impl Session {
                     Failure::Damaged { reason: format!("{}: {error}", R::OPERATION.name) }
                 }
             };
-            SyncError::Transport(self.transport.error(&self.sync, failure))
+            SyncError::Transport(self.transport.error(url, failure))
         })
     }
 
@@ -141,10 +151,34 @@ impl Session {
         {
             return Ok((cookie.clone(), held.number));
         }
-        let cookie = self.fetch_cookie(held.cookie.take()).await?;
+        let cookie = match self.fetch_cookie(held.cookie.take()).await {
+            Ok(cookie) => cookie,
+            Err(error) => return Err(self.explained(error).await),
+        };
         held.number += 1;
         held.cookie = Some(cookie.clone());
         Ok((cookie, held.number))
+    }
+
+    /// The failure of a handshake, with what answers at the other usual ports of the upstream when it may be the port
+    /// that is wrong (known problem P-02).
+    async fn explained(&self, error: SyncError) -> SyncError {
+        match error {
+            SyncError::Transport(error) if error.may_be_the_port() && !self.is_microsofts() => {
+                let settings = self.transport.settings();
+                let found = tokio::select! {
+                    found = neighbours(settings, &self.base) => found,
+                    () = self.stop.asked() => return SyncError::Cancelled,
+                };
+                SyncError::Transport(error.answering(&found))
+            }
+            other => other,
+        }
+    }
+
+    /// Whether the upstream is Microsoft's own service, whose ports are known.
+    fn is_microsofts(&self) -> bool {
+        self.base.host().to_ascii_lowercase().ends_with(".microsoft.com")
     }
 
     async fn fetch_cookie(&self, old_cookie: Option<Cookie>) -> Result<Cookie, SyncError> {
@@ -163,7 +197,7 @@ impl Session {
             program_keys: None,
         };
         let body = self.post(&url, &request, LARGEST_ANSWER).await?;
-        let answer: GetAuthorizationCookieResponse = self.decode(&body)?;
+        let answer: GetAuthorizationCookieResponse = self.decode_from(&url, &body)?;
         let request = GetCookieRequest {
             auth_cookies: vec![answer.cookie],
             old_cookie,

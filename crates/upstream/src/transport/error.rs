@@ -1,5 +1,5 @@
 //! Transport: why no usable answer came. Each failure has a stable code, the problem it is in the list of
-//! known ones, a sentence that names what was tried, and one that says what to do next.
+//! known ones, a sentence that names what was tried, and one that says what to do next (`advice.rs`).
 
 use super::certificate::Rejected;
 use super::url::Url;
@@ -14,7 +14,12 @@ pub struct TransportError {
     url: Box<str>,
     via: Option<Box<str>>,
     failure: Box<Failure>,
+    /// Where else the same host answers.
+    answering: Box<str>,
 }
+
+/// What the fault of an upstream says that does not let a server synchronize.
+pub const NOT_ALLOWED: &str = "accountGuid: not allowed";
 
 /// Which of the two ends of a connection something is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -132,6 +137,8 @@ pub enum Failure {
     IncompatibleVersion {
         /// What it said.
         said: String,
+        /// What we speak.
+        ours: &'static str,
     },
     /// The service answered with a SOAP fault.
     Fault(Box<ReceivedFault>),
@@ -151,14 +158,32 @@ impl TransportError {
     /// A failure on the way to `url`, by way of the proxy `via` (`host:port`) if there is one.
     #[must_use]
     pub fn new(url: &Url, via: Option<&str>, failure: Failure) -> Self {
-        Self { url: url.to_string().into(), via: via.map(Into::into), failure: Box::new(failure) }
+        Self {
+            url: url.to_string().into(),
+            via: via.map(Into::into),
+            failure: Box::new(failure),
+            answering: "".into(),
+        }
     }
 
     /// Settings that cannot be used, before any address is known.
     #[must_use]
     pub fn settings(reason: impl Into<String>) -> Self {
         let failure = Failure::Settings { reason: reason.into() };
-        Self { url: "".into(), via: None, failure: Box::new(failure) }
+        Self { url: "".into(), via: None, failure: Box::new(failure), answering: "".into() }
+    }
+
+    /// The same failure, with the addresses of the same host at which something answers.
+    #[must_use]
+    pub fn answering(mut self, addresses: &[String]) -> Self {
+        self.answering = addresses.join(", ").into();
+        self
+    }
+
+    /// The addresses of the same host at which something answers, as far as it was looked; empty for none.
+    #[must_use]
+    pub fn elsewhere(&self) -> &str {
+        &self.answering
     }
 
     /// What was asked for.
@@ -214,27 +239,11 @@ impl TransportError {
             Failure::NotSoap { .. } => "UssCommunicationError/NotSoap",
             Failure::Damaged { .. } => "UssCommunicationError/AnswerDamaged",
             Failure::IncompatibleVersion { .. } => "UssCommunicationError/IncompatibleProtocolVersion",
+            Failure::Fault(_) if self.is_refusal() => "DssAuthenticationError/Refused",
             Failure::Fault(fault) => code_of(fault.error_code),
             Failure::DiskFull { .. } => "LocalError/DiskFull",
             Failure::Settings { .. } => "LocalError/TransportSettings",
         }
-    }
-
-    /// Its number in the list of known problems, where it is one of them.
-    #[must_use]
-    pub fn problem(&self) -> Option<&'static str> {
-        Some(match &*self.failure {
-            Failure::NameNotResolved { .. } => "P-11",
-            Failure::ProxyAuthentication { .. } | Failure::ProxyRefused { .. } => "P-03",
-            Failure::Refused { .. }
-            | Failure::TimedOut { .. }
-            | Failure::Unreachable { .. }
-            | Failure::Certificate(_)
-            | Failure::Tls { .. } => "P-13",
-            Failure::Unauthorized | Failure::Forbidden if self.is_dss_auth() => "P-14",
-            Failure::Unauthorized | Failure::Forbidden => "P-04",
-            _ => return None,
-        })
     }
 
     /// Whether the same request may well succeed later, with nobody changing anything.
@@ -268,13 +277,32 @@ impl TransportError {
         }
     }
 
-    fn is_dss_auth(&self) -> bool {
+    /// Whether the upstream does not let this server synchronize (known problem P-14): its service for authorization
+    /// refuses who asks, or another one says that this server is not allowed.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match &*self.failure {
+            Failure::Fault(fault) if fault.error_code == Some(ErrorCode::InvalidParameters) => {
+                self.is_dss_auth() || fault.message == NOT_ALLOWED
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn is_dss_auth(&self) -> bool {
         self.url.to_ascii_lowercase().contains("/dssauthwebservice")
     }
 
-    fn host(&self) -> &str {
+    pub(super) fn host(&self) -> &str {
         let rest = self.url.split_once("://").map_or(&*self.url, |(_, rest)| rest);
         rest.split(['/', '?']).next().unwrap_or(rest)
+    }
+
+    /// Scheme, host and port of what was asked for.
+    fn base(&self) -> &str {
+        let end =
+            self.url.find("://").and_then(|at| self.url.get(at + 3..)?.find('/').map(|end| at + 3 + end));
+        end.and_then(|end| self.url.get(..end)).unwrap_or(&self.url)
     }
 
     fn name_of(&self, peer: Peer) -> String {
@@ -337,96 +365,12 @@ impl TransportError {
                 write!(f, "the answer is not a SOAP message but {what}: `{excerpt}`")
             }
             Failure::Damaged { reason } => write!(f, "the answer of {} is damaged ({reason})", self.host()),
-            Failure::IncompatibleVersion { said } => {
-                write!(f, "{} speaks another version of the protocol ({said})", self.host())
+            Failure::IncompatibleVersion { said, ours } => {
+                write!(f, "{} speaks version {said} of the protocol, and this server {ours}", self.host())
             }
             Failure::Fault(fault) => write!(f, "the service answered with the fault {fault}"),
             Failure::DiskFull { path } => write!(f, "the disk that holds {path} is full"),
             Failure::Settings { reason } => f.write_str(reason),
-        }
-    }
-
-    /// What to do next.
-    #[must_use]
-    pub fn advice(&self) -> String {
-        let own_side = "check the upstream's address with `sluicegate upstream show`";
-        match &*self.failure {
-            Failure::NameNotResolved { whose: Peer::Proxy, .. } => {
-                "check the proxy's name in the upstream settings, and this machine's DNS".to_owned()
-            }
-            Failure::NameNotResolved { .. } if self.via.is_some() => {
-                "the proxy resolves names for this server: check the upstream's name and the proxy's DNS".to_owned()
-            }
-            Failure::NameNotResolved { .. } => format!(
-                "{own_side} and this machine's DNS; where only a proxy knows names outside, set it with --proxy"
-            ),
-            Failure::Refused { whose: Peer::Proxy } => {
-                "check that the proxy is running and that its port is right".to_owned()
-            }
-            Failure::Refused { .. } => {
-                "check that the server is running and the port is right (8530 for http, 8531 for https is usual)"
-                    .to_owned()
-            }
-            Failure::TimedOut { .. } | Failure::Unreachable { .. } => match self.via {
-                Some(_) => "check the way to the proxy and from there to the server".to_owned(),
-                None => "check the network and firewalls on the way; where a proxy is needed, set it with --proxy"
-                    .to_owned(),
-            },
-            Failure::ConnectionLost { .. } | Failure::Truncated { .. } => {
-                "the run continues where it was; if this repeats, look at the network and at firewalls that inspect traffic"
-                    .to_owned()
-            }
-            Failure::ProxyAuthentication { tried: None, .. } => {
-                "give a user and password for the proxy, for a scheme that it offers (basic and NTLM are known here)"
-                    .to_owned()
-            }
-            Failure::ProxyAuthentication { .. } => {
-                "check the proxy user's name, domain and password, and whether the password has expired".to_owned()
-            }
-            Failure::ProxyRefused { .. } => {
-                "ask whoever runs the proxy to let this server reach that address".to_owned()
-            }
-            Failure::Certificate(rejected) => rejected.advice(self.host()),
-            Failure::Tls { .. } => {
-                "check that the port speaks TLS (8531 and 443 are usual) and that the server allows TLS 1.2 or 1.3"
-                    .to_owned()
-            }
-            Failure::Unauthorized | Failure::Forbidden => format!(
-                "the fault lies with the server at {}, not with this one: its administrator must allow anonymous \
-                 access to this path{}",
-                self.url,
-                if self.is_dss_auth() { " and check its list of allowed downstream servers" } else { "" }
-            ),
-            Failure::NotFound => format!("{own_side}; it must be that of an update server, without a path"),
-            Failure::Busy { .. } => "nothing to do here: it is tried again later".to_owned(),
-            Failure::Status { .. } => "look in that server's log for this time".to_owned(),
-            Failure::TooLarge { .. } => {
-                "choose fewer products or languages, or check that the address is that of an update server".to_owned()
-            }
-            Failure::NotSoap { .. } => format!(
-                "{own_side}; a proxy's or a guest network's page in place of the service means that this machine \
-                 must sign in there first or be exempted"
-            ),
-            Failure::Damaged { .. } => "something on the way changes answers: look at proxies that inspect traffic".to_owned(),
-            Failure::IncompatibleVersion { .. } => {
-                "update the older of the two servers".to_owned()
-            }
-            Failure::Fault(fault) if fault.error_code == Some(ErrorCode::IncompatibleProtocolVersion) => {
-                "update the older of the two servers".to_owned()
-            }
-            Failure::Fault(fault) if self.is_dss_auth() && fault.error_code == Some(ErrorCode::InvalidParameters) => {
-                format!(
-                    "the administrator of {} must let this server synchronize (`sluicegate downstream allow` there), \
-                     under a name that a host can have",
-                    self.host()
-                )
-            }
-            Failure::Fault(fault) => match fault.id {
-                Some(id) => format!("look for the id {id} in the log of {}", self.host()),
-                None => format!("look in the log of {} for this time", self.host()),
-            },
-            Failure::DiskFull { .. } => "free some space; what is already fetched is kept".to_owned(),
-            Failure::Settings { .. } => "change it with `sluicegate upstream set`".to_owned(),
         }
     }
 }
@@ -458,7 +402,11 @@ impl fmt::Display for TransportError {
             write!(f, "{} ({way}): ", self.url)?;
         }
         self.sentence(f)?;
-        write!(f, "; {}", self.advice())
+        write!(f, "; {}", self.advice())?;
+        if self.answering.is_empty() {
+            return Ok(());
+        }
+        write!(f, " (configured: {}; answers: {})", self.base(), self.answering)
     }
 }
 

@@ -2,6 +2,7 @@
 //! typed failure for everything that can go wrong on the way. One [`Transport`] serves a whole run; it
 //! keeps its connections.
 
+mod advice;
 mod answer;
 mod certificate;
 mod client;
@@ -10,6 +11,8 @@ mod der;
 mod download;
 mod error;
 mod exchange;
+mod neighbours;
+mod problem;
 mod proxy_auth;
 mod retry;
 mod settings;
@@ -22,7 +25,9 @@ pub use answer::{Answer, AnswerLimits};
 pub use certificate::{Reason, Rejected};
 pub use client::Transport;
 pub use download::Download;
-pub use error::{Failure, Peer, TransportError};
+pub use error::{Failure, NOT_ALLOWED, Peer, TransportError};
+pub use neighbours::neighbours;
+pub use problem::{Step, problem_of};
 pub use retry::RetryPolicy;
 pub use settings::{NoProxy, ProxyCredentials, ProxySettings, Schemes, TransportSettings, Waits};
 pub use url::{Url, UrlError};

@@ -58,6 +58,7 @@ mod tests {
                     allow_basic: false,
                 }),
                 bypass: vec![".corp.example".to_owned()],
+                ..Default::default()
             },
             ..Default::default()
         };

@@ -58,18 +58,10 @@ pub(super) async fn get_authorization_cookie(
         ));
     }
     let contact = DownstreamContact { id: account, name: name.clone(), at: caller.now, synced: false };
-    let asked = name.clone();
-    let allowed = in_store(app, move |store| {
-        let allowed = store.downstream_allowed(account, &asked)?;
-        if allowed {
-            store.record_downstream(contact)?;
-        }
-        Ok(allowed)
-    })
-    .await?;
-    if !allowed {
+    if !app.store.downstream_allowed(account, &name) {
         return Err(Failure::DownstreamRefused { account, name });
     }
+    in_store(app, move |store| store.record_downstream(contact)).await?;
     let pass = Pass {
         expires: caller.now.plus_seconds(LIFETIME_SECONDS),
         server: app.server_id,
@@ -101,8 +93,8 @@ pub(crate) fn is_account_name(text: &str) -> bool {
 }
 
 /// Answers GetCookie. What `oldCookie` says is not needed for anything.
-pub(super) async fn get_cookie(
-    app: &Arc<App>,
+pub(super) fn get_cookie(
+    app: &App,
     caller: &Caller,
     request: &GetCookieRequest,
     version: SoapVersion,
@@ -116,10 +108,14 @@ pub(super) async fn get_cookie(
     let data = data.ok_or_else(|| Failure::Authorization("it has no CookieData".into()))?;
     let pass = pass::open(&app.cookie_key, PassKind::Authorization, &data.0, app.server_id, caller.now)
         .map_err(|error| Failure::Authorization(error.to_string()))?;
-    let (account, name) = (pass.account, pass.name.clone());
-    if !in_store(app, move |store| store.downstream_allowed(account, &name)).await? {
-        return Err(Failure::DownstreamRefused { account, name: pass.name });
-    }
+    let pass = allowed(app, pass)?;
+    tracing::info!(
+        server = %pass.account,
+        name = pass.name,
+        its_protocol = %protocol,
+        our_protocol = super::config_data::PROTOCOL,
+        "a downstream server is let in"
+    );
     let pass = Pass { expires: caller.now.plus_seconds(LIFETIME_SECONDS), protocol, ..pass };
     let data = Base64(sealed(app, PassKind::Synchronization, &pass)?);
     let cookie = WireCookie { expiration: pass.expires, encrypted_data: Some(data) };
@@ -142,10 +138,19 @@ pub(super) fn open(app: &App, cookie: Option<&WireCookie>, now: Timestamp) -> Re
     let sealed = cookie.and_then(|cookie| cookie.encrypted_data.as_ref()).filter(|data| !data.0.is_empty());
     let Some(sealed) = sealed else { return Err(Failure::NoCookie) };
     let opened = pass::open(&app.cookie_key, PassKind::Synchronization, &sealed.0, app.server_id, now);
-    opened.map_err(|error| match error {
+    let pass = opened.map_err(|error| match error {
         CookieError::NotOurs(_) => Failure::Cookie(error),
         CookieError::Expired(_) | CookieError::OtherServer(_) => Failure::StalePass(error),
-    })
+    })?;
+    allowed(app, pass)
+}
+
+/// The list of allowed servers holds for every call: who is taken off it is refused in the middle of a synchronization.
+fn allowed(app: &App, pass: Pass) -> Result<Pass, Failure> {
+    match app.store.downstream_allowed(pass.account, &pass.name) {
+        true => Ok(pass),
+        false => Err(Failure::DownstreamRefused { account: pass.account, name: pass.name }),
+    }
 }
 
 fn sealed(app: &App, kind: PassKind, pass: &Pass) -> Result<Vec<u8>, Failure> {

@@ -9,7 +9,7 @@ use sluicegate_soap::server_sync::{GetConfigDataRequest, GetConfigDataResponse, 
 use sluicegate_terms::Anchor;
 
 /// The version of the protocol between servers that is spoken here (observed-behaviour 8).
-const PROTOCOL: &str = "1.20";
+pub(super) const PROTOCOL: &str = "1.20";
 
 /// Most revisions in GetUpdateData and in GetUpdateDecryptionData (observed-behaviour 8).
 pub(super) const MOST_UPDATES: usize = 100;

@@ -53,7 +53,7 @@ pub(super) async fn on_server_sync(app: &Arc<App>, caller: &Caller, body: &[u8])
     let operation = request.operation().name;
     let result = match request {
         Request::GetAuthConfig(_) => Ok(authorize::get_auth_config(app, version)),
-        Request::GetCookie(request) => authorize::get_cookie(app, caller, &request, version).await,
+        Request::GetCookie(request) => authorize::get_cookie(app, caller, &request, version),
         Request::GetConfigData(request) => config_data::get(app, caller, &request, version),
         Request::GetRevisionIdList(request) => revisions::get_list(app, caller, &request, version).await,
         Request::GetUpdateData(request) => update_data::get(app, caller, request, version).await,

@@ -82,9 +82,13 @@ pub(super) async fn servers(
     }
     let taken = in_store(app, move |store| {
         for server in servers.iter().filter(|server| server.parent.is_none()) {
-            if !store.downstream_allowed(server.id, &server.name)? {
+            if !store.downstream_allowed(server.id, &server.name) {
                 return Ok(Err((server.id, server.name.clone())));
             }
+        }
+        let above: Vec<Guid> = servers.iter().filter_map(|server| server.parent).collect();
+        if let Some(refused) = store.refused_branch(&above)? {
+            return Ok(Err(refused));
         }
         store.roll_up_servers(servers, now).map(Ok)
     })
@@ -170,6 +174,14 @@ fn short(number: i32) -> i16 {
     i16::try_from(number).unwrap_or_default()
 }
 
+/// Refuses what is told of servers that may not synchronize from here, or that stand below one that may not.
+async fn may_tell(app: &App, servers: Vec<Guid>) -> Result<(), Failure> {
+    match in_store(app, move |store| store.refused_branch(&servers)).await? {
+        None => Ok(()),
+        Some((account, name)) => Err(Failure::DownstreamRefused { account, name }),
+    }
+}
+
 /// Answers RollupComputers.
 pub(super) async fn computers(
     app: &Arc<App>,
@@ -178,6 +190,7 @@ pub(super) async fn computers(
 ) -> Result<Reply, Failure> {
     let list = listed("computers", request.computers, MOST_COMPUTERS)?;
     let told = list.into_iter().map(told_computer).collect::<Result<Vec<_>, _>>()?;
+    may_tell(app, told.iter().map(|computer| computer.server).collect()).await?;
     let changes = in_store(app, move |store| store.roll_up_computers(told)).await?;
     let changed = changes.ok_or(Failure::UnknownParent)?.into_iter().map(|(id, change)| ChangedComputer {
         computer_id: Some(id.as_str().to_owned()),
@@ -252,6 +265,7 @@ pub(super) async fn out_of_sync(
             Ok((id, u32::try_from(told.rollup_number).unwrap_or(u32::MAX)))
         })
         .collect::<Result<Vec<_>, Failure>>()?;
+    may_tell(app, vec![request.parent]).await?;
     let found = in_store(app, move |store| store.out_of_sync_computers(request.parent, &numbers)).await?;
     let computers = found.into_iter().map(|id| id.as_str().to_owned()).collect();
     Ok(Reply::message(&GetOutOfSyncComputersResponse { computers }, version))
@@ -265,6 +279,10 @@ pub(super) async fn status(
 ) -> Result<Reply, Failure> {
     let list = listed("computers", request.computers, MOST_STATUS)?;
     let reports = list.into_iter().map(report).collect::<Result<Vec<_>, _>>()?;
+    let computers: Vec<ComputerId> = reports.iter().map(|report| report.computer.clone()).collect();
+    let mut servers = in_store(app, move |store| store.servers_of(&computers)).await?;
+    servers.push(request.parent);
+    may_tell(app, servers).await?;
     in_store(app, move |store| store.roll_up_status(reports)).await?;
     Ok(Reply::message(&RollupComputerStatusResponse { taken: true }, version))
 }

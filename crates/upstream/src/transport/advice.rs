@@ -1,0 +1,93 @@
+//! Transport: what to do about a failure on the way to an upstream, in a sentence for an administrator.
+
+use super::error::{Failure, Peer, TransportError};
+use sluicegate_soap::fault::ErrorCode;
+
+impl TransportError {
+    /// What to do next.
+    #[must_use]
+    pub fn advice(&self) -> String {
+        let own_side = "check the upstream's address with `sluicegate upstream show`";
+        match self.failure() {
+            Failure::NameNotResolved { whose: Peer::Proxy, .. } => {
+                "check the proxy's name in the upstream settings, and this machine's DNS".to_owned()
+            }
+            Failure::NameNotResolved { .. } if self.via().is_some() => {
+                "the proxy resolves names for this server: check the upstream's name and the proxy's DNS".to_owned()
+            }
+            Failure::NameNotResolved { .. } => format!(
+                "{own_side} and this machine's DNS; where only a proxy knows names outside, set it with --proxy"
+            ),
+            Failure::Refused { whose: Peer::Proxy } => {
+                "check that the proxy is running and that its port is right".to_owned()
+            }
+            Failure::Refused { .. } => {
+                "check that the server is running and the port is right (8530 for http, 8531 for https is usual)"
+                    .to_owned()
+            }
+            Failure::TimedOut { .. } | Failure::Unreachable { .. } => match self.via() {
+                Some(_) => "check the way to the proxy and from there to the server".to_owned(),
+                None => "check the network and firewalls on the way; where a proxy is needed, set it with --proxy"
+                    .to_owned(),
+            },
+            Failure::ConnectionLost { .. } | Failure::Truncated { .. } => {
+                "the run continues where it was; if this repeats, look at the network and at firewalls that inspect traffic"
+                    .to_owned()
+            }
+            Failure::ProxyAuthentication { tried: None, .. } => {
+                "give a user and password for the proxy, for a scheme that it offers (basic and NTLM are known here)"
+                    .to_owned()
+            }
+            Failure::ProxyAuthentication { .. } => {
+                "check the proxy user's name, domain and password, and whether the password has expired".to_owned()
+            }
+            Failure::ProxyRefused { .. } => {
+                "ask whoever runs the proxy to let this server reach that address".to_owned()
+            }
+            Failure::Certificate(rejected) => rejected.advice(self.host()),
+            Failure::Tls { .. } => {
+                "check that the port speaks TLS (8531 and 443 are usual) and that the server allows TLS 1.2 or 1.3"
+                    .to_owned()
+            }
+            Failure::Unauthorized | Failure::Forbidden => format!(
+                "the fault lies with the server at {}, not with this one: its administrator must allow anonymous \
+                 access to this path{}",
+                self.url(),
+                if self.is_dss_auth() { " and check its list of allowed downstream servers" } else { "" }
+            ),
+            Failure::NotFound => format!("{own_side}; it must be that of an update server, without a path"),
+            Failure::Busy { .. } => "nothing to do here: it is tried again later".to_owned(),
+            Failure::Status { .. } => "look in that server's log for this time".to_owned(),
+            Failure::TooLarge { .. } => {
+                "choose fewer products or languages, or check that the address is that of an update server".to_owned()
+            }
+            Failure::NotSoap { .. } => format!(
+                "{own_side}; a proxy's or a guest network's page in place of the service means that this machine \
+                 must sign in there first or be exempted"
+            ),
+            Failure::Damaged { .. } => "something on the way changes answers: look at proxies that inspect traffic".to_owned(),
+            Failure::IncompatibleVersion { .. } => {
+                "update the older of the two servers".to_owned()
+            }
+            Failure::Fault(fault) if fault.error_code == Some(ErrorCode::IncompatibleProtocolVersion) => {
+                format!(
+                    "this server speaks version {} of the protocol; update the older of the two servers",
+                    crate::sync::PROTOCOL
+                )
+            }
+            Failure::Fault(_) if self.is_refusal() => {
+                format!(
+                    "the administrator of {} must let this server synchronize (`sluicegate downstream allow` there), \
+                     under a name that a host can have",
+                    self.host()
+                )
+            }
+            Failure::Fault(fault) => match fault.id {
+                Some(id) => format!("look for the id {id} in the log of {}", self.host()),
+                None => format!("look in the log of {} for this time", self.host()),
+            },
+            Failure::DiskFull { .. } => "free some space; what is already fetched is kept".to_owned(),
+            Failure::Settings { .. } => "change it with `sluicegate upstream set`".to_owned(),
+        }
+    }
+}
