@@ -1,4 +1,5 @@
-"""Compiles a program of checks with proxies that Mono's `wsdl` tool writes from the published definitions."""
+"""Compiles a program of checks with proxies that Mono's `wsdl` tool writes from definitions: the published ones, or
+those that a server gives of itself."""
 
 import shutil
 import subprocess
@@ -15,15 +16,17 @@ def run(*command: str, cwd=None) -> str:
     return done.stdout
 
 
-def program(source: str, proxies: dict[str, str], folder: Path) -> Path:
-    """The compiled program. `proxies` gives each definition's proxies a namespace; skips without definitions."""
+def program(source: str, proxies: dict[str | Path, str], folder: Path) -> Path:
+    """The compiled program. `proxies` gives each definition's proxies a namespace. A definition is the name of a
+    published one, or a file; skips where published ones are wanted and are not here."""
     missing = [tool for tool in ("wsdl", "mcs", "mono") if not shutil.which(tool)]
     if missing:
         pytest.fail(f"{', '.join(missing)} not found: apt-get install mono-devel")
-    if not shared("wsdl").is_dir():
+    published = [name for name in proxies if isinstance(name, str)]
+    if published and not shared("wsdl").is_dir():
         pytest.skip("the published definitions (SLUICEGATE_SHARED/wsdl) are not here")
     for name, space in proxies.items():
-        definition = str(shared("wsdl", f"{name}.wsdl"))
+        definition = str(name if isinstance(name, Path) else shared("wsdl", f"{name}.wsdl"))
         run("wsdl", "-language:CS", f"-namespace:{space}", f"-out:{space}.cs", definition, cwd=folder)
     sources = [str(TOP / "tests/mono" / source)] + [f"{space}.cs" for space in proxies.values()]
     run("mcs", "-nologo", "-out:checks.exe", "-r:System,System.Xml,System.Web.Services", *sources, cwd=folder)

@@ -25,6 +25,7 @@ pub(crate) struct Inventory {
     pub(crate) bios_release_date: String,
     pub(crate) processor: String,
     pub(crate) product_type: i32,
+    pub(crate) old_product_type: u8,
     pub(crate) suite_mask: i32,
     pub(crate) client_version: String,
     pub(crate) firmware_version: String,
@@ -63,6 +64,7 @@ impl Inventory {
             bios_release_date: info.bios_release_date.iso(),
             processor: text(&info.processor_architecture),
             product_type: info.new_product_type,
+            old_product_type: info.old_product_type,
             suite_mask: info.suite_mask,
             client_version: format!(
                 "{}.{}.{}.{}",

@@ -31,8 +31,8 @@ pub use catalog::{
     UpdateRow,
 };
 pub use computers::{
-    Computer, ComputerFilter, ComputerGroups, ComputerPage, Contact, EventBatch, Recorded, Registration,
-    ReportedEvent, StoredEvent, Targeting,
+    Computer, ComputerFilter, ComputerGroups, ComputerPage, Contact, EventBatch, OwnClients, Recorded,
+    Registration, ReportedEvent, StoredEvent, Targeting,
 };
 pub use config::Config;
 pub use decisions::{

@@ -3,6 +3,7 @@
 mod contacts;
 mod directory;
 mod events;
+mod kinds;
 mod list;
 mod status;
 
@@ -11,6 +12,7 @@ pub(crate) use contacts::Contacts;
 pub use directory::{ComputerGroups, Registration, Targeting};
 pub(crate) use directory::{assigned as assigned_groups, split_groups as requested_names};
 pub use events::{EventBatch, Recorded, ReportedEvent, StoredEvent};
+pub use kinds::OwnClients;
 pub(crate) use list::computer_row;
 pub use list::{Computer, ComputerFilter, ComputerPage};
 pub(crate) use status::state_row;

@@ -1,7 +1,7 @@
 //! Synchronization: telling the upstream of this server, of the servers below it and of all their computers
 //! (MS-WSUSSS 3.2.4.5). Only what changed is told, and it counts as told once the upstream has taken it.
 
-use super::rollup_details::{computer, or_never, own_details, server};
+use super::rollup_details::{computer, or_never, own_details, own_kind, server};
 use super::{Run, SyncError};
 use sluicegate_soap::client::{Base64, Cookie};
 use sluicegate_soap::server_reporting::{
@@ -58,8 +58,9 @@ impl Run {
     async fn tell_servers(&mut self, config: &RollupConfiguration) -> Result<(), SyncError> {
         let now = self.around.now();
         let (name, replica) = (self.session.account_name().to_owned(), self.settings.decided_by().is_some());
-        let (own, below) = self
+        let (own, below, clients) = self
             .on_store(move |store| {
+                let clients = store.own_clients(own_kind)?;
                 let own = RolledServer {
                     id: store.server_id(),
                     name,
@@ -69,9 +70,9 @@ impl Run {
                     last_sync: store.sync_state()?.last_success,
                     last_rollup: Some(now),
                     summary: store.rollup_summary()?,
-                    clients: Vec::new(),
+                    clients: clients.summaries.clone(),
                 };
-                Ok((own, store.downstream_servers()?))
+                Ok((own, store.downstream_servers()?, clients))
             })
             .await?;
         // Parents before their children; those that ask this server are its children.
@@ -106,10 +107,10 @@ impl Run {
         let ids: Vec<Guid> = all.iter().map(|told| told.id).collect();
         self.on_store(move |store| {
             store.downstream_told(&ids)?;
-            store.change_sync_state(|state| state.last_rollup = Some(now))
+            store.change_sync_state(|state| state.last_rollup = Some(now))?;
+            store.own_clients_told(&clients)
         })
         .await
-        .map(|_| ())
     }
 
     async fn tell_computers(&mut self, config: &RollupConfiguration) -> Result<(), SyncError> {

@@ -18,29 +18,73 @@ pub(super) fn or_never(time: Option<Timestamp>) -> Timestamp {
     time.unwrap_or_else(|| Timestamp::from_unix_seconds(NEVER_SECONDS))
 }
 
-/// What an own computer is, from its inventory as the server keeps it and from its contacts. What the inventory does
-/// not say is empty or zero.
+/// What an own computer said when it registered, as the server keeps it. What it did not say is empty or zero.
+struct Inventory(Value);
+
+impl Inventory {
+    fn read(text: Option<&str>) -> Self {
+        Self(text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default())
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.0.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+
+    fn number(&self, name: &str) -> Option<i32> {
+        self.0.get(name).and_then(Value::as_i64).and_then(|n| i32::try_from(n).ok())
+    }
+
+    /// Major, minor, build, service pack major and minor.
+    fn os_version(&self) -> [i32; 5] {
+        let mut os_version = [0; 5];
+        let (version, pack) = (self.text("os_version"), self.text("service_pack"));
+        let parts = version.splitn(3, '.').chain(pack.splitn(2, '.'));
+        // Three parts of the version are there whenever there is any.
+        if version.split('.').count() >= 3 {
+            for (to, part) in os_version.iter_mut().zip(parts) {
+                *to = part.parse().unwrap_or(0);
+            }
+        }
+        os_version
+    }
+
+    fn suite_mask(&self) -> i16 {
+        self.number("suite_mask").and_then(|n| i16::try_from(n).ok()).unwrap_or(0)
+    }
+
+    fn old_product_type(&self) -> u8 {
+        self.number("old_product_type").and_then(|n| u8::try_from(n).ok()).unwrap_or(0)
+    }
+}
+
+/// The kind of an own computer (`DownstreamServerRollupClientSummary`, MS-WSUSSS 3.1.4.14.3.4), without a count.
+pub(super) fn own_kind(inventory: Option<&str>) -> ClientSummary {
+    let inventory = Inventory::read(inventory);
+    let cut = |text: String, most: usize| text.chars().take(most).collect::<String>();
+    ClientSummary {
+        os_version: inventory.os_version(),
+        os_locale: cut(inventory.text("os_locale"), 64),
+        suite_mask: inventory.suite_mask(),
+        old_product_type: inventory.old_product_type(),
+        new_product_type: inventory.number("product_type").unwrap_or(0),
+        system_metrics: 0,
+        architecture: cut(inventory.text("processor"), 50),
+        count: 0,
+        activity: Vec::new(),
+    }
+}
+
+/// What an own computer is, from its inventory and from its contacts.
 pub(super) fn own_details(tell: &TellComputer) -> ComputerDetails {
     let own = tell.own.clone().unwrap_or_default();
-    let inventory: Value =
-        tell.inventory.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    let text = |name: &str| inventory.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let number = |name: &str| inventory.get(name).and_then(Value::as_i64).and_then(|n| i32::try_from(n).ok());
-    let mut os_version = [0; 5];
-    let (version, pack) = (text("os_version"), text("service_pack"));
-    let parts = version.splitn(3, '.').chain(pack.splitn(2, '.'));
-    // Three parts of the version are there whenever there is any.
-    if version.split('.').count() >= 3 {
-        for (to, part) in os_version.iter_mut().zip(parts) {
-            *to = part.parse().unwrap_or(0);
-        }
-    }
+    let inventory = Inventory::read(tell.inventory.as_deref());
+    let text = |name: &str| inventory.text(name);
     ComputerDetails {
         groups: own.groups,
         requested_groups: own.requested,
         ip_address: own.ip,
         full_domain_name: own.dns_name,
-        os_version,
+        os_version: inventory.os_version(),
         os_locale: text("os_locale"),
         os_family: "Windows".to_owned(),
         os_description: text("os_description"),
@@ -50,9 +94,9 @@ pub(super) fn own_details(tell: &TellComputer) -> ComputerDetails {
         bios_name: text("bios_name"),
         bios_release_date: text("bios_release_date").parse().unwrap_or_else(|_| or_never(None)),
         processor_architecture: text("processor"),
-        suite_mask: number("suite_mask").and_then(|n| i16::try_from(n).ok()).unwrap_or(0),
-        old_product_type: 0,
-        new_product_type: number("product_type").unwrap_or(0),
+        suite_mask: inventory.suite_mask(),
+        old_product_type: inventory.old_product_type(),
+        new_product_type: inventory.number("product_type").unwrap_or(0),
         system_metrics: 0,
         client_version: own.client_version,
     }

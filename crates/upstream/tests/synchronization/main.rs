@@ -4,6 +4,7 @@
 #![allow(unreachable_pub)]
 
 mod chaos;
+mod clients;
 mod replica;
 mod upstream;
 

@@ -1,6 +1,11 @@
-//! The driver calls (MS-WSUSSS 3.1.4.7, 3.1.4.8). Servers below an update server get drivers with
-//! GetRevisionIdList like everything else, so GetConfigData names 0 as their limits as real servers do
-//! (observed-behaviour 8). Who calls them all the same is answered, within the limits here.
+//! The driver calls (MS-WSUSSS 3.1.4.7, 3.1.4.8). They are for Microsoft Update as a caller; servers below an update
+//! server get drivers with GetRevisionIdList like everything else, so GetConfigData names 0 as their limits as real
+//! servers do (observed-behaviour 8). Who calls them all the same is answered, within the limits here.
+//!
+//! Driver sets are no part of any document: which drivers belong together on which computers stands in a targeting
+//! XML of their own (3.1.4.8.3.2), and nothing by which a server below gets its catalog (3.2.4.2) carries one. So none
+//! is here; computer ids that are in no driver set are to be ignored (3.1.4.7), and sets that are not found are left
+//! out (3.1.4.8).
 
 use super::{Caller, Failure, Reply, authorize, index};
 use crate::hierarchy::anchor::SyncAnchor;
