@@ -33,5 +33,5 @@ mod synchronizing;
 #[cfg(test)]
 mod testing;
 
-pub use options::{Limits, ServerOptions};
+pub use options::{Limits, Mirror, ServerOptions};
 pub use server::{Running, Server, StartError};

@@ -7,10 +7,12 @@ mod crowd;
 mod details;
 mod downstream;
 mod files;
+mod generation;
 mod history;
 mod rollup;
 mod settings;
 mod state;
+mod strays;
 mod telling;
 
 pub use aside::DeploymentNews;
@@ -18,6 +20,7 @@ pub use counts::{ActivitySummary, ClientSummary, ServerSummary};
 pub use details::ComputerDetails;
 pub use downstream::{DownstreamContact, DownstreamServer, RolledServer};
 pub use files::{FileNeed, WantedFiles};
+pub use generation::Generation;
 pub use history::{RunCounts, RunOutcome, SyncRun};
 pub use rollup::{
     DownstreamComputer, DownstreamComputerFilter, RolledComputer, RolledStatus, RollupChange, StatusReport,
@@ -27,4 +30,5 @@ pub use settings::{
     Password, ProxyCredentials, ProxyServer, ProxySettings, UpstreamSettings, UpstreamSource,
 };
 pub use state::{CoveredFilter, FailedRevision, SyncState, UpstreamFacts};
+pub use strays::Stray;
 pub use telling::{OwnComputer, TellComputer, Told};

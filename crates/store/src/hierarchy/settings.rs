@@ -5,7 +5,7 @@ use crate::audit;
 use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError, StoredAs};
 use rusqlite::{Connection, Transaction};
-use sluicegate_policy::hierarchy::{Choice, ContentPolicy, FilterPart, Mode, Schedule, SyncFilter};
+use sluicegate_policy::hierarchy::{Choice, ContentPolicy, FilterPart, Mode, Patience, Schedule, SyncFilter};
 use sluicegate_terms::{Timestamp, UpdateId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -133,6 +133,8 @@ pub struct UpstreamSettings {
     pub schedule: Schedule,
     /// What to synchronize.
     pub filter: SyncFilter,
+    /// How long a run may go without coming forward.
+    pub patience: Patience,
     /// Which files to fetch.
     pub content: ContentPolicy,
     /// Fetch files from Microsoft's addresses even when the upstream is another server.
@@ -187,6 +189,7 @@ impl UpstreamSettings {
         }
         put("mode", self.mode.to_string());
         put("schedule", self.schedule.to_string());
+        put("patience", self.patience.minutes().to_string());
         put("content", self.content.when.to_string());
         put("express", self.content.express.to_string());
         put("files-from-microsoft", self.files_from_microsoft.to_string());
@@ -297,6 +300,7 @@ impl UpstreamSettings {
             },
             ca_file: text("ca-file").map(PathBuf::from),
             schedule: word(text("schedule"), "schedule")?.unwrap_or_default(),
+            patience: word(text("patience"), "patience")?.unwrap_or_default(),
             filter: SyncFilter {
                 products: categories(FilterPart::Product, flag("only-product"))?,
                 classifications: categories(FilterPart::Classification, flag("only-classification"))?,
@@ -401,6 +405,7 @@ impl Store {
                     super::state::forget(tx)?;
                 }
                 if again {
+                    super::generation::raise(tx)?;
                     super::state::forget_deployments(tx)?;
                 }
                 Ok(())
@@ -461,6 +466,7 @@ mod tests {
             },
             ca_file: Some("/etc/ca.pem".into()),
             schedule: "4@03:00+30".parse().unwrap(),
+            patience: "45".parse().unwrap(),
             filter: SyncFilter {
                 languages: Choice::Only(["en".parse().unwrap()].into_iter().collect()),
                 ..SyncFilter::default()

@@ -8,6 +8,7 @@ mod cleanup;
 mod computers;
 mod decisions;
 mod filters;
+mod generations;
 mod kb954960;
 mod rules;
 #[path = "../support/scans.rs"]

@@ -107,7 +107,7 @@ impl Session {
         let action = Q::OPERATION.soap_action();
         tokio::select! {
             answer = self.transport.post(url, &action, body, AnswerLimits::of(bytes)) => Ok(answer?.body),
-            () = self.stop.asked() => Err(SyncError::Cancelled),
+            why = self.stop.asked() => Err(why),
         }
     }
 
