@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import socket
 import subprocess
 from xml.sax.saxutils import escape
 
@@ -107,6 +108,18 @@ def test_diagnosing_a_server_without_an_upstream_says_what_is_missing(child):
     assert found["first_failure"] == "upstream-set" and found["checks"][0]["result"] == "passed", found
 
 
+def test_a_first_synchronization_is_called_so_while_it_goes_on(child):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        run(child, "upstream", "set", f"http://127.0.0.1:{silent.getsockname()[1]}", "--no-probe")
+        run(child, "sync", "now")
+        said = run(child, "sync", "status")
+        assert "First synchronization, 0 of" in said and "authorization" in said
+        part = as_json(child, "status")["sync"]
+        assert part["running"] is True and part["first"] is True and part["phase"] == "authorization"
+        run(child, "sync", "cancel")
+    run(child, "upstream", "set", "none")
+
+
 def test_synchronizing_brings_the_catalog_and_says_what_it_brought(parent, child):
     run(child, "upstream", "set", parent.base)
     run(child, "sync", "content", "never")
@@ -145,6 +158,9 @@ def test_schedule_filter_and_content_are_typed(parent, child):
     assert as_json(child, "sync", "schedule", "--times", "1", "--at", "22:15", "--spread", "0")["schedule"] == "1@22:15"
     assert "24" in run(child, "sync", "schedule", "--times", "25", "--at", "03:00", code=1)
     assert "only on request" in run(child, "sync", "schedule", "manual")
+    assert "for 45 minutes is ended" in run(child, "sync", "schedule", "--patience", "45")
+    assert as_json(child, "sync", "schedule")["schedule"] == "manual", "the schedule stays as it was"
+    assert "1440" in run(child, "sync", "schedule", "--patience", "0", code=1)
 
     run(child, "upstream", "set", parent.base)
     run(child, "sync", "content", "never")

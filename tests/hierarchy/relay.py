@@ -4,6 +4,7 @@ import base64
 import http.client
 import re
 import socket
+import ssl
 import struct
 import threading
 from collections import Counter
@@ -32,19 +33,41 @@ class Passed:
 
 @dataclass
 class Trouble:
-    """What happens to request number `at`. `part` from 0 to 1 says where in the answer."""
+    """What happens to the request of a class (any when None) that is `at` of them away; 0 is the next. `part` from 0
+    to 1 says where in the answer."""
 
     kind: str
     at: int
     part: float = 0.5
     act: Callable[[], None] = field(default=lambda: None)
+    of: str | None = None
+    name: str = ""  # What it happened to.
+
+
+# The classes of requests, by operation; everything else is a file.
+CLASSES = {
+    "handshake": ("GetAuthConfig", "GetAuthorizationCookie", "GetCookie", "GetConfigData"),
+    "list": ("GetRevisionIdList",),
+    "data": ("GetUpdateData",),
+    "deployments": ("GetDeployments",),
+    "rollup": (
+        "GetRollupConfiguration", "RollupDownstreamServers", "RollupComputers", "GetOutOfSyncComputers",
+        "RollupComputerStatus",
+    ),
+}
+
+
+def class_of(name: str) -> str:
+    return next((one for one, names in CLASSES.items() if name in names), "file")
 
 
 class Relay:
     """Passes requests on to `upstream()` and answers back. Use as a context manager."""
 
-    def __init__(self, upstream: Callable[[], str]):
+    def __init__(self, upstream: Callable[[], str], tls: ssl.SSLContext | None = None):
         self.upstream = upstream
+        # Answers in the place of the upstream: a status for an operation or path, None to pass it on.
+        self.refuse: Callable[[str, str], int | None] = lambda _name, _path: None
         self.passed: list[Passed] = []
         self.troubles: list[Trouble] = []
         self.done: list[Trouble] = []
@@ -72,6 +95,9 @@ class Relay:
 
         self.server = Quiet(("127.0.0.1", 0), Handler)
         self.base = f"http://127.0.0.1:{self.server.server_address[1]}"
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+            self.base = f"https://localhost:{self.server.server_address[1]}"
 
     def __enter__(self) -> "Relay":
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -95,10 +121,33 @@ class Relay:
     def files(self) -> Counter:
         return Counter({name: count for name, count in self.counts().items() if name.startswith("/")})
 
-    def trouble(self, kind: str, at: int, part: float = 0.5, act: Callable[[], None] = lambda: None) -> None:
-        """Disturbs the request that is `at` requests away: 0 is the next."""
+    def trouble(
+        self,
+        kind: str,
+        at: int,
+        part: float = 0.5,
+        act: Callable[[], None] = lambda: None,
+        of: str | None = None,
+    ) -> None:
+        """Disturbs the request that is `at` requests (of a class) away: 0 is the next."""
         with self.lock:
-            self.troubles.append(Trouble(kind, len(self.passed) + at, part, act))
+            self.troubles.append(Trouble(kind, at, part, act, of))
+
+    def next_trouble(self, name: str) -> Trouble | None:
+        """What happens to a request that came: the first trouble whose time it is. The others come nearer."""
+        chosen = None
+        for trouble in [one for one in self.troubles if one.of in (None, class_of(name))]:
+            if trouble.at <= 0 and chosen is None:
+                chosen = trouble
+                self.troubles.remove(trouble)
+            else:
+                trouble.at -= 1
+        return chosen
+
+    def happened(self, trouble: Trouble, one: Passed) -> None:
+        """Something was altered indeed. What could not be is tried on the next request."""
+        trouble.name = one.name
+        self.done.append(trouble)
 
     # Passing on.
 
@@ -107,35 +156,43 @@ class Relay:
         action = handler.headers.get("SOAPAction", "").strip('"')
         one = Passed(action.rsplit("/", 1)[-1] if action else handler.path)
         with self.lock:
-            number = len(self.passed)
             self.passed.append(one)
-            trouble = next((t for t in self.troubles if t.at <= number), None)
-            if trouble:
-                self.troubles.remove(trouble)
-                self.done.append(trouble)
+            trouble = self.next_trouble(one.name)
         kind = trouble.kind if trouble else None
+        refused = self.refuse(one.name, handler.path)
+        if refused:
+            return self.answer(handler, refused, [("Content-Type", "text/html")], b"no such page", one, whole=False)
         if kind == "cut before":
+            self.happened(trouble, one)
             return self.cut(handler)
         if kind == "busy":
+            self.happened(trouble, one)
             return self.answer(handler, 503, [("Content-Type", "text/html")], b"busy", one, whole=False)
         if kind and kind.startswith("fault ") and action:
+            self.happened(trouble, one)
             code = kind.split()[1]
             text = FAULT.format(code=code, id="11111111-2222-4333-8444-555555555555", method=one.name).encode()
             return self.answer(handler, 500, [("Content-Type", "text/xml; charset=utf-8")], text, one, whole=False)
         if kind in ("kill before", "act before"):
+            self.happened(trouble, one)
             trouble.act()
         try:
             status, headers, answer = self.ask(handler, body)
         except (OSError, http.client.HTTPException):
             return self.cut(handler)
         if kind == "kill after":
+            self.happened(trouble, one)
             trouble.act()
         if kind in ("cut", "kill within"):
+            self.happened(trouble, one)
             return self.send_part(handler, status, headers, answer, trouble)
-        if kind == "truncate":
-            return self.answer(handler, status, headers, answer[: int(len(answer) * trouble.part)], one, whole=False)
-        if kind == "corrupt":
-            return self.answer(handler, status, headers, spoilt(answer, trouble.part), one, whole=False)
+        altered = altering(kind, answer, trouble.part) if kind and handler.command != "HEAD" else None
+        if altered is not None:
+            self.happened(trouble, one)
+            return self.answer(handler, status, headers, altered, one, whole=False)
+        if kind in ALTERING:
+            with self.lock:
+                self.troubles.append(trouble)
         return self.answer(handler, status, headers, self.rewrite(one.name, answer), one)
 
     def ask(self, handler: BaseHTTPRequestHandler, body: bytes):
@@ -190,23 +247,35 @@ HOP = ("connection", "transfer-encoding", "content-length", "keep-alive", "date"
 BLOB = re.compile(rb"<XmlUpdateBlobCompressed>([^<]+)</XmlUpdateBlobCompressed>")
 
 
-def spoilt(body: bytes, part: float) -> bytes:
-    """Another byte at one place: within a compressed document where there is one, else in markup or a file."""
-    blobs = list(BLOB.finditer(body))
-    if blobs:
-        chosen = blobs[int(len(blobs) * part) % len(blobs)]
-        blob = bytearray(base64.b64decode(chosen[1]))
-        at = 60 + int((len(blob) - 61) * part)
-        blob[at] ^= 0x55
-        return body[: chosen.start(1)] + base64.b64encode(bytes(blob)) + body[chosen.end(1) :]
-    if not body:
-        return body
-    changed = bytearray(body)
-    at = min(int(len(body) * part), len(body) - 1)
-    if body.lstrip().startswith(b"<"):
+ALTERING = ("truncate", "corrupt blob", "corrupt markup", "corrupt file")
+
+
+def altering(kind: str, body: bytes, part: float) -> bytes | None:
+    """Another answer in the place of `body`; None when there is nothing in it that this kind can alter."""
+    if kind == "truncate":
+        return body[: int(len(body) * part)] if body else None
+    if kind == "corrupt blob":
+        return spoilt_blob(body, part)
+    markup = body.lstrip().startswith(b"<")
+    if kind == "corrupt markup" and markup:
         # Not any byte: another digit in an id would be another id, which only TLS can tell.
-        at = body.rfind(b"<", 0, at + 1)
-        changed[at] = 0x01
-    else:
-        changed[at] ^= 0x01
-    return bytes(changed)
+        at = body.rfind(b"<", 0, min(int(len(body) * part), len(body) - 1) + 1)
+        return changed(body, max(at, 0), lambda _: 0x01)
+    if kind == "corrupt file" and body and not markup:
+        return changed(body, min(int(len(body) * part), len(body) - 1), lambda byte: byte ^ 0x01)
+    return None
+
+
+def changed(body: bytes, at: int, to: Callable[[int], int]) -> bytes:
+    return body[:at] + bytes([to(body[at])]) + body[at + 1 :]
+
+
+def spoilt_blob(body: bytes, part: float) -> bytes | None:
+    """Another byte within one of the compressed documents of an answer, behind the head of its Cabinet."""
+    blobs = list(BLOB.finditer(body))
+    if not blobs:
+        return None
+    chosen = blobs[int(len(blobs) * part) % len(blobs)]
+    blob = base64.b64decode(chosen[1])
+    blob = changed(blob, 60 + int((len(blob) - 61) * part), lambda byte: byte ^ 0x55)
+    return body[: chosen.start(1)] + base64.b64encode(blob) + body[chosen.end(1) :]

@@ -2,6 +2,9 @@
 
 import pytest
 
+from conformance.wire.http import exchange
+from tests.support.bench import payload
+
 from .leaf import FAILED, INSTALLED, leaf, lists, reports, told
 from .relay import Relay
 from .shelf import Shelf
@@ -148,3 +151,19 @@ def test_a_server_that_is_not_on_the_list_is_refused_and_says_so(tree):
     assert "downstream allow" in run["error"], run
     top.cli("downstream", "allow", "below")
     below.sync()
+
+
+def test_express_forms_of_files_come_only_when_they_are_asked_for(tree):
+    shelf = Shelf("express", updates=1)
+    top, below = tree.chain(("top", None), ("below", "replica"))
+    whole, express = payload("express whole.cab", 4_000), payload("express difference.psf", 60_000)
+    update = shelf.fix("with both", files=[whole, express])
+    top.put(*shelf.categories, update)
+    top.put_files(update)
+    below.cli("sync", "content", "all")
+    assert below.sync()["counts"]["files"] == 1
+    assert exchange(below.base, "GET", whole.path).status == 200
+    assert exchange(below.base, "GET", express.path).status == 404
+    assert below.sync()["counts"]["files"] == 0, "not later either"
+    below.cli("sync", "content", "all", "--express")
+    assert below.sync()["counts"]["files"] == 1 and below.holds(update)

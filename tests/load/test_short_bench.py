@@ -57,3 +57,18 @@ def test_content_keeps_up_with_nginx(report):
 
 def test_a_small_catalog_is_served_at_once(report):
     assert figure(report, "process start to first correct scan answer") < 5
+
+
+def test_a_first_synchronization_costs_little_more_than_unpacking_and_parsing(report):
+    assert figure(report, "first synchronization against unpacking and parsing alone") <= 2.0 * SLACK
+    assert figure(report, "CPU of both servers against unpacking and parsing alone") <= 2.0 * SLACK
+
+
+def test_memory_stays_bounded_while_synchronizing(report):
+    assert figure(report, "memory of the downstream server at its highest") <= 512
+
+
+def test_what_did_not_change_is_not_paid_for_again(report):
+    first = 10_000 / figure(report, "first synchronization, revisions a second")
+    assert figure(report, "synchronization without changes") <= first / 4
+    assert figure(report, "synchronization of", "new revisions") <= first / 2

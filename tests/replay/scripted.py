@@ -19,6 +19,8 @@ HANDSHAKE = {"GetAuthConfig": 1, "GetAuthorizationCookie": 2, "GetCookie": 3, "G
 UNCHANGED_CONFIG = 4
 LISTS = {True: 6, False: 9}
 DOCUMENTS = (13, 14, 15, 16)
+# The faults: a revision that nobody knows, an anchor that is none, a call without a cookie.
+SPOILT, NO_ANCHOR, NO_COOKIE = 17, 18, 19
 NOWHERE = "00000000-0000-0000-0000-00000000000f"
 
 # Rollup was never recorded; answers by its definition.
@@ -90,6 +92,10 @@ class Upstream:
             whole[identity] = re.search(r"<ServerSyncUpdateData>.*</ServerSyncUpdateData>", one.response)[0]
             urls[identity] = "".join(re.findall(r"<ServerSyncUrlData>.*</ServerSyncUrlData>", one.response))
         self.whole, self.urls = whole, urls
+        # Recorded answers by number, given to the next calls of an operation in the place of what is scripted.
+        self.instead: dict[str, list[int]] = {}
+        # A revision that fails every call that asks for it, as exchange 17 shows.
+        self.spoilt: tuple[str, int] | None = None
         upstream = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -99,7 +105,7 @@ class Upstream:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 answer = upstream.answer(self.path, headers, body).encode()
-                self.send_response(200)
+                self.send_response(500 if b"<soap:Fault>" in answer else 200)
                 self.send_header("Content-Type", "text/xml; charset=utf-8")
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
@@ -130,6 +136,11 @@ class Upstream:
         payload = root.find("{*}Body")[0]
         one = Asked(path, headers, local(payload), payload)
         self.asked.append(one)
+        if self.instead.get(one.operation):
+            return between_servers.of(self.instead[one.operation].pop(0)).response
+        bad = any(asked not in self.held or asked == self.spoilt for asked in one.identities())
+        if one.operation == "GetUpdateData" and bad:
+            return between_servers.of(SPOILT).response
         if one.operation in ROLLUP:
             return self.enveloped(one, ROLLUP[one.operation])
         if one.operation == "GetConfigData" and one.text("configAnchor"):

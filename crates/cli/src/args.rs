@@ -4,6 +4,7 @@ pub(crate) mod browse;
 pub(crate) mod hierarchy;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use sluicegate_server::Mirror;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -125,6 +126,9 @@ pub(crate) struct Serve {
     /// Add a small catalog, groups, approvals and simulated agents, to look around
     #[arg(long)]
     pub(crate) demo: bool,
+    /// A private mirror of Microsoft Update, asked where the upstream is microsoft-update (https, or this machine)
+    #[arg(long, value_name = "URL", hide = true, env = "SLUICEGATE_MICROSOFT_UPDATE_MIRROR")]
+    pub(crate) microsoft_update_mirror: Option<Mirror>,
     /// Log lines as text for people or as JSON for programs
     #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "SLUICEGATE_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,

@@ -36,5 +36,5 @@ mod synchronizing;
 mod testing;
 mod watching;
 
-pub use options::{Limits, ServerOptions};
+pub use options::{Limits, Mirror, ServerOptions};
 pub use server::{Running, Server, StartError};

@@ -2,6 +2,7 @@
 //! may make the server do. The defaults suit a fleet of 100,000 computers on a small machine.
 
 use crate::clock::{Clock, SystemClock};
+pub use sluicegate_upstream::sync::Mirror;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -79,12 +80,20 @@ pub struct ServerOptions {
     pub clock: Arc<dyn Clock>,
     /// The bounds.
     pub limits: Limits,
+    /// A private mirror that is asked where the upstream is Microsoft Update; see [`Mirror`].
+    pub microsoft_update: Option<Mirror>,
 }
 
 impl ServerOptions {
     /// With the system's clock and the default limits.
     #[must_use]
     pub fn new(data: impl Into<PathBuf>, listen: SocketAddr) -> Self {
-        Self { data: data.into(), listen, clock: Arc::new(SystemClock), limits: Limits::default() }
+        Self {
+            data: data.into(),
+            listen,
+            clock: Arc::new(SystemClock),
+            limits: Limits::default(),
+            microsoft_update: None,
+        }
     }
 }

@@ -104,7 +104,7 @@ impl Server {
 impl App {
     /// Opens the data folder for a server that listens at `local_addr`.
     pub(crate) async fn open(options: ServerOptions, local_addr: SocketAddr) -> Result<Self, StartError> {
-        let ServerOptions { data, clock, limits, .. } = options;
+        let ServerOptions { data, clock, limits, microsoft_update, .. } = options;
         let now = clock.now();
         let random = Randomness::new()?;
         let folder = data.clone();
@@ -118,6 +118,7 @@ impl App {
             name: machine_name(),
             synced: Arc::clone(&synced),
             document: limits.document,
+            microsoft_update,
             random: Randomness::new()?,
         };
         let synchronizer = tokio::task::spawn_blocking(move || synchronizing::start(needs)).await??;

@@ -6,7 +6,7 @@ use crate::random::Randomness;
 use crate::state::App;
 use crate::{cleanup, watching};
 use sluicegate_store::{Store, StoreError};
-use sluicegate_upstream::sync::Surroundings;
+use sluicegate_upstream::sync::{Mirror, Surroundings};
 use sluicegate_upstream::{Synchronizer, SynchronizerOptions};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,15 +25,18 @@ pub(crate) struct Needs {
     pub(crate) synced: Arc<Notify>,
     /// Largest document, in bytes.
     pub(crate) document: usize,
+    /// What is asked in the place of Microsoft Update.
+    pub(crate) microsoft_update: Option<Mirror>,
     pub(crate) random: Randomness,
 }
 
 /// Starts it. Must be called on a runtime, where blocking is allowed.
 pub(crate) fn start(needs: Needs) -> Result<Synchronizer, StoreError> {
-    let Needs { store, clock, name, synced, document, random } = needs;
+    let Needs { store, clock, name, synced, document, microsoft_update, random } = needs;
     let mut around = Surroundings::new(Arc::new(move || clock.now()), name);
     around.changed = Arc::new(move || synced.notify_one());
     around.largest_document = document;
+    around.microsoft_update = microsoft_update;
     let random = Arc::new(move || random.below(u64::MAX));
     Synchronizer::start(store, SynchronizerOptions { around, random })
 }

@@ -117,6 +117,12 @@ pub enum StoreError {
         /// The upstream.
         upstream: String,
     },
+    /// The upstream or the mode was changed since the work began that wanted to write.
+    #[error(
+        "the upstream or the mode was changed meanwhile, so what belongs to the one before is not written; \
+         the next synchronization begins with the new settings"
+    )]
+    UpstreamChanged,
     /// Nobody knows this computer.
     #[error("there is no computer {0}")]
     UnknownComputer(ComputerId),

@@ -88,6 +88,8 @@ pub struct Store {
     shared: Arc<Shared>,
     /// Whom changes through this handle are put down to.
     actor: Arc<audit::Actor>,
+    /// The generation of the upstream that this handle works for; it writes nothing once that is another.
+    generation: Option<hierarchy::Generation>,
 }
 
 struct Shared {
@@ -171,7 +173,7 @@ impl Store {
             board: status::Board::default(),
             _lock: lock,
         };
-        let store = Self { shared: Arc::new(shared), actor: Arc::default() };
+        let store = Self { shared: Arc::new(shared), actor: Arc::default(), generation: None };
         store.fill_facets()?;
         Ok(store)
     }

@@ -1,11 +1,12 @@
 //! The synchronizer: the one coordinator of a server's synchronization. Runs by schedule or on request, one at a
-//! time; who asks while one is under way joins it (known problem P-24). Progress is there to be watched.
+//! time; who asks while one is under way joins it, and one that does not come forward any more is ended (known
+//! problem P-24). Progress is there to be watched.
 
-use crate::sync::{Phase, Progress, Run, Surroundings, SyncError, Watched};
+use crate::sync::{Phase, Progress, Reason, Run, Stop, Surroundings, SyncError, Watched};
 use crate::transport::RetryPolicy;
 use parking_lot::Mutex;
 use sluicegate_policy::hierarchy::Schedule;
-use sluicegate_store::hierarchy::{RunOutcome, SyncRun, UpstreamSettings};
+use sluicegate_store::hierarchy::{Generation, RunOutcome, SyncRun, UpstreamSettings};
 use sluicegate_store::{Store, StoreError};
 use sluicegate_terms::Timestamp;
 use std::sync::Arc;
@@ -75,7 +76,22 @@ struct Inner {
 struct Current {
     run: u64,
     by: String,
-    stop: watch::Sender<bool>,
+    /// The upstream it works for.
+    generation: Generation,
+    stop: watch::Sender<Option<Reason>>,
+}
+
+impl Inner {
+    /// Ends a run for an upstream or a mode that is no longer set.
+    fn end_for_another_upstream(&self) -> Result<(), StoreError> {
+        let present = self.store.generation()?;
+        if let Some(running) = &*self.current.lock()
+            && running.generation != present
+        {
+            running.stop.send_replace(Some(Reason::UpstreamChanged));
+        }
+        Ok(())
+    }
 }
 
 impl Drop for Inner {
@@ -148,6 +164,7 @@ impl Synchronizer {
             if next != stored {
                 inner.store.change_sync_state(|state| state.next_run = next)?;
             }
+            inner.end_for_another_upstream()?;
             let wait = next.map_or(LOOK, |at| seconds_between(now, at).min(LOOK));
             Ok::<_, StoreError>((schedule, due, wait))
         })
@@ -171,34 +188,57 @@ impl Synchronizer {
         }
     }
 
-    /// The settings changed: the schedule is looked at anew.
+    /// The settings changed: the schedule is looked at anew, and a run for another upstream than the present one
+    /// ends.
     pub fn settings_changed(&self) {
         self.inner.woken.notify_one();
     }
 
-    /// Begins a run, or joins the one that is under way. `by` says who asks, for the history.
+    /// Begins a run, or joins the one that is under way. One for another upstream than the present one is ended
+    /// first. `by` says who asks, for the history.
     ///
     /// # Errors
     /// [`SyncError::NoUpstream`], settings that cannot be used, or a failure to write.
     pub async fn request_run(&self, by: &str) -> Result<Started, SyncError> {
-        let (this, by) = (self.clone(), by.to_owned());
-        let runtime = tokio::runtime::Handle::current();
-        tokio::task::spawn_blocking(move || this.begin(by, &runtime)).await?
+        loop {
+            let (this, by) = (self.clone(), by.to_owned());
+            let runtime = tokio::runtime::Handle::current();
+            if let Some(started) = tokio::task::spawn_blocking(move || this.begin(by, &runtime)).await?? {
+                return Ok(started);
+            }
+            self.wait().await;
+        }
     }
 
-    fn begin(&self, by: String, runtime: &tokio::runtime::Handle) -> Result<Started, SyncError> {
+    /// `None` when one for another upstream is about to end.
+    fn begin(&self, by: String, runtime: &tokio::runtime::Handle) -> Result<Option<Started>, SyncError> {
         let inner = &self.inner;
         let mut current = inner.current.lock();
         if let Some(running) = &*current {
-            return Ok(Started { run: running.run, joined: Some(running.by.clone()) });
+            if running.generation != inner.store.generation()? {
+                running.stop.send_replace(Some(Reason::UpstreamChanged));
+                return Ok(None);
+            }
+            tracing::info!(run = running.run, by = %by, begun_by = %running.by, "joins the synchronization under way");
+            return Ok(Some(Started { run: running.run, joined: Some(running.by.clone()) }));
         }
         let now = inner.options.around.now();
-        let settings = inner.store.upstream_settings();
-        let upstream = settings.source.as_ref().ok_or(SyncError::NoUpstream)?.to_string();
-        let (stop, stopped) = watch::channel(false);
-        let run =
+        let (stop, stopped) = Stop::new();
+        let mut run =
             Run::new(inner.store.clone(), inner.options.around.clone(), inner.progress.clone(), stopped)?;
+        let upstream = run.settings.source.as_ref().ok_or(SyncError::NoUpstream)?.to_string();
+        let first = inner.store.sync_state()?.last_success.is_none();
         let id = inner.store.begin_sync_run(&by, &upstream, now)?;
+        run.number = id;
+        // Known problem P-05: what is wanted, and what is asked in fact.
+        tracing::info!(
+            run = id,
+            by = %by,
+            upstream = %upstream,
+            asks = %run.address(),
+            mode = run.settings.mode.as_str(),
+            "synchronization begins"
+        );
         inner.progress.update(|p| {
             *p = Progress {
                 running: true,
@@ -206,6 +246,7 @@ impl Synchronizer {
                 started_by: by.clone(),
                 started: Some(now),
                 upstream: upstream.clone(),
+                first,
                 last_progress: Some(now),
                 ..Progress::default()
             };
@@ -221,26 +262,36 @@ impl Synchronizer {
             counts: Default::default(),
             error_code: None,
             error_text: None,
+            warning: None,
         };
-        *current = Some(Current { run: id, by, stop });
+        *current = Some(Current { run: id, by, generation: run.generation(), stop });
         runtime.spawn(self.clone().carry_out(run, record));
-        Ok(Started { run: id, joined: None })
+        Ok(Some(Started { run: id, joined: None }))
     }
 
     async fn carry_out(self, mut run: Run, mut record: SyncRun) {
         // A panic of a step must not leave "running" behind.
-        let task = tokio::spawn(async move { run.carry_out().await });
-        let (counts, outcome) = match task.await {
+        let patience = run.settings.patience.seconds();
+        let mut task = tokio::spawn(async move { run.carry_out().await });
+        let ended = loop {
+            tokio::select! {
+                ended = &mut task => break ended,
+                () = tokio::time::sleep(self.inner.options.around.glance) => self.end_when_stuck(patience),
+            }
+        };
+        let (counts, outcome) = match ended {
             Ok(ended) => ended,
             Err(error) => (self.inner.progress.counts(), Err(SyncError::Task(error))),
         };
         let now = self.inner.options.around.now();
         record.counts = counts;
         record.ended = Some(now);
-        record.phase = self.inner.progress.get().phase.as_str().to_owned();
+        let reached = self.inner.progress.get();
+        record.phase = reached.phase.as_str().to_owned();
+        record.warning = reached.warning;
         record.outcome = match &outcome {
             Ok(()) => RunOutcome::Succeeded,
-            Err(SyncError::Cancelled) => RunOutcome::Cancelled,
+            Err(error) if error.is_cancelled() => RunOutcome::Cancelled,
             Err(_) => RunOutcome::Failed,
         };
         let mut retry = false;
@@ -253,7 +304,7 @@ impl Synchronizer {
                 tracing::warn!(run = record.id, code = error.code(), problem, %error, "synchronization ended early");
                 record.error_code = Some(error.code().to_owned());
                 record.error_text = Some(error.to_string());
-                retry = matches!(error, SyncError::Transport(error) if error.is_transient());
+                retry = error.is_transient();
             }
         }
         let (inner, kept) = (Arc::clone(&self.inner), record.clone());
@@ -285,8 +336,19 @@ impl Synchronizer {
     /// Asks the run under way to stop; `false` when there is none. What it has done stays.
     pub fn cancel(&self) -> bool {
         match &*self.inner.current.lock() {
-            Some(running) => running.stop.send(true).is_ok(),
+            Some(running) => running.stop.send(Some(Reason::Cancelled)).is_ok(),
             None => false,
+        }
+    }
+
+    /// Ends the run under way when it has not come forward for so many seconds.
+    fn end_when_stuck(&self, patience: i64) {
+        let progress = self.inner.progress.get();
+        if !progress.is_stuck(self.inner.options.around.now(), patience) {
+            return;
+        }
+        if let (Some(running), Some(since)) = (&*self.inner.current.lock(), progress.last_progress) {
+            running.stop.send_replace(Some(Reason::Stuck { phase: progress.phase, since }));
         }
     }
 

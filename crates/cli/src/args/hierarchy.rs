@@ -84,6 +84,8 @@ pub(crate) enum Synchronize {
     },
     /// Stop the synchronization under way; the next goes on where it was
     Cancel,
+    /// List updates that the upstream gave although the filter does not choose them
+    Strays,
     /// Show or say when the server synchronizes by itself
     Schedule(Schedule),
     /// Show or say which products, classifications and languages are synchronized
@@ -115,6 +117,9 @@ pub(crate) struct Schedule {
     /// Each begins up to so many minutes later, at random
     #[arg(long, value_name = "MINUTES", default_value_t = 30)]
     pub(crate) spread: u16,
+    /// A synchronization that does not come forward for so long is ended: 1 to 1440, at first 30
+    #[arg(long, value_name = "MINUTES")]
+    pub(crate) patience: Option<u16>,
 }
 
 /// `sync filter`

@@ -18,7 +18,9 @@ const LOG_PARTS: u32 = 9;
 pub(crate) async fn run(target: &Target, args: &Serve) -> anyhow::Result<()> {
     let data = endpoint::data_folder(target, args.demo);
     let _logs = start_log(args.log_format, &data)?;
-    let running = Server::start(ServerOptions::new(&data, args.listen))
+    let mut options = ServerOptions::new(&data, args.listen);
+    options.microsoft_update.clone_from(&args.microsoft_update_mirror);
+    let running = Server::start(options)
         .await
         .with_context(|| format!("cannot serve from `{}` on {}", data.display(), args.listen))?;
     let address = running.local_addr();

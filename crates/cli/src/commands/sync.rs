@@ -37,6 +37,14 @@ pub(crate) async fn run(client: &AdminClient, args: Synchronize, json: bool) -> 
             });
             Ok(())
         }
+        Synchronize::Strays => {
+            let strays = client.get("sync/strays", &[]).await?;
+            output::show(json, &strays, |strays| {
+                let columns = [("Update", "/update_id"), ("Title", "/title"), ("Run", "/run")];
+                output::rows(&strays["strays"], &columns, "Nothing came outside the filter.");
+            });
+            Ok(())
+        }
         Synchronize::Schedule(args) => schedule(client, &args, json).await,
         Synchronize::Filter(args) => filter(client, args, json).await,
         Synchronize::Content { when, express } => content(client, when, express, json).await,
@@ -86,6 +94,12 @@ fn finished(run: &Value, json: bool) -> anyhow::Result<()> {
         );
         if count("quarantined") > 0 {
             say!("`sluicegate catalog quarantine` says why revisions are held back.");
+        }
+        if count("strays") > 0 {
+            say!("{} came outside the filter: `sluicegate sync strays` lists them.", count("strays"));
+        }
+        if let Some(warning) = run["warning"].as_str() {
+            say!("Warning: {warning}.");
         }
         if count("files_failed") > 0 {
             say!("{} files could not be fetched; they are tried again later.", count("files_failed"));
@@ -165,6 +179,14 @@ fn status_table(status: &Value) {
             ("Next", "/next_run"),
         ],
     );
+    let progress = &status["progress"];
+    if progress["first"] == true {
+        let of = |name: &str| progress[name].as_u64().unwrap_or(0);
+        match of("total") {
+            0 => say!("First synchronization, {} of a number not known yet.", of("done")),
+            total => say!("First synchronization, {} of {total}.", of("done")),
+        }
+    }
     if status["stuck"] == true {
         say!("It has not come forward for a while: `sluicegate sync cancel`, then `sync now`.");
     }
@@ -189,7 +211,9 @@ fn history_table(runs: &Value) {
             ("Held back", "/counts/quarantined"),
             ("Files", "/counts/files"),
             ("Problem", "/problem"),
+            ("Strays", "/counts/strays"),
             ("Error", "/error"),
+            ("Warning", "/warning"),
         ],
         "Nothing was synchronized yet.",
     );
@@ -201,17 +225,21 @@ async fn schedule(client: &AdminClient, args: &Schedule, json: bool) -> anyhow::
         (None, Some(times), Some(at)) => Some(format!("{times}@{at}+{}", args.spread)),
         _ => None,
     };
-    let schedule = match wanted {
-        Some(wanted) => client.put("sync/schedule", &json!({ "schedule": wanted })).await?,
-        None => client.get("sync/schedule", &[]).await?,
+    let schedule = if wanted.is_some() || args.patience.is_some() {
+        client.put("sync/schedule", &json!({ "schedule": wanted, "patience": args.patience })).await?
+    } else {
+        client.get("sync/schedule", &[]).await?
     };
-    output::show(json, &schedule, |schedule| match schedule["times"].as_u64() {
-        Some(times @ 1..) => say!(
-            "Synchronizes {times} times a day, the first at {} UTC, each up to {} minutes later.",
-            output::text(schedule.get("at")),
-            schedule["spread"]
-        ),
-        _ => say!("Synchronizes only on request (`sluicegate sync now`)."),
+    output::show(json, &schedule, |schedule| {
+        match schedule["times"].as_u64() {
+            Some(times @ 1..) => say!(
+                "Synchronizes {times} times a day, the first at {} UTC, each up to {} minutes later.",
+                output::text(schedule.get("at")),
+                schedule["spread"]
+            ),
+            _ => say!("Synchronizes only on request (`sluicegate sync now`)."),
+        }
+        say!("One that does not come forward for {} minutes is ended.", schedule["patience"]);
     });
     Ok(())
 }
@@ -275,7 +303,7 @@ fn say_meant(meant: &Value) {
 fn chosen(part: &Value) -> String {
     let one = |item: &Value| match item.as_str().or_else(|| item["title"].as_str()) {
         Some(text) => text.to_owned(),
-        None => output::text(item.get("id")),
+        None => format!("{} (not in the catalog)", output::text(item.get("id"))),
     };
     match part {
         Value::Array(items) => items.iter().map(one).collect::<Vec<_>>().join(", "),

@@ -5,10 +5,12 @@ mod adopt;
 mod content;
 mod filter;
 mod mode;
+mod patience;
 mod schedule;
 
 pub use adopt::{Adopted, UpstreamDecisions, UpstreamDeployment, adopt};
 pub use content::{ContentError, ContentPolicy, ContentWhen};
 pub use filter::{Choice, FilterError, FilterPart, MOST_CHOSEN, SyncFilter};
 pub use mode::{Mode, ModeError};
+pub use patience::{Patience, PatienceError};
 pub use schedule::{Schedule, ScheduleError};

@@ -6,7 +6,7 @@ use crate::settings::SettingError;
 use crate::transport::request::BodyError;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use sluicegate_policy::hierarchy::{ContentError, FilterError, ModeError, ScheduleError};
+use sluicegate_policy::hierarchy::{ContentError, FilterError, ModeError, PatienceError, ScheduleError};
 use sluicegate_policy::rules::RuleError;
 use sluicegate_policy::{ApprovalError, GroupError};
 use sluicegate_store::StoreError;
@@ -156,7 +156,7 @@ macro_rules! invalid {
     )+};
 }
 
-invalid!(ModeError, ScheduleError, ContentError, FilterError);
+invalid!(ModeError, ScheduleError, PatienceError, ContentError, FilterError);
 
 impl From<GroupError> for AdminError {
     fn from(error: GroupError) -> Self {

@@ -181,6 +181,7 @@ async fn dispatch(
         ["sync", "now"] if post => sync::now(app, &input::json(app, request).await?).await?,
         ["sync", "cancel"] if post => sync::cancel(app),
         ["sync", "history"] if get => sync::history(app, &query).await?,
+        ["sync", "strays"] if get => sync::strays(app).await?,
         ["sync", "progress"] if get => return sync::progress(app, &query).await,
         ["sync", "schedule"] if get => sync::schedule(app),
         ["sync", "schedule"] if put => sync::set_schedule(app, &input::json(app, request).await?).await?,
@@ -236,7 +237,10 @@ fn is_known(names: &[&str]) -> bool {
             | ["import", "decisions" | "addresses"]
             | ["content", "missing"]
             | ["upstream", "probe"]
-            | ["sync", "now" | "cancel" | "history" | "progress" | "schedule" | "content" | "filter"]
+            | [
+                "sync",
+                "now" | "cancel" | "history" | "progress" | "schedule" | "content" | "filter" | "strays"
+            ]
             | ["downstream", "allowed" | "computers"]
             | ["downstream", "computers", _]
             | ["sync", "filter", "preview"]

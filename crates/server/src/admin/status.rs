@@ -44,6 +44,7 @@ pub(super) async fn status(app: &App) -> Result<Value, AdminError> {
             "bytes": bytes,
             "declared_files": app.store.file_count(),
         },
+        "sync": super::sync::summary(app).await?,
         "audit": audit,
         "alerts": alerts,
         "free_bytes": free,

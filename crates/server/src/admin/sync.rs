@@ -10,17 +10,14 @@ use bytes::Bytes;
 use http::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use serde_json::{Value, json};
-use sluicegate_policy::hierarchy::{ContentPolicy, Schedule};
-use sluicegate_store::hierarchy::{RunCounts, SyncRun, UpstreamSettings, UpstreamSource};
+use sluicegate_policy::hierarchy::{ContentPolicy, Patience, Schedule};
+use sluicegate_store::hierarchy::{RunCounts, Stray, SyncRun, UpstreamSettings, UpstreamSource};
 use sluicegate_terms::Timestamp;
 use sluicegate_upstream::sync::Progress;
 use sluicegate_upstream::transport::problem_of;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-
-/// A run that has not come forward for so many seconds is called stuck.
-const PATIENCE: i64 = 15 * 60;
 
 /// Progress is told at most so often.
 const EVERY: Duration = Duration::from_millis(100);
@@ -39,7 +36,9 @@ pub(super) async fn status(app: &App) -> Result<Value, AdminError> {
         "upstream": settings.source.as_ref().map(UpstreamSource::as_str),
         "mode": settings.mode.as_str(),
         "running": progress.running,
-        "stuck": progress.is_stuck(now, PATIENCE),
+        // Half way to being ended for it.
+        "stuck": progress.is_stuck(now, settings.patience.seconds() / 2),
+        "patience": settings.patience.minutes(),
         "progress": progress.running.then(|| moved(&progress)),
         "last_run": last.as_ref().map(ran),
         "last_success": state.last_success.map(Timestamp::iso),
@@ -47,6 +46,27 @@ pub(super) async fn status(app: &App) -> Result<Value, AdminError> {
         "next_run": state.next_run.map(Timestamp::iso),
         "last_rollup": state.last_rollup.map(Timestamp::iso),
     }))
+}
+
+/// The part of `GET status` about synchronization: what it does, and how it ended last.
+pub(super) async fn summary(app: &App) -> Result<Value, AdminError> {
+    let whole = status(app).await?;
+    let names = ["upstream", "mode", "running", "stuck", "last_success", "next_run"];
+    let mut part: serde_json::Map<String, Value> =
+        names.into_iter().map(|name| (name.to_owned(), whole[name].clone())).collect();
+    for name in ["first", "phase", "done", "total"] {
+        part.insert(name.to_owned(), whole["progress"][name].clone());
+    }
+    part.insert("last_outcome".to_owned(), whole["last_run"]["outcome"].clone());
+    Ok(Value::Object(part))
+}
+
+/// `GET sync/strays`: updates that an upstream gave and the filter does not choose (known problem P-20).
+pub(super) async fn strays(app: &App) -> Result<Value, AdminError> {
+    let filter = app.store.upstream_settings().filter.clone();
+    let strays = with_store(app, move |store| store.strays(&filter)).await?;
+    let one = |stray: &Stray| json!({ "update_id": stray.update.to_string(), "title": stray.title, "run": stray.run });
+    Ok(json!({ "strays": strays.iter().map(one).collect::<Vec<_>>() }))
 }
 
 fn counted(counts: &RunCounts) -> Value {
@@ -59,6 +79,7 @@ fn counted(counts: &RunCounts) -> Value {
         "files": counts.files,
         "file_bytes": counts.file_bytes,
         "files_failed": counts.files_failed,
+        "strays": counts.strays,
     })
 }
 
@@ -75,6 +96,7 @@ fn ran(run: &SyncRun) -> Value {
         "error_code": run.error_code,
         "problem": run.error_code.as_deref().and_then(problem_of),
         "error": run.error_text,
+        "warning": run.warning,
     })
 }
 
@@ -187,21 +209,32 @@ pub(super) async fn adjust(
 
 /// `GET sync/schedule`.
 pub(super) fn schedule(app: &App) -> Value {
-    let schedule = app.store.upstream_settings().schedule;
+    let settings = app.store.upstream_settings();
+    let schedule = settings.schedule;
     let (times, at, spread) = match schedule {
         Schedule::Manual => (0, None, 0),
         Schedule::Daily { times, from, spread } => {
             (times, Some(format!("{:02}:{:02}", from / 60, from % 60)), spread)
         }
     };
-    json!({ "schedule": schedule.to_string(), "times": times, "at": at, "spread": spread })
+    json!({ "schedule": schedule.to_string(), "times": times, "at": at, "spread": spread,
+        "patience": settings.patience.minutes() })
 }
 
-/// `PUT sync/schedule`: `schedule` as `manual` or `TIMES@HH:MM+MINUTES` (UTC).
+/// `PUT sync/schedule`: `schedule` as `manual` or `TIMES@HH:MM+MINUTES` (UTC), and `patience`, the minutes that a run
+/// may go without coming forward; what is not named stays.
 pub(super) async fn set_schedule(app: &App, input: &Input) -> Result<Value, AdminError> {
-    let wanted: Schedule = input.required("schedule")?.parse()?;
+    let patience: Option<Patience> = match input.0.get("patience") {
+        None | Some(Value::Null) => None,
+        Some(minutes) => Some(minutes.to_string().trim_matches('"').parse()?),
+    };
+    let wanted: Option<Schedule> = match patience {
+        Some(_) => input.text("schedule")?.map(str::parse).transpose()?,
+        None => Some(input.required("schedule")?.parse()?),
+    };
     adjust(app, |settings| {
-        settings.schedule = wanted;
+        settings.schedule = wanted.unwrap_or(settings.schedule);
+        settings.patience = patience.unwrap_or(settings.patience);
         Ok(())
     })
     .await?;

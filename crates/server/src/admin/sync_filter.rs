@@ -27,7 +27,11 @@ pub(super) async fn show(app: &App) -> Result<Value, AdminError> {
     let categories = |choice: &Choice<UpdateId>| match choice.listed() {
         None => json!(ALL),
         Some(ids) => {
-            ids.iter().map(|id| json!({ "id": id.to_string(), "title": titles.get(id) })).collect::<Value>()
+            let one = |id: &UpdateId| {
+                let title = titles.get(id);
+                json!({ "id": id.to_string(), "title": title, "in_catalog": title.is_some() })
+            };
+            ids.iter().map(one).collect::<Value>()
         }
     };
     Ok(json!({

@@ -51,6 +51,9 @@ async fn a_run_is_begun_watched_to_its_end_and_stands_in_the_history() {
     assert!(!updates.is_empty());
     let history = child.manage("GET", "sync/history?limit=5", json!(null)).await;
     assert_eq!(history["runs"], json!([ended]));
+    let part = child.manage("GET", "status", json!(null)).await["sync"].clone();
+    assert_eq!((&part["upstream"], &part["running"]), (&ended["upstream"], &json!(false)));
+    assert_eq!((&part["last_outcome"], &part["last_success"]), (&json!("succeeded"), &ended["ended"]));
     let status = child.manage("GET", "sync", json!(null)).await;
     assert_eq!(
         (&status["running"], &status["stuck"], &status["last_run"]),
@@ -62,6 +65,49 @@ async fn a_run_is_begun_watched_to_its_end_and_stands_in_the_history() {
     assert_eq!((below["servers"].as_array().unwrap().len(), &below["everybody"]), (1, &json!(true)));
     let again = synchronize(&child).await;
     assert_eq!((&again["outcome"], &again["counts"]["new"]), (&json!("succeeded"), &json!(0)));
+}
+
+#[tokio::test]
+async fn progress_goes_through_the_phases_in_order_and_says_that_it_is_the_first_synchronization() {
+    const PHASES: [&str; 8] =
+        ["idle", "authorization", "configuration", "categories", "updates", "deployments", "rollup", "files"];
+    let (_parent, child) = tree("replica").await;
+    let mut first = Vec::new();
+    for _ in 0..2 {
+        let begun = child.manage("POST", "sync/now", json!(null)).await;
+        let lines = watched(&child, &begun["run"]).await;
+        let (ended, told) = lines.split_last().unwrap();
+        assert_eq!(ended["ended"]["outcome"], "succeeded");
+        let mut reached = 0;
+        for line in told {
+            let progress = &line["progress"];
+            assert_eq!(progress["run"], begun["run"]);
+            let phase = PHASES.iter().position(|phase| progress["phase"] == *phase).unwrap();
+            assert!(phase >= reached, "{told:?}");
+            reached = phase;
+            let number = |name: &str| progress[name].as_u64().unwrap();
+            assert!(number("total") == 0 || number("done") <= number("total"), "{progress}");
+            assert!(number("bytes_per_second") == 0 || number("bytes") > 0, "{progress}");
+            first.push(progress["first"].clone());
+        }
+    }
+    // How many lines there are depends on the machine; never is a second synchronization called the first.
+    assert!(first.is_sorted_by_key(|first| first == &json!(false)), "{first:?}");
+}
+
+#[tokio::test]
+async fn strays_are_listed_and_a_chosen_category_that_is_gone_is_shown_as_such() {
+    let (_parent, child) = tree("autonomous").await;
+    synchronize(&child).await;
+    assert_eq!(child.manage("GET", "sync/strays", json!(null)).await, json!({ "strays": [] }));
+    let gone = update(99).to_string();
+    let filter = child.manage("PUT", "sync/filter", json!({ "products": [gone, "Contoso Desk"] })).await;
+    let shown = filter["products"].as_array().unwrap();
+    let known = |id: &str| shown.iter().find(|one| one["id"] == id).unwrap()["in_catalog"].clone();
+    assert_eq!((known(&gone), known(&update(PRODUCT).to_string())), (json!(false), json!(true)));
+    let ended = synchronize(&child).await;
+    assert!(ended["warning"].as_str().unwrap().contains(&gone), "{ended}");
+    assert_eq!((&ended["outcome"], &ended["counts"]["strays"]), (&json!("succeeded"), &json!(0)));
 }
 
 #[tokio::test]
@@ -167,7 +213,16 @@ async fn schedules_and_content_policies_are_set_and_shown() {
     let site = Site::start().await;
     assert_eq!(site.manage("GET", "sync/schedule", json!(null)).await["schedule"], "manual");
     let set = site.manage("PUT", "sync/schedule", json!({ "schedule": "4@03:30+20" })).await;
-    assert_eq!(set, json!({ "schedule": "4@03:30+20", "times": 4, "at": "03:30", "spread": 20 }));
+    assert_eq!(
+        set,
+        json!({ "schedule": "4@03:30+20", "times": 4, "at": "03:30", "spread": 20, "patience": 30 })
+    );
+    let set = site.manage("PUT", "sync/schedule", json!({ "patience": 45 })).await;
+    assert_eq!((&set["schedule"], &set["patience"]), (&json!("4@03:30+20"), &json!(45)));
+    for wrong in [json!(0), json!(1_441), json!("soon")] {
+        let (status, refused) = site.admin("PUT", "sync/schedule", json!({ "patience": wrong })).await;
+        assert_eq!((status, &refused["error"]["code"]), (400, &json!("invalid")), "{wrong}");
+    }
     for wrong in ["5", "25@03:00", "1@24:00", "1@03:00+1440", "often"] {
         let (status, refused) = site.admin("PUT", "sync/schedule", json!({ "schedule": wrong })).await;
         assert_eq!((status, &refused["error"]["code"]), (400, &json!("invalid")), "{wrong}");
@@ -220,7 +275,12 @@ async fn the_filter_takes_titles_and_ids_and_narrows_what_is_synchronized() {
             "products": ["contoso DESK"], "classifications": [update(CLASSIFICATION).to_string()], "languages": ["de"],
         }))
         .await;
-    assert_eq!(filter["products"], json!([{ "id": update(PRODUCT).to_string(), "title": "Contoso Desk" }]));
+    assert_eq!(
+        filter["products"],
+        json!([{
+            "id": update(PRODUCT).to_string(), "title": "Contoso Desk", "in_catalog": true,
+        }])
+    );
     assert_eq!(
         (&filter["classifications"][0]["title"], &filter["languages"]),
         (&json!("Fixes"), &json!(["de"]))

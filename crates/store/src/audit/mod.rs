@@ -98,7 +98,7 @@ impl Store {
     /// This store, with everything that is changed through the answer put down to `actor`.
     #[must_use]
     pub fn by(&self, actor: Actor) -> Self {
-        Self { shared: Arc::clone(&self.shared), actor: Arc::new(actor) }
+        Self { shared: Arc::clone(&self.shared), actor: Arc::new(actor), generation: self.generation }
     }
 
     /// Whom changes through this handle are put down to.

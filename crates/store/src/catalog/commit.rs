@@ -48,6 +48,7 @@ impl Store {
     ) -> Result<ImportReport, StoreError> {
         let committed = self.shared.database.write_import(
             |tx| {
+                self.refuse_for_another_upstream(tx)?;
                 // The writer is ours until the installing has run, so nobody changes decisions behind us.
                 let (decisions, replica) = (self.decisions(), self.refuse_on_replica().is_err());
                 let mut commit = Commit::new(tx, now, progress)?;

@@ -45,6 +45,7 @@ impl Store {
             });
         };
         self.change_decisions_inside(now, |tx, decisions, scope| {
+            self.refuse_for_another_upstream(tx)?;
             let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| -> Result<(), StoreError> {
                 tx.prepare_cached(sql)
                     .and_then(|mut s| s.execute(values))
@@ -117,6 +118,8 @@ impl Store {
         // Contacts that were noted and not written could be of computers that are about to move.
         self.flush_contacts()?;
         self.change_decisions_inside(now, |tx, decisions, scope| {
+            // At once with the decisions: a run under way must not write its upstream's over them.
+            super::generation::raise(tx)?;
             put_aside(tx, from, decisions)?;
             if let Some(wanted) = from_aside(tx, to)? {
                 self.put_in_place(decisions, scope, &wanted)?;

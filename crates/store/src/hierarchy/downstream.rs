@@ -268,8 +268,9 @@ impl Store {
     /// # Errors
     /// A failure to write.
     pub fn downstream_told(&self, ids: &[Guid]) -> Result<(), StoreError> {
-        let ids = ids.to_vec();
+        let (ids, mine) = (ids.to_vec(), self.clone());
         self.shared.database.write(move |tx| {
+            mine.refuse_for_another_upstream(tx)?;
             for id in &ids {
                 let clients: Option<Option<Vec<u8>>> = tx
                     .prepare_cached("SELECT clients FROM downstream_server WHERE server_id = ?1")

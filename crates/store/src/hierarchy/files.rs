@@ -232,6 +232,7 @@ impl Store {
         }
         self.shared.database.write_alone(
             |tx| {
+                self.refuse_for_another_upstream(tx)?;
                 for (sha1, reason) in files {
                     tx.prepare_cached(
                         "INSERT INTO failed_file (sha1, attempts, again_at, reason) VALUES (?1, 1, ?2, ?3)

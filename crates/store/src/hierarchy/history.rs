@@ -68,6 +68,8 @@ pub struct RunCounts {
     pub file_bytes: u64,
     /// Files that could not be fetched.
     pub files_failed: u64,
+    /// Updates that came although the filter does not choose them.
+    pub strays: u64,
 }
 
 /// One run.
@@ -93,11 +95,13 @@ pub struct SyncRun {
     pub error_code: Option<String>,
     /// The sentence for an administrator.
     pub error_text: Option<String>,
+    /// Something that did not stop it and is worth knowing.
+    pub warning: Option<String>,
 }
 
 const COLUMNS: &str =
     "id, started, ended, started_by, upstream, outcome, phase, new, revised, expired, quarantined,
-    approvals, files, file_bytes, files_failed, error_code, error_text";
+    approvals, files, file_bytes, files_failed, error_code, error_text, strays, warning";
 
 fn run(row: &Row<'_>) -> Result<SyncRun, StoreError> {
     Ok(SyncRun {
@@ -117,9 +121,11 @@ fn run(row: &Row<'_>) -> Result<SyncRun, StoreError> {
             files: row.natural(12)?,
             file_bytes: row.natural(13)?,
             files_failed: row.natural(14)?,
+            strays: row.natural(17)?,
         },
         error_code: row.text_if_any(15)?,
         error_text: row.text_if_any(16)?,
+        warning: row.text_if_any(18)?,
     })
 }
 
@@ -157,7 +163,7 @@ impl Store {
                 tx.prepare_cached(
                     "UPDATE sync_run SET ended = ?2, outcome = ?3, phase = ?4, new = ?5, revised = ?6, expired = ?7,
                          quarantined = ?8, approvals = ?9, files = ?10, file_bytes = ?11, files_failed = ?12,
-                         error_code = ?13, error_text = ?14 WHERE id = ?1",
+                         error_code = ?13, error_text = ?14, strays = ?15, warning = ?16 WHERE id = ?1",
                 )
                 .and_then(|mut s| {
                     s.execute(params![
@@ -174,7 +180,9 @@ impl Store {
                         signed(c.file_bytes),
                         signed(c.files_failed),
                         run.error_code,
-                        run.error_text
+                        run.error_text,
+                        signed(c.strays),
+                        run.warning
                     ])
                 })
                 .during("write how a run stands")

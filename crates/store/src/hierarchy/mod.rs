@@ -8,11 +8,13 @@ mod crowd;
 mod details;
 mod downstream;
 mod files;
+mod generation;
 mod history;
 mod languages;
 mod rollup;
 mod settings;
 mod state;
+mod strays;
 mod telling;
 
 pub(crate) use allowed::load as load_allowed;
@@ -21,6 +23,7 @@ pub use counts::{ActivitySummary, ClientSummary, ServerSummary};
 pub use details::ComputerDetails;
 pub use downstream::{DownstreamContact, DownstreamServer, RolledServer};
 pub use files::{FileNeed, WantedFiles};
+pub use generation::Generation;
 pub use history::{RunCounts, RunOutcome, SyncRun};
 pub use languages::{FileSum, LanguageChange};
 pub use rollup::{
@@ -31,4 +34,5 @@ pub use settings::{
     Password, ProxyCredentials, ProxyServer, ProxySettings, UpstreamSettings, UpstreamSource,
 };
 pub use state::{CoveredFilter, FailedRevision, SyncState, UpstreamFacts};
+pub use strays::Stray;
 pub use telling::{OwnComputer, TellComputer, Told};

@@ -5,7 +5,7 @@ use crate::audit;
 use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError, StoredAs};
 use rusqlite::{Connection, Transaction};
-use sluicegate_policy::hierarchy::{Choice, ContentPolicy, FilterPart, Mode, Schedule, SyncFilter};
+use sluicegate_policy::hierarchy::{Choice, ContentPolicy, FilterPart, Mode, Patience, Schedule, SyncFilter};
 use sluicegate_terms::{Timestamp, UpdateId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -135,6 +135,8 @@ pub struct UpstreamSettings {
     pub schedule: Schedule,
     /// What to synchronize.
     pub filter: SyncFilter,
+    /// How long a run may go without coming forward.
+    pub patience: Patience,
     /// Which files to fetch.
     pub content: ContentPolicy,
     /// Fetch files from Microsoft's addresses even when the upstream is another server.
@@ -189,6 +191,7 @@ impl UpstreamSettings {
         }
         put("mode", self.mode.to_string());
         put("schedule", self.schedule.to_string());
+        put("patience", self.patience.minutes().to_string());
         put("content", self.content.when.to_string());
         put("express", self.content.express.to_string());
         put("files-from-microsoft", self.files_from_microsoft.to_string());
@@ -303,6 +306,7 @@ impl UpstreamSettings {
             },
             ca_file: text("ca-file").map(PathBuf::from),
             schedule: word(text("schedule"), "schedule")?.unwrap_or_default(),
+            patience: word(text("patience"), "patience")?.unwrap_or_default(),
             filter: SyncFilter {
                 products: categories(FilterPart::Product, flag("only-product"))?,
                 classifications: categories(FilterPart::Classification, flag("only-classification"))?,
@@ -408,6 +412,7 @@ impl Store {
                     self.tell_of_new_source(tx, &before, &settings, now)?;
                 }
                 if again {
+                    super::generation::raise(tx)?;
                     super::state::forget_deployments(tx)?;
                 }
                 Ok(())
@@ -490,6 +495,7 @@ mod tests {
             },
             ca_file: Some("/etc/ca.pem".into()),
             schedule: "4@03:00+30".parse().unwrap(),
+            patience: "45".parse().unwrap(),
             filter: SyncFilter {
                 languages: Choice::Only(["en".parse().unwrap()].into_iter().collect()),
                 ..SyncFilter::default()

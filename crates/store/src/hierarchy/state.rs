@@ -194,7 +194,7 @@ fn save(tx: &Transaction<'_>, before: &SyncState, state: &SyncState) -> Result<(
 /// Another upstream: everything begins anew.
 pub(crate) fn forget(tx: &Transaction<'_>) -> Result<(), StoreError> {
     tx.execute_batch(
-        "DELETE FROM sync_state WHERE name <> 'next-run'; DELETE FROM sync_covered; DELETE FROM sync_failed;
+        "DELETE FROM sync_state WHERE name NOT IN ('next-run', 'generation'); DELETE FROM sync_covered; DELETE FROM sync_failed;
          DELETE FROM failed_file; DELETE FROM rollup_sent",
     )
     .during("forget how far synchronization was")
@@ -227,6 +227,7 @@ impl Store {
     pub fn change_sync_state(&self, work: impl FnOnce(&mut SyncState)) -> Result<SyncState, StoreError> {
         self.shared.database.write_alone(
             |tx| {
+                self.refuse_for_another_upstream(tx)?;
                 let before = load(tx)?;
                 let mut after = before.clone();
                 work(&mut after);
@@ -246,6 +247,7 @@ impl Store {
     pub fn note_failed_revisions(&self, failed: &[FailedRevision]) -> Result<(), StoreError> {
         self.shared.database.write_alone(
             |tx| {
+                self.refuse_for_another_upstream(tx)?;
                 for one in failed {
                     tx.prepare_cached(
                         "INSERT INTO sync_failed (update_id, number, attempts, again_at, reason)
@@ -327,6 +329,7 @@ impl Store {
         }
         self.shared.database.write_alone(
             |tx| {
+                self.refuse_for_another_upstream(tx)?;
                 for identity in now_good {
                     tx.prepare_cached("DELETE FROM sync_failed WHERE update_id = ?1 AND number = ?2")
                         .and_then(|mut s| s.execute((identity.update.0.as_bytes(), identity.revision.get())))

@@ -126,6 +126,7 @@ impl Store {
         }
         self.shared.database.write_alone(
             |tx| {
+                self.refuse_for_another_upstream(tx)?;
                 for (id, t) in told {
                     tx.prepare_cached(
                         "INSERT INTO rollup_sent (computer_id, told, details, number, status) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -149,6 +150,7 @@ impl Store {
     pub fn forget_told(&self) -> Result<(), StoreError> {
         self.shared.database.write_alone(
             |tx| {
+                self.refuse_for_another_upstream(tx)?;
                 tx.execute("DELETE FROM rollup_sent", [])
                     .during("forget what the upstream was told")
                     .map(|_| ())

@@ -10,6 +10,7 @@ mod cleanup;
 mod computers;
 mod decisions;
 mod filters;
+mod generations;
 mod kb954960;
 mod languages;
 mod rules;

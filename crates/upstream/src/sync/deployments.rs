@@ -20,7 +20,7 @@ impl Run {
             sync_anchor: state.updates_anchor.clone(),
         };
         let body = self.session.call(LARGEST_LIST, make).await?;
-        self.progress.received(body.len() as u64, self.around.now());
+        self.progress.answered(body.len() as u64, self.around.now());
         let result = self.session.decode::<GetDeploymentsResponse>(&body)?.result;
         let news = news(result, state.deployments_anchor.is_none());
         let now = self.around.now();

@@ -1,10 +1,12 @@
 //! Synchronization: why a run stopped, with a stable code for status and history and a sentence for an
 //! administrator.
 
+use super::Phase;
 use crate::content::ContentError;
 use crate::transport::{Step, TransportError, problem_of};
 use sluicegate_soap::fault::ErrorCode;
 use sluicegate_store::StoreError;
+use sluicegate_terms::Timestamp;
 
 /// Why a run stopped.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +19,25 @@ pub enum SyncError {
     /// Somebody cancelled it.
     #[error("the synchronization was cancelled; the next one goes on where it was")]
     Cancelled,
+    /// The upstream or the mode was changed while the run was under way.
+    #[error(
+        "the upstream or the mode was changed while this synchronization was under way, so it was ended; the next \
+         one begins with the new settings"
+    )]
+    UpstreamChanged,
+    /// It did not come forward any more, and was ended.
+    #[error(
+        "the synchronization did not come forward since {} (phase {phase}), so it was ended; the next one goes on \
+         where it was. If the upstream is slow rather than stuck, give it longer: \
+         `sluicegate sync schedule --patience MINUTES`",
+        since.iso()
+    )]
+    Stuck {
+        /// What it was doing.
+        phase: Phase,
+        /// When it last came forward.
+        since: Timestamp,
+    },
     /// The upstream could not be talked to.
     #[error(transparent)]
     Transport(#[from] TransportError),
@@ -39,7 +60,7 @@ pub enum SyncError {
     Content(Box<ContentError>),
     /// The store failed.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
     /// A task of this program failed.
     #[error("a part of the synchronization failed inside this program: {0}")]
     Task(#[from] tokio::task::JoinError),
@@ -52,6 +73,8 @@ impl SyncError {
         match self {
             Self::NoUpstream => "LocalError/NoUpstream",
             Self::Cancelled => "Cancelled",
+            Self::UpstreamChanged => "Cancelled/UpstreamChanged",
+            Self::Stuck { .. } => "UssCommunicationError/Stuck",
             Self::Transport(error) => error.code(),
             Self::ServerChanged => "UssFault/ServerChanged",
             Self::Answer { .. } => "UssCommunicationError/UnusableAnswer",
@@ -84,11 +107,39 @@ impl SyncError {
         matches!(self, Self::Transport(error) if error.is_refusal())
     }
 
+    /// Whether somebody ended the run, rather than a failure.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Cancelled | Self::UpstreamChanged)
+    }
+
+    /// Whether the same may succeed when it is tried again soon.
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::Transport(error) => error.is_transient(),
+            Self::Stuck { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the run ends with it, also where a failure of the upstream would not end it.
+    pub(crate) fn ends_everything(&self) -> bool {
+        self.is_cancelled() || matches!(self, Self::Stuck { .. } | Self::Store(_))
+    }
+
     /// The error code of the fault that the upstream answered with, if that is what happened.
     pub(crate) fn fault(&self) -> Option<ErrorCode> {
         match self {
             Self::Transport(error) => error.fault().and_then(|fault| fault.error_code),
             _ => None,
+        }
+    }
+}
+
+impl From<StoreError> for SyncError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::UpstreamChanged => Self::UpstreamChanged,
+            other => Self::Store(other),
         }
     }
 }

@@ -8,13 +8,14 @@ use crate::intake::Intake;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use sluicegate_catalog::Limits as DocumentLimits;
+use sluicegate_policy::hierarchy::SyncFilter;
 use sluicegate_soap::fault::ErrorCode;
 use sluicegate_soap::server_sync::{GetUpdateDataRequest, GetUpdateDataResponse};
 use sluicegate_soap::{AnswerError, Limits, ResponseMessage};
 use sluicegate_store::hierarchy::FailedRevision;
 use sluicegate_store::{Document, Importer, PreparedRevision, Store, StoreError};
-use sluicegate_terms::{Sha1Digest, Timestamp, UpdateIdentity};
-use std::collections::{HashSet, VecDeque};
+use sluicegate_terms::{Sha1Digest, Timestamp, UpdateId, UpdateIdentity, UpdateKind};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -48,6 +49,8 @@ struct Batch {
 #[derive(Debug, Default)]
 struct Answered {
     prepared: Vec<PreparedRevision>,
+    /// Of them, those whose documents name nothing of what the filter chooses.
+    outside: Vec<UpdateId>,
     refused: Vec<(UpdateIdentity, String)>,
     /// Not answered this time.
     rest: Vec<UpdateIdentity>,
@@ -60,6 +63,7 @@ struct Delivery {
     /// Its room in the queue.
     room: Option<OwnedSemaphorePermit>,
     prepared: Vec<PreparedRevision>,
+    outside: Vec<UpdateId>,
     /// For the quarantine.
     refused: Vec<(UpdateIdentity, String)>,
     urls: Vec<(Sha1Digest, String)>,
@@ -88,6 +92,7 @@ impl Run {
             progress: self.progress.clone(),
             clock: Arc::clone(&self.around.clock),
             batch: self.around.batch.max(1),
+            run: self.number,
         };
         let names = self.settings.source.as_ref().map(ToString::to_string).unwrap_or_default();
         let stored = tokio::task::spawn_blocking(move || storing.run(from_fetch, &names));
@@ -127,6 +132,7 @@ impl Run {
                 let limits =
                     DocumentLimits { max_bytes: self.around.largest_document, ..DocumentLimits::default() };
                 let (session, intakes) = (Arc::clone(&self.session), Arc::clone(&intakes));
+                let settings = Arc::clone(&self.settings);
                 let (progress, clock) = (self.progress.clone(), Arc::clone(&self.around.clock));
                 running.spawn(async move {
                     let asked = batch.ids.clone();
@@ -138,9 +144,14 @@ impl Run {
                         Ok(body) => body,
                         Err(error) => return (batch, Err(error)),
                     };
-                    progress.received(body.len() as u64, clock());
+                    progress.answered(body.len() as u64, clock());
                     let ids = batch.ids.clone();
-                    let work = move || read(&body, ids, &source, &intakes, limits);
+                    let work = move || {
+                        read(&body, ids, &source, &intakes, limits).map(|mut answered| {
+                            answered.outside = outside(&answered.prepared, &settings.filter);
+                            answered
+                        })
+                    };
                     let answered = match tokio::task::spawn_blocking(work).await {
                         Ok(Ok(answered)) => Ok(answered),
                         Ok(Err(reason)) => Err(SyncError::Answer { call: "GetUpdateData", reason }),
@@ -151,7 +162,7 @@ impl Run {
             }
             let ended = tokio::select! {
                 ended = running.join_next() => ended,
-                _ = self.stop.wait_for(|stop| *stop) => return Err(SyncError::Cancelled),
+                why = self.stop.asked() => return Err(why),
             };
             let Some(ended) = ended else { return Ok(()) };
             let (batch, answered) = ended?;
@@ -177,6 +188,7 @@ impl Run {
                         queue.push_back(Batch { ids, again: true });
                     }
                     delivery.prepared = answered.prepared;
+                    delivery.outside = answered.outside;
                     delivery.urls = answered.urls;
                 }
                 Err(error) if spoils_a_batch(&error) => {
@@ -222,6 +234,24 @@ const NOT_GIVEN: &str = "the upstream lists the revision and does not give its d
 fn halves(mut ids: Vec<UpdateIdentity>, again: bool) -> [Batch; 2] {
     let rest = ids.split_off(ids.len() / 2);
     [Batch { ids, again }, Batch { ids: rest, again }]
+}
+
+/// The updates whose documents name no product or no classification that the filter chooses. Categories and
+/// detectoids are outside every filter.
+fn outside(prepared: &[PreparedRevision], filter: &SyncFilter) -> Vec<UpdateId> {
+    let (products, classifications) = (filter.products.listed(), filter.classifications.listed());
+    if products.is_none() && classifications.is_none() {
+        return Vec::new();
+    }
+    let names = |one: &PreparedRevision, chosen: Option<&BTreeSet<UpdateId>>| {
+        chosen.is_none_or(|chosen| one.listing.categories.iter().any(|id| chosen.contains(id)))
+    };
+    prepared
+        .iter()
+        .filter(|one| !matches!(one.record.kind, UpdateKind::Category | UpdateKind::Detectoid))
+        .filter(|one| !(names(one, products) && names(one, classifications)))
+        .map(|one| one.record.identity.update)
+        .collect()
 }
 
 /// Whether one revision can be to blame for the failure of a whole batch.
@@ -284,6 +314,8 @@ struct Storing {
     progress: super::progress::Watched,
     clock: super::Clock,
     batch: usize,
+    /// The run's number.
+    run: u64,
 }
 
 impl Storing {
@@ -298,9 +330,11 @@ impl Storing {
             let mut urls = Vec::new();
             let mut failed = Vec::new();
             let mut good = Vec::new();
+            let mut outside = Vec::new();
             let mut expired = 0;
             let mut next = Some(first);
-            while let Some(delivery) = next {
+            while let Some(mut delivery) = next {
+                outside.append(&mut delivery.outside);
                 self.take(
                     &mut importer,
                     delivery,
@@ -316,6 +350,8 @@ impl Storing {
                 next = deliveries.blocking_recv();
             }
             self.store.record_file_urls(&urls)?;
+            // Before the revisions: noted twice is harmless, and after a kill nobody would know.
+            self.store.note_outside_filter(&outside, self.run)?;
             let report = importer.commit()?;
             if !failed.is_empty() {
                 self.store.note_failed_revisions(&failed)?;

@@ -68,13 +68,19 @@ impl Run {
         let tell = move |now: crate::content::ContentProgress| {
             let before = known.fetch_max(now.bytes, Ordering::Relaxed);
             progress.received(now.bytes.saturating_sub(before), clock());
-            progress.update(|p| (p.done, p.total) = (now.files, now.files_total));
+            let at = clock();
+            progress.update(|p| {
+                if p.done < now.files {
+                    p.last_progress = Some(at);
+                }
+                (p.done, p.total) = (now.files.max(p.done), now.files_total);
+            });
         };
         let options = ContentOptions { parallel: PARALLEL, progress: Arc::new(tell) };
         let transport = self.session.transport().clone();
         tokio::select! {
             report = fetch_all(&self.store, &transport, wanted, &options) => Ok(report),
-            _ = self.stop.wait_for(|stop| *stop) => Err(SyncError::Cancelled),
+            why = self.stop.asked() => Err(why),
         }
     }
 
@@ -111,7 +117,7 @@ impl Run {
             if let Err(error) = asked {
                 // Their documents are good all the same; the upstream may have removed them (FileDigestsMissing).
                 tracing::warn!(%error, files = files.len(), "the upstream was not asked to fetch files");
-                self.progress.update(|p| p.warning = Some(error.to_string()));
+                self.progress.warn(&error.to_string());
             }
         }
     }

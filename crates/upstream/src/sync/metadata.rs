@@ -10,18 +10,19 @@ use sluicegate_soap::server_sync::{
     ServerSyncConfigData, ServerSyncFilter,
 };
 use sluicegate_store::hierarchy::UpstreamFacts;
-use sluicegate_terms::UpdateIdentity;
+use sluicegate_terms::{CategoryKind, UpdateId, UpdateIdentity};
 use std::collections::HashSet;
 
 /// Bundles within bundles that are followed.
 const DEEPEST_BUNDLE: usize = 32;
 
+/// So many ids or titles are told; more fill a log and help nobody.
+const SHOWN: usize = 20;
+
 impl Run {
     /// Asks for the configuration that governs the run.
     pub(super) async fn configuration(&mut self) -> Result<(), SyncError> {
         let state = self.on_store(|store| store.sync_state()).await?;
-        let first = state.last_success.is_none();
-        self.progress.update(|p| p.first = first);
         let config = ask_configuration(&self.session, state.config_anchor).await?;
         let facts = UpstreamFacts {
             catalog_only: config.catalog_only_sync,
@@ -62,6 +63,7 @@ impl Run {
     pub(super) async fn updates(&mut self) -> Result<(), SyncError> {
         let (state, known) = self.on_store(|store| Ok((store.sync_state()?, store.categories()?))).await?;
         let known: Vec<_> = known.iter().map(|category| (category.update, category.kind)).collect();
+        self.warn_of_lost_categories(&known);
         let plan = plan(&self.settings.filter, &known, state.updates_anchor.as_deref(), &state.covered);
         if plan.filters.is_empty() {
             return Err(SyncError::Filter("it chooses no products or no classifications".to_owned()));
@@ -84,6 +86,7 @@ impl Run {
             }
             self.fetch_missing(members).await?;
         }
+        self.count_strays().await?;
         let covers = plan.covers;
         self.on_store(move |store| {
             store.change_sync_state(|state| {
@@ -95,11 +98,42 @@ impl Run {
         .map(|_| ())
     }
 
+    /// What the filter chooses and the catalog no longer has stays chosen: it may come back.
+    fn warn_of_lost_categories(&self, known: &[(UpdateId, CategoryKind)]) {
+        let filter = &self.settings.filter;
+        let chosen = filter.products.listed().into_iter().chain(filter.classifications.listed()).flatten();
+        let lost: Vec<String> = chosen
+            .filter(|id| !known.iter().any(|(known, _)| known == *id))
+            .map(ToString::to_string)
+            .collect();
+        if !lost.is_empty() {
+            let (count, lost) = (lost.len(), lost.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", "));
+            tracing::warn!(count, lost, "the filter chooses categories that the catalog does not have");
+            self.progress.warn(&format!(
+                "the filter chooses {count} categories that the catalog does not have, or no longer; they stay \
+                 chosen: {lost}"
+            ));
+        }
+    }
+
+    /// Counts what this run brought outside its filter (known problem P-20).
+    async fn count_strays(&mut self) -> Result<(), SyncError> {
+        let (filter, number) = (self.settings.filter.clone(), self.number);
+        let strays = self.on_store(move |store| store.strays(&filter)).await?;
+        let fresh: Vec<_> = strays.iter().filter(|stray| stray.run == number).collect();
+        for stray in fresh.iter().take(SHOWN) {
+            tracing::warn!(update = %stray.update, title = stray.title, "came outside the filter");
+        }
+        let count = fresh.len() as u64;
+        self.progress.update(|p| p.counts.strays = count);
+        Ok(())
+    }
+
     async fn list(&mut self, filter: ServerSyncFilter) -> Result<(Vec<UpdateIdentity>, String), SyncError> {
         self.check_stop()?;
         let make = |cookie| GetRevisionIdListRequest { cookie: Some(cookie), filter: Some(filter.clone()) };
         let body = self.session.call(LARGEST_LIST, make).await?;
-        self.progress.received(body.len() as u64, self.around.now());
+        self.progress.answered(body.len() as u64, self.around.now());
         let session = std::sync::Arc::clone(&self.session);
         let list = tokio::task::spawn_blocking(move || {
             session.decode::<GetRevisionIdListResponse>(&body).map(|answer| answer.list)

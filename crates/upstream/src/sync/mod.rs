@@ -8,12 +8,15 @@ mod fetch;
 mod files;
 mod listing;
 mod metadata;
+mod mirror;
 mod progress;
 mod rollup;
 mod rollup_details;
 mod session;
+mod stop;
 
 pub use error::SyncError;
+pub use mirror::{Mirror, MirrorError};
 pub use progress::{Phase, Progress};
 
 use crate::Probe;
@@ -25,10 +28,11 @@ pub(crate) use session::PROTOCOL;
 use session::Session;
 use sluicegate_store::Store;
 use sluicegate_store::audit::Actor;
-use sluicegate_store::hierarchy::{RunCounts, UpstreamSettings, UpstreamSource};
+use sluicegate_store::hierarchy::{Generation, RunCounts, UpstreamSettings, UpstreamSource};
 use sluicegate_terms::Timestamp;
 use std::sync::Arc;
-use tokio::sync::watch;
+use std::time::Duration;
+pub(crate) use stop::{Reason, Stop};
 
 /// Microsoft Update's synchronization service.
 const MICROSOFT_UPDATE: &str = "https://sws.update.microsoft.com";
@@ -47,12 +51,16 @@ pub struct Surroundings {
     pub host_name: String,
     /// Documents with more bytes of text are refused.
     pub largest_document: usize,
+    /// How often a run is looked at by whoever ends those that are stuck.
+    pub glance: Duration,
+    /// A busy upstream is told of the status of computers again after so long (MS-WSUSSS 3.2.4.5: a minute).
+    pub busy_wait: Duration,
     /// Requests for metadata under way at once.
     pub requests: usize,
     /// Revisions in one commit.
     pub batch: usize,
-    /// Replaces Microsoft Update's address, for tests and for private mirrors.
-    pub microsoft_update: Option<String>,
+    /// Is asked in the place of Microsoft Update.
+    pub microsoft_update: Option<Mirror>,
     /// How the transport repeats and waits; proxies and certificates come from the settings.
     pub transport: TransportSettings,
 }
@@ -72,6 +80,8 @@ impl Surroundings {
             changed: Arc::new(|| {}),
             host_name,
             largest_document: sluicegate_catalog::Limits::default().max_bytes,
+            glance: Duration::from_secs(5),
+            busy_wait: Duration::from_secs(60),
             requests: 4,
             batch: 8_000,
             microsoft_update: None,
@@ -110,7 +120,9 @@ impl Surroundings {
     /// The address below which the services of an upstream are.
     pub(crate) fn base(&self, source: &UpstreamSource) -> Result<Url, TransportError> {
         let text = match source {
-            UpstreamSource::MicrosoftUpdate => self.microsoft_update.as_deref().unwrap_or(MICROSOFT_UPDATE),
+            UpstreamSource::MicrosoftUpdate => {
+                self.microsoft_update.as_ref().map_or(MICROSOFT_UPDATE, Mirror::as_str)
+            }
             UpstreamSource::Server(url) => url,
         };
         text.parse().map_err(|error: crate::transport::UrlError| TransportError::settings(error.to_string()))
@@ -118,22 +130,6 @@ impl Surroundings {
 
     pub(crate) fn now(&self) -> Timestamp {
         (self.clock)()
-    }
-}
-
-/// Tells when a run is to stop; a probe never is.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Stop(Option<watch::Receiver<bool>>);
-
-impl Stop {
-    /// Comes back when it is to stop.
-    async fn asked(&self) {
-        if let Some(mut stop) = self.0.clone()
-            && stop.wait_for(|stop| *stop).await.is_ok()
-        {
-            return;
-        }
-        std::future::pending().await
     }
 }
 
@@ -172,7 +168,9 @@ pub(crate) struct Run {
     pub(crate) around: Surroundings,
     pub(crate) session: Arc<Session>,
     pub(crate) progress: Watched,
-    pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) stop: Stop,
+    /// Its number in the history.
+    pub(crate) number: u64,
 }
 
 impl Run {
@@ -181,14 +179,25 @@ impl Run {
         store: Store,
         around: Surroundings,
         progress: Watched,
-        stop: watch::Receiver<bool>,
+        stop: Stop,
     ) -> Result<Self, SyncError> {
-        let settings = store.upstream_settings();
-        let session = session(&around, &settings, &store, Stop(Some(stop.clone())))?;
+        // What it writes counts only for the upstream and the mode it begins with.
+        let (store, settings) = store.for_upstream()?;
+        let session = session(&around, &settings, &store, stop.clone())?;
         // What this run changes is put down to the upstream it began with.
         let source = settings.source.as_ref().map_or("", UpstreamSource::as_str);
         let store = store.by(Actor::upstream(source));
-        Ok(Self { store, settings, around, session: Arc::new(session), progress, stop })
+        Ok(Self { store, settings, around, session: Arc::new(session), progress, stop, number: 0 })
+    }
+
+    /// The upstream it works for.
+    pub(crate) fn generation(&self) -> Generation {
+        self.store.works_for().unwrap_or_default()
+    }
+
+    /// The address it asks, whatever the settings call it.
+    pub(crate) fn address(&self) -> String {
+        self.session.base().to_string()
     }
 
     /// Does everything. Answers what was done, also when it failed.
@@ -225,11 +234,11 @@ impl Run {
             self.begin(Phase::Rollup)?;
             // Files must not wait for an upstream that does not want to be told of computers.
             if let Err(error) = self.rollup().await {
-                if matches!(error, SyncError::Cancelled | SyncError::Store(_)) {
+                if error.ends_everything() {
                     return Err(error);
                 }
                 tracing::warn!(%error, "the upstream was not told of this server's computers");
-                self.progress.update(|p| p.warning = Some(error.to_string()));
+                self.progress.warn(&error.to_string());
             }
         }
         self.begin(Phase::Files)?;
@@ -244,7 +253,7 @@ impl Run {
     }
 
     pub(crate) fn check_stop(&self) -> Result<(), SyncError> {
-        if *self.stop.borrow() { Err(SyncError::Cancelled) } else { Ok(()) }
+        self.stop.check()
     }
 
     async fn forget_anchors(&self) -> Result<(), SyncError> {

@@ -6,6 +6,12 @@ use sluicegate_terms::Timestamp;
 use std::sync::Arc;
 use tokio::sync::watch;
 
+/// So many bytes are a step forward. A connection that brings a few bytes a minute is as good as none.
+const STEP: u64 = 64 << 10;
+
+/// Most characters of all warnings of a run.
+const LONGEST_WARNING: usize = 2_000;
+
 /// What a run is doing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Phase {
@@ -74,6 +80,8 @@ pub struct Progress {
     pub total: u64,
     /// Bytes received in this phase.
     pub bytes: u64,
+    /// Of them, those that were there when it last came forward.
+    pub bytes_counted: u64,
     /// Bytes a second in this phase.
     pub bytes_per_second: u64,
     /// When it last came forward. A run is stuck when this is long ago, however long it takes in all (P-24).
@@ -123,25 +131,47 @@ impl Watched {
         self.0.send_modify(change);
     }
 
+    /// Adds something that does not stop the run and is worth knowing.
+    pub(crate) fn warn(&self, text: &str) {
+        self.update(|p| {
+            let warning = p.warning.get_or_insert_default();
+            if !warning.is_empty() {
+                warning.push_str("; ");
+            }
+            let room = LONGEST_WARNING.saturating_sub(warning.chars().count());
+            warning.extend(text.chars().take(room));
+        });
+    }
+
     pub(crate) fn begin(&self, phase: Phase, now: Timestamp) {
         self.update(|p| {
             p.phase = phase;
-            (p.done, p.total, p.bytes, p.bytes_per_second) = (0, 0, 0, 0);
+            (p.done, p.total, p.bytes, p.bytes_per_second, p.bytes_counted) = (0, 0, 0, 0, 0);
             p.phase_started = Some(now);
             p.last_progress = Some(now);
         });
     }
 
-    /// Something came: so many more bytes.
+    /// Something came: so many more bytes. Less than [`STEP`] since the run last came forward is a trickle, which
+    /// does not count as coming forward.
     pub(crate) fn received(&self, bytes: u64, now: Timestamp) {
         self.update(|p| {
             p.bytes += bytes;
-            p.last_progress = Some(now);
+            if p.bytes - p.bytes_counted >= STEP {
+                p.bytes_counted = p.bytes;
+                p.last_progress = Some(now);
+            }
             let ticks = p.phase_started.map_or(0, |from| now.ticks().saturating_sub(from.ticks()));
             if let Ok(ticks @ 1..) = u64::try_from(ticks) {
                 p.bytes_per_second = (u128::from(p.bytes) * 10_000_000 / u128::from(ticks)) as u64;
             }
         });
+    }
+
+    /// An answer came whole: a step forward, however short it is.
+    pub(crate) fn answered(&self, bytes: u64, now: Timestamp) {
+        self.received(bytes, now);
+        self.update(|p| p.last_progress = Some(now));
     }
 
     /// So many more are done.
@@ -166,8 +196,9 @@ mod tests {
         let watched = Watched::new();
         watched.update(|p| p.running = true);
         watched.begin(Phase::Updates, at(0));
-        watched.received(100, at(3_000));
+        watched.received(STEP, at(3_000));
         assert!(!watched.get().is_stuck(at(3_300), 600));
+        watched.received(STEP - 1, at(3_500));
         assert!(watched.get().is_stuck(at(3_601), 600));
         watched.done(1, at(3_601));
         assert!(!watched.get().is_stuck(at(3_700), 600));

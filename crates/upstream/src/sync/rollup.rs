@@ -14,10 +14,8 @@ use sluicegate_soap::server_reporting::{
 use sluicegate_store::hierarchy::{RolledServer, TellComputer, Told};
 use sluicegate_terms::{ComputerId, Guid, Timestamp};
 use std::collections::HashSet;
-use std::time::Duration;
 
-/// A busy upstream is asked again after a minute (MS-WSUSSS 3.2.4.5), so often.
-const BUSY_WAIT: Duration = Duration::from_secs(60);
+/// A busy upstream is asked so often (MS-WSUSSS 3.2.4.5).
 const BUSY_TRIES: u32 = 5;
 
 /// Statuses in one message; each can have hundreds of rows, so fewer than the upstream permits.
@@ -286,8 +284,8 @@ impl Run {
                 return Ok(());
             }
             tokio::select! {
-                () = tokio::time::sleep(BUSY_WAIT) => {}
-                _ = self.stop.wait_for(|stop| *stop) => return Err(SyncError::Cancelled),
+                () = tokio::time::sleep(self.around.busy_wait) => {}
+                why = self.stop.asked() => return Err(why),
             }
         }
         Err(SyncError::Answer {

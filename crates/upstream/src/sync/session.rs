@@ -107,7 +107,7 @@ impl Session {
         let action = Q::OPERATION.soap_action();
         tokio::select! {
             answer = self.transport.post(url, &action, body, AnswerLimits::of(bytes)) => Ok(answer?.body),
-            () = self.stop.asked() => Err(SyncError::Cancelled),
+            why = self.stop.asked() => Err(why),
         }
     }
 
@@ -168,7 +168,7 @@ impl Session {
                 let settings = self.transport.settings();
                 let found = tokio::select! {
                     found = neighbours(settings, &self.base) => found,
-                    () = self.stop.asked() => return SyncError::Cancelled,
+                    why = self.stop.asked() => return why,
                 };
                 SyncError::Transport(error.answering(&found))
             }

@@ -3,9 +3,14 @@
 
 #![allow(unreachable_pub)]
 
+mod bounds;
 mod chaos;
 mod clients;
 mod replica;
+mod schedule;
+mod strays;
+mod stuck;
+mod switched;
 mod upstream;
 
 use sha1::{Digest as _, Sha1};
@@ -308,13 +313,26 @@ async fn a_second_request_joins_the_run_under_way_and_cancelling_keeps_what_came
     assert_eq!(store.catalog_size().unwrap().revisions, 63);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn computers_and_their_status_are_told_once_until_they_change() {
-    let upstream = parent(2).await;
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
-    follow(&store, &upstream, |_| {});
-    let report = |instance: u128, seconds: i64, needed: u128| EventBatch {
+fn file(bytes: &[u8], name: &str) -> FileEntry {
+    FileEntry {
+        name: name.to_owned(),
+        size: bytes.len() as u64,
+        sha1: Sha1Digest(Sha1::digest(bytes).into()),
+        sha256: None,
+        modified: None,
+        patching: None,
+    }
+}
+
+/// A computer.
+fn register(store: &Store) {
+    let contact = Contact::new("pc-1".parse().unwrap(), now());
+    store.register(Registration { contact, inventory: "{}".to_owned() }).unwrap();
+}
+
+/// It says which update it needs.
+fn report(instance: u128, seconds: i64, needed: u128) -> EventBatch {
+    EventBatch {
         computer: "pc-1".parse().unwrap(),
         received: now().plus_seconds(seconds),
         events: vec![ReportedEvent {
@@ -328,13 +346,16 @@ async fn computers_and_their_status_are_told_once_until_they_change() {
             misc: vec![format!("U={}", uid(needed))],
             details: String::new(),
         }],
-    };
-    store
-        .register(Registration {
-            contact: Contact::new("pc-1".parse().unwrap(), now()),
-            inventory: "{}".to_owned(),
-        })
-        .unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn computers_and_their_status_are_told_once_until_they_change() {
+    let upstream = parent(2).await;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |_| {});
+    register(&store);
     store.record_events(report(1, 10, 1_000)).unwrap();
     assert_eq!(run_well(&store).await.warning, None);
     {
@@ -362,14 +383,6 @@ async fn computers_and_their_status_are_told_once_until_they_change() {
 #[tokio::test(flavor = "multi_thread")]
 async fn files_of_approved_updates_come_and_missing_ones_are_asked_for() {
     let upstream = parent(1).await;
-    let file = |bytes: &[u8], name: &str| FileEntry {
-        name: name.to_owned(),
-        size: bytes.len() as u64,
-        sha1: Sha1Digest(Sha1::digest(bytes).into()),
-        sha256: None,
-        modified: None,
-        patching: None,
-    };
     let (here, absent) = (b"payload of an update".as_slice(), b"not there yet".as_slice());
     for (n, bytes) in [(6_000, here), (6_001, absent), (6_002, b"not approved".as_slice())] {
         let mut document = update(n, 1, PRODUCT);

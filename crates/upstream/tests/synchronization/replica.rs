@@ -7,7 +7,12 @@ use sluicegate_soap::server_sync as sync;
 use sluicegate_store::{ApprovalOrder, Contact, Registration, StoreError};
 use sluicegate_terms::{GroupId, Guid, RevisionNumber, Timestamp};
 
-fn approval(number: u128, update: u128, group: u128, action: sync::SyncAction) -> sync::ServerSyncDeployment {
+pub(super) fn approval(
+    number: u128,
+    update: u128,
+    group: u128,
+    action: sync::SyncAction,
+) -> sync::ServerSyncDeployment {
     sync::ServerSyncDeployment {
         update: uid(update),
         revision: RevisionNumber::new(1).unwrap(),

@@ -21,6 +21,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// Trouble for one call.
@@ -36,6 +37,10 @@ pub enum Trouble {
     Fault(ErrorCode),
     /// Blobs are damaged.
     BadBlobs,
+    /// No answer comes, and the connection stays.
+    Hang,
+    /// The answer begins, and a byte of it comes now and then.
+    Trickle,
 }
 
 #[derive(Clone, Debug)]
@@ -78,6 +83,14 @@ pub struct State {
     pub asked_files: Vec<Sha1Digest>,
     pub lists: Vec<sync::ServerSyncFilter>,
     pub cookie_generation: u8,
+    /// Lists all updates, whatever is asked for.
+    pub lists_everything: bool,
+    /// So often it is too busy for the status of computers.
+    pub busy: u32,
+    /// Each answer with documents or a file takes so long.
+    pub slow: Duration,
+    /// Such answers under way, and the most there ever were: of documents and of files.
+    pub under_way: [(usize, usize); 2],
 }
 
 pub struct Upstream {
@@ -89,6 +102,8 @@ enum Reply {
     Whole(Vec<u8>, u16),
     Half(Vec<u8>),
     Cut,
+    Hang,
+    Trickle,
 }
 
 impl Upstream {
@@ -127,11 +142,13 @@ struct Sent {
     data: Option<Bytes>,
     breaks: bool,
     length: u64,
+    /// Comes in single bytes, without an end.
+    trickles: Option<tokio::time::Interval>,
 }
 
 impl Sent {
     fn whole(data: Vec<u8>) -> Self {
-        Self { length: data.len() as u64, data: Some(data.into()), breaks: false }
+        Self { length: data.len() as u64, data: Some(data.into()), breaks: false, trickles: None }
     }
 }
 
@@ -141,8 +158,11 @@ impl Body for Sent {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if let Some(drops) = &mut self.trickles {
+            return drops.poll_tick(context).map(|_| Some(Ok(Frame::data(Bytes::from_static(b" ")))));
+        }
         match self.data.take() {
             Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
             None if self.breaks => Poll::Ready(Some(Err(io::Error::other("broken off")))),
@@ -161,10 +181,14 @@ async fn serve(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<R
     let body = request.into_body().collect().await.map_err(io::Error::other)?.to_bytes();
     if let Some(name) = path.strip_prefix("/Content/") {
         let held = state.lock().files.get(name).cloned();
+        take_time(&state, 1).await;
         let status = if held.is_some() { 200 } else { 404 };
         return Ok(Response::builder().status(status).body(Sent::whole(held.unwrap_or_default())).unwrap());
     }
     let reply = answer(&mut state.lock(), &path, action.as_deref(), &body);
+    if action.is_some_and(|action| action.contains("GetUpdateData")) {
+        take_time(&state, 0).await;
+    }
     match reply {
         Reply::Whole(body, status) => Ok(Response::builder()
             .status(status)
@@ -173,10 +197,38 @@ async fn serve(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<R
             .unwrap()),
         Reply::Half(body) => Ok(Response::builder()
             .header("content-type", "text/xml; charset=utf-8")
-            .body(Sent { length: body.len() as u64 * 2 + 1, data: Some(body.into()), breaks: true })
+            .body(Sent {
+                length: body.len() as u64 * 2 + 1,
+                data: Some(body.into()),
+                breaks: true,
+                trickles: None,
+            })
+            .unwrap()),
+        Reply::Hang => std::future::pending().await,
+        Reply::Trickle => Ok(Response::builder()
+            .header("content-type", "text/xml; charset=utf-8")
+            .body(Sent {
+                length: 1 << 20,
+                data: None,
+                breaks: false,
+                trickles: Some(tokio::time::interval(Duration::from_millis(5))),
+            })
             .unwrap()),
         Reply::Cut => Err(io::Error::other("cut")),
     }
+}
+
+/// Lets time pass, and counts how many do at once.
+async fn take_time(state: &Mutex<State>, kind: usize) {
+    let slow = {
+        let mut state = state.lock();
+        let (now, most) = &mut state.under_way[kind];
+        *now += 1;
+        *most = (*now).max(*most);
+        state.slow
+    };
+    tokio::time::sleep(slow).await;
+    state.lock().under_way[kind].0 -= 1;
 }
 
 fn answer(state: &mut State, path: &str, action: Option<&str>, body: &[u8]) -> Reply {
@@ -207,6 +259,8 @@ fn answer(state: &mut State, path: &str, action: Option<&str>, body: &[u8]) -> R
     };
     match (trouble, answered) {
         (Some(Trouble::Cut), _) => Reply::Cut,
+        (Some(Trouble::Hang), _) => Reply::Hang,
+        (Some(Trouble::Trickle), _) => Reply::Trickle,
         (Some(Trouble::Page), _) => Reply::Whole(b"<html><body>Sign in</body></html>".to_vec(), 200),
         (Some(Trouble::Fault(code)), _) => fault(code),
         (Some(Trouble::Truncated), Ok((body, _))) => {
@@ -285,8 +339,10 @@ fn synchronize(
         sync::Request::GetRevisionIdList(request) => {
             let filter = request.filter.unwrap();
             let since = anchor_of(filter.anchor.as_deref());
+            let all = state.lists_everything;
             let matches = |held: &Held| match (&filter.categories, &filter.classifications) {
                 (None, None) => true,
+                _ if all => true,
                 (Some(categories), Some(classifications)) => {
                     let one = |list: &[sync::IdAndDelta]| {
                         list.iter().any(|entry| held.categories.contains(&UpdateId(entry.id)))
@@ -424,8 +480,12 @@ fn report(state: &mut State, request: rollup::Request) -> (&'static str, Answere
             ("GetOutOfSyncComputers", none(rollup::GetOutOfSyncComputersResponse { computers }.encode(v)))
         }
         rollup::Request::RollupComputerStatus(request) => {
-            state.statuses.extend(request.computers.unwrap_or_default());
-            ("RollupComputerStatus", none(rollup::RollupComputerStatusResponse { taken: true }.encode(v)))
+            let taken = state.busy == 0;
+            if taken {
+                state.statuses.extend(request.computers.unwrap_or_default());
+            }
+            state.busy = state.busy.saturating_sub(1);
+            ("RollupComputerStatus", none(rollup::RollupComputerStatusResponse { taken }.encode(v)))
         }
         rollup::Request::Ping(_) => ("Ping", Err(ErrorCode::InternalServerError)),
     }

@@ -1,0 +1,101 @@
+//! Store: updates outside the filter (known problem P-20): an upstream gave them, and neither what was asked for nor
+//! anything that was asked for and needs them explains why.
+
+use crate::Store;
+use crate::columns::{Columns, for_rows, signed};
+use crate::error::{During, StoreError};
+use rusqlite::{Connection, params};
+use sluicegate_policy::hierarchy::SyncFilter;
+use sluicegate_terms::UpdateId;
+use std::collections::BTreeSet;
+
+/// An update that came although nobody asked for it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stray {
+    /// Which.
+    pub update: UpdateId,
+    /// Its title.
+    pub title: String,
+    /// The run that brought it.
+    pub run: u64,
+}
+
+impl Store {
+    /// Notes updates whose documents name nothing of what a run asked for. Whether that makes them strays shows when
+    /// all that belongs to them is here.
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn note_outside_filter(&self, updates: &[UpdateId], run: u64) -> Result<(), StoreError> {
+        if updates.is_empty() {
+            return Ok(());
+        }
+        self.shared.database.write_alone(
+            |tx| {
+                self.refuse_for_another_upstream(tx)?;
+                for update in updates {
+                    tx.prepare_cached(
+                        "INSERT INTO outside_filter (update_id, run) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+                    )
+                    .and_then(|mut s| s.execute(params![update.0.as_bytes(), signed(run)]))
+                    .during("note what came outside the filter")?;
+                }
+                Ok(())
+            },
+            |()| {},
+        )
+    }
+
+    /// Updates that came outside a filter, by title: not those that the filter chooses by now, and not what other
+    /// updates have as a prerequisite or a member.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn strays(&self, filter: &SyncFilter) -> Result<Vec<Stray>, StoreError> {
+        self.shared.database.read(|db| {
+            let db = db.transaction().during("list what came outside the filter")?;
+            let mut statement = db
+                .prepare_cached(
+                    "SELECT o.update_id, l.title, o.run, k.newest FROM outside_filter o
+                     JOIN known_update k USING (update_id) JOIN listing l ON l.revision_id = k.newest
+                     WHERE NOT EXISTS (SELECT 1 FROM named_prerequisite n WHERE n.update_id = o.update_id)
+                         AND NOT EXISTS (SELECT 1 FROM bundle_member m WHERE m.member = o.update_id)
+                     ORDER BY l.title, o.update_id",
+                )
+                .during("list what came outside the filter")?;
+            let mut rows = statement.query([]).during("list what came outside the filter")?;
+            let mut list = Vec::new();
+            for_rows(&mut rows, |row| {
+                let stray = Stray { update: row.update(0)?, title: row.text(1)?, run: row.natural(2)? };
+                let stands_in = categories_above(&db, row.int(3)?)?;
+                let chosen = filter.products.listed().is_none_or(|ids| !ids.is_disjoint(&stands_in))
+                    && filter.classifications.listed().is_none_or(|ids| !ids.is_disjoint(&stands_in));
+                if !chosen {
+                    list.push(stray);
+                }
+                Ok(())
+            })?;
+            Ok(list)
+        })
+    }
+}
+
+/// The categories a revision stands in, and those above them: who asks for a family asks for its products.
+fn categories_above(db: &Connection, revision: i64) -> Result<BTreeSet<UpdateId>, StoreError> {
+    let mut statement = db
+        .prepare_cached(
+            "WITH RECURSIVE above (category) AS (
+                 SELECT category FROM listing_category WHERE revision_id = ?1
+                 UNION SELECT l.category FROM above a JOIN known_update k ON k.update_id = a.category
+                 JOIN listing_category l ON l.revision_id = k.newest)
+             SELECT category FROM above",
+        )
+        .during("look up the categories of an update")?;
+    let mut rows = statement.query([revision]).during("look up the categories of an update")?;
+    let mut found = BTreeSet::new();
+    for_rows(&mut rows, |row| {
+        found.insert(row.update(0)?);
+        Ok(())
+    })?;
+    Ok(found)
+}

@@ -1,0 +1,103 @@
+//! Runs that nobody asks for: their time, a time that was missed, and another try soon after a passing failure.
+
+use super::{follow, now, open, parent};
+use crate::upstream::Trouble;
+use parking_lot::Mutex;
+use sluicegate_store::Store;
+use sluicegate_store::hierarchy::RunOutcome;
+use sluicegate_terms::Timestamp;
+use sluicegate_upstream::sync::Surroundings;
+use sluicegate_upstream::transport::RetryPolicy;
+use sluicegate_upstream::{Synchronizer, SynchronizerOptions};
+use std::sync::Arc;
+use std::time::Duration;
+
+type Time = Arc<Mutex<Timestamp>>;
+
+fn starting(store: &Store, time: &Time, random: u64) -> Synchronizer {
+    let clock = Arc::clone(time);
+    let mut around = Surroundings::new(Arc::new(move || *clock.lock()), "child.example".to_owned());
+    around.transport.retry = RetryPolicy { first: Duration::from_millis(1), ..RetryPolicy::default() };
+    let options = SynchronizerOptions { around, random: Arc::new(move || random) };
+    Synchronizer::start(store.clone(), options).unwrap()
+}
+
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap_or_else(|_| panic!("never: {what}"));
+}
+
+fn next(store: &Store) -> Option<Timestamp> {
+    store.sync_state().unwrap().next_run
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_begins_by_itself_when_its_time_has_come_and_the_drawn_time_outlives_a_restart() {
+    let upstream = parent(3).await;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let time = Arc::new(Mutex::new(now()));
+    follow(&store, &upstream, |s| s.schedule = "1@03:00+30".parse().unwrap());
+    let first = starting(&store, &time, 7);
+    until("a time is drawn", || next(&store).is_some()).await;
+    let drawn = next(&store).unwrap();
+    let schedule = store.upstream_settings().schedule;
+    assert_ne!(schedule.next_run(now(), 7), schedule.next_run(now(), 1_000_003), "the offset is drawn");
+    assert_eq!(Some(drawn), schedule.next_run(now(), 7));
+    drop(first);
+    // Another draw would be another time.
+    let second = starting(&store, &time, 1_000_003);
+    second.settings_changed();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(next(&store), Some(drawn));
+    assert!(store.sync_history(1).unwrap().is_empty(), "its time has not come");
+    *time.lock() = drawn;
+    second.settings_changed();
+    until("the run ends", || {
+        store.sync_history(1).unwrap().first().is_some_and(|run| run.outcome == RunOutcome::Succeeded)
+    })
+    .await;
+    let run = store.sync_history(1).unwrap().remove(0);
+    assert_eq!((run.started_by.as_str(), run.started, run.counts.new), ("schedule", drawn, 6));
+    assert!(next(&store).unwrap() > drawn);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_that_passed_while_the_server_was_off_is_caught_up_at_start() {
+    let upstream = parent(3).await;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |s| s.schedule = "1@03:00".parse().unwrap());
+    store.change_sync_state(|state| state.next_run = Some(now().plus_seconds(-7_200))).unwrap();
+    let synchronizer = starting(&store, &Arc::new(Mutex::new(now())), 0);
+    until("a run ends", || {
+        store.sync_history(1).unwrap().first().is_some_and(|run| run.outcome == RunOutcome::Succeeded)
+    })
+    .await;
+    assert_eq!(store.sync_history(5).unwrap().len(), 1, "once, however long it was off");
+    assert_eq!(store.sync_history(1).unwrap()[0].started_by, "schedule");
+    assert!(next(&store).unwrap() > now());
+    drop(synchronizer);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_passing_failure_it_is_tried_again_sooner_and_after_another_one_by_schedule() {
+    let upstream = parent(3).await;
+    for (trouble, soon) in [(Trouble::Cut, true), (Trouble::Page, false)] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        follow(&store, &upstream, |s| s.schedule = "1@03:00".parse().unwrap());
+        let by_schedule = store.upstream_settings().schedule.next_run(now(), 0);
+        upstream.state.lock().trouble = (0..10_000).map(|call| (call, trouble)).collect();
+        let synchronizer = starting(&store, &Arc::new(Mutex::new(now())), 0);
+        synchronizer.request_run("test").await.unwrap();
+        let ended = synchronizer.wait().await;
+        assert!(ended.error_code.is_some());
+        let expected = if soon { Some(now().plus_seconds(600)) } else { by_schedule };
+        until("the next time is there", || next(&store) == expected).await;
+    }
+}

@@ -1,0 +1,49 @@
+//! A run that does not come forward is ended, whatever trickles in, and the next one goes on (known problem P-24).
+
+use super::{follow, now, open, parent, run_well};
+use crate::upstream::Trouble;
+use parking_lot::Mutex;
+use sluicegate_store::hierarchy::RunOutcome;
+use sluicegate_terms::Timestamp;
+use sluicegate_upstream::sync::{Phase, Surroundings};
+use sluicegate_upstream::{Synchronizer, SynchronizerOptions};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_to_which_only_bytes_trickle_is_ended_and_the_next_one_goes_on() {
+    let upstream = parent(20).await;
+    upstream.state.lock().trouble = (7..100).map(|call| (call, Trouble::Trickle)).collect();
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |s| {
+        s.patience = "10".parse().unwrap();
+        s.schedule = "1@03:00".parse().unwrap();
+    });
+    let time: Arc<Mutex<Timestamp>> = Arc::new(Mutex::new(now()));
+    let clock = Arc::clone(&time);
+    let mut around = Surroundings::new(Arc::new(move || *clock.lock()), "child.example".to_owned());
+    around.glance = Duration::from_millis(2);
+    let options = SynchronizerOptions { around, random: Arc::new(|| 4) };
+    let synchronizer = Synchronizer::start(store.clone(), options).unwrap();
+    synchronizer.request_run("test").await.unwrap();
+    while upstream.state.lock().calls.len() < 8 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // It may take long, as long as it comes forward.
+    *time.lock() = now().plus_seconds(599);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(synchronizer.status().running);
+    *time.lock() = now().plus_seconds(601);
+    let ended = synchronizer.wait().await;
+    assert_eq!(ended.error_code, Some("UssCommunicationError/Stuck"));
+    let said = ended.error.unwrap();
+    assert!(said.contains("updates") && said.contains(&now().iso()) && said.contains("--patience"), "{said}");
+    let run = store.sync_history(1).unwrap().remove(0);
+    assert_eq!((run.outcome, run.phase.as_str()), (RunOutcome::Failed, Phase::Updates.as_str()));
+    let next = store.sync_state().unwrap().next_run.unwrap();
+    assert_eq!(next, now().plus_seconds(601 + 600), "tried again sooner than the schedule says");
+    drop(synchronizer);
+    upstream.state.lock().trouble.clear();
+    assert_eq!(run_well(&store).await.counts.new, 20, "what came before is kept");
+}
