@@ -104,6 +104,32 @@ fn every_other_filter_alone_and_any_of_them_together_find_what_a_pass_over_every
 }
 
 #[test]
+fn every_pair_of_filters_finds_what_a_pass_over_everything_finds() {
+    // A pass for each pair is thousands; few worlds do, because each has all the pairs.
+    let (mut pairs, mut some) = (0, 0);
+    for seed in 0..worlds().div_ceil(20) {
+        let mut world = World::new(5_000_000 + seed);
+        for _ in 0..10 {
+            world.change();
+        }
+        let base = UpdateQuery { limit: 1_000, everything: seed % 2 == 0, ..UpdateQuery::default() };
+        let singles = world.single_filters(&base);
+        for (at, one) in singles.iter().enumerate() {
+            for other in &singles[at + 1..] {
+                let mut query = one.clone();
+                world::combine(&mut query, other);
+                // Two values of one filter are one filter.
+                if query != *other {
+                    pairs += 1;
+                    some += usize::from(check(&world, &query, None) > 0);
+                }
+            }
+        }
+    }
+    assert!(pairs > 2_000 && some * 10 > pairs, "{some} of {pairs} pairs find anything");
+}
+
+#[test]
 fn computers_and_their_counts_are_what_a_pass_over_everything_finds() {
     for seed in 0..worlds() {
         let mut world = World::new(2_000_000 + seed);

@@ -145,3 +145,118 @@ fn a_revision_that_waits_there_waits_here_unless_it_is_in_service() {
     carry(&origin(), &mut elsewhere, 50);
     assert_eq!(carry(&from, &mut elsewhere, 60).held, 0);
 }
+
+/// What `take_in` does with decisions of which only one part is filled in.
+fn take(to: &mut Decisions, carried: &CarriedDecisions, seconds: i64) -> TakenIn {
+    to.take_in(carried, known, &mut stamp(seconds)).unwrap()
+}
+
+#[test]
+fn a_hundred_reasons_are_given_and_all_that_was_left_out_is_counted() {
+    let declined = (200..330).map(|n| (uid(n), at(1))).collect();
+    let carried = CarriedDecisions { declined, ..Decisions::default().to_carry() };
+    let taken = take(&mut Decisions::default(), &carried, 50);
+    assert_eq!((taken.skipped, taken.reasons.len()), (130, 100));
+}
+
+#[test]
+fn a_revision_waits_only_for_a_newer_one_beside_one_that_is_here_and_deployed() {
+    let held = |from: &Decisions, serving: i64, revisions: &[i64]| {
+        let mut carried = from.to_carry();
+        carried.held.insert(uid(10), (rev(serving), HoldReason::Review));
+        let revisions: Vec<_> = revisions.iter().map(|n| rev(*n)).collect();
+        let known = |update| known(update).map(|known| Known { revisions: revisions.clone(), ..known });
+        Decisions::default().take_in(&carried, known, &mut stamp(50)).unwrap().held
+    };
+    assert_eq!(held(&origin(), 1, &[1, 2]), 1);
+    assert_eq!(held(&origin(), 2, &[1, 2]), 0, "the newest waits for nothing");
+    assert_eq!(held(&origin(), 1, &[2, 3]), 0, "the one that serves there is not here");
+    assert_eq!(held(&Decisions::default(), 1, &[1, 2]), 0, "nothing is deployed");
+}
+
+#[test]
+fn what_was_approved_there_stays_approved_although_it_could_not_be_approved_now() {
+    let approval = |update: u128, action, deadline| CarriedApproval {
+        update: uid(update),
+        group: GroupId::ALL_COMPUTERS,
+        action,
+        deadline,
+        by: "admin".to_owned(),
+        at: at(5),
+    };
+    let approvals = vec![
+        approval(1, ApprovalAction::Install, None),
+        approval(2, ApprovalAction::Uninstall, None),
+        approval(3, ApprovalAction::Install, Some(at(900))),
+    ];
+    let carried = CarriedDecisions { approvals, ..Decisions::default().to_carry() };
+    let known = |update: UpdateId| {
+        let n = update.0.as_u128();
+        let subject =
+            Subject { expired: n == 1, removable: n != 2, may_ask: n == 3, ..Subject::software(update) };
+        Some(Known { subject, revisions: vec![rev(1)] })
+    };
+    let mut to = Decisions::default();
+    let taken = to.take_in(&carried, known, &mut stamp(50)).unwrap();
+    assert_eq!((taken.approved, taken.skipped), (3, 0), "{:?}", taken.reasons);
+}
+
+#[test]
+fn a_withdrawal_counts_from_its_time_on_and_the_latest_is_remembered() {
+    let key = (uid(10), GroupId::ALL_COMPUTERS);
+    let withdrawn = |seconds| CarriedDecisions {
+        withdrawn: [(key, at(seconds))].into(),
+        ..Decisions::default().to_carry()
+    };
+    let mut to = Decisions::default();
+    approve(&mut to, 10, GroupId::ALL_COMPUTERS, 20);
+    for seconds in [19, 20] {
+        let taken = take(&mut to, &withdrawn(seconds), 50);
+        assert_eq!((taken.withdrawn, taken.older), (0, 1), "it was approved at 20");
+    }
+    assert_eq!(take(&mut to, &withdrawn(21), 50).withdrawn, 1);
+    let mark = |anchor, seconds| Some(Change { anchor: Anchor(anchor), at: at(seconds) });
+    assert_eq!(to.withdrawn.get(&key).copied(), mark(50, 21));
+    for (seconds, expected) in [(20, mark(50, 21)), (21, mark(50, 21)), (30, mark(60, 30))] {
+        take(&mut to, &withdrawn(seconds), 60);
+        assert_eq!(to.withdrawn.get(&key).copied(), expected, "withdrawn at {seconds}");
+    }
+}
+
+#[test]
+fn a_decline_that_is_taken_back_counts_from_its_time_on_and_the_latest_is_remembered() {
+    let restored = |seconds| CarriedDecisions {
+        restored: [(uid(12), at(seconds))].into(),
+        ..Decisions::default().to_carry()
+    };
+    let mut to = Decisions::default();
+    to.decline(&Subject::software(uid(12)), stamp(20).change).unwrap();
+    for seconds in [19, 20] {
+        let taken = take(&mut to, &restored(seconds), 50);
+        assert_eq!((taken.restored, taken.older), (0, 1), "it was declined at 20");
+        assert!(to.declined.contains_key(&uid(12)));
+    }
+    assert_eq!(take(&mut to, &restored(21), 50).restored, 1);
+    let mark = |anchor, seconds| Some(Change { anchor: Anchor(anchor), at: at(seconds) });
+    assert_eq!(to.restored.get(&uid(12)).copied(), mark(50, 21), "with its own time");
+    for (seconds, expected) in [(20, mark(50, 21)), (21, mark(50, 21)), (30, mark(60, 30))] {
+        assert_eq!(take(&mut to, &restored(seconds), 60).older, 0);
+        assert_eq!(to.restored.get(&uid(12)).copied(), expected, "taken back at {seconds}");
+    }
+    let mut new = Decisions::default();
+    take(&mut new, &restored(5), 60);
+    assert_eq!(new.restored.get(&uid(12)).copied(), mark(60, 5), "where nothing was declined");
+}
+
+#[test]
+fn a_group_that_was_renamed_or_moved_there_is_so_here_and_counted_once() {
+    let mut from = origin();
+    let mut to = Decisions::default();
+    carry(&from, &mut to, 50);
+    from.groups.rename(gid(1), "Kernel".parse().unwrap()).unwrap();
+    assert_eq!(carry(&from, &mut to, 60).groups, 1, "one has another name");
+    assert_eq!(to.groups.get(gid(1)).unwrap().name.as_str(), "Kernel");
+    from.groups.move_below(gid(1), GroupId::ALL_COMPUTERS, Anchor(61)).unwrap();
+    assert_eq!(carry(&from, &mut to, 70).groups, 1, "one has another place");
+    assert_eq!(to.groups.get(gid(1)).unwrap().parent, Some(GroupId::ALL_COMPUTERS));
+}

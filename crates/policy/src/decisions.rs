@@ -114,7 +114,11 @@ impl Decisions {
         if !order.action.installs() {
             return Ok(());
         }
-        // WSUS too takes nothing but a removal for what has expired (IUpdate.Approve).
+        // WSUS too takes nothing but a removal for what has expired (IUpdate.Approve). The same page refuses an
+        // action when "a dependency has been approved for the opposite action" and says neither which relation
+        // that is nor for which groups. There is no such rule here: groups are moved and prerequisites have
+        // alternatives, so it could not hold, and agents judge by themselves. What needs an update that is being
+        // removed is not applicable where that one is gone, and no scan fails over it.
         if subject.expired {
             return Err(ApprovalError::Expired(update));
         }

@@ -1,6 +1,13 @@
 //! Policy: from decisions to the one effective deployment of an update for a computer's groups. Along
-//! each group's path the nearest approval wins; between several groups the stronger one does, as on
-//! WSUS: install over optional over uninstall over not approved, and the earliest deadline among equals.
+//! each group's path the nearest approval wins (as on WSUS, whose `NotApproved` overrides what All Computers
+//! has: UpdateApprovalAction in its programming reference). Between several groups the stronger one does: install
+//! over optional over uninstall over not approved, and the earliest deadline among equals.
+//!
+//! This order between groups is chosen. Neither MS-WUSP (its Deployment table has one group for each client,
+//! 3.1.1) nor MS-WSUSSS nor Microsoft's pages for administrators say what holds when a computer's groups
+//! disagree; the column `GroupPriority` that WSUS keeps with a group is nowhere explained. What is chosen errs to
+//! the side of updates being installed, needs no order of groups that somebody has to keep up, and does not
+//! depend on who decided first.
 
 use crate::approvals::{Approval, ApprovalAction};
 use crate::decisions::Decisions;

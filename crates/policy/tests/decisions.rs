@@ -105,6 +105,32 @@ fn between_equal_approvals_the_earliest_deadline_wins() {
 }
 
 #[test]
+fn a_deadline_in_the_past_is_taken_as_it_is_and_beats_one_to_come_and_none_to_install_and_to_uninstall() {
+    let yesterday = 20;
+    for action in [Install, Uninstall] {
+        let due = |group, day| Order { deadline: Some(at(day)), ..order(group, action) };
+        let mut decisions = decisions();
+        // Anchors date the changes of these tests: this one is made on day 21, after the deadline.
+        let made = decisions.approve(&subject(1), due(2, yesterday), &mut stamp(21)).unwrap();
+        assert!(made.deadline.unwrap() < made.changed_at);
+        decisions.approve(&subject(1), due(5, 30), &mut stamp(22)).unwrap();
+        decisions.approve(&subject(1), order(0, action), &mut stamp(23)).unwrap();
+        let deadline = |groups: &[u128]| {
+            let groups: Vec<GroupId> = groups.iter().map(|group| gid(*group)).collect();
+            match effective(&decisions, uid(1), &groups).decision {
+                Decision::Deployed { deadline, .. } => deadline,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(deadline(&[2]), Some(at(yesterday)));
+        assert_eq!(deadline(&[5, 2]), Some(at(yesterday)), "over one to come");
+        assert_eq!(deadline(&[1, 2]), Some(at(yesterday)), "over none");
+        assert_eq!(deadline(&[3]), Some(at(yesterday)), "inherited");
+        assert_eq!((deadline(&[5]), deadline(&[1])), (Some(at(30)), None));
+    }
+}
+
+#[test]
 fn a_decline_overrides_and_an_approval_takes_it_back() {
     let mut decisions = decisions();
     decisions.approve(&subject(1), order(0, Install), &mut stamp(1)).unwrap();

@@ -229,3 +229,8 @@ fn a_rule_with_a_deadline_approves_what_may_ask_the_user_without_one() {
     assert_eq!(deadlines, [(uid(1), None), (uid(2), Some(at(17)))]);
     assert_eq!(plan.skipped, []);
 }
+
+#[test]
+fn a_rule_is_called_by_its_number() {
+    assert_eq!(RuleId(17).to_string(), "17");
+}

@@ -19,6 +19,15 @@ pub struct Removal {
     pub detectoids: Vec<UpdateId>,
 }
 
+/// What cannot be taken out yet.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct HeldUp {
+    /// Updates of which something has to stay.
+    pub updates: HashSet<UpdateId>,
+    /// Revisions that a bundle names by their number.
+    pub revisions: HashSet<RevisionId>,
+}
+
 const DAY: i64 = 86_400;
 
 fn aged(since: Timestamp, days: u16, now: Timestamp) -> bool {
@@ -172,6 +181,32 @@ impl Graph {
             list.push(self.update(at));
         }
         removal
+    }
+
+    /// What has to wait although it may go itself: something refers to it that does not leave yet. `leaves` says
+    /// of each revision whether it is taken out now.
+    #[must_use]
+    pub fn held_up(&self, leaves: impl Fn(RevisionId) -> bool) -> HeldUp {
+        let mut held = HeldUp::default();
+        let mut open: Vec<&Row> =
+            self.present().flat_map(|(at, ..)| self.rows(at)).filter(|row| !leaves(row.id)).collect();
+        while let Some(row) = open.pop() {
+            for needed in row.needs() {
+                // Any revision will do for a prerequisite, so it is the newest that stays.
+                if held.updates.insert(self.update(needed)) {
+                    open.extend(self.newest(needed).filter(|newest| leaves(newest.id)));
+                }
+            }
+            for (update, number) in &row.members {
+                let named = self.rows(*update).iter().find(|member| member.number == *number);
+                if let Some(member) = named.filter(|member| leaves(member.id))
+                    && held.revisions.insert(member.id)
+                {
+                    open.push(member);
+                }
+            }
+        }
+        held
     }
 
     /// Revisions that a newer one replaced long enough ago. The one that serves while a newer one is held

@@ -367,3 +367,20 @@ fn settings_are_set_by_name_within_their_bounds_and_the_wizards_limits_are_the_l
     }
     assert!(matches!(settings.set("nonsense", "1"), Err(SettingError::Name(_))));
 }
+
+#[test]
+fn what_something_refers_to_that_does_not_leave_yet_is_held_up() {
+    // 1 bundles revision 1 of 2 and needs 3, which needs 4; 5 stands alone.
+    let bundle = Doc { members: vec![(2, 1)], needs: vec![3], ..doc(1, 1, 0) };
+    let middle = Doc { needs: vec![4], ..doc(3, 1, 0) };
+    let docs = [bundle, doc(2, 1, 0), doc(2, 2, 0), middle, doc(4, 1, 0), doc(5, 1, 0)];
+    let graph = graph(&docs);
+    let id = |n| RevisionId::new(n).unwrap();
+    let nothing = graph.held_up(|_| true);
+    assert!(nothing.updates.is_empty() && nothing.revisions.is_empty(), "all of it leaves together");
+    let held = graph.held_up(|revision| revision != id(1));
+    assert_eq!(held.updates, [2, 3, 4].map(uid).into(), "what the bundle needs, and what that needs");
+    assert_eq!(held.revisions, [id(2)].into(), "the revision it names, not the newer one");
+    let held = graph.held_up(|revision| revision != id(4));
+    assert_eq!((held.updates, held.revisions), ([uid(4)].into(), [].into()));
+}

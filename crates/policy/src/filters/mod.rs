@@ -203,4 +203,13 @@ mod tests {
         }
         assert!(matches!("title=**".parse::<UpdateFilter>(), Err(UpdateFilterError::Everything(_))));
     }
+
+    #[test]
+    fn a_filter_is_as_long_as_it_may_be_and_without_control_characters() {
+        let title = |length: usize| format!("title={}", "x".repeat(length - "title=".len()));
+        assert!(title(LONGEST).parse::<UpdateFilter>().is_ok());
+        assert_eq!(title(LONGEST).chars().count(), LONGEST);
+        assert!(matches!(title(LONGEST + 1).parse::<UpdateFilter>(), Err(UpdateFilterError::Form(_))));
+        assert!(matches!("title=a\u{7}b".parse::<UpdateFilter>(), Err(UpdateFilterError::Form(_))));
+    }
 }

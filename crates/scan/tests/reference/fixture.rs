@@ -8,7 +8,7 @@ use sluicegate_scan::{
     answer,
 };
 use sluicegate_terms::{
-    Anchor, DeploymentId, GroupId, RevisionId, RevisionNumber, UpdateIdentity, UpdateKind,
+    Anchor, DeploymentId, GroupId, RevisionId, RevisionNumber, Timestamp, UpdateIdentity, UpdateKind,
 };
 
 pub(crate) fn identity(update: usize, number: i64) -> UpdateIdentity {
@@ -74,9 +74,19 @@ impl Catalog {
         Stamp::new(change, i64::from(DeploymentId::FIRST_EXPLICIT) + 100 * self.anchor as i64)
     }
 
-    pub(crate) fn approve(mut self, update: usize, group: GroupId, action: ApprovalAction) -> Self {
+    pub(crate) fn approve(self, update: usize, group: GroupId, action: ApprovalAction) -> Self {
+        self.approve_by(update, group, action, None)
+    }
+
+    pub(crate) fn approve_by(
+        mut self,
+        update: usize,
+        group: GroupId,
+        action: ApprovalAction,
+        deadline: Option<Timestamp>,
+    ) -> Self {
         let mut stamp = self.stamp();
-        let order = Order { group, action, deadline: None, by: "admin".to_owned() };
+        let order = Order { group, action, deadline, by: "admin".to_owned() };
         self.decisions.approve(&Self::subject(update), order, &mut stamp).unwrap();
         self
     }

@@ -6,7 +6,7 @@ use sluicegate_catalog::ScanRecord;
 use sluicegate_policy::ApprovalAction::{Install, Uninstall};
 use sluicegate_scan::{AutoFields, CompileError, LeftOutReason, PageBudget, ProtocolVersion, SyncQuery};
 use sluicegate_terms::UpdateKind::{Category, Detectoid, Driver, Software};
-use sluicegate_terms::{Anchor, DeploymentAction, DeploymentId, GroupId, RevisionId};
+use sluicegate_terms::{Anchor, DeploymentAction, DeploymentId, GroupId, RevisionId, Timestamp};
 use std::sync::Arc;
 
 /// A category, a detectoid in need of it, and an update in need of both.
@@ -116,6 +116,22 @@ fn approvals_reach_the_groups_nested_in_theirs_only() {
     assert_eq!(action(&[other]), DeploymentAction::PreDeploymentCheck);
     assert_eq!(action(&[other, child, other]), DeploymentAction::Install);
     assert_eq!(action(&[]), DeploymentAction::PreDeploymentCheck);
+}
+
+#[test]
+fn a_deadline_in_the_past_is_delivered_as_it_is_to_install_and_to_uninstall() {
+    // Long before anything here happens; agents act on it at once.
+    let past = Timestamp::from_unix_seconds(-86_400);
+    for action in [Install, Uninstall] {
+        let catalog = Catalog::default().with([record(0, Software), record(1, Software)]);
+        let catalog = catalog.approve_by(0, GroupId::ALL_COMPUTERS, action, Some(past));
+        let snapshot = catalog.approve(1, GroupId::ALL_COMPUTERS, action).snapshot();
+        let answer = ask(&snapshot, query());
+        let told: Vec<_> = (answer.new.iter())
+            .map(|new| (new.revision.get(), new.deployment.deadline, new.deployment.is_assigned))
+            .collect();
+        assert_eq!(told, [(1, Some(past), true), (2, None, true)]);
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use rusqlite::{Connection, Transaction, params};
 use sluicegate_policy::Decisions;
 use sluicegate_policy::cleanup::{CleanupStep, Graph, RevisionFacts};
 use sluicegate_terms::{Anchor, GroupId, Guid, RevisionId, Timestamp, UpdateId};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// So many updates or revisions are removed in one transaction.
@@ -130,10 +130,19 @@ impl Cleanup<'_> {
                 self.retire(&marks)?;
             }
             let retired = self.store.shared.database.read(|db| retired(db, due))?;
-            let ready: Vec<&Going> = going
+            let due = |going: &&Going| going.revisions.iter().all(|(id, _)| retired.contains_key(id));
+            let leaving: HashSet<RevisionId> = going
                 .iter()
-                .filter(|going| going.revisions.iter().all(|(id, _)| retired.contains_key(id)))
+                .filter(due)
+                .flat_map(|going| going.revisions.iter().map(|(id, _)| *id))
                 .collect();
+            // What retired long ago may be named by something that came since and has to wait itself.
+            let held_up = graph.held_up(|id| leaving.contains(&id));
+            let free = |going: &&Going| match going.whole {
+                true => !held_up.updates.contains(&going.update),
+                false => going.revisions.iter().all(|(id, _)| !held_up.revisions.contains(id)),
+            };
+            let ready: Vec<&Going> = going.iter().filter(due).filter(free).collect();
             let newest = graph.newest_id();
             let mut seen = decisions;
             let mut again = false;

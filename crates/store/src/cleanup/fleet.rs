@@ -99,12 +99,12 @@ impl Cleanup<'_> {
     pub(super) fn shorten_events(&mut self, report: &mut StepReport) -> Result<(), StoreError> {
         let limit = self.now.plus_seconds(-i64::from(self.settings.event_days) * DAY).ticks();
         let most = i64::from(self.settings.most_events);
+        let last = self.store.shared.database.read(|db| last_beyond(db, most))?;
         if self.dry {
             let find = |db: &mut Connection| {
                 db.query_row(
-                    "SELECT count(*) FROM event
-                     WHERE received < ?1 OR id <= (SELECT coalesce(max(id), 0) FROM event) - ?2",
-                    (limit, most),
+                    "SELECT count(*) FROM event WHERE received < ?1 OR id <= ?2",
+                    (limit, last),
                     |row| row.get::<_, i64>(0),
                 )
                 .during("count old events")
@@ -117,9 +117,9 @@ impl Cleanup<'_> {
             let gone = self.store.shared.database.write(move |tx| {
                 tx.prepare_cached(
                     "DELETE FROM event WHERE id IN (SELECT id FROM event ORDER BY id LIMIT ?3)
-                         AND (received < ?1 OR id <= (SELECT max(id) FROM event) - ?2)",
+                         AND (received < ?1 OR id <= ?2)",
                 )
-                .and_then(|mut s| s.execute((limit, most, EVENTS_AT_ONCE)))
+                .and_then(|mut s| s.execute((limit, last, EVENTS_AT_ONCE)))
                 .during("drop old events")
             })?;
             report.done += gone as u64;
@@ -130,6 +130,27 @@ impl Cleanup<'_> {
         report.found = report.done;
         Ok(())
     }
+}
+
+/// The number of the newest event that is one too many; 0 when none is. Numbers have gaps where computers were
+/// forgotten or had too many of their own, so rows are counted, but only when the numbers leave room for so many.
+fn last_beyond(db: &Connection, most: i64) -> Result<i64, StoreError> {
+    let ask = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
+        db.prepare_cached(sql)
+            .and_then(|mut s| s.query_row(values, |row| row.get::<_, i64>(0)))
+            .during("count events")
+    };
+    let numbers =
+        ask("SELECT coalesce((SELECT max(id) FROM event) - (SELECT min(id) FROM event) + 1, 0)", &[])?;
+    if numbers <= most {
+        return Ok(0);
+    }
+    let beyond = ask("SELECT count(*) FROM event", &[])? - most;
+    if beyond <= 0 {
+        return Ok(0);
+    }
+    // No further into the table than what is dropped.
+    ask("SELECT id FROM event ORDER BY id LIMIT 1 OFFSET ?1", params![beyond - 1])
 }
 
 /// Whether nothing was told of a computer below a downstream server since some time.

@@ -99,7 +99,7 @@ impl Cleanup<'_> {
 
     fn step(&mut self, step: CleanupStep) -> Result<StepReport, StoreError> {
         let mut report = StepReport::of(step);
-        if step.decides() && !self.dry && self.store.refuse_on_replica().is_err() {
+        if step.decides() && self.store.refuse_on_replica().is_err() {
             report.note = Some("the upstream of this replica decides".to_owned());
             return Ok(report);
         }

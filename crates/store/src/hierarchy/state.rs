@@ -391,7 +391,8 @@ impl Store {
                     "SELECT DISTINCT n.update_id, n.number FROM quarantine_need n
                      JOIN quarantine q ON q.id = n.quarantine
                      WHERE n.number IS NOT NULL AND q.held = 1
-                         AND NOT EXISTS (SELECT 1 FROM known_update k WHERE k.update_id = n.update_id)
+                         AND NOT EXISTS (SELECT 1 FROM revision r
+                             WHERE r.update_id = n.update_id AND r.number = n.number)
                          AND NOT EXISTS (SELECT 1 FROM quarantine h WHERE h.held = 1
                              AND h.update_id = n.update_id AND h.number = n.number)
                      UNION

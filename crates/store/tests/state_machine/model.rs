@@ -1,16 +1,38 @@
 //! The model: what a store and its scans have to be, written as plainly as it can be said. Shares nothing
 //! with policy, store and scan but the words for actions.
 
-use super::steps::{ALL, BUNDLE, MEMBER, Step};
+use super::steps::{ALL, BUNDLE, Draft, MEMBER, Step};
 use sluicegate_policy::ApprovalAction::{self, Install, NotApproved, Uninstall};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One revision of an update.
 #[derive(Clone, Debug)]
 pub(crate) struct Revision {
+    pub(crate) update: u128,
+    pub(crate) number: usize,
+    /// When it came here, in seconds.
+    pub(crate) arrived: i64,
     pub(crate) expired: bool,
     pub(crate) eula: Option<u128>,
-    pub(crate) bundles_member: bool,
+    /// The revision of [`MEMBER`] that it bundles.
+    pub(crate) member: Option<usize>,
+    pub(crate) supersedes: Option<u128>,
+}
+
+/// What was decided for a group, and when.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Approval {
+    pub(crate) action: ApprovalAction,
+    pub(crate) deadline: Option<i64>,
+    pub(crate) at: i64,
+}
+
+/// What was decided in the mode the server is not in.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Aside {
+    pub(crate) groups: BTreeMap<u128, u128>,
+    pub(crate) approvals: BTreeMap<(u128, u128), (ApprovalAction, Option<i64>)>,
+    pub(crate) declined: BTreeSet<u128>,
 }
 
 /// Why a revision waits.
@@ -23,53 +45,53 @@ pub(crate) enum Why {
 /// What an agent is to be told about an update: revision number, action on the wire, assigned, deadline.
 pub(crate) type Told = (usize, &'static str, bool, Option<i64>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Model {
-    /// By update: its revisions, the first with number 1.
+    /// What time it is, in seconds.
+    pub(crate) now: i64,
+    /// Everything that was ever published, in order. What is imported by hand the upstream has too.
+    pub(crate) published: Vec<Revision>,
+    /// By update: the revisions that are here, the newest last.
     pub(crate) updates: BTreeMap<u128, Vec<Revision>>,
+    /// Revisions that cleanup removed.
+    pub(crate) removed: BTreeSet<(u128, usize)>,
+    /// Revisions that are about to be removed, and since when.
+    pub(crate) retiring: BTreeMap<(u128, usize), i64>,
     /// By group: its parent. All Computers is not listed.
     pub(crate) groups: BTreeMap<u128, u128>,
-    pub(crate) approvals: BTreeMap<(u128, u128), (ApprovalAction, Option<i64>)>,
-    pub(crate) declined: BTreeSet<u128>,
+    pub(crate) approvals: BTreeMap<(u128, u128), Approval>,
+    /// By update: since when.
+    pub(crate) declined: BTreeMap<u128, i64>,
     pub(crate) held: BTreeMap<u128, (usize, Why)>,
     pub(crate) accepted: BTreeSet<u128>,
-    pub(crate) follow: bool,
-    pub(crate) decline_expired: bool,
+    pub(crate) waits_for_review: bool,
+    pub(crate) keep_expired: bool,
     pub(crate) rule_enabled: bool,
+    pub(crate) replica: bool,
+    pub(crate) aside: Option<Aside>,
+    /// What the upstream said of its deployments, by update and group.
+    pub(crate) parent: BTreeMap<(u128, u128), ApprovalAction>,
 }
 
 impl Model {
-    pub(crate) fn new() -> Self {
-        Self {
-            updates: BTreeMap::new(),
-            groups: BTreeMap::new(),
-            approvals: BTreeMap::new(),
-            declined: BTreeSet::new(),
-            held: BTreeMap::new(),
-            accepted: BTreeSet::new(),
-            follow: true,
-            decline_expired: true,
-            rule_enabled: false,
-        }
-    }
-
-    fn newest(&self, update: u128) -> Option<&Revision> {
+    pub(crate) fn newest(&self, update: u128) -> Option<&Revision> {
         self.updates.get(&update)?.last()
     }
 
-    /// The revision in service: number and facts.
-    fn live(&self, update: u128) -> Option<(usize, &Revision)> {
-        let revisions = self.updates.get(&update)?;
-        let number = self.held.get(&update).map_or(revisions.len(), |(serving, _)| *serving);
-        Some((number, &revisions[number - 1]))
+    /// The revision in service.
+    pub(crate) fn live(&self, update: u128) -> Option<&Revision> {
+        match self.held.get(&update) {
+            Some((serving, _)) => self.updates.get(&update)?.iter().find(|r| r.number == *serving),
+            None => self.newest(update),
+        }
     }
 
-    fn is_member(&self, update: u128) -> bool {
-        update == MEMBER && self.live(BUNDLE).is_some_and(|(_, bundle)| bundle.bundles_member)
+    pub(crate) fn is_member(&self, update: u128) -> bool {
+        update == MEMBER && self.live(BUNDLE).is_some_and(|bundle| bundle.member.is_some())
     }
 
-    fn any(&self, update: u128, wanted: impl Fn(ApprovalAction) -> bool) -> bool {
-        self.approvals.iter().any(|((u, _), (action, _))| *u == update && wanted(*action))
+    pub(crate) fn any(&self, update: u128, wanted: impl Fn(ApprovalAction) -> bool) -> bool {
+        self.approvals.iter().any(|((u, _), a)| *u == update && wanted(a.action))
     }
 
     fn exists(&self, group: u128) -> bool {
@@ -77,12 +99,17 @@ impl Model {
     }
 
     /// A group and those above it.
-    fn path(&self, group: u128) -> Vec<u128> {
+    pub(crate) fn path(&self, group: u128) -> Vec<u128> {
         let mut path = vec![group];
         while let Some(parent) = self.groups.get(path.last().unwrap()) {
             path.push(*parent);
         }
         path
+    }
+
+    /// What holds for a group: its own approval or the nearest above.
+    pub(crate) fn nearest(&self, update: u128, group: u128) -> Option<Approval> {
+        self.path(group).into_iter().find_map(|g| self.approvals.get(&(update, g))).copied()
     }
 
     fn may(&self, update: u128, group: u128, action: ApprovalAction, deadline: Option<i64>) -> bool {
@@ -98,66 +125,240 @@ impl Model {
         if !self.may(update, group, action, deadline) {
             return false;
         }
-        self.approvals.insert((update, group), (action, deadline));
+        let terms = self.newest(update).and_then(|newest| newest.eula);
+        if action != NotApproved
+            && self.held.contains_key(&update)
+            && terms.is_none_or(|terms| self.accepted.contains(&terms))
+        {
+            self.put_in_service(update);
+        }
+        self.approvals.insert((update, group), Approval { action, deadline, at: self.now });
         if action != NotApproved {
             self.declined.remove(&update);
-            let terms = self.newest(update).and_then(|newest| newest.eula);
-            if terms.is_none_or(|terms| self.accepted.contains(&terms)) {
-                self.held.remove(&update);
-            }
         }
         self.settle();
         true
     }
 
+    /// What is approved of an update holds for its newest revision, as from now.
+    fn put_in_service(&mut self, update: u128) {
+        self.held.remove(&update);
+        let now = self.now;
+        self.approvals.iter_mut().filter(|((u, _), _)| *u == update).for_each(|(_, a)| a.at = now);
+    }
+
     /// Nothing waits where nothing is deployed.
     fn settle(&mut self) {
-        let deployed: BTreeSet<u128> =
-            self.approvals.iter().filter(|(_, (a, _))| *a != NotApproved).map(|((u, _), _)| *u).collect();
+        let deployed = self.approvals.iter().filter(|(_, a)| a.action != NotApproved);
+        let deployed: BTreeSet<u128> = deployed.map(|((u, _), _)| *u).collect();
         self.held.retain(|update, _| deployed.contains(update));
     }
 
-    fn decline(&mut self, update: u128) {
+    pub(crate) fn decline(&mut self, update: u128) {
         self.approvals.retain(|(u, _), _| *u != update);
         self.settle();
-        self.declined.insert(update);
+        self.declined.insert(update, self.now);
     }
 
-    fn import(&mut self, update: u128, revision: Revision) {
-        let before = self.updates.get(&update).map_or(0, Vec::len);
-        let Revision { expired, eula, .. } = revision;
-        self.updates.entry(update).or_default().push(revision);
-        if before == 0 {
-            if self.rule_enabled && update.is_multiple_of(2) {
-                self.approve(update, ALL, Install, None);
+    /// The next revision of an update, published; `member` is what it bundles if it bundles anything.
+    fn publish(&mut self, draft: Draft, member: Option<usize>) -> Revision {
+        let number = self.published.iter().filter(|r| r.update == draft.update).count() + 1;
+        let revision = Revision {
+            update: draft.update,
+            number,
+            arrived: 0,
+            expired: draft.expired,
+            eula: draft.eula,
+            member: member.filter(|_| draft.bundles_member && draft.update == BUNDLE),
+            supersedes: draft.supersedes,
+        };
+        self.published.push(revision.clone());
+        revision
+    }
+
+    /// Revisions enter together; then the rule looks at the updates that are new.
+    fn arrive(&mut self, revisions: Vec<Revision>) {
+        let mut new = BTreeSet::new();
+        for revision in revisions {
+            let (update, number) = (revision.update, revision.number);
+            self.removed.remove(&(update, number));
+            let before = self.newest(update).map(|newest| newest.number);
+            let list = self.updates.entry(update).or_default();
+            list.push(Revision { arrived: self.now, ..revision.clone() });
+            list.sort_by_key(|r| r.number);
+            match before {
+                None => drop(new.insert(update)),
+                Some(before) if before < number => self.succeed(&revision, before),
+                Some(_) => {}
             }
-        } else if self.declined.contains(&update) {
-        } else if expired {
-            if self.decline_expired && !self.any(update, |action| action == Uninstall) {
-                self.decline(update);
-            } else {
-                self.held.remove(&update);
-            }
-        } else if self.any(update, |action| action != NotApproved) {
+        }
+        for update in new.into_iter().filter(|_| self.rule_enabled && !self.replica).collect::<Vec<_>>() {
+            self.follow_rule(update);
+        }
+    }
+
+    fn follow_rule(&mut self, update: u128) {
+        let decided = self.declined.contains_key(&update) || self.approvals.contains_key(&(update, ALL));
+        if update.is_multiple_of(2) && !decided {
+            self.approve(update, ALL, Install, None);
+        }
+    }
+
+    /// What becomes of decisions when a newer revision comes.
+    fn succeed(&mut self, revision: &Revision, before: usize) {
+        let update = revision.update;
+        if self.declined.contains_key(&update) {
+            return;
+        }
+        if revision.expired && !self.keep_expired && !self.any(update, |action| action == Uninstall) {
+            self.decline(update);
+        } else if !revision.expired && self.any(update, |action| action != NotApproved) {
             let installs = self.any(update, |action| !matches!(action, Uninstall | NotApproved));
-            let terms = eula.filter(|terms| installs && !self.accepted.contains(terms));
+            let terms = revision.eula.filter(|terms| installs && !self.accepted.contains(terms));
             let serving = self.held.get(&update).map_or(before, |(serving, _)| *serving);
             match terms {
                 Some(terms) => drop(self.held.insert(update, (serving, Why::Eula(terms)))),
-                None if !self.follow => drop(self.held.insert(update, (serving, Why::Review))),
-                None => drop(self.held.remove(&update)),
+                None if self.waits_for_review => drop(self.held.insert(update, (serving, Why::Review))),
+                None => self.put_in_service(update),
             }
+        } else {
+            self.put_in_service(update);
+        }
+    }
+
+    /// Everything the upstream lists comes, but what is here and what cleanup removed; then what that needs.
+    fn synchronize(&mut self, not_yet: usize) {
+        let listed = self.published.len() - not_yet.min(self.published.len());
+        let here = |model: &Self, update, number| {
+            model.updates.get(&update).is_some_and(|list| list.iter().any(|r| r.number == number))
+        };
+        let missing: Vec<Revision> = self.published[..listed]
+            .iter()
+            .filter(|r| !here(self, r.update, r.number) && !self.removed.contains(&(r.update, r.number)))
+            .cloned()
+            .collect();
+        let comes = |number| missing.iter().any(|r| r.update == MEMBER && r.number == number);
+        let (ready, waiting): (Vec<_>, Vec<_>) = missing
+            .iter()
+            .cloned()
+            .partition(|r| r.member.is_none_or(|number| here(self, MEMBER, number) || comes(number)));
+        self.arrive(ready);
+        let mut needed: BTreeSet<usize> = waiting.iter().filter_map(|r| r.member).collect();
+        if needed.is_empty() {
+            return;
+        }
+        if !self.updates.contains_key(&MEMBER) {
+            // It comes back as the newest that was here, not only as the old revision that is named.
+            needed.extend(self.removed.iter().filter(|(u, _)| *u == MEMBER).map(|(_, number)| *number).max());
+        }
+        let members = self.published.iter().filter(|r| r.update == MEMBER && needed.contains(&r.number));
+        self.arrive(members.cloned().chain(waiting).collect());
+    }
+
+    fn accept(&mut self, terms: u128) {
+        if !self.accepted.insert(terms) {
+            return;
+        }
+        let waiting = self.held.iter().filter(|(_, (_, why))| *why == Why::Eula(terms));
+        for update in waiting.map(|(update, _)| *update).collect::<Vec<_>>() {
+            if self.waits_for_review {
+                self.held.get_mut(&update).unwrap().1 = Why::Review;
+            } else {
+                self.put_in_service(update);
+            }
+        }
+    }
+
+    /// Decisions made elsewhere take the place of those that are here.
+    fn adopt(
+        &mut self,
+        groups: BTreeMap<u128, u128>,
+        deployments: &BTreeMap<(u128, u128), (ApprovalAction, Option<i64>)>,
+        declined: &BTreeSet<u128>,
+    ) {
+        self.groups = groups;
+        let fits = |update: u128| self.updates.contains_key(&update) && !self.is_member(update);
+        let mut approvals = BTreeMap::new();
+        for ((update, group), (action, deadline)) in deployments {
+            if declined.contains(update) || !self.exists(*group) || !fits(*update) {
+                continue;
+            }
+            let new = Approval { action: *action, deadline: *deadline, at: self.now };
+            let old = self.approvals.get(&(*update, *group));
+            let same = old.filter(|old| (old.action, old.deadline) == (*action, *deadline));
+            approvals.insert((*update, *group), same.copied().unwrap_or(new));
+        }
+        let mut now_declined = self.declined.clone();
+        now_declined.retain(|update, _| declined.contains(update));
+        for update in declined.iter().filter(|update| fits(**update)) {
+            now_declined.entry(*update).or_insert(self.now);
+        }
+        self.approvals = approvals;
+        self.declined = now_declined;
+        self.held.clear();
+    }
+
+    fn switch(&mut self, replica: bool) {
+        if replica == self.replica {
+            return;
+        }
+        self.replica = replica;
+        self.parent.clear();
+        let aside = Aside {
+            groups: self.groups.clone(),
+            approvals: self.approvals.iter().map(|(key, a)| (*key, (a.action, a.deadline))).collect(),
+            declined: self.declined.keys().copied().collect(),
+        };
+        if let Some(back) = self.aside.replace(aside) {
+            self.adopt(back.groups, &back.approvals, &back.declined);
         }
     }
 
     /// Does a step; answers whether it is allowed.
     pub(crate) fn take(&mut self, step: &Step) -> bool {
         match step.clone() {
-            Step::Import { update, expired, eula, bundles_member } => {
-                let bundles_member = bundles_member && update == BUNDLE && self.updates.contains_key(&MEMBER);
-                self.import(update, Revision { expired, eula, bundles_member });
+            Step::Import(draft) => {
+                let member = self.newest(MEMBER).map(|newest| newest.number);
+                let revision = self.publish(draft, member);
+                self.arrive(vec![revision]);
                 true
             }
+            Step::Sync { drafts, not_yet } => {
+                for draft in drafts {
+                    let member = self.published.iter().filter(|r| r.update == MEMBER).count();
+                    self.publish(draft, (member > 0).then_some(member));
+                }
+                self.synchronize(not_yet);
+                true
+            }
+            Step::Cleanup { .. } => {
+                self.clean();
+                true
+            }
+            Step::Mode { replica } => {
+                self.switch(replica);
+                true
+            }
+            Step::Adopt { deployments, dead, declined, accepted, new_group, complete } if self.replica => {
+                if complete {
+                    self.parent.clear();
+                }
+                dead.map(|key| self.parent.remove(&key));
+                self.parent
+                    .extend(deployments.into_iter().map(|(update, group, action)| ((update, group), action)));
+                accepted.into_iter().for_each(|terms| self.accept(terms));
+                let mut groups = self.groups.clone();
+                if let Some(group) = new_group {
+                    groups.entry(group).or_insert(ALL);
+                }
+                let deployments = self.parent.iter().map(|(key, action)| (*key, (*action, None))).collect();
+                self.adopt(groups, &deployments, &declined);
+                true
+            }
+            Step::Adopt { .. } => false,
+            Step::Crash => true,
+            // Everything else is an administrator's, and a replica has none.
+            _ if self.replica => false,
             Step::Approve { update, group, action, deadline } => {
                 self.approve(update, group, action, deadline)
             }
@@ -183,8 +384,9 @@ impl Model {
                 }
                 let above =
                     self.path(group).into_iter().skip(1).find_map(|g| self.approvals.get(&(update, g)));
-                let allowed = if above.is_some_and(|(action, _)| *action != NotApproved) {
-                    self.approvals.insert((update, group), (NotApproved, None));
+                let allowed = if above.is_some_and(|a| a.action != NotApproved) {
+                    let denial = Approval { action: NotApproved, deadline: None, at: self.now };
+                    self.approvals.insert((update, group), denial);
                     true
                 } else {
                     self.approvals.remove(&(update, group)).is_some()
@@ -195,7 +397,7 @@ impl Model {
             Step::Decline { update } => {
                 let allowed = self.updates.contains_key(&update)
                     && !self.is_member(update)
-                    && !self.declined.contains(&update);
+                    && !self.declined.contains_key(&update);
                 if allowed {
                     self.decline(update);
                 }
@@ -229,13 +431,7 @@ impl Model {
             }
             Step::AcceptEula { update } => {
                 let Some(terms) = self.newest(update).and_then(|newest| newest.eula) else { return false };
-                if self.accepted.insert(terms) {
-                    if self.follow {
-                        self.held.retain(|_, (_, why)| *why != Why::Eula(terms));
-                    }
-                    let waiting = self.held.values_mut().filter(|(_, why)| *why == Why::Eula(terms));
-                    waiting.for_each(|(_, why)| *why = Why::Review);
-                }
+                self.accept(terms);
                 true
             }
             Step::AcceptRevision { update } => {
@@ -243,12 +439,12 @@ impl Model {
                 let allowed = self.held.contains_key(&update)
                     && terms.is_none_or(|terms| self.accepted.contains(&terms));
                 if allowed {
-                    self.held.remove(&update);
+                    self.put_in_service(update);
                 }
                 allowed
             }
             Step::Options { follow, decline_expired } => {
-                (self.follow, self.decline_expired) = (follow, decline_expired);
+                (self.waits_for_review, self.keep_expired) = (!follow, !decline_expired);
                 true
             }
             Step::EnableRule { enabled } => {
@@ -256,31 +452,11 @@ impl Model {
                 true
             }
             Step::RunRule => {
-                let updates: Vec<u128> =
-                    self.updates.keys().copied().filter(|n| n.is_multiple_of(2)).collect();
-                for update in updates {
-                    if !self.declined.contains(&update) && !self.approvals.contains_key(&(update, ALL)) {
-                        self.approve(update, ALL, Install, None);
-                    }
+                for update in self.updates.keys().copied().collect::<Vec<_>>() {
+                    self.follow_rule(update);
                 }
                 true
             }
-            Step::Adopt { deployments, declined } => {
-                let fits = |update: &u128| self.updates.contains_key(update) && !self.is_member(*update);
-                let approvals = deployments
-                    .into_iter()
-                    .filter(|(update, group, _)| {
-                        !declined.contains(update) && self.exists(*group) && fits(update)
-                    })
-                    .map(|(update, group, action)| ((update, group), (action, None)))
-                    .collect();
-                let kept = self.declined.iter().copied().filter(|update| declined.contains(update));
-                self.declined = kept.chain(declined.iter().copied().filter(fits)).collect();
-                self.approvals = approvals;
-                self.held.clear();
-                true
-            }
-            Step::Crash => true,
         }
     }
 
@@ -288,13 +464,14 @@ impl Model {
     pub(crate) fn expected(&self, groups: &[u128]) -> BTreeMap<u128, Told> {
         let wanted = |update: u128, revision: &Revision| {
             let gone = revision.expired && !self.any(update, |action| action == Uninstall);
-            !gone && !self.declined.contains(&update)
+            !gone && !self.declined.contains_key(&update)
         };
         let mut told = BTreeMap::new();
         for update in self.updates.keys() {
-            let (number, revision) = self.live(*update).unwrap();
+            let revision = self.live(*update).unwrap();
+            let number = revision.number;
             if self.is_member(*update) {
-                let (_, bundle) = self.live(BUNDLE).unwrap();
+                let bundle = self.live(BUNDLE).unwrap();
                 if wanted(*update, revision) || wanted(BUNDLE, bundle) {
                     told.insert(*update, (number, "Bundle", true, None));
                 }
@@ -316,14 +493,10 @@ impl Model {
         if here.is_empty() {
             here.push(ALL);
         }
-        let nearest: Vec<(ApprovalAction, Option<i64>)> = here
-            .iter()
-            .filter_map(|group| self.path(*group).into_iter().find_map(|g| self.approvals.get(&(update, g))))
-            .copied()
-            .collect();
+        let nearest: Vec<Approval> = here.iter().filter_map(|group| self.nearest(update, *group)).collect();
         for action in ApprovalAction::ALL {
             let of_action: Vec<Option<i64>> =
-                nearest.iter().filter(|(a, _)| *a == action).map(|(_, deadline)| *deadline).collect();
+                nearest.iter().filter(|a| a.action == action).map(|a| a.deadline).collect();
             if of_action.is_empty() {
                 continue;
             }

@@ -10,14 +10,44 @@ pub(crate) const BUNDLE: u128 = 4;
 /// An update that is sometimes bundled.
 pub(crate) const MEMBER: u128 = 5;
 
+/// What the next revision of an update will be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Draft {
+    pub(crate) update: u128,
+    pub(crate) expired: bool,
+    pub(crate) eula: Option<u128>,
+    pub(crate) bundles_member: bool,
+    pub(crate) supersedes: Option<u128>,
+}
+
+impl Draft {
+    fn read(a: u8, b: u8, c: u8) -> Self {
+        let update = u128::from(a % 6);
+        Self {
+            update,
+            expired: b.is_multiple_of(6),
+            eula: (c % 4 == 3).then_some(200 + u128::from(b % 2)),
+            bundles_member: c.is_multiple_of(2),
+            supersedes: (b % 5 < 2).then_some(u128::from(c % 6)).filter(|old| *old != update),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    /// A new update, or the next revision of one that is there.
-    Import {
-        update: u128,
-        expired: bool,
-        eula: Option<u128>,
-        bundles_member: bool,
+    /// Somebody imports a new update, or the next revision of one.
+    Import(Draft),
+    /// The upstream publishes some revisions, and everything it has but the last few is synchronized.
+    Sync {
+        drafts: Vec<Draft>,
+        not_yet: usize,
+    },
+    /// Some days pass and cleanup runs, cut off after so many of its transactions if at all, and then again until
+    /// it finds nothing to do.
+    Cleanup {
+        days: i64,
+        cut: Option<u8>,
+        crash: bool,
     },
     Approve {
         update: u128,
@@ -61,12 +91,21 @@ pub(crate) enum Step {
         enabled: bool,
     },
     RunRule,
+    /// Its upstream decides from now on, or its own administrators do again.
+    Mode {
+        replica: bool,
+    },
     /// A replica takes over what its upstream decided.
     Adopt {
         deployments: Vec<(u128, u128, ApprovalAction)>,
+        dead: Option<(u128, u128)>,
         declined: BTreeSet<u128>,
+        accepted: Option<u128>,
+        new_group: Option<u128>,
+        complete: bool,
     },
-    /// The store is dropped and opened again.
+    /// The power goes: what is on the disk is copied while the store is open, with bytes behind it that were
+    /// never synced, and the copy is opened.
     Crash,
 }
 
@@ -76,13 +115,8 @@ impl Step {
         let update = u128::from(a % 6);
         let group = u128::from(b % 5);
         let action = ApprovalAction::ALL[usize::from(c % 4)];
-        match what % 32 {
-            0..=8 => Self::Import {
-                update,
-                expired: b.is_multiple_of(6),
-                eula: (c % 4 == 3).then_some(200 + u128::from(b % 2)),
-                bundles_member: c.is_multiple_of(2),
-            },
+        match what % 48 {
+            0..=8 => Self::Import(Draft::read(a, b, c)),
             9..=14 => Self::Approve {
                 update,
                 group,
@@ -100,9 +134,26 @@ impl Step {
             27 => Self::Options { follow: b.is_multiple_of(2), decline_expired: c.is_multiple_of(2) },
             28 => Self::EnableRule { enabled: b.is_multiple_of(2) },
             29 => Self::RunRule,
-            30 => Self::Adopt {
+            30..=32 => Self::Adopt {
                 deployments: vec![(update, group, action), (u128::from(c % 6), u128::from(a % 5), action)],
+                dead: (c % 3 == 1).then_some((u128::from(b % 6), u128::from(c % 5))),
                 declined: [u128::from(b % 6), u128::from(c % 7)].into(),
+                accepted: (b % 3 == 2).then_some(200 + u128::from(c % 2)),
+                new_group: (a % 3 == 1).then_some(1 + u128::from(b % 4)),
+                complete: c.is_multiple_of(2),
+            },
+            33 | 34 => Self::Mode { replica: a.is_multiple_of(2) },
+            35..=37 => Self::Sync {
+                drafts: [Draft::read(a, b, c), Draft::read(b, c, a), Draft::read(c, a, b)]
+                    .into_iter()
+                    .take(usize::from(a % 4))
+                    .collect(),
+                not_yet: usize::from(c % 3),
+            },
+            38..=45 => Self::Cleanup {
+                days: [0, 1, 2, 29, 30, 31, 62, 91][usize::from(a % 8)],
+                cut: (b % 3 == 1).then_some(c % 12),
+                crash: b.is_multiple_of(2),
             },
             _ => Self::Crash,
         }

@@ -7,6 +7,7 @@ mod audit;
 mod catalog;
 mod check;
 mod cleanup;
+mod cleanup_conditions;
 mod computers;
 mod decisions;
 mod filters;

@@ -235,7 +235,7 @@ fn a_removed_group_leaves_rules_which_then_stay_off() {
     assert!(matches!(store.save_rule(Some(id), unknown, at(4)), Err(StoreError::Decision(_))));
 }
 
-/// `cargo test --release -p sluicegate-store --test rules -- --ignored --nocapture` prints how long 5,000
+/// `cargo test --release -p sluicegate-store --test store rules -- --ignored --nocapture` prints how long 5,000
 /// updates for 20 groups take.
 #[test]
 #[ignore = "prints figures; run it by name"]
