@@ -79,12 +79,20 @@ pub struct ServerOptions {
     pub clock: Arc<dyn Clock>,
     /// The bounds.
     pub limits: Limits,
+    /// Which commit the program was built from, if that is known; shown in its status.
+    pub commit: Option<String>,
 }
 
 impl ServerOptions {
     /// With the system's clock and the default limits.
     #[must_use]
     pub fn new(data: impl Into<PathBuf>, listen: SocketAddr) -> Self {
-        Self { data: data.into(), listen, clock: Arc::new(SystemClock), limits: Limits::default() }
+        Self {
+            data: data.into(),
+            listen,
+            clock: Arc::new(SystemClock),
+            limits: Limits::default(),
+            commit: None,
+        }
     }
 }

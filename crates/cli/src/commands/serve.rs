@@ -1,6 +1,6 @@
 //! Cli room: `serve` starts the server, says where it is, and ends it politely on SIGTERM or Ctrl-C.
 
-use crate::args::{LogFormat, Serve, Target};
+use crate::args::{COMMIT, LogFormat, Serve, Target};
 use crate::{demo, endpoint};
 use anyhow::Context as _;
 use sluicegate_server::logging::{DistributionLog, Guard, LogFile, Queue};
@@ -18,7 +18,9 @@ const LOG_PARTS: u32 = 9;
 pub(crate) async fn run(target: &Target, args: &Serve) -> anyhow::Result<()> {
     let data = endpoint::data_folder(target, args.demo);
     let _logs = start_log(args.log_format, &data)?;
-    let running = Server::start(ServerOptions::new(&data, args.listen))
+    let mut options = ServerOptions::new(&data, args.listen);
+    options.commit = (!COMMIT.is_empty()).then(|| COMMIT.to_owned());
+    let running = Server::start(options)
         .await
         .with_context(|| format!("cannot serve from `{}` on {}", data.display(), args.listen))?;
     let address = running.local_addr();

@@ -9,10 +9,13 @@ mod computers;
 mod decisions;
 mod filters;
 mod kb954960;
+mod lifting;
+mod rollback;
 mod rules;
 #[path = "../support/scans.rs"]
 mod scans;
 mod settings;
+mod start;
 mod status;
 mod summary;
 #[path = "../support/mod.rs"]
