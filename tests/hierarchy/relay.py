@@ -83,6 +83,7 @@ class Relay:
 
             do_GET = do_POST
             do_HEAD = do_POST
+            do_PUT = do_POST
 
             def log_message(self, *_words):
                 pass

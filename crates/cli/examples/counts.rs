@@ -125,6 +125,7 @@ fn query<'a>(installed: &'a [i32], other: &'a [i32]) -> SyncQuery<'a> {
         seen: Anchor(1),
         protocol: ProtocolVersion { major: 2, minor: 90 },
         budget: PageBudget::default(),
+        without: &[],
     }
 }
 

@@ -7,10 +7,21 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use sluicegate_server::Mirror;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::LazyLock;
+
+/// The commit that the program was built from; empty when nobody knew.
+pub(crate) const COMMIT: &str = env!("SLUICEGATE_BUILT_FROM");
+
+/// What `--version` says: the version, the commit, and the schema of the database.
+static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
+    let commit = if COMMIT.is_empty() { "not known" } else { COMMIT };
+    let schema = sluicegate_store::SCHEMA_VERSION;
+    format!("{}\ncommit {commit}\nschema version {schema}", env!("CARGO_PKG_VERSION"))
+});
 
 /// An open update server for Windows fleets.
 #[derive(Debug, Parser)]
-#[command(name = "sluicegate", version, about, max_term_width = 100)]
+#[command(name = "sluicegate", version, long_version = LONG_VERSION.as_str(), about, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) target: Target,
@@ -102,6 +113,8 @@ pub(crate) enum Command {
     Alerts(crate::commands::audit::Alerts),
     /// Verify everything that is kept, and repair what has one right answer
     Check(crate::commands::check::Check),
+    /// Go back to the database as it was before the last upgrade changed its schema
+    Rollback(crate::commands::rollback::Rollback),
     /// Find what belongs to a fault's ID in the logs
     #[command(subcommand)]
     Log(crate::commands::log::Log),

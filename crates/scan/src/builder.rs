@@ -5,7 +5,7 @@ use crate::drivers::DriverRows;
 use crate::error::CompileError;
 use crate::pool::{Pool, Ragged, count};
 use crate::snapshot::Snapshot;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use sluicegate_catalog::ScanRecord;
 use sluicegate_policy::Decisions;
 use sluicegate_terms::{Anchor, CategoryKind, RevisionId, Timestamp, UpdateId, UpdateKind};
@@ -53,6 +53,8 @@ pub(crate) struct Row {
     pub(crate) arrived: Anchor,
     pub(crate) arrived_at: Timestamp,
     pub(crate) leaf_changed: Anchor,
+    /// Another row stands for the same thing, as told by the reason; this one is passed over.
+    pub(crate) passed_over: bool,
 }
 
 /// Makes a [`Snapshot`].
@@ -69,6 +71,7 @@ pub struct SnapshotBuilder {
     pub(crate) bundle_clauses: Ragged<u32>,
     pub(crate) drivers: DriverRows,
     pub(crate) decisions: Option<Arc<Decisions>>,
+    pub(crate) damaged: FxHashSet<RevisionId>,
     buffer: Vec<u32>,
     gate_buffer: Vec<u32>,
 }
@@ -129,7 +132,15 @@ impl SnapshotBuilder {
             arrived: input.arrived,
             arrived_at: input.arrived_at,
             leaf_changed: input.leaf_changed,
+            passed_over: false,
         });
+        self
+    }
+
+    /// Says that what is kept of a revision is damaged: its update is left out, and told of as such. Of one whose
+    /// record cannot be read, a record without relationships is given.
+    pub fn damaged(&mut self, revision: RevisionId) -> &mut Self {
+        self.damaged.insert(revision);
         self
     }
 

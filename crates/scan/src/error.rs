@@ -2,31 +2,9 @@
 
 use sluicegate_terms::{RevisionId, UpdateId, UpdateIdentity};
 
-/// Data that contradicts itself as a whole. No snapshot is made; the last good one serves on.
+/// Data of which no snapshot can be made; the last good one serves on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CompileError {
-    /// Two revisions under one id.
-    #[error(
-        "the revision id {revision} stands for both {first} and {second}; import one of them again under another id"
-    )]
-    SharedRevisionId {
-        /// The id.
-        revision: RevisionId,
-        /// One holder.
-        first: UpdateIdentity,
-        /// The other.
-        second: UpdateIdentity,
-    },
-    /// One revision under two ids.
-    #[error("{identity} is in the catalog twice, as revision ids {first} and {second}; remove one of them")]
-    SharedIdentity {
-        /// The revision.
-        identity: UpdateIdentity,
-        /// One id.
-        first: RevisionId,
-        /// The other.
-        second: RevisionId,
-    },
     /// More than 2^32 elements of something.
     #[error("the catalog is too large: more than 4 billion {0}")]
     TooLarge(&'static str),
@@ -64,4 +42,13 @@ pub enum LeftOutReason {
         "it is part of, or contains, a ring of bundles that contain each other; import a corrected revision"
     )]
     BundleCycle,
+    /// What is kept of it cannot be read.
+    #[error("what is kept of it is damaged; `sluicegate check --repair` makes it anew from its document")]
+    Damaged,
+    /// Another revision has the same id.
+    #[error("{0} has the same revision id; import this one again")]
+    SharedRevisionId(UpdateIdentity),
+    /// It is there once more under another id.
+    #[error("it is in the catalog twice, also as revision id {0}; `sluicegate check` says more")]
+    SharedIdentity(RevisionId),
 }

@@ -42,6 +42,7 @@ impl Snapshot {
             protocol: query.protocol,
             budget: query.budget,
             two_groups: false,
+            without: &[],
         };
         self.satisfy(query.installed_non_leaf, scratch);
         let mut needed = Vec::new();

@@ -3,7 +3,7 @@
 
 use core::fmt;
 use core::str::FromStr;
-use sluicegate_terms::{Anchor, GroupId, Guid, Timestamp, UpdateId};
+use sluicegate_terms::{Anchor, GroupId, Guid, RevisionId, Timestamp, UpdateId};
 
 /// The protocol version a client named in GetCookie (MS-WUSP 2.2.2.2.2); it gates parts of answers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -113,6 +113,9 @@ pub struct SyncQuery<'a> {
     pub protocol: ProtocolVersion,
     /// How large the page may grow.
     pub budget: PageBudget,
+    /// Revisions that cannot be delivered though they are in the snapshot: their bytes are damaged. Nearly always
+    /// none.
+    pub without: &'a [RevisionId],
 }
 
 /// One device of a `SystemSpec` (MS-WUSP 2.2.2.2.4, Device).

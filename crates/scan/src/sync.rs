@@ -11,7 +11,7 @@ use crate::overlay::Overlay;
 use crate::query::{PageBudget, ProtocolVersion, SyncQuery};
 use crate::scratch::Scratch;
 use crate::snapshot::{IdIndex, NOWHERE, Place, Snapshot};
-use sluicegate_terms::Anchor;
+use sluicegate_terms::{Anchor, RevisionId};
 use std::sync::Arc;
 
 /// Answers one SyncUpdates call. Pure: the same snapshot and query give the same answer, whatever
@@ -34,6 +34,7 @@ pub fn answer(snapshot: &Snapshot, query: &SyncQuery<'_>, scratch: &mut Scratch)
         protocol: query.protocol,
         budget: query.budget,
         two_groups: query.two_groups && category_scan,
+        without: query.without,
     };
     let no_drivers = match filter {
         Some(filter) => !filter.has_drivers(),
@@ -62,6 +63,7 @@ pub(crate) struct Pass<'a> {
     pub(crate) protocol: ProtocolVersion,
     pub(crate) budget: PageBudget,
     pub(crate) two_groups: bool,
+    pub(crate) without: &'a [RevisionId],
 }
 
 impl Pass<'_> {
@@ -139,13 +141,20 @@ impl Pass<'_> {
     /// A needed revision is new to the client, or perhaps changed.
     fn sort_out(&self, index: u32, scratch: &mut Scratch) {
         if !scratch.is_held(index) {
-            scratch.candidates.push(index);
+            if self.without.is_empty() || !self.is_without(index) {
+                scratch.candidates.push(index);
+            }
         } else if self.seen < self.snapshot.anchor
             && let Some(entry) = self.snapshot.entry(index)
             && self.snapshot.changed(entry, index, self.overlay) > self.seen
         {
             scratch.changed.push(index);
         }
+    }
+
+    #[cold]
+    fn is_without(&self, index: u32) -> bool {
+        self.snapshot.entry(index).is_some_and(|entry| self.without.contains(&entry.id))
     }
 
     /// The driver pass: `needed` is sorted by index.

@@ -2,6 +2,7 @@
 //! it holds. For the admin API, and for a folder that no server works on.
 
 use crate::publisher;
+use crate::state::App;
 use serde_json::{Value, json};
 use sluicegate_catalog::Limits;
 use sluicegate_store::audit::AuditVerdict;
@@ -10,6 +11,10 @@ use sluicegate_store::{Document, PreparedRevision, Store, StoreError, StoreOptio
 use sluicegate_terms::{Timestamp, UpdateIdentity};
 use sluicegate_upstream::intake::Intake;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// Checks a data folder that no server works on.
 ///
@@ -44,7 +49,63 @@ pub(crate) fn open_store(
     let options = CheckOptions { content, repair, now, prepare: Some(&prepare) };
     let mut report = store.check(&options)?;
     compiles(store, now, &mut report);
+    store.note_check(&report, now)?;
     Ok(report)
+}
+
+/// How often it is looked whether a check is due.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// A server that has just started has other things to do.
+const AFTER_START: Duration = Duration::from_secs(900);
+
+/// Everything is checked so often, in seconds.
+const EVERY: i64 = 24 * 3_600;
+
+/// Between two steps it waits as many times as long as the last one took, within these: a check has no hurry.
+const REST: u32 = 3;
+const LONGEST_REST: Duration = Duration::from_secs(2);
+
+/// Checks everything but content files once a day, read only, until told to stop.
+pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut wait = AFTER_START;
+    let stopped = Arc::new(AtomicBool::new(false));
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stopping| *stopping) => break,
+            () = tokio::time::sleep(wait) => wait = LOOK,
+        }
+        let (store, now, stopped) = (app.store.clone(), app.clock.now(), Arc::clone(&stopped));
+        let work = tokio::task::spawn_blocking(move || when_due(&store, now, &stopped));
+        let checked = tokio::select! {
+            _ = stop.wait_for(|stopping| *stopping) => break,
+            checked = work => checked,
+        };
+        match checked {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(cause = %error, "the daily check failed; it is tried again"),
+            Err(error) => tracing::error!(cause = %error, "the daily check failed; it is tried again"),
+        }
+    }
+    // The step under way ends.
+    stopped.store(true, Ordering::Release);
+}
+
+fn when_due(store: &Store, now: Timestamp, stopped: &AtomicBool) -> Result<(), StoreError> {
+    if store.last_checked()?.is_some_and(|last| last.plus_seconds(EVERY) > now) {
+        return Ok(());
+    }
+    let mut since = Instant::now();
+    let checked = store.check_in_steps(&prepare, &mut || {
+        std::thread::sleep((since.elapsed() * REST).min(LONGEST_REST));
+        since = Instant::now();
+        !stopped.load(Ordering::Acquire)
+    })?;
+    let Some(report) = checked else { return Ok(()) };
+    if report.is_sound() {
+        tracing::info!(revisions = report.revisions, "everything was checked; nothing is wrong");
+    }
+    store.note_check(&report, now)
 }
 
 fn compiles(store: &Store, now: Timestamp, report: &mut CheckReport) {

@@ -23,7 +23,9 @@ pub(crate) fn health(app: &App) -> Response<Body> {
 pub(crate) fn report(app: &App) -> (StatusCode, Value) {
     let health = app.publisher.lock().clone();
     let published = app.published.load_full();
+    let damaged = published.as_ref().map_or(0, |published| published.damaged());
     let state = match (&published, &health.failure) {
+        (Some(_), None) if damaged > 0 => "degraded",
         (Some(_), None) => "ok",
         (Some(_), Some(_)) => "degraded",
         (None, None) => "starting",
@@ -49,6 +51,8 @@ pub(crate) fn report(app: &App) -> (StatusCode, Value) {
             "compiled_at": published.at.iso(),
             "compiled_in_seconds": published.took.as_secs_f64(),
             "left_out": left_out,
+            "left_out_count": published.snapshot.left_out().len(),
+            "damaged": damaged,
         })
     });
     let status = if snapshot.is_some() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -74,12 +78,16 @@ pub(crate) fn metrics(app: &App) -> Response<Body> {
     let heap = published.as_ref().map_or(0, |published| published.snapshot.heap_bytes());
     let cores = published.as_ref().map_or(0, |published| published.cores.bytes_in_memory());
     let took = published.as_ref().map_or(0.0, |published| published.took.as_secs_f64());
+    let left_out = published.as_ref().map_or(0, |published| published.snapshot.left_out().len());
+    let damaged = published.as_ref().map_or(0, |published| published.damaged());
     let (files, content) = app.store.content().totals();
     let unanswering = app.watch.tested.lock().as_ref().map_or(0, |tested| tested.failing().count());
     let failing = app.publisher.lock().failure.is_some();
     let gauges = [
         gauge("snapshot_age_seconds", "Age of the snapshot in service.", number(age)),
         gauge("snapshot_revisions", "Revisions in the snapshot in service.", number(revisions)),
+        gauge("left_out_revisions", "Newest revisions that no client is given.", number(left_out)),
+        gauge("damaged_revisions", "Revisions of which something is damaged.", number(damaged)),
         gauge("snapshot_bytes", "Memory of the snapshot in service.", number(heap)),
         gauge("snapshot_compile_seconds", "Time its compilation took.", took),
         gauge("core_bytes", "Memory of ready Core fragments.", number(cores)),

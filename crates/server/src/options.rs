@@ -82,6 +82,8 @@ pub struct ServerOptions {
     pub limits: Limits,
     /// A private mirror that is asked where the upstream is Microsoft Update; see [`Mirror`].
     pub microsoft_update: Option<Mirror>,
+    /// Which commit the program was built from, if that is known; shown in its status.
+    pub commit: Option<String>,
 }
 
 impl ServerOptions {
@@ -94,6 +96,7 @@ impl ServerOptions {
             clock: Arc::new(SystemClock),
             limits: Limits::default(),
             microsoft_update: None,
+            commit: None,
         }
     }
 }

@@ -5,9 +5,10 @@
 use crate::hierarchy::index::{IndexBuilder, RevisionIndex};
 use crate::state::App;
 use serde::Serialize;
-use sluicegate_scan::{CompileError, RevisionInput, Snapshot, SnapshotBuilder};
-use sluicegate_store::{Cores, Store, StoreError};
-use sluicegate_terms::{Anchor, Timestamp};
+use sluicegate_catalog::ScanRecord;
+use sluicegate_scan::{CompileError, LeftOutReason, RevisionInput, Snapshot, SnapshotBuilder};
+use sluicegate_store::{Cores, DamagedRevision, Store, StoreError};
+use sluicegate_terms::{Anchor, Timestamp, UpdateKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -39,10 +40,28 @@ pub(crate) struct Published {
     pub(crate) index: Arc<RevisionIndex>,
     /// The change of the catalog that it has seen.
     catalog: Anchor,
+    /// How many revisions were known to have damaged bytes.
+    damage: usize,
+    /// Rows that could not even be named.
+    nameless: usize,
     /// When it was compiled.
     pub(crate) at: Timestamp,
     /// How long compiling its catalog took.
     pub(crate) took: Duration,
+}
+
+impl Published {
+    /// Whether bytes turned out to be damaged that this snapshot relies on.
+    pub(crate) fn found_damage(&self) -> bool {
+        self.cores.damaged_count() != self.damage
+    }
+
+    /// How many revisions are damaged: those that clients do without, and documents.
+    pub(crate) fn damaged(&self) -> usize {
+        let left_out = self.snapshot.left_out().iter();
+        let left_out = left_out.filter(|left| left.reason == LeftOutReason::Damaged).count();
+        left_out + self.nameless + self.cores.damaged_documents()
+    }
 }
 
 /// How publishing goes, for `/healthz`.
@@ -79,7 +98,15 @@ pub(crate) fn compile(store: &Store, now: Timestamp) -> Result<Published, Publis
     let anchor = store.anchor();
     let mut builder = SnapshotBuilder::new(anchor);
     let mut index = IndexBuilder::default();
-    store.for_each_revision(|revision| {
+    let mut nameless = 0;
+    store.for_each_row(|row| {
+        let revision = match row {
+            Ok(revision) => revision,
+            Err(damaged) => {
+                nameless += usize::from(!leave_out(&mut builder, &damaged));
+                return Ok(());
+            }
+        };
         index.revision(revision.id, &revision.record, revision.arrived, revision.arrived_at);
         if revision.retiring {
             index.not_listed();
@@ -97,11 +124,34 @@ pub(crate) fn compile(store: &Store, now: Timestamp) -> Result<Published, Publis
     })?;
     // After the revisions: every one that was read has its bytes here.
     let cores = store.cores();
+    let damage = cores.damaged_count();
+    for revision in cores.damaged() {
+        builder.damaged(revision);
+    }
     // And decisions after them too: a revision that is held must not be served for want of its hold.
     builder.shared_decisions(store.decisions());
     let snapshot = builder.finish()?;
     let index = Arc::new(index.finish(anchor));
-    Ok(Published { snapshot, cores, index, catalog, at: now, took: started.elapsed() })
+    Ok(Published { snapshot, cores, index, catalog, damage, nameless, at: now, took: started.elapsed() })
+}
+
+/// Leaves a revision out whose row is damaged; `false` when not even its name can be read.
+fn leave_out(builder: &mut SnapshotBuilder, damaged: &DamagedRevision) -> bool {
+    let (Some(id), Some(identity)) = (damaged.id, damaged.identity) else {
+        tracing::error!(revision = ?damaged.id, cause = %damaged.cause, "a row of the catalog cannot be read");
+        return false;
+    };
+    builder.revision(RevisionInput {
+        id,
+        record: ScanRecord::new(identity, UpdateKind::Detectoid),
+        core_escaped_len: 0,
+        core_token: 0,
+        arrived: Anchor::START,
+        arrived_at: Timestamp::MIN,
+        leaf_changed: Anchor::START,
+    });
+    builder.damaged(id);
+    true
 }
 
 /// What is served with the present decisions, if nothing else changed and they leave every revision where it is:
@@ -118,6 +168,8 @@ fn redecide(store: &Store, served: &Published, now: Timestamp) -> Option<Publish
         cores: Arc::clone(&served.cores),
         index: Arc::clone(&served.index),
         catalog: served.catalog,
+        damage: served.damage,
+        nameless: served.nameless,
         at: now,
         took: served.took,
     })
@@ -132,7 +184,8 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     loop {
         let served = app.published.load_full();
         let anchor = served.as_ref().map(|published| published.snapshot.anchor());
-        if anchor == Some(app.store.anchor()) {
+        let whole = served.as_ref().is_none_or(|served| !served.found_damage());
+        if anchor == Some(app.store.anchor()) && whole {
             waiting_since = None;
         } else {
             let since = *waiting_since.get_or_insert_with(Instant::now);
@@ -172,7 +225,7 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 }
 
 fn is_same_catalog(app: &App, served: &Published) -> bool {
-    app.store.catalog_anchor() == served.catalog
+    app.store.catalog_anchor() == served.catalog && !served.found_damage()
 }
 
 /// Publishes the present decisions with the catalog in service; `false` when it has to be compiled anew.
@@ -219,9 +272,7 @@ where
     let compiled = tokio::task::spawn_blocking(move || compile(&store, now)).await;
     match compiled.map_err(PublishError::from).and_then(|outcome| outcome) {
         Ok(published) => {
-            for left_out in published.snapshot.left_out() {
-                tracing::warn!(revision = %left_out.revision, cause = %left_out, "a revision is left out of scans");
-            }
+            tell_of_left_out(app, &published);
             tracing::info!(
                 anchor = %published.snapshot.anchor(),
                 revisions = published.snapshot.len(),
@@ -242,6 +293,20 @@ where
     }
 }
 
+/// Tells of what is left out and was not before.
+fn tell_of_left_out(app: &App, published: &Published) {
+    let before = app.published.load();
+    let known = before.as_ref().map_or(&[][..], |before| before.snapshot.left_out());
+    for left_out in published.snapshot.left_out().iter().filter(|left_out| !known.contains(left_out)) {
+        let (revision, cause) = (left_out.revision, left_out);
+        if left_out.reason == LeftOutReason::Damaged {
+            tracing::error!(%revision, %cause, "a damaged revision is left out of scans");
+        } else {
+            tracing::warn!(%revision, %cause, "a revision is left out of scans");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,16 +314,12 @@ mod tests {
     use crate::testing;
     use sluicegate_catalog::Limits;
     use sluicegate_catalog::compose::Document;
-    use sluicegate_terms::{CategoryKind, RevisionId, RevisionNumber, UpdateId, UpdateIdentity};
+    use sluicegate_terms::{CategoryKind, RevisionNumber, UpdateId, UpdateIdentity};
     use sluicegate_upstream::intake::Intake;
 
     fn contradiction() -> PublishError {
-        let identity = UpdateIdentity {
-            update: UpdateId("6f1c24fe-3c5d-4d0a-8b6e-4c8f0d1b2a30".parse().unwrap()),
-            revision: RevisionNumber::new(204).unwrap(),
-        };
-        let [first, second] = [7, 8].map(|id| RevisionId::new(id).unwrap());
-        CompileError::SharedIdentity { identity, first, second }.into()
+        let what = "listing of update 6f1c24fe-3c5d-4d0a-8b6e-4c8f0d1b2a30".to_owned();
+        StoreError::Unreadable { what, reason: "its layout is not known".to_owned() }.into()
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use crate::settings::{SettingError, Settings};
 use crate::state::{App, Scratches};
 use crate::telemetry::Telemetry;
 use crate::transport::listen;
-use crate::{browsing, cleanup, contacts, publisher, self_test, synchronizing, watching};
+use crate::{browsing, checking, cleanup, contacts, publisher, self_test, synchronizing, watching};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use sluicegate_store::{Store, StoreError, StoreOptions};
@@ -92,6 +92,7 @@ impl Server {
             tokio::spawn(contacts::run(Arc::clone(&app), stopping.clone())),
             tokio::spawn(browsing::run(Arc::clone(&app), stopping.clone())),
             tokio::spawn(cleanup::run(Arc::clone(&app), stopping.clone())),
+            tokio::spawn(checking::run(Arc::clone(&app), stopping.clone())),
             tokio::spawn(synchronizing::run(Arc::clone(&app), stopping.clone())),
             tokio::spawn(watching::run(Arc::clone(&app), stopping.clone())),
             tokio::spawn(listen::serve(listener, Endpoint(app), limits, stopping)),
@@ -104,12 +105,12 @@ impl Server {
 impl App {
     /// Opens the data folder for a server that listens at `local_addr`.
     pub(crate) async fn open(options: ServerOptions, local_addr: SocketAddr) -> Result<Self, StartError> {
-        let ServerOptions { data, clock, limits, microsoft_update, .. } = options;
+        let ServerOptions { data, clock, limits, microsoft_update, commit, .. } = options;
         let now = clock.now();
         let random = Randomness::new()?;
         let folder = data.clone();
-        let store =
-            tokio::task::spawn_blocking(move || Store::open(folder, StoreOptions::new(now))).await??;
+        let open = StoreOptions { serving: true, ..StoreOptions::new(now) };
+        let store = tokio::task::spawn_blocking(move || Store::open(folder, open)).await??;
         let settings = stored_settings(&store)?;
         let synced = Arc::new(Notify::new());
         let needs = synchronizing::Needs {
@@ -125,6 +126,7 @@ impl App {
         Ok(Self {
             cookie_key: CookieKey::new(store.cookie_key()).ok_or(NoRandomness)?,
             server_id: store.server_id(),
+            commit,
             clock,
             random,
             settings: ArcSwap::from_pointee(settings),

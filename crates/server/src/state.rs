@@ -42,6 +42,7 @@ pub(crate) struct App {
     pub(crate) cleaner: crate::cleanup::Cleaner,
     pub(crate) cookie_key: CookieKey,
     pub(crate) server_id: Guid,
+    pub(crate) commit: Option<String>,
     /// Room for request bodies.
     pub(crate) bodies: Gate,
     /// Room for scan answers.

@@ -13,7 +13,7 @@ pub use rules::RuleRun;
 pub use succession::ImportedDecisions;
 
 pub(crate) use looks::Gallery;
-pub(crate) use rows::{difference, load, write_difference};
+pub(crate) use rows::{difference, load, replaced, write_difference};
 pub(crate) use succession::after_import;
 
 use crate::Store;
@@ -76,6 +76,13 @@ impl Store {
     #[must_use]
     pub fn decisions(&self) -> Arc<Decisions> {
         Arc::clone(&self.shared.decisions.read())
+    }
+
+    /// How many approvals were not taken over when decisions were read at the start, because there was another for
+    /// the same update and group; `sluicegate check --repair` removes them. Cheap.
+    #[must_use]
+    pub fn replaced_approvals(&self) -> u64 {
+        self.shared.replaced
     }
 
     /// Changes decisions in one transaction that takes one anchor. `work` sees the current decisions

@@ -46,7 +46,7 @@ pub enum StoreError {
         free: u64,
     },
     /// SQLite refused.
-    #[error("the database could not {action}: {source}")]
+    #[error("the database (schema version {}) could not {action}: {source}", crate::database::SCHEMA_VERSION)]
     Database {
         /// What was tried.
         action: &'static str,
@@ -65,6 +65,37 @@ pub enum StoreError {
         found: u32,
         /// The newest version known here.
         known: u32,
+    },
+    /// The schema is not what the steps of this program make: somebody changed it by other means.
+    #[error(
+        "in {} (schema version {version}, made and known by this program: {}) the {object} {difference}; restore the \
+         data folder from a backup, or go back with `sluicegate rollback` when an upgrade broke off",
+        path.display(),
+        crate::database::SCHEMA_VERSION
+    )]
+    SchemaMismatch {
+        /// The database file.
+        path: PathBuf,
+        /// Kind and name of the first object that differs.
+        object: String,
+        /// How.
+        difference: &'static str,
+        /// The version the database says it has.
+        version: u32,
+    },
+    /// There is no room for the copy that is taken before the schema changes.
+    #[error(
+        "the database has to change its schema, and there is no room for the copy that is taken before ({}): it and the \
+         change need {needed} bytes, {free} are free; nothing was changed; free some space and start again",
+        path.display()
+    )]
+    NoRoomForCopy {
+        /// The copy.
+        path: PathBuf,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes free.
+        free: u64,
     },
     /// Stored bytes are not what was written.
     #[error("{} is damaged: {what}; restore the data folder from a backup", path.display())]

@@ -26,15 +26,16 @@ mod status;
 mod wire;
 
 pub use catalog::{
-    CatalogSize, CategoryRow, CoreRef, Cores, Document, FileFacts, ImportReport, Importer, PreparedRevision,
-    QuarantineEntry, Quarantined, RevisionFragments, RevisionRow, StoredRevision, UpdateDetails, UpdatePage,
-    UpdateRow,
+    CatalogSize, CategoryRow, CoreRef, Cores, DamagedRevision, Document, FileFacts, ImportReport, Importer,
+    PreparedRevision, QuarantineEntry, Quarantined, RevisionFragments, RevisionRow, StoredRevision,
+    UpdateDetails, UpdatePage, UpdateRow,
 };
 pub use computers::{
     Computer, ComputerFilter, ComputerGroups, ComputerPage, Contact, EventBatch, OwnClients, Recorded,
     Registration, ReportedEvent, StoredEvent, Targeting,
 };
 pub use config::Config;
+pub use database::copies::{Rollback, rollback};
 pub use decisions::{
     ApprovalOrder, BulkApproval, BulkOrder, DecisionScope, ImportedDecisions, Refused, RuleRun,
 };
@@ -59,6 +60,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// The version of the database's schema that this program makes and knows.
+pub const SCHEMA_VERSION: u32 = database::SCHEMA_VERSION;
+
 /// How a store is opened.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
@@ -68,16 +72,25 @@ pub struct StoreOptions {
     pub core_memory_budget: usize,
     /// How many reading connections stay open while idle.
     pub idle_readers: usize,
+    /// It is opened to be served from: the schema is verified, and decisions that contradict each other are repaired
+    /// before anybody is told of them, as far as that has one right answer.
+    pub serving: bool,
     /// How many events about updates are kept per computer; the oldest go first. A computer's current
     /// status does not depend on them.
     pub events_per_computer: u32,
 }
 
 impl StoreOptions {
-    /// The usual: 256 MiB of Core fragments, four idle readers, 1,000 events per computer.
+    /// The usual: 256 MiB of Core fragments, four idle readers, 1,000 events per computer, not to be served from.
     #[must_use]
     pub const fn new(now: Timestamp) -> Self {
-        Self { now, core_memory_budget: 256 << 20, idle_readers: 4, events_per_computer: 1_000 }
+        Self {
+            now,
+            core_memory_budget: 256 << 20,
+            idle_readers: 4,
+            serving: false,
+            events_per_computer: 1_000,
+        }
     }
 }
 
@@ -100,6 +113,8 @@ struct Shared {
     cores: RwLock<Arc<Cores>>,
     files: RwLock<FileIndex>,
     decisions: RwLock<Arc<Decisions>>,
+    /// Approvals that another one for the same update and group took the place of when they were read.
+    replaced: u64,
     config: RwLock<Arc<Config>>,
     upstream: RwLock<Arc<UpstreamSettings>>,
     /// Which servers may synchronize from this one.
@@ -144,15 +159,20 @@ impl Store {
         let keys = Keys::load(&dir, &database, options.now)?;
         let lengths = database.read(|db| Lengths::load(db))?;
         let segments = Segments::open(&dir, lengths)?;
+        let content = ContentStore::load(&dir)?;
+        let mut audit_head = audit::begin(&dir, &database, options.now)?;
+        if options.serving {
+            database.verify_schema()?;
+            check::mend(&database, &segments, &content, &mut audit_head, options.now)?;
+        }
         let cores = database.read(|db| Cores::load(db, segments.clone(), options.core_memory_budget))?;
         let files = database.read(|db| FileIndex::load(db))?;
         catalog::fill_supersedence(&database)?;
         let decisions = database.read(|db| decisions::load(db))?;
+        let replaced = database.read(|db| decisions::replaced(db, &decisions))?;
         let config = database.read(|db| config::load(db))?;
         let upstream = database.read(|db| hierarchy::load_upstream(db))?;
         let allowed = database.read(|db| hierarchy::load_allowed(db))?;
-        let content = ContentStore::load(&dir)?;
-        let audit_head = audit::begin(&dir, &database, options.now)?;
         let shared = Shared {
             dir,
             options,
@@ -161,6 +181,7 @@ impl Store {
             cores: RwLock::new(Arc::new(cores)),
             files: RwLock::new(files),
             decisions: RwLock::new(Arc::new(decisions)),
+            replaced,
             config: RwLock::new(Arc::new(config)),
             upstream: RwLock::new(Arc::new(upstream)),
             allowed: RwLock::new(Arc::new(allowed)),

@@ -19,6 +19,7 @@ mod import;
 pub(crate) mod log;
 pub(crate) mod repair;
 mod reports;
+pub(crate) mod rollback;
 mod rules;
 mod serve;
 mod status;
@@ -38,6 +39,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve(args) => return serve::run(&target, &args).await,
         Command::Audit(args) => return audit::run(&target, args).await,
         Command::Check(args) => return check::run(&target, &args).await,
+        Command::Rollback(args) => return rollback::run(&target, &args),
         Command::Log(args) => return log::run(&target, args),
         Command::Repair(args) => return repair::run(&target, args).await,
         Command::Bench(args) => return crate::bench::run(&args, target.json).await,
@@ -49,6 +51,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
     match command {
         Command::Serve(_) | Command::Doctor(_) | Command::Bench(_) | Command::BenchBare(_) => Ok(()),
         Command::Audit(_) | Command::Check(_) | Command::Log(_) | Command::Repair(_) => Ok(()),
+        Command::Rollback(_) => Ok(()),
         Command::Alerts(args) => audit::alerts(&client, args, json).await,
         Command::Catalog(args) => catalog::run(&client, args, json).await,
         Command::Updates(args) => updates::run(&client, args, json).await,

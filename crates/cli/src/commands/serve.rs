@@ -1,6 +1,6 @@
 //! Cli room: `serve` starts the server, says where it is, and ends it politely on SIGTERM or Ctrl-C.
 
-use crate::args::{LogFormat, Serve, Target};
+use crate::args::{COMMIT, LogFormat, Serve, Target};
 use crate::{demo, endpoint};
 use anyhow::Context as _;
 use sluicegate_server::logging::{DistributionLog, Guard, LogFile, Queue};
@@ -20,6 +20,7 @@ pub(crate) async fn run(target: &Target, args: &Serve) -> anyhow::Result<()> {
     let _logs = start_log(args.log_format, &data)?;
     let mut options = ServerOptions::new(&data, args.listen);
     options.microsoft_update.clone_from(&args.microsoft_update_mirror);
+    options.commit = (!COMMIT.is_empty()).then(|| COMMIT.to_owned());
     let running = Server::start(options)
         .await
         .with_context(|| format!("cannot serve from `{}` on {}", data.display(), args.listen))?;

@@ -21,13 +21,14 @@ const NONE: u32 = u32::MAX;
 /// "No anchor".
 const NEVER: Anchor = Anchor(u64::MAX);
 
-pub(crate) fn compile(builder: SnapshotBuilder) -> Result<Snapshot, CompileError> {
+pub(crate) fn compile(mut builder: SnapshotBuilder) -> Result<Snapshot, CompileError> {
     check_sizes(&builder)?;
-    check_rows(&builder)?;
+    let twins = pass_over_twins(&mut builder);
     let decisions = builder.decisions.clone().unwrap_or_default();
     let live = newest(&builder, &decisions);
     let history = History::of(&builder, &live);
-    let left_out = left_out(&builder, &live);
+    let mut left_out = left_out(&builder, &live);
+    left_out.extend(twins);
     let scope = scope(&builder, &live, &history, &left_out, &decisions);
     Ok(layout::lay_out(builder, &history, left_out, &scope, decisions))
 }
@@ -54,32 +55,32 @@ fn identity(builder: &SnapshotBuilder, row: &Row) -> UpdateIdentity {
     }
 }
 
-fn check_rows(builder: &SnapshotBuilder) -> Result<(), CompileError> {
-    let mut rows: Vec<&Row> = builder.rows.iter().collect();
-    rows.sort_unstable_by_key(|row| row.id);
-    for pair in rows.windows(2) {
-        if let [first, second] = pair
-            && first.id == second.id
-        {
-            let revision = first.id;
-            let (one, other) = (identity(builder, first), identity(builder, second));
-            return Err(CompileError::SharedRevisionId {
-                revision,
-                first: one.min(other),
-                second: one.max(other),
-            });
+/// Of rows with one revision id, and of rows of one revision, the first stays: clients know it. The others are
+/// passed over, by row.
+fn pass_over_twins(builder: &mut SnapshotBuilder) -> BTreeMap<u32, LeftOutReason> {
+    let mut twins = BTreeMap::new();
+    let mut rows: Vec<(&Row, u32)> = builder.rows.iter().zip(0_u32..).collect();
+    rows.sort_unstable_by_key(|(row, _)| (row.id, identity(builder, row)));
+    for same in rows.chunk_by(|(one, _), (other, _)| one.id == other.id) {
+        if let [(first, _), others @ ..] = same {
+            let reason = || LeftOutReason::SharedRevisionId(identity(builder, first));
+            twins.extend(others.iter().map(|(_, row)| (*row, reason())));
         }
     }
-    rows.sort_unstable_by_key(|row| (row.update, row.number, row.id));
-    for pair in rows.windows(2) {
-        if let [first, second] = pair
-            && (first.update, first.number) == (second.update, second.number)
-        {
-            let identity = identity(builder, first);
-            return Err(CompileError::SharedIdentity { identity, first: first.id, second: second.id });
+    rows.retain(|(_, row)| !twins.contains_key(row));
+    rows.sort_unstable_by_key(|(row, _)| (row.update, row.number, row.id));
+    for same in rows.chunk_by(|(one, _), (other, _)| (one.update, one.number) == (other.update, other.number))
+    {
+        if let [(first, _), others @ ..] = same {
+            twins.extend(others.iter().map(|(_, row)| (*row, LeftOutReason::SharedIdentity(first.id))));
         }
     }
-    Ok(())
+    for row in twins.keys() {
+        if let Some(row) = builder.rows.get_mut(*row as usize) {
+            row.passed_over = true;
+        }
+    }
+    twins
 }
 
 /// The row of the revision of each update that is in service, by number of the update: the newest, or an
@@ -119,7 +120,7 @@ fn newest(builder: &SnapshotBuilder, decisions: &Decisions) -> Live {
         _ => (true, row.number),
     };
     let mut live = vec![NONE; builder.updates.len()];
-    for (row, number) in builder.rows.iter().zip(0_u32..) {
+    for (row, number) in builder.rows.iter().zip(0_u32..).filter(|(row, _)| !row.passed_over) {
         if let Some(slot) = live.get_mut(row.update as usize) {
             let better = builder.rows.get(*slot as usize).is_none_or(|other| rank(other) < rank(row));
             if better {

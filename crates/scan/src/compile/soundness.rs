@@ -1,5 +1,5 @@
 //! Scan: which newest revisions make no sense to a client: those that need or bundle what is not there,
-//! and bundles that contain themselves. One such revision must not stop the rest of the catalog.
+//! bundles that contain themselves, and those of which something is damaged. One such revision must not stop the rest of the catalog.
 
 use super::{Live, NONE, alternatives, bundle_clauses};
 use crate::builder::SnapshotBuilder;
@@ -74,6 +74,9 @@ impl Soundness {
         row: u32,
     ) -> Option<LeftOutReason> {
         let row = builder.rows.get(row as usize)?;
+        if builder.damaged.contains(&row.id) {
+            return Some(LeftOutReason::Damaged);
+        }
         let gate = builder.gates.get(row.gate);
         let fault = gate.iter().find_map(|clause| faults.get(*clause as usize).cloned().flatten());
         fault.or_else(|| {

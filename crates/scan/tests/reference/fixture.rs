@@ -4,8 +4,7 @@ use crate::world::{time, uid};
 use sluicegate_catalog::{Clause, ScanRecord};
 use sluicegate_policy::{ApprovalAction, Change, Decisions, Order, Stamp, Subject};
 use sluicegate_scan::{
-    CompileError, PageBudget, RevisionInput, Scratch, Snapshot, SnapshotBuilder, SyncAnswer, SyncQuery,
-    answer,
+    PageBudget, RevisionInput, Scratch, Snapshot, SnapshotBuilder, SyncAnswer, SyncQuery, answer,
 };
 use sluicegate_terms::{
     Anchor, DeploymentId, GroupId, RevisionId, RevisionNumber, Timestamp, UpdateIdentity, UpdateKind,
@@ -97,17 +96,17 @@ impl Catalog {
         self
     }
 
-    pub(crate) fn compile(&self) -> Result<Snapshot, CompileError> {
+    pub(crate) fn builder(&self) -> SnapshotBuilder {
         let mut builder = SnapshotBuilder::new(Anchor(self.anchor));
         for revision in &self.revisions {
             builder.revision(revision.clone());
         }
         builder.decisions(&self.decisions);
-        builder.finish()
+        builder
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
-        self.compile().unwrap()
+        self.builder().finish().unwrap()
     }
 }
 
@@ -128,6 +127,7 @@ pub(crate) fn query() -> SyncQuery<'static> {
         seen: Anchor::START,
         protocol: sluicegate_scan::ProtocolVersion { major: 2, minor: 90 },
         budget: PageBudget::default(),
+        without: &[],
     }
 }
 

@@ -4,7 +4,7 @@ use crate::fixture::{Catalog, ask, bundles, changed_ids, identity, needs, new_id
 use crate::world::uid;
 use sluicegate_catalog::ScanRecord;
 use sluicegate_policy::ApprovalAction::{Install, Uninstall};
-use sluicegate_scan::{AutoFields, CompileError, LeftOutReason, PageBudget, ProtocolVersion, SyncQuery};
+use sluicegate_scan::{AutoFields, LeftOutReason, PageBudget, ProtocolVersion, SyncQuery};
 use sluicegate_terms::UpdateKind::{Category, Detectoid, Driver, Software};
 use sluicegate_terms::{Anchor, DeploymentAction, DeploymentId, GroupId, RevisionId, Timestamp};
 use std::sync::Arc;
@@ -291,13 +291,62 @@ fn what_was_left_out_is_delivered_once_what_it_needs_is_there() {
 }
 
 #[test]
-fn contradictions_of_the_whole_are_refused_by_name() {
-    let mut shared_id = Catalog::default().with([record(0, Software), record(1, Software)]);
+fn of_revisions_that_are_there_twice_one_is_served_and_the_other_named() {
+    let mut shared_id =
+        Catalog::default().with([record(1, Software), record(0, Software), record(2, Software)]);
     shared_id.revisions[1].id = shared_id.revisions[0].id;
-    assert!(matches!(shared_id.compile(), Err(CompileError::SharedRevisionId { .. })));
+    let (kept, other) = (identity(0, 100).min(identity(1, 100)), identity(0, 100).max(identity(1, 100)));
+    for _ in 0..2 {
+        let snapshot = shared_id.snapshot();
+        assert_eq!(new_ids(&ask(&snapshot, query())), [1, 3]);
+        assert_eq!(snapshot.identity_of(1), Some(kept), "whichever came first");
+        let reasons: Vec<_> = snapshot.left_out().iter().map(|left| (left.identity, &left.reason)).collect();
+        assert_eq!(reasons, [(other, &LeftOutReason::SharedRevisionId(kept))]);
+        shared_id.revisions.swap(0, 1);
+    }
 
-    let twice = Catalog::default().with([record(0, Software), record(0, Software)]);
-    assert!(matches!(twice.compile(), Err(CompileError::SharedIdentity { .. })));
+    let twice = Catalog::default().with([record(0, Software), record(0, Software), record(1, Software)]);
+    let snapshot = twice.snapshot();
+    assert_eq!(new_ids(&ask(&snapshot, query())), [1, 3]);
+    let left: Vec<_> = snapshot.left_out().iter().map(|left| (left.revision.get(), &left.reason)).collect();
+    assert_eq!(left, [(2, &LeftOutReason::SharedIdentity(twice.revisions[0].id))]);
+}
+
+#[test]
+fn an_update_whose_newest_revision_is_damaged_is_left_out_and_offered_again_when_it_is_whole() {
+    let newer = ScanRecord { identity: identity(0, 101), ..record(0, Software) };
+    let catalog = Catalog::default().with([
+        record(0, Software),
+        newer,
+        record(1, Software),
+        bundles(record(2, Software), &[0]),
+    ]);
+    let mut builder = catalog.builder();
+    builder.damaged(catalog.revisions[1].id).damaged(RevisionId::new(77).unwrap());
+    let snapshot = builder.finish().unwrap();
+    let left: Vec<_> = snapshot.left_out().iter().map(|left| (left.identity, &left.reason)).collect();
+    let bundle = LeftOutReason::BundledLeftOut(uid(0));
+    assert_eq!(left, [(identity(0, 101), &LeftOutReason::Damaged), (identity(2, 100), &bundle)]);
+    assert_eq!(new_ids(&ask(&snapshot, query())), [3], "nobody is given the older revision instead");
+    let held = SyncQuery { other_cached: &[2, 3], seen: snapshot.anchor(), ..query() };
+    assert_eq!(ask(&snapshot, held).out_of_scope, [2]);
+    let whole = catalog.snapshot();
+    let again = SyncQuery { other_cached: &[3], seen: whole.anchor(), ..query() };
+    assert_eq!(new_ids(&ask(&whole, again)), [2, 4]);
+}
+
+#[test]
+fn what_cannot_be_delivered_takes_no_room_on_a_page_and_is_offered_by_the_next_scan() {
+    let catalog = Catalog::default().with((0..4).map(|n| record(n, Software)));
+    let snapshot = catalog.snapshot();
+    let ids = [1, 2, 4].map(|id| RevisionId::new(id).unwrap());
+    let one = PageBudget { floor: 1, per_held: 0, ceiling: 1 };
+    let first = ask(&snapshot, SyncQuery { budget: one, without: &ids, ..query() });
+    assert_eq!((new_ids(&first), first.truncated), (vec![3], false));
+    let next = SyncQuery { other_cached: &[3], seen: first.anchor, ..query() };
+    assert_eq!(new_ids(&ask(&snapshot, next)), [1, 2, 4]);
+    let held = SyncQuery { other_cached: &[1, 2, 3, 4], seen: first.anchor, without: &ids, ..query() };
+    assert_eq!(ask(&snapshot, held), ask(&snapshot, SyncQuery { without: &[], ..held }));
 }
 
 #[test]

@@ -418,6 +418,7 @@ impl Question {
             seen: self.seen,
             protocol: self.protocol,
             budget: self.budget,
+            without: &[],
         }
     }
 }

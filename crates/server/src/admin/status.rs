@@ -5,21 +5,30 @@ use super::with_store;
 use crate::health;
 use crate::state::App;
 use serde_json::{Value, json};
-use sluicegate_store::ComputerFilter;
+use sluicegate_store::{ComputerFilter, SCHEMA_VERSION};
+
+/// How many of the last repairs are shown.
+const REPAIRS: u32 = 10;
 
 /// Answers it.
 pub(super) async fn status(app: &App) -> Result<Value, AdminError> {
-    let (catalog, computers, free) = with_store(app, |store| {
+    let (catalog, computers, free, repairs) = with_store(app, |store| {
         let computers = store.computers(&ComputerFilter { limit: 1, ..ComputerFilter::default() })?.total;
-        Ok((store.catalog_size()?, computers, store.free_space()))
+        Ok((store.catalog_size()?, computers, store.free_space(), store.recent_repairs(REPAIRS)?))
     })
     .await?;
+    let repairs: Vec<String> = repairs
+        .iter()
+        .map(|entry| format!("{} {}: {}", entry.at.iso(), entry.action, entry.subject))
+        .collect();
     let (audit, alerts) = super::audit::summary(app).await?;
     let decisions = app.store.decisions();
     let (files, bytes) = app.store.content().totals();
     let (_, health) = health::report(app);
     Ok(json!({
         "version": env!("CARGO_PKG_VERSION"),
+        "commit": app.commit,
+        "schema_version": SCHEMA_VERSION,
         "server_id": app.server_id.to_string(),
         "time": app.clock.now().iso(),
         "listening": {
@@ -37,6 +46,7 @@ pub(super) async fn status(app: &App) -> Result<Value, AdminError> {
             "groups": decisions.groups.iter().count(),
             "approvals": decisions.approvals.len(),
             "declined": decisions.declined.len(),
+            "replaced_at_start": app.store.replaced_approvals(),
         },
         "computers": computers,
         "content": {
@@ -47,6 +57,7 @@ pub(super) async fn status(app: &App) -> Result<Value, AdminError> {
         "sync": super::sync::summary(app).await?,
         "audit": audit,
         "alerts": alerts,
+        "repairs": repairs,
         "free_bytes": free,
         "health": health,
     }))

@@ -30,6 +30,7 @@ fn shown(settings: &UpstreamSettings) -> Value {
     json!({
         "source": settings.source.as_ref().map(UpstreamSource::as_str),
         "mode": settings.mode.as_str(),
+        "lifted": settings.lifted,
         "decided_by": settings.decided_by().map(UpstreamSource::as_str),
         "proxy": proxy(&settings.proxy.http),
         "tls_proxy": proxy(&settings.proxy.https),
@@ -102,7 +103,7 @@ pub(super) async fn change(app: &Arc<App>, input: &Input) -> Result<Value, Admin
         watching::password_expires(store, now)
     })
     .await?;
-    if before.decided_by().is_some() != after.decided_by().is_some() {
+    if before.holds_upstreams_decisions() != after.holds_upstreams_decisions() {
         app.directory.forget_everybody();
     }
     app.synchronizer.settings_changed();
@@ -149,9 +150,7 @@ fn changed(before: &UpstreamSettings, input: &Input) -> Result<UpstreamSettings,
     if named("source") {
         after.source = input.text("source")?.map(str::parse).transpose()?;
     }
-    if let Some(mode) = input.text("mode")? {
-        after.mode = mode.parse()?;
-    }
+    mode(&mut after, input)?;
     if named("proxy") {
         after.proxy.http = input.text("proxy")?.map(proxy).transpose()?;
     }
@@ -185,14 +184,37 @@ fn changed(before: &UpstreamSettings, input: &Input) -> Result<UpstreamSettings,
     }
     // Nobody else can decide for a server without an upstream.
     if after.source.is_none() {
-        after.mode = Mode::Autonomous;
+        (after.mode, after.lifted) = (Mode::Autonomous, false);
     }
     Ok(after)
 }
 
-const KNOWN: [&str; 13] = [
+/// Who decides. With `keep_decisions`, a replica becomes autonomous with the decisions it has, so that it can be
+/// a replica again as if nothing had been.
+fn mode(after: &mut UpstreamSettings, input: &Input) -> Result<(), AdminError> {
+    let keep = input.flag("keep_decisions")?.unwrap_or(false);
+    let Some(mode) = input.text("mode")? else {
+        return match keep {
+            true => Err(AdminError::invalid("`keep_decisions` goes with `mode`: autonomous")),
+            false => Ok(()),
+        };
+    };
+    let held = after.holds_upstreams_decisions();
+    after.mode = mode.parse()?;
+    if keep && after.mode == Mode::Replica && !held {
+        return Err(AdminError::invalid(
+            "a replica takes over the decisions of its upstream; its own are put aside and come back when it is \
+             autonomous again, so `keep_decisions` is only for making a replica autonomous",
+        ));
+    }
+    after.lifted = keep && held && after.mode == Mode::Autonomous;
+    Ok(())
+}
+
+const KNOWN: [&str; 14] = [
     "source",
     "mode",
+    "keep_decisions",
     "proxy",
     "tls_proxy",
     "proxy_user",
@@ -317,6 +339,28 @@ mod tests {
         assert!(!seen.to_string().contains("hunter2"));
         let none = changed(&second, &input(json!({ "source": null, "proxy_user": null }))).unwrap();
         assert_eq!((none.source, none.mode, none.proxy.credentials), (None, Mode::Autonomous, None));
+    }
+
+    #[test]
+    fn only_the_mode_of_a_replica_is_lifted_and_naming_a_mode_ends_it() {
+        let set = |before: &UpstreamSettings, value: Value| changed(before, &input(value)).unwrap();
+        let parent = json!({ "source": "http://parent:8530", "mode": "replica" });
+        let replica = set(&UpstreamSettings::default(), parent);
+        let lift = json!({ "mode": "autonomous", "keep_decisions": true });
+        let lifted = set(&replica, lift.clone());
+        assert!(lifted.lifted && lifted.mode == Mode::Autonomous && lifted.decided_by().is_none());
+        assert_eq!(set(&lifted, lift.clone()), lifted);
+        assert_eq!(set(&lifted, json!({ "ca_file": null })), lifted);
+        assert_eq!(set(&lifted, json!({ "mode": "replica" })), replica);
+        assert!(!set(&lifted, json!({ "mode": "autonomous" })).lifted);
+        assert!(!set(&lifted, json!({ "source": null })).lifted);
+        let alone = set(&replica, json!({ "mode": "autonomous" }));
+        assert_eq!(set(&alone, lift), alone);
+        for wrong in [json!({ "keep_decisions": true }), json!({ "keep_decisions": true, "mode": "replica" })]
+        {
+            let error = changed(&alone, &input(wrong)).unwrap_err();
+            assert!(error.message.contains("keep_decisions"), "{}", error.message);
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! fetches for what it needs, and where the files are. Fragments come from segments by position.
 
 use super::config::MAX_EXTENDED_UPDATES;
+use super::sync_answer::publish_without_damage;
 use super::{Caller, Failure, Reply, locations, session, sync};
 use crate::publisher::Published;
 use crate::state::App;
@@ -30,6 +31,8 @@ struct Wish {
 
 /// What was found.
 struct Found {
+    /// Revisions of which something is damaged, and nothing is given.
+    damaged: Vec<RevisionId>,
     updates: Vec<UpdateData<'static>>,
     files: Vec<Sha1Digest>,
 }
@@ -60,7 +63,9 @@ pub(super) async fn get_extended_update_info(
     let wish = Wish { revisions, kinds: request.info_types.clone(), locales, geo: request.geo_id.clone() };
     let with_locations =
         wish.kinds.contains(&FragmentType::Extended) || wish.kinds.contains(&FragmentType::FileUrl);
-    let found = collect(&published, wish).await?;
+    let found = collect(app, &published, wish).await?;
+    // The next scan would say the same of them.
+    out_of_scope.extend(found.damaged.iter().map(|revision| revision.get().cast_signed()));
     let file_locations =
         if with_locations { locations::of_files(app, caller, found.files) } else { Vec::new() };
     let info = ExtendedUpdateInfo { updates: found.updates, file_locations, out_of_scope };
@@ -92,7 +97,7 @@ pub(super) async fn get_extended_update_info2(
     let with_locations =
         wish.kinds.contains(&FragmentType::Extended) || wish.kinds.contains(&FragmentType::FileUrl);
     let with_keys = wish.kinds.contains(&FragmentType::FileDecryption);
-    let found = collect(&published, wish).await?;
+    let found = collect(app, &published, wish).await?;
     let file_locations =
         if with_locations { locations::of_files(app, caller, found.files) } else { Vec::new() };
     let detail = |identity| UpdateEncryptionDetail { identity, has_encrypted_files: false };
@@ -134,28 +139,35 @@ fn checked_kinds(kinds: &[FragmentType], locales: &[String]) -> Result<Vec<Local
     Ok(wanted)
 }
 
-async fn collect(published: &Arc<Published>, wish: Wish) -> Result<Found, Failure> {
-    let published = Arc::clone(published);
-    tokio::task::spawn_blocking(move || read(&published, wish))
+async fn collect(app: &App, published: &Arc<Published>, wish: Wish) -> Result<Found, Failure> {
+    let read_from = Arc::clone(published);
+    let found = tokio::task::spawn_blocking(move || read(&read_from, wish))
         .await
-        .map_err(|error| Failure::Internal(format!("reading fragments failed: {error}")))?
+        .map_err(|error| Failure::Internal(format!("reading fragments failed: {error}")))?;
+    publish_without_damage(app, published);
+    Ok(found)
 }
 
 /// Reads the fragments: all of one kind, by rising id, before those of the next (observed-behaviour 4).
-fn read(published: &Published, mut wish: Wish) -> Result<Found, Failure> {
+fn read(published: &Published, mut wish: Wish) -> Found {
     wish.revisions.sort_unstable();
     wish.revisions.dedup();
-    let stored = wish
-        .revisions
-        .iter()
-        .map(|revision| Ok((*revision, published.cores.fragments(*revision)?)))
-        .collect::<Result<Vec<_>, StoreError>>()?;
+    let wants = |kind| wish.kinds.contains(&kind);
     let mut updates = Vec::new();
     let mut put = |id: RevisionId, xml: &str| updates.push(UpdateData { id, xml: Some(Text::new(xml)) });
-    let wants = |kind| wish.kinds.contains(&kind);
-    if wants(FragmentType::Core) {
-        for (revision, _) in &stored {
-            put(*revision, &core(published, *revision)?);
+    let mut stored = Vec::with_capacity(wish.revisions.len());
+    let mut damaged = Vec::new();
+    for revision in wish.revisions.iter().copied() {
+        let core = if wants(FragmentType::Core) { core(published, revision).map(Some) } else { Ok(None) };
+        match (core, published.cores.fragments(revision)) {
+            (Ok(core), Ok(fragments)) => {
+                core.iter().for_each(|core| put(revision, core));
+                stored.push((revision, fragments));
+            }
+            (Err(error), _) | (_, Err(error)) => {
+                published.cores.found_damage(revision, &error);
+                damaged.push(revision);
+            }
         }
     }
     if wants(FragmentType::Extended) {
@@ -176,7 +188,7 @@ fn read(published: &Published, mut wish: Wish) -> Result<Found, Failure> {
         }
     }
     let files = stored.iter().flat_map(|(_, fragments)| fragments.files().iter().copied()).collect();
-    Ok(Found { updates, files })
+    Found { damaged, updates, files }
 }
 
 /// The licence terms in the wanted languages: those of the client's region where there are any, else
@@ -201,10 +213,9 @@ fn eulas<'a>(fragments: &'a RevisionFragments, wish: &Wish) -> Vec<&'a str> {
 }
 
 /// The Core fragment as text, from its ready bytes.
-fn core(published: &Published, revision: RevisionId) -> Result<String, Failure> {
-    let damaged = |what: String| {
-        Failure::Internal(format!("the Core fragment of revision {revision} is damaged: {what}"))
-    };
+fn core(published: &Published, revision: RevisionId) -> Result<String, StoreError> {
+    let what = || format!("Core fragment of revision {revision}");
+    let damaged = |reason: String| StoreError::Unreadable { what: what(), reason };
     let ready = published.cores.core(CoreRef::from_token(revision.get()))?;
     let escaped = xpress::decompress(&ready, LONGEST_CORE).map_err(|error| damaged(error.to_string()))?;
     let escaped = String::from_utf8(escaped).map_err(|error| damaged(error.to_string()))?;

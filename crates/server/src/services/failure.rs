@@ -86,6 +86,14 @@ pub(crate) enum Failure {
     /// A downstream server asks for a revision that is not here.
     #[error("revision {0} is not in this server's catalog (any more)")]
     UnknownRevision(UpdateIdentity),
+    /// What is kept of a revision cannot be read.
+    #[error("revision {identity} is damaged: {cause}")]
+    Damaged {
+        /// Which revision.
+        identity: UpdateIdentity,
+        /// What is wrong.
+        cause: StoreError,
+    },
     /// A downstream server asks for files that no update here names.
     #[error("{} of the files asked for belong to no update of this server", .0.len())]
     FilesMissing(Vec<Sha1Digest>),
@@ -152,6 +160,10 @@ impl Failure {
                 (FaultCode::Client, ErrorCode::FileDigestsMissing, list.join("|"))
             }
             Self::Busy(_) => (FaultCode::Server, ErrorCode::ServerBusy, String::new()),
+            // Whoever reads the fault learns which update is to blame.
+            Self::Damaged { identity, .. } => {
+                (FaultCode::Server, ErrorCode::InternalServerError, identity.update.to_string())
+            }
             // An unknown revision is the server's fault on real servers (exchange 000017).
             Self::UnknownRevision(_)
             | Self::UnknownParent

@@ -40,5 +40,5 @@ pub(super) async fn sync_printer_catalog(
     cookie.printers = answer.anchor;
     let cookie = session::seal(app, &cookie)?;
     let form = sync_answer::Form { printers: true, version, wanted };
-    sync_answer::write(&published, answer, cookie, form, permit).await
+    sync_answer::write(app, &published, answer, cookie, form, permit).await
 }

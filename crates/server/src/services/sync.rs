@@ -51,6 +51,7 @@ pub(super) async fn sync_updates(
     let partial =
         !categories.is_empty() && !also_regular && cookie.protocol >= ProtocolVersion::CATEGORY_SCAN;
     let partial = partial.then(|| CategorySet::of(&categories));
+    let damaged = if published.found_damage() { published.cores.damaged() } else { Vec::new() };
     let query = SyncQuery {
         installed_non_leaf: &parameters.installed_non_leaf,
         other_cached: &parameters.other_cached,
@@ -66,6 +67,7 @@ pub(super) async fn sync_updates(
         seen: cookie.seen(partial, drivers),
         protocol: cookie.protocol,
         budget,
+        without: &damaged,
     };
     let mut scratch = app.scratches.take();
     let answer = scan::answer(&published.snapshot, &query, &mut scratch);
@@ -73,7 +75,7 @@ pub(super) async fn sync_updates(
     cookie.note_seen(partial, drivers, answer.anchor);
     let cookie = session::seal(app, &cookie)?;
     let form = sync_answer::Form { printers: false, version, wanted };
-    sync_answer::write(&published, answer, cookie, form, permit).await
+    sync_answer::write(app, &published, answer, cookie, form, permit).await
 }
 
 /// The snapshot to answer from.

@@ -4,6 +4,7 @@
 use super::{Failure, Reply};
 use crate::admission::Permit;
 use crate::publisher::Published;
+use crate::state::App;
 use crate::transport::coding::Coding;
 use sluicegate_scan::{Deployed, SyncAnswer};
 use sluicegate_soap::SoapVersion;
@@ -30,6 +31,7 @@ pub(super) struct Form {
 
 /// Writes an answer.
 pub(super) async fn write(
+    app: &App,
     published: &Arc<Published>,
     answer: SyncAnswer,
     cookie: Cookie,
@@ -43,19 +45,43 @@ pub(super) async fn write(
         let published = Arc::clone(published);
         tokio::task::spawn_blocking(move || bytes(&published, &answer, &cookie, form))
             .await
-            .map_err(|error| Failure::Internal(format!("writing an answer failed: {error}")))??
+            .map_err(|error| Failure::Internal(format!("writing an answer failed: {error}")))?
     } else {
-        bytes(published, &answer, &cookie, form)?
+        bytes(published, &answer, &cookie, form)
     };
+    publish_without_damage(app, published);
     Ok(Reply::ready(bytes, coding, permit))
 }
 
-fn bytes(
+/// Asks for another snapshot when bytes of this one turned out to be damaged. Until it is there, the client is told
+/// of everything else; what it was not told of is new to it whenever it comes back.
+pub(super) fn publish_without_damage(app: &App, published: &Published) {
+    if published.found_damage() {
+        app.changed.notify_one();
+    }
+}
+
+/// The answer, without revisions whose bytes are damaged.
+fn bytes(published: &Published, answer: &SyncAnswer, cookie: &Cookie, form: Form) -> (Vec<u8>, Coding) {
+    let mut without = Vec::new();
+    loop {
+        match attempt(published, answer, cookie, form, &without) {
+            Ok(done) => return done,
+            // What was written of it cannot be taken back.
+            Err(damaged) => without.push(damaged),
+        }
+    }
+}
+
+/// The answer without some revisions; fails with one more that has to be left out.
+fn attempt(
     published: &Published,
     answer: &SyncAnswer,
     cookie: &Cookie,
     form: Form,
-) -> Result<(Vec<u8>, Coding), Failure> {
+    without: &[RevisionId],
+) -> Result<(Vec<u8>, Coding), RevisionId> {
+    let cores = &published.cores;
     let encoding = if form.wanted == Coding::Xpress { Encoding::Xpress } else { Encoding::Identity };
     let mut writer = if form.printers {
         AnswerWriter::for_printers(encoding, form.version)
@@ -65,14 +91,21 @@ fn bytes(
     // One value is filled again and again, so that nothing is allocated for each update.
     let mut deployment = None;
     for update in &answer.new {
-        let core = published.cores.core(CoreRef::from_token(update.core_token))?;
+        if !without.is_empty() && without.contains(&update.revision) {
+            continue;
+        }
+        let core = match cores.core(CoreRef::from_token(update.core_token)) {
+            Ok(core) => core,
+            Err(error) => {
+                cores.found_damage(update.revision, &error);
+                continue;
+            }
+        };
         let core = CoreBytes { blocks: &core, escaped_len: update.core_escaped_len };
         let deployment = fill(&mut deployment, &update.deployment);
         writer.new_update(update.revision, deployment, update.is_leaf, core).map_err(|error| {
-            Failure::Internal(format!(
-                "the Core fragment of revision {} is damaged: {error}",
-                update.revision
-            ))
+            cores.found_damage(update.revision, &error);
+            update.revision
         })?;
     }
     let mut writer = writer.out_of_scope(ids(&answer.out_of_scope));

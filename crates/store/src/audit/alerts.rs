@@ -29,6 +29,8 @@ pub enum AlertKind {
     ProxyPassword,
     /// The stored password for the proxy expires soon, or has expired (P-03).
     ProxyPasswordExpires,
+    /// The daily check found something wrong.
+    CheckFailed,
 }
 
 impl AlertKind {
@@ -43,6 +45,7 @@ impl AlertKind {
             Self::UpstreamFailing => "upstream-failing",
             Self::ProxyPassword => "proxy-password",
             Self::ProxyPasswordExpires => "proxy-password-expires",
+            Self::CheckFailed => "check-failed",
         }
     }
 }
@@ -144,6 +147,32 @@ pub(crate) fn raise(
     let first = updates.first().map(ToString::to_string);
     tracing::warn!(kind = kind.as_str(), update = first, count = updates.len(), "alert: {text}");
     Ok(())
+}
+
+/// Raises an alert of which one is enough: one that is there already says the newer text.
+pub(crate) fn raise_once(
+    db: &Connection,
+    kind: AlertKind,
+    text: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let known = db
+        .execute(
+            "UPDATE alert SET text = ?2 WHERE kind = ?1 AND seen_at IS NULL",
+            params![kind.as_str(), text],
+        )
+        .during("raise an alert")?;
+    if known > 0 { Ok(()) } else { raise(db, kind, text, &[], now) }
+}
+
+/// Ends the alerts of a kind whose cause is gone.
+pub(crate) fn settle(db: &Connection, kind: AlertKind, by: &str, now: Timestamp) -> Result<(), StoreError> {
+    db.execute(
+        "UPDATE alert SET seen_at = ?2, seen_by = ?3 WHERE kind = ?1 AND seen_at IS NULL",
+        params![kind.as_str(), now.ticks(), by],
+    )
+    .during("end an alert")
+    .map(|_| ())
 }
 
 impl Store {

@@ -2,6 +2,7 @@
 //! off is missed. One line within one sector, written in place after the commit: it is never ahead of the
 //! database, and after a crash at most behind it.
 
+use super::foreign;
 use super::{Actor, AlertKind, AuditBreak, AuditHash, AuditHead, Entry, append, last, raise};
 use crate::columns::signed;
 use crate::database::Database;
@@ -82,6 +83,7 @@ pub(crate) fn begin(dir: &Path, database: &Database, now: Timestamp) -> Result<H
             append(tx, &server, now, &[entry])?;
             raise(tx, AlertKind::AuditBroken, &text, &[], now)?;
         }
+        foreign::look(tx, now)?;
         last(tx)
     })?;
     if file.remembered() != Some(end) {

@@ -36,7 +36,33 @@ pub struct AuditPage {
     pub more: bool,
 }
 
+/// How many of the last entries are looked through for repairs.
+const LOOKED_THROUGH: u32 = 20_000;
+
 impl Store {
+    /// The last repairs and returns to an earlier state among the last 20,000 entries, newest first.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn recent_repairs(&self, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+        self.shared.database.read(|db| {
+            let mut statement = db
+                .prepare_cached(&format!(
+                    "SELECT {} FROM (SELECT * FROM audit ORDER BY seq DESC LIMIT ?1)
+                     WHERE action IN ('repair', 'rollback') ORDER BY seq DESC LIMIT ?2",
+                    chain::COLUMNS
+                ))
+                .during("read the audit log")?;
+            let mut rows = statement.query((LOOKED_THROUGH, limit)).during("read the audit log")?;
+            let mut entries = Vec::new();
+            for_rows(&mut rows, |row| {
+                entries.push(chain::read(row)?);
+                Ok(())
+            })?;
+            Ok(entries)
+        })
+    }
+
     /// Entries of the audit log, newest first.
     ///
     /// # Errors

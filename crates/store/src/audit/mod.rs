@@ -5,6 +5,7 @@
 mod alerts;
 mod chain;
 mod changes;
+mod foreign;
 mod head;
 mod list;
 mod standing;
@@ -15,7 +16,7 @@ pub use chain::{AuditEntry, AuditHash, AuditHead};
 pub use list::{AuditPage, AuditQuery};
 pub use verify::{AuditBreak, AuditVerdict, verify_folder};
 
-pub(crate) use alerts::{Imported, note_import, raise};
+pub(crate) use alerts::{Imported, note_import, raise, raise_once, settle};
 pub(crate) use chain::{Entry, append, last};
 pub(crate) use changes::{Cause, decided, settings_changed};
 pub(crate) use head::{HeadFile, begin};

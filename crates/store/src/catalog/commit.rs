@@ -50,7 +50,8 @@ impl Store {
             |tx| {
                 self.refuse_for_another_upstream(tx)?;
                 // The writer is ours until the installing has run, so nobody changes decisions behind us.
-                let (decisions, replica) = (self.decisions(), self.refuse_on_replica().is_err());
+                let replica = self.upstream_settings().holds_upstreams_decisions();
+                let decisions = self.decisions();
                 let mut commit = Commit::new(tx, now, progress)?;
                 let mut committed = commit.carry_out(gathered, lengths)?;
                 let when = (commit.anchor()?, now);
@@ -417,8 +418,11 @@ fn check(known: &KnownCatalog<'_>, candidates: &[Staged]) -> Result<Checked, Sto
 
 /// Reads a scan record back.
 pub(crate) fn decode_record(identity: UpdateIdentity, bytes: &[u8]) -> Result<ScanRecord, StoreError> {
-    ScanRecord::decode(bytes).map_err(|e| StoreError::Unreadable {
-        what: format!("scan record of {identity}"),
-        reason: e.to_string(),
-    })
+    let unreadable =
+        |reason: String| StoreError::Unreadable { what: format!("scan record of {identity}"), reason };
+    match ScanRecord::decode(bytes) {
+        Ok(record) if record.identity == identity => Ok(record),
+        Ok(other) => Err(unreadable(format!("it is the record of {}", other.identity))),
+        Err(error) => Err(unreadable(error.to_string())),
+    }
 }

@@ -122,8 +122,9 @@ impl Store {
                 .during("look up a document")
         })?;
         let (place, form) = found.ok_or(StoreError::UnknownRevision(revision.get()))?;
-        let bytes = self.shared.segments.documents.read(place)?;
-        decode(bytes, Form::of_number(form)?, revision)
+        let read = self.shared.segments.documents.read(place);
+        let document = read.and_then(|bytes| decode(bytes, Form::of_number(form)?, revision));
+        document.inspect_err(|error| self.cores().found_damaged_document(revision, error))
     }
 
     /// The document of a revision as bytes that a parser takes: UTF-8 or UTF-16LE.

@@ -3,6 +3,7 @@
 
 mod commit;
 mod contradictions;
+mod damage;
 mod document;
 mod files;
 mod fragments;
@@ -25,10 +26,10 @@ pub use fragments::RevisionFragments;
 pub(crate) use fragments::{decode as decode_fragments, encode as encode_fragments};
 pub use import::{ImportReport, Importer, PreparedRevision, Quarantined};
 pub use quarantine::QuarantineEntry;
-pub use revisions::{CatalogSize, StoredRevision};
+pub use revisions::{CatalogSize, DamagedRevision, StoredRevision};
 pub use search::{CategoryRow, RevisionRow, UpdateDetails, UpdatePage, UpdateRow};
 pub(crate) use search::{LARGEST_PAGE, update_row};
 pub use shelf::{CoreRef, Cores};
-pub(crate) use shelf::{Epoch, Lengths, Segments};
+pub(crate) use shelf::{Epoch, Lengths, Segments, open_short};
 pub(crate) use summary::Summary;
 pub(crate) use supersedence::fill as fill_supersedence;

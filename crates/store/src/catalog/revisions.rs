@@ -6,7 +6,7 @@ use crate::catalog::shelf::{CoreRef, Cores};
 use crate::catalog::{FileFacts, files};
 use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError};
-use rusqlite::OptionalExtension;
+use rusqlite::{OptionalExtension, Row};
 use sluicegate_catalog::ScanRecord;
 use sluicegate_terms::{Anchor, RevisionId, Sha1Digest, Timestamp, UpdateId, UpdateIdentity};
 use std::sync::Arc;
@@ -32,15 +32,40 @@ pub struct StoredRevision {
     pub retiring: bool,
 }
 
+/// A row of the catalog that cannot be understood.
+#[derive(Debug)]
+pub struct DamagedRevision {
+    /// Its id, if that can be read.
+    pub id: Option<RevisionId>,
+    /// Which revision it is, if that can be read.
+    pub identity: Option<UpdateIdentity>,
+    /// What is wrong.
+    pub cause: StoreError,
+}
+
 impl Store {
     /// Calls `each` for every revision of the catalog, by id. All calls see one state, even while imports
     /// go on.
     ///
     /// # Errors
-    /// What `each` gives, or a failure to read.
+    /// What `each` gives, or a failure to read; a single row that is damaged is one.
     pub fn for_each_revision<E: From<StoreError>>(
         &self,
         mut each: impl FnMut(StoredRevision) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.for_each_row(|row| match row {
+            Ok(revision) => each(revision),
+            Err(damaged) => Err(damaged.cause.into()),
+        })
+    }
+
+    /// [`Store::for_each_revision`] for those who can do without single ones.
+    ///
+    /// # Errors
+    /// What `each` gives, or a failure to read the table as a whole.
+    pub fn for_each_row<E: From<StoreError>>(
+        &self,
+        mut each: impl FnMut(Result<StoredRevision, DamagedRevision>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut stopped = None;
         let read = self.shared.database.read(|db| {
@@ -53,20 +78,11 @@ impl Store {
                 .during("read the revisions")?;
             let mut rows = statement.query([]).during("read the revisions")?;
             while let Some(row) = rows.next().during("read the revisions")? {
-                let id = row.revision_id(0)?;
-                let identity = UpdateIdentity { update: row.update(1)?, revision: row.revision_number(2)? };
-                let record =
-                    row.get_ref(3).and_then(|value| Ok(value.as_blob()?)).during("read a scan record")?;
-                let revision = StoredRevision {
-                    id,
-                    record: decode_record(identity, record)?,
-                    core: CoreRef::of(id),
-                    core_escaped_len: row.word(4)?,
-                    arrived: row.anchor(5)?,
-                    arrived_at: row.time(6)?,
-                    leaf_changed: row.anchor(7)?,
-                    retiring: row.int(8)? != 0,
-                };
+                let revision = stored(row).map_err(|cause| DamagedRevision {
+                    id: row.revision_id(0).ok(),
+                    identity: identity(row).ok(),
+                    cause,
+                });
                 if let Err(error) = each(revision) {
                     stopped = Some(error);
                     break;
@@ -148,6 +164,25 @@ impl Store {
             Ok(size)
         })
     }
+}
+
+fn identity(row: &Row<'_>) -> Result<UpdateIdentity, StoreError> {
+    Ok(UpdateIdentity { update: row.update(1)?, revision: row.revision_number(2)? })
+}
+
+fn stored(row: &Row<'_>) -> Result<StoredRevision, StoreError> {
+    let id = row.revision_id(0)?;
+    let record = row.get_ref(3).and_then(|value| Ok(value.as_blob()?)).during("read a scan record")?;
+    Ok(StoredRevision {
+        id,
+        record: decode_record(identity(row)?, record)?,
+        core: CoreRef::of(id),
+        core_escaped_len: row.word(4)?,
+        arrived: row.anchor(5)?,
+        arrived_at: row.time(6)?,
+        leaf_changed: row.anchor(7)?,
+        retiring: row.int(8)? != 0,
+    })
 }
 
 /// Counts for a status page.

@@ -1,6 +1,7 @@
 //! Store: where each revision's bytes lie, and the Core fragments that are kept in memory. A shelf is
 //! immutable; an import puts a longer one in its place, so readers never wait.
 
+use crate::catalog::damage::Damage;
 use crate::catalog::fragments::{self, RevisionFragments};
 use crate::columns::Columns;
 use crate::error::{During, StoreError};
@@ -86,6 +87,26 @@ impl Segments {
     }
 }
 
+/// Opens the segments, shorter than they should be if need be; says which are.
+pub(crate) fn open_short(dir: &Path, lengths: Lengths) -> Result<(Segments, Vec<String>), StoreError> {
+    let mut short = Vec::new();
+    let mut open = |name: &str, committed: u64| {
+        let path = dir.join("fragments").join(name);
+        let there = std::fs::metadata(&path).map_or(0, |meta| meta.len());
+        if there < committed {
+            short.push(format!("{} has {there} bytes, the database expects {committed}", path.display()));
+        }
+        Segment::open(&path, committed.min(there))
+    };
+    let segments = Segments {
+        gate: Arc::default(),
+        core: open("core.seg", lengths.core)?,
+        fragments: open("fragments.seg", lengths.fragments)?,
+        documents: open("documents.seg", lengths.documents)?,
+    };
+    Ok((segments, short))
+}
+
 impl Lengths {
     /// Reads what is committed.
     pub(crate) fn load(db: &Connection) -> Result<Self, StoreError> {
@@ -133,12 +154,12 @@ pub struct Cores {
     in_memory: usize,
     segments: Segments,
     /// Shared by all shelves that were extended from the same one read from the database.
-    origin: Arc<()>,
+    origin: Arc<Damage>,
 }
 
 /// Stands for all shelves that came from one reading of the database, without keeping them.
 #[derive(Debug)]
-pub(crate) struct Epoch(Weak<()>);
+pub(crate) struct Epoch(Weak<Damage>);
 
 impl Epoch {
     /// Whether one of them is still in use.
@@ -172,6 +193,27 @@ impl Cores {
         let none =
             Self { slots: Vec::new(), chunks: Vec::new(), in_memory: 0, segments, origin: Arc::default() };
         Ok(none.longer(&all, budget))
+    }
+
+    /// How many revisions have bytes that cannot be read.
+    pub(crate) fn unreadable(db: &Connection, segments: &Segments) -> Result<u64, StoreError> {
+        let mut statement = db
+            .prepare(
+                "SELECT core_at, core_len, fragments_at, fragments_len, document_at, document_len
+                 FROM revision ORDER BY document_at",
+            )
+            .during("read where fragments lie")?;
+        let mut rows = statement.query([]).during("read where fragments lie")?;
+        let mut count = 0;
+        crate::columns::for_rows(&mut rows, |row| {
+            let place = |at| Ok::<_, StoreError>(Place { at: row.natural(at)?, len: row.word(at + 1)? });
+            let whole = segments.core.read(place(0)?).is_ok()
+                && segments.fragments.read(place(2)?).is_ok()
+                && segments.documents.read(place(4)?).is_ok();
+            count += u64::from(!whole);
+            Ok(())
+        })?;
+        Ok(count)
     }
 
     /// This shelf and more revisions, whose cores go into the arena while it is small: memory of an import that
@@ -211,8 +253,7 @@ impl Cores {
             let bytes = match window.payload(&self.segments.core, shelved.core) {
                 Ok(bytes) => bytes,
                 Err(error) => {
-                    // Whoever asks for this revision gets the error; the others are served.
-                    tracing::error!(revision = %shelved.revision, %error, "a Core fragment cannot be read");
+                    self.origin.fragments(shelved.revision, &error);
                     continue;
                 }
             };
@@ -245,7 +286,14 @@ impl Cores {
             .filter(|chunk| start + slot.core.len as usize <= chunk.len());
         match kept {
             Some(chunk) => Ok(chunk.slice(start..start + slot.core.len as usize)),
-            None => self.segments.core.read(slot.core).map(Bytes::from),
+            None => {
+                let read = self.segments.core.read(slot.core).map(Bytes::from);
+                read.inspect_err(|error| {
+                    if let Ok(revision) = RevisionId::new(i64::from(core.0)) {
+                        self.found_damage(revision, error);
+                    }
+                })
+            }
         }
     }
 
@@ -254,11 +302,43 @@ impl Cores {
     /// # Errors
     /// [`StoreError::UnknownRevision`], or a failure to read.
     pub fn fragments(&self, revision: RevisionId) -> Result<RevisionFragments, StoreError> {
-        let record = self.segments.fragments.read(self.slot(revision.get())?.fragments)?;
-        fragments::decode(record).map_err(|_| StoreError::Unreadable {
-            what: format!("fragment record of revision {revision}"),
-            reason: "its layout is not known".to_owned(),
-        })
+        let place = self.slot(revision.get())?.fragments;
+        let decode = |record| {
+            fragments::decode(record).map_err(|_| StoreError::Unreadable {
+                what: format!("fragment record of revision {revision}"),
+                reason: "its layout is not known".to_owned(),
+            })
+        };
+        let read = self.segments.fragments.read(place).and_then(decode);
+        read.inspect_err(|error| self.found_damage(revision, error))
+    }
+
+    /// Notes that bytes of a revision turned out to be damaged, for the next snapshot to leave it out.
+    pub fn found_damage(&self, revision: RevisionId, error: &dyn std::fmt::Display) {
+        self.origin.fragments(revision, error);
+    }
+
+    /// How many revisions turned out to be damaged since the shelf was read from the database. Cheap.
+    #[must_use]
+    pub fn damaged_count(&self) -> usize {
+        self.origin.count()
+    }
+
+    /// The revisions that turned out to be damaged.
+    #[must_use]
+    pub fn damaged(&self) -> Vec<RevisionId> {
+        self.origin.list()
+    }
+
+    /// How many documents turned out to be damaged; clients do without them.
+    #[must_use]
+    pub fn damaged_documents(&self) -> usize {
+        self.origin.documents()
+    }
+
+    /// Notes that the document of a revision turned out to be damaged.
+    pub(crate) fn found_damaged_document(&self, revision: RevisionId, error: &StoreError) {
+        self.origin.document(revision, error);
     }
 
     /// All shelves that come from the same reading of the database as this one.

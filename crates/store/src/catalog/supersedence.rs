@@ -29,7 +29,9 @@ fn write_all(tx: &Transaction<'_>) -> Result<(), StoreError> {
     while let Some(row) = rows.next().during("read the revisions")? {
         let identity = UpdateIdentity { update: row.update(1)?, revision: row.revision_number(2)? };
         let bytes = row.get_ref(3).and_then(|value| Ok(value.as_blob()?)).during("read a scan record")?;
-        for superseded in decode_record(identity, bytes)?.supersedes {
+        // What is damaged is noted when it is repaired.
+        let supersedes = decode_record(identity, bytes).map(|record| record.supersedes).unwrap_or_default();
+        for superseded in supersedes {
             insert.execute(params![superseded.0.as_bytes(), row.int(0)?]).during("write the supersedence")?;
         }
     }

@@ -9,15 +9,18 @@ mod references;
 mod repair;
 mod revisions;
 mod rows;
+mod start;
+mod steps;
+
+pub(crate) use start::mend;
 
 use crate::Store;
 use crate::audit::HeadFile;
-use crate::catalog::{Cores, Document, Lengths, PreparedRevision, Segments};
+use crate::catalog::{Cores, Document, Lengths, PreparedRevision, Segments, open_short};
 use crate::content::ContentStore;
 use crate::database::Database;
 use crate::error::{During, StoreError};
 use crate::folder::FolderLock;
-use crate::segment::Segment;
 use repair::{By, Fix, Rebuild};
 use rusqlite::Connection;
 use sluicegate_terms::{Anchor, Timestamp, UpdateIdentity};
@@ -102,7 +105,24 @@ struct Check<'a> {
     discards: Vec<sluicegate_terms::Sha1Digest>,
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
+    fn new(
+        db: &'a Connection,
+        segments: &'a Segments,
+        content: &'a ContentStore,
+        prepare: Option<&'a Prepare<'a>>,
+    ) -> Self {
+        let report = CheckReport::default();
+        let (fixes, rebuilds, discards) = (Vec::new(), Vec::new(), Vec::new());
+        Self { db, segments, content, prepare, report, fixes, rebuilds, discards }
+    }
+
+    /// What was found, and what would repair it.
+    fn into_plan(self) -> (CheckReport, repair::Plan) {
+        let Self { report, fixes, rebuilds, discards, .. } = self;
+        (report, repair::Plan { fixes, rebuilds, discards })
+    }
+
     /// Something that only people can put right.
     fn wrong(&mut self, check: &'static str, what: String, remedy: impl Into<String>) {
         let remedy = remedy.into();
@@ -146,19 +166,10 @@ fn look(
     lengths: Lengths,
     options: &CheckOptions<'_>,
 ) -> Result<Checked, StoreError> {
-    let mut check = Check {
-        db,
-        segments,
-        content,
-        prepare: options.prepare,
-        report: CheckReport::default(),
-        fixes: Vec::new(),
-        rebuilds: Vec::new(),
-        discards: Vec::new(),
-    };
+    let mut check = Check::new(db, segments, content, options.prepare);
     check.all(lengths, options.content)?;
-    let Check { report, fixes, rebuilds, discards, .. } = check;
-    Ok(Checked { report, plan: repair::Plan { fixes, rebuilds, discards } })
+    let (report, plan) = check.into_plan();
+    Ok(Checked { report, plan })
 }
 
 impl Store {
@@ -244,26 +255,6 @@ pub fn check_folder(dir: &Path, options: &CheckOptions<'_>) -> Result<CheckRepor
     repair::discard(&content, &plan)?;
     repair::done(&mut report);
     Ok(report)
-}
-
-/// Opens the segments, shorter than they should be if need be; says which are.
-fn open_short(dir: &Path, lengths: Lengths) -> Result<(Segments, Vec<String>), StoreError> {
-    let mut short = Vec::new();
-    let mut open = |name: &str, committed: u64| {
-        let path = dir.join("fragments").join(name);
-        let there = std::fs::metadata(&path).map_or(0, |meta| meta.len());
-        if there < committed {
-            short.push(format!("{} has {there} bytes, the database expects {committed}", path.display()));
-        }
-        Segment::open(&path, committed.min(there))
-    };
-    let segments = Segments {
-        gate: Arc::default(),
-        core: open("core.seg", lengths.core)?,
-        fragments: open("fragments.seg", lengths.fragments)?,
-        documents: open("documents.seg", lengths.documents)?,
-    };
-    Ok((segments, short))
 }
 
 /// The anchor as a check sees it.

@@ -66,9 +66,37 @@ const REFERENCES: &[Reference] = &[
     ("downstream_status", "computer", "downstream_computer", "id", "status of computers that are not known"),
 ];
 
+/// The tables of decisions.
+const DECISIONS: [&str; 6] = ["approval", "withdrawn", "decline", "restored", "held", "released"];
+
 /// Checks them.
 pub(super) fn check(check: &mut Check<'_>) -> Result<(), StoreError> {
-    for (table, column, parent, key, what) in REFERENCES {
+    of_tables(check, |_| true)?;
+    groups(check)?;
+    let files = count(
+        check,
+        "SELECT count(*) FROM revision_file r WHERE NOT EXISTS (SELECT 1 FROM file f WHERE f.sha1 = r.sha1)
+             AND EXISTS (SELECT 1 FROM revision v WHERE v.id = r.revision_id)",
+    )?;
+    if files > 0 {
+        // The documents declare them; `revisions` relists those it finds different.
+        check.wrong(
+            "references",
+            format!("{files} files of revisions are not declared"),
+            "the listings of those revisions are made anew from their documents",
+        );
+    }
+    Ok(())
+}
+
+/// Checks those of decisions and groups alone, which are few.
+pub(super) fn of_decisions(check: &mut Check<'_>) -> Result<(), StoreError> {
+    of_tables(check, |table| DECISIONS.contains(&table))?;
+    groups(check)
+}
+
+fn of_tables(check: &mut Check<'_>, wanted: impl Fn(&str) -> bool) -> Result<(), StoreError> {
+    for (table, column, parent, key, what) in REFERENCES.iter().filter(|(table, ..)| wanted(table)) {
         let lost = format!("NOT EXISTS (SELECT 1 FROM {parent} WHERE {parent}.{key} = {table}.{column})");
         let count = count(check, &format!("SELECT count(*) FROM {table} WHERE {lost}"))?;
         if count > 0 {
@@ -81,6 +109,10 @@ pub(super) fn check(check: &mut Check<'_>) -> Result<(), StoreError> {
             check.fixes.push(Fix { sql: sql.into(), values: Vec::new() });
         }
     }
+    Ok(())
+}
+
+fn groups(check: &mut Check<'_>) -> Result<(), StoreError> {
     let lost = "part = 'group' AND NOT EXISTS (SELECT 1 FROM target_group g WHERE g.id = choice)";
     let rules = count(check, &format!("SELECT count(*) FROM approval_rule_choice WHERE {lost}"))?;
     if rules > 0 {
@@ -113,19 +145,6 @@ pub(super) fn check(check: &mut Check<'_>) -> Result<(), StoreError> {
             "UPDATE target_group SET parent = x'a0a087464dbe4a379adf9e7652c0b421' WHERE parent IS NOT NULL
                  AND NOT EXISTS (SELECT 1 FROM target_group p WHERE p.id = target_group.parent)",
             Vec::new(),
-        );
-    }
-    let files = count(
-        check,
-        "SELECT count(*) FROM revision_file r WHERE NOT EXISTS (SELECT 1 FROM file f WHERE f.sha1 = r.sha1)
-             AND EXISTS (SELECT 1 FROM revision v WHERE v.id = r.revision_id)",
-    )?;
-    if files > 0 {
-        // The documents declare them; `revisions` relists those it finds different.
-        check.wrong(
-            "references",
-            format!("{files} files of revisions are not declared"),
-            "the listings of those revisions are made anew from their documents",
         );
     }
     Ok(())

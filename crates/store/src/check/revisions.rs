@@ -121,7 +121,7 @@ fn read(row: &Row<'_>) -> Result<Revision, StoreError> {
 
 /// What revisions say of each other.
 #[derive(Default)]
-struct Relations {
+pub(super) struct Relations {
     identities: HashSet<UpdateIdentity>,
     updates: HashSet<UpdateId>,
     records: Vec<ScanRecord>,
@@ -131,23 +131,36 @@ struct Relations {
 /// Checks every revision.
 pub(super) fn check(check: &mut Check<'_>, lengths: Lengths) -> Result<(), StoreError> {
     let mut relations = Relations::default();
+    some(check, lengths, &mut relations, i64::MIN, u32::MAX)?;
+    related(check, &relations)
+}
+
+/// Checks so many revisions behind one. Answers the last of them, or `None` when there are no more.
+pub(super) fn some(
+    check: &mut Check<'_>,
+    lengths: Lengths,
+    relations: &mut Relations,
+    after: i64,
+    most: u32,
+) -> Result<Option<i64>, StoreError> {
     let mut statement = check
         .db
-        .prepare(
+        .prepare_cached(
             "SELECT id, update_id, number, record, core_at, core_len, fragments_at, fragments_len, document_at,
-                 document_len, document_form, content FROM revision ORDER BY id",
+                 document_len, document_form, content FROM revision WHERE id > ?1 ORDER BY id LIMIT ?2",
         )
         .during("read the revisions")?;
-    let mut rows = statement.query([]).during("read the revisions")?;
+    let mut rows = statement.query((after, most)).during("read the revisions")?;
+    let (mut last, mut count) = (after, 0);
     while let Some(row) = rows.next().during("read the revisions")? {
         check.report.revisions += 1;
+        (last, count) = (row.int(0)?, count + 1);
         match read(row) {
-            Ok(revision) => one(check, &revision, lengths, &mut relations)?,
+            Ok(revision) => one(check, &revision, lengths, relations)?,
             Err(error) => check.wrong("revision", error.to_string(), "restore the data folder from a backup"),
         }
     }
-    drop(rows);
-    related(check, &relations)
+    Ok((count == most).then_some(last))
 }
 
 fn one(
@@ -302,7 +315,7 @@ impl Relations {
 }
 
 /// Checks what revisions say of each other against what is there, and the tables that keep it.
-fn related(check: &mut Check<'_>, relations: &Relations) -> Result<(), StoreError> {
+pub(super) fn related(check: &mut Check<'_>, relations: &Relations) -> Result<(), StoreError> {
     let named: HashSet<UpdateId> = ids(check, "SELECT update_id FROM named_prerequisite")?;
     let members: HashSet<(UpdateId, UpdateId)> = pairs(check, "SELECT member, bundle FROM bundle_member")?;
     let mut unnamed: BTreeMap<UpdateId, ()> = BTreeMap::new();

@@ -201,6 +201,10 @@ impl Cleanup<'_> {
             return Ok(0);
         }
         let store = self.store;
+        if crate::database::copies::is_held(&store.shared.dir) {
+            report.note = Some("room is kept for a week after an upgrade, for the way back".to_owned());
+            return Ok(0);
+        }
         let waiting = {
             let mut slot = store.shared.reclaim.0.lock();
             match slot.take() {

@@ -18,13 +18,31 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0011_outside_filter.sql"),
 ];
 
+/// The version of the schema that this program makes and knows.
+pub(crate) const VERSION: u32 = {
+    assert!(STEPS.len() < 10_000, "a step is one of a few");
+    #[expect(clippy::cast_possible_truncation, reason = "asserted above")]
+    let version = STEPS.len() as u32;
+    version
+};
+
+/// The version of a database's schema, zero for an empty one.
+pub(crate) fn version(db: &Connection) -> Result<u32, StoreError> {
+    db.query_row("PRAGMA user_version", [], |row| row.get(0)).during("read its version")
+}
+
+/// The version a database has, when steps are missing.
+pub(crate) fn pending(db: &Connection, path: &Path) -> Result<Option<u32>, StoreError> {
+    let found = version(db)?;
+    if found > VERSION {
+        return Err(StoreError::NewerSchema { path: path.to_owned(), found, known: VERSION });
+    }
+    Ok((found < VERSION).then_some(found))
+}
+
 /// Takes the steps that are still missing.
 pub(crate) fn run(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let found: u32 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).during("read its version")?;
-    let known = u32::try_from(STEPS.len()).unwrap_or(u32::MAX);
-    if found > known {
-        return Err(StoreError::NewerSchema { path: path.to_owned(), found, known });
-    }
+    let found = pending(db, path)?.unwrap_or(VERSION);
     for (number, step) in (1_u32..).zip(STEPS).skip(usize::try_from(found).unwrap_or(usize::MAX)) {
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).during("begin a migration")?;
         tx.execute_batch(step).during("migrate its schema")?;

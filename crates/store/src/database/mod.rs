@@ -1,8 +1,12 @@
 //! Store: the SQLite file. One writer connection whose small transactions are grouped into one durable
 //! commit, a few readers, and the counter of committed changes (the Anchor).
 
+pub(crate) mod copies;
 mod group_commit;
 mod migrations;
+mod schema;
+
+pub(crate) use migrations::VERSION as SCHEMA_VERSION;
 
 use crate::error::{During, StoreError};
 use group_commit::Queue;
@@ -67,6 +71,9 @@ impl Database {
     pub(crate) fn open(dir: &Path, keep_readers: usize) -> Result<Self, StoreError> {
         let path = dir.join(FILE);
         let mut writer = connect(&path, false).map_err(|e| e.with_disk_check(dir))?;
+        if let Some(found) = migrations::pending(&writer, &path)?.filter(|found| *found > 0) {
+            copies::take(&writer, dir, found, SCHEMA_VERSION).map_err(|e| e.with_disk_check(dir))?;
+        }
         migrations::run(&mut writer, &path).map_err(|e| e.with_disk_check(dir))?;
         let anchor = read_anchor(&writer)?;
         Ok(Self {
@@ -78,6 +85,11 @@ impl Database {
             queue: Queue::default(),
             anchors: Anchors { newest: AtomicU64::new(anchor.0), catalog: AtomicU64::new(anchor.0) },
         })
+    }
+
+    /// Compares the schema with what this program makes.
+    pub(crate) fn verify_schema(&self) -> Result<(), StoreError> {
+        self.read(|db| schema::verify(db, &self.path))
     }
 
     /// The newest committed anchor.

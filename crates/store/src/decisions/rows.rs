@@ -89,6 +89,22 @@ pub(crate) fn load(db: &Connection) -> Result<Decisions, StoreError> {
     Ok(decisions)
 }
 
+/// How many rows of approvals another one for the same update and group took the place of; told of in the log.
+pub(crate) fn replaced(db: &Connection, loaded: &Decisions) -> Result<u64, StoreError> {
+    let rows: i64 = db
+        .query_row("SELECT count(*) FROM approval NOT INDEXED", [], |row| row.get(0))
+        .during("count the approvals")?;
+    let replaced = rows.unsigned_abs().saturating_sub(loaded.approvals.len() as u64);
+    if replaced > 0 {
+        tracing::error!(
+            replaced,
+            "several approvals are there for one update and group, and one of each was taken; `sluicegate check \
+             --repair` keeps the newest"
+        );
+    }
+    Ok(replaced)
+}
+
 /// Names of the options.
 const FOLLOW: &str = "approvals-follow";
 const DECLINE_EXPIRED: &str = "decline-expired";

@@ -127,6 +127,9 @@ pub struct UpstreamSettings {
     pub source: Option<UpstreamSource>,
     /// Who decides.
     pub mode: Mode,
+    /// Replica mode is lifted for a while: the server decides for itself, beginning with its upstream's decisions.
+    /// What was decided while it was autonomous stays aside, and nothing is put aside when it is a replica again.
+    pub lifted: bool,
     /// Proxies.
     pub proxy: ProxySettings,
     /// A file of PEM certificates that are trusted besides the system's.
@@ -152,6 +155,12 @@ impl UpstreamSettings {
         self.source.as_ref().filter(|_| self.mode == Mode::Replica)
     }
 
+    /// Whether the decisions in service are the upstream's: of a replica, or of one whose mode is lifted.
+    #[must_use]
+    pub fn holds_upstreams_decisions(&self) -> bool {
+        self.lifted || self.decided_by().is_some()
+    }
+
     fn check(&self) -> Result<(), StoreError> {
         let invalid = |reason: String| StoreError::Invalid { what: "an upstream setting", reason };
         self.filter.check().map_err(|error| invalid(error.to_string()))?;
@@ -160,6 +169,11 @@ impl UpstreamSettings {
                 "a replica takes its decisions from its upstream, and Microsoft Update makes none; \
                  name another server, or use the mode autonomous"
                     .to_owned(),
+            ));
+        }
+        if self.lifted && (self.mode == Mode::Replica || self.source.is_none()) {
+            return Err(invalid(
+                "replica mode is lifted only on a server that has an upstream and is autonomous".to_owned(),
             ));
         }
         let proxies = self.proxy.http.iter().chain(&self.proxy.https);
@@ -190,6 +204,9 @@ impl UpstreamSettings {
             put("source", source.to_string());
         }
         put("mode", self.mode.to_string());
+        if self.lifted {
+            put("lifted", "true".to_owned());
+        }
         put("schedule", self.schedule.to_string());
         put("patience", self.patience.minutes().to_string());
         put("content", self.content.when.to_string());
@@ -292,6 +309,7 @@ impl UpstreamSettings {
         Ok(Self {
             source: word(text("source"), "upstream")?,
             mode: word(text("mode"), "mode")?.unwrap_or_default(),
+            lifted: flag("lifted"),
             proxy: ProxySettings {
                 http: proxy("proxy-http")?,
                 https: proxy("proxy-https")?,
@@ -377,7 +395,8 @@ impl Store {
     /// Changes the upstream's settings; durable when it returns. Another upstream begins from the start:
     /// what was fetched stays, how far synchronization was is forgotten. Another mode puts the decisions
     /// of the present one aside and brings back those that were made in the other, with the computers'
-    /// places in groups; without any, the present ones stay.
+    /// places in groups; without any, the present ones stay. Lifting replica mode and restoring it leaves all
+    /// decisions where they are; the upstream's are asked for anew.
     ///
     /// # Errors
     /// [`StoreError::Invalid`], or a failure to write.
@@ -388,12 +407,12 @@ impl Store {
     ) -> Result<(), StoreError> {
         settings.check()?;
         let before = self.upstream_settings();
-        let (was, becomes) = (before.decided_by().is_some(), settings.decided_by().is_some());
-        if was != becomes {
+        let was = before.holds_upstreams_decisions();
+        if was != settings.holds_upstreams_decisions() {
             self.switch_decisions(was, now)?;
         }
         let fresh_start = before.source != settings.source;
-        let again = fresh_start || was != becomes;
+        let again = fresh_start || before.decided_by().is_some() != settings.decided_by().is_some();
         self.shared.database.write_alone(
             |tx| {
                 save(tx, &settings)?;
@@ -481,6 +500,7 @@ mod tests {
         let settings = UpstreamSettings {
             source: Some(UpstreamSource::Server("https://parent:8531".to_owned())),
             mode: Mode::Replica,
+            lifted: false,
             proxy: ProxySettings {
                 http: Some(ProxyServer { host: "proxy".to_owned(), port: 3128 }),
                 https: None,
@@ -507,6 +527,9 @@ mod tests {
         let rows = settings.to_rows().into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
         let filter = [("language".to_owned(), vec!["en".to_owned()])].into_iter().collect();
         assert_eq!(UpstreamSettings::from_rows(&rows, &filter).unwrap(), settings);
+        let lifted = UpstreamSettings { mode: Mode::Autonomous, lifted: true, ..settings };
+        let rows = lifted.to_rows().into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        assert_eq!(UpstreamSettings::from_rows(&rows, &filter).unwrap(), lifted);
         assert_eq!(
             UpstreamSettings::from_rows(&BTreeMap::new(), &BTreeMap::new()).unwrap(),
             UpstreamSettings::default()

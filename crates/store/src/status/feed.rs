@@ -9,8 +9,9 @@ use crate::computers::{assigned_groups, requested_names};
 use crate::error::{During, StoreError, StoredAs};
 use rusqlite::{Connection, OptionalExtension};
 use sluicegate_browse::{ComputerFacts, Membership, Reboot, Severity, UpdateFacts};
+use sluicegate_catalog::ScanRecord;
 use sluicegate_policy::{EulaId, UpdateState};
-use sluicegate_terms::{Guid, Timestamp, UpdateId, UpdateIdentity};
+use sluicegate_terms::{Guid, Timestamp, UpdateId, UpdateIdentity, UpdateKind};
 
 /// So many revisions are read and put into the index at once.
 const REVISIONS_AT_ONCE: u32 = 4_096;
@@ -137,7 +138,9 @@ fn read_updates(db: &mut Connection, after: i64) -> Result<Vec<UpdateFacts>, Sto
     for_rows(&mut rows, |row| {
         let identity = UpdateIdentity { update: row.update(0)?, revision: row.revision_number(1)? };
         let bytes = row.get_ref(3).and_then(|value| Ok(value.as_blob()?)).during("read a scan record")?;
-        let record = decode_record(identity, bytes)?;
+        // Administrators see it in their lists all the same, and scans tell of it.
+        let record = decode_record(identity, bytes)
+            .unwrap_or_else(|_| ScanRecord::new(identity, UpdateKind::Software));
         let mut under = Vec::new();
         for_rows(&mut categories.query([row.int(2)?]).during("read updates")?, |row| {
             under.push(row.update(0)?);

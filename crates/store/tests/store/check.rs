@@ -400,3 +400,62 @@ fn an_index_that_lost_rows_is_built_anew() {
     );
     mends(dir.path(), "database", "index");
 }
+
+/// The check in steps, to its end.
+fn in_steps(store: &Store) -> CheckReport {
+    let mut steps = 0;
+    let report = store.check_in_steps(&again, &mut || {
+        steps += 1;
+        true
+    });
+    assert!(steps > 20, "{steps}");
+    report.unwrap().unwrap()
+}
+
+#[test]
+fn a_check_in_steps_finds_what_the_whole_one_finds_and_changes_nothing() {
+    let dir = folder();
+    let store = open(dir.path());
+    let sound = in_steps(&store);
+    assert_eq!((sound.findings.len(), sound.revisions), (0, 6));
+    damage(
+        dir.path(),
+        "DELETE FROM named_prerequisite; DELETE FROM bundle_member; UPDATE revision SET record = x'00' WHERE id = 3;
+         INSERT INTO withdrawn SELECT update_id, group_id, 1, changed_at FROM approval",
+    );
+    flip(&dir.path().join("fragments/fragments.seg"), 12);
+    let found = |report: &CheckReport| {
+        let mut all: Vec<String> = report.findings.iter().map(|finding| finding.what.clone()).collect();
+        all.sort();
+        all
+    };
+    let whole = store.check(&options(false)).unwrap();
+    assert!(whole.findings.len() > 4, "{:#?}", whole.findings);
+    assert_eq!(found(&in_steps(&store)), found(&whole));
+    assert_eq!(found(&in_steps(&store)), found(&whole));
+    let mut asked = 0;
+    let stopped = store.check_in_steps(&again, &mut || {
+        asked += 1;
+        asked < 3
+    });
+    assert_eq!((stopped.unwrap(), asked), (None, 3));
+}
+
+#[test]
+fn what_a_check_found_stays_one_alert_until_a_sound_one_ends_it() {
+    let dir = folder();
+    let store = open(dir.path());
+    assert_eq!(store.last_checked().unwrap(), None);
+    let kinds = || -> Vec<String> { store.alerts().unwrap().into_iter().map(|alert| alert.kind).collect() };
+    store.note_check(&in_steps(&store), at(60)).unwrap();
+    assert_eq!((kinds(), store.last_checked().unwrap()), (vec![], Some(at(60))));
+    damage(dir.path(), "DELETE FROM bundle_member");
+    for second in [70, 80] {
+        store.note_check(&in_steps(&store), at(second)).unwrap();
+        assert_eq!(kinds(), ["check-failed"]);
+    }
+    assert!(store.alerts().unwrap()[0].text.contains("has the member"));
+    store.check(&options(true)).unwrap();
+    store.note_check(&in_steps(&store), at(90)).unwrap();
+    assert_eq!(kinds(), Vec::<String>::new());
+}

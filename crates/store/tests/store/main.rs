@@ -14,10 +14,13 @@ mod filters;
 mod generations;
 mod kb954960;
 mod languages;
+mod lifting;
+mod rollback;
 mod rules;
 #[path = "../support/scans.rs"]
 mod scans;
 mod settings;
+mod start;
 mod status;
 mod summary;
 #[path = "../support/mod.rs"]

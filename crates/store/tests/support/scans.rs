@@ -87,6 +87,7 @@ impl Agent {
                 seen: self.seen,
                 protocol: ProtocolVersion { major: 2, minor: 90 },
                 budget: PageBudget::default(),
+                without: &[],
             };
             let answer = answer(&served.snapshot, &query, &mut scratch);
             self.take(&answer);

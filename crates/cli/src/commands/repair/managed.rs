@@ -36,7 +36,7 @@ pub(crate) trait ManagedServer {
     fn name(&self) -> &str;
     /// Whether its upstream decides for it.
     fn is_replica(&self) -> Answer<'_, bool>;
-    /// Makes it a replica of the upstream it has, or lets it decide for itself.
+    /// Makes it a replica of the upstream it has, or lets it decide for itself, with the decisions it has.
     fn set_replica(&self, replica: bool) -> Answer<'_, ()>;
     /// What is decided about an update; `None` when the server does not have it.
     fn update(&self, update: UpdateId) -> Answer<'_, Option<UpdateState>>;

@@ -31,6 +31,11 @@ impl Sluicegate {
         let endpoint = Endpoint::find(target)?;
         Ok(Self { name: endpoint.base.clone(), client: AdminClient::new(endpoint) })
     }
+
+    async fn has_group(&self, id: &str) -> anyhow::Result<bool> {
+        let list = self.client.get("groups", &[]).await?;
+        Ok(list["groups"].as_array().is_some_and(|groups| groups.iter().any(|group| group["id"] == id)))
+    }
 }
 
 fn text(value: &Value, name: &str) -> String {
@@ -43,13 +48,19 @@ impl ManagedServer for Sluicegate {
     }
 
     fn is_replica(&self) -> Answer<'_, bool> {
-        Box::pin(async move { Ok(self.client.get("upstream", &[]).await?["mode"] == "replica") })
+        Box::pin(async move {
+            let upstream = self.client.get("upstream", &[]).await?;
+            // Lifted: a repair broke off whose journal is not here.
+            Ok(upstream["mode"] == "replica" || upstream["lifted"] == true)
+        })
     }
 
     fn set_replica(&self, replica: bool) -> Answer<'_, ()> {
         let mode = if replica { "replica" } else { "autonomous" };
         Box::pin(async move {
-            let set = self.client.put("upstream", &json!({ "mode": mode })).await?;
+            // The upstream's decisions stay: computers are told of the same updates in between.
+            let order = json!({ "mode": mode, "keep_decisions": !replica });
+            let set = self.client.put("upstream", &order).await?;
             anyhow::ensure!(set["mode"] == mode, "the mode is still {}", set["mode"]);
             Ok(())
         })
@@ -87,6 +98,11 @@ impl ManagedServer for Sluicegate {
             match self.client.post(&format!("updates/{update}/approve"), &order).await {
                 Ok(_) => Ok(None),
                 Err(error) if error.to_string().contains("(409") => Ok(Some(error.to_string())),
+                Err(error)
+                    if error.to_string().contains("(404") && !self.has_group(&approval.group).await? =>
+                {
+                    Ok(Some("there is no such group any more, and so nothing to reset".to_owned()))
+                }
                 Err(error) => Err(error),
             }
         })

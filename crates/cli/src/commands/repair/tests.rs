@@ -20,6 +20,10 @@ fn office() -> UpdateId {
     "D359F493-0AAD-43FA-AF5C-6763326CD98F".parse().unwrap()
 }
 
+fn unrelated() -> UpdateId {
+    UpdateId(Guid::from_u128(77))
+}
+
 /// Calls that change something, counted over all servers; the one with this number fails.
 #[derive(Default)]
 struct Trouble {
@@ -205,11 +209,15 @@ impl Site {
     }
 
     async fn import(&self) {
-        let identity = UpdateIdentity { update: office(), revision: RevisionNumber::new(102).unwrap() };
-        let xml = Document::software(identity, "Office 2003 Service Pack 1").to_xml();
-        let mut body = json!({ "name": "office.xml", "size": xml.len() }).to_string();
-        body.push('\n');
-        body.push_str(&xml);
+        let mut body = String::new();
+        for (update, title) in [(office(), "Office 2003 Service Pack 1"), (unrelated(), "A security update")]
+        {
+            let identity = UpdateIdentity { update, revision: RevisionNumber::new(102).unwrap() };
+            let xml = Document::software(identity, title).to_xml();
+            body.push_str(&json!({ "name": format!("{title}.xml"), "size": xml.len() }).to_string());
+            body.push('\n');
+            body.push_str(&xml);
+        }
         let (chunks, receiver) = tokio::sync::mpsc::channel(1);
         chunks.send(Ok(Bytes::from(body))).await.unwrap();
         drop(chunks);
@@ -219,6 +227,44 @@ impl Site {
 
     async fn update(&self) -> Value {
         self.client.get(&format!("updates/{}", office()), &[]).await.unwrap()
+    }
+
+    /// The groups an update is approved for.
+    async fn approved(&self, update: UpdateId) -> Vec<Value> {
+        let shown = self.client.get(&format!("updates/{update}"), &[]).await.unwrap();
+        shown["approvals"].as_array().unwrap().iter().map(|approval| approval["group"].clone()).collect()
+    }
+
+    async fn approve(&self, update: UpdateId, group: &str) {
+        let order = json!({ "group": group, "action": "install" });
+        self.client.post(&format!("updates/{update}/approve"), &order).await.unwrap();
+    }
+
+    async fn groups(&self, names: &[(&str, Option<&str>)]) {
+        for (name, parent) in names {
+            self.client.post("groups", &json!({ "name": name, "parent": parent })).await.unwrap();
+        }
+    }
+
+    async fn mode(&self, order: Value) -> Value {
+        self.client.put("upstream", &order).await.unwrap()
+    }
+
+    async fn synchronize(&self) {
+        self.client.post("sync/now", &json!({})).await.unwrap();
+        self.settled().await;
+    }
+
+    /// Waits for the end of a synchronization.
+    async fn settled(&self) {
+        loop {
+            let status = self.client.get("sync", &[]).await.unwrap();
+            if status["running"] == false {
+                assert_eq!(status["last_run"]["outcome"], "succeeded", "{status}");
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
     }
 
     fn node(&self, name: &str) -> Box<dyn ManagedServer> {
@@ -256,4 +302,71 @@ async fn real_servers_of_a_tree_are_reset_and_their_replica_is_a_replica_again()
     assert!(page["entries"][0]["from"].as_str().unwrap().starts_with("127."), "{page}");
     top.running.shutdown().await;
     replica.running.shutdown().await;
+}
+
+#[tokio::test]
+async fn nothing_but_the_named_update_changes_on_a_replica_and_what_it_had_decided_before_stays_aside() {
+    let (top, branch) = (Site::start().await, Site::start().await);
+    branch.groups(&[("Local", None)]).await;
+    branch.approve(office(), "Local").await;
+    top.groups(&[("Servers", None), ("Pilots", Some("Servers"))]).await;
+    top.approve(office(), "Pilots").await;
+    top.approve(unrelated(), "Servers").await;
+    branch.mode(json!({ "source": top.running.base_url(), "mode": "replica" })).await;
+    branch.synchronize().await;
+    assert_eq!(
+        (branch.approved(office()).await, branch.approved(unrelated()).await),
+        (vec![json!("Pilots")], vec![json!("Servers")])
+    );
+
+    // A group that is gone when it is approved for, as a run that is taken up again may find.
+    let gone =
+        KeptApproval { group: Guid::from_u128(9).to_string(), group_name: "Gone".to_owned(), ..approval() };
+    let servers = vec![top.node("top"), branch.node("branch")];
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(&dir.path().join("journal"), office(), true).unwrap();
+    let mut plan = plan::make(&servers, office(), &journal, true).await.unwrap();
+    plan.servers[1].approvals.push(gone);
+    let watched = async {
+        loop {
+            assert_eq!(branch.approved(unrelated()).await, [json!("Servers")], "in the middle of the repair");
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        done = run::carry_out(&servers, &plan, &mut journal) => done.unwrap(),
+        () = watched => {}
+    }
+    let told: Vec<&str> = journal.lines().collect();
+    assert!(
+        told.iter().any(|line| line.contains("not approved for Gone: there is no such group")),
+        "{told:?}"
+    );
+    let mode = branch.client.get("upstream", &[]).await.unwrap();
+    assert_eq!((&mode["mode"], &mode["lifted"]), (&json!("replica"), &json!(false)));
+    branch.settled().await;
+    for update in [office(), unrelated()] {
+        assert_eq!(branch.approved(update).await, top.approved(update).await);
+    }
+    let alone = branch.mode(json!({ "mode": "autonomous" })).await;
+    assert_eq!((&alone["mode"], &alone["lifted"]), (&json!("autonomous"), &json!(false)));
+    assert_eq!(branch.approved(office()).await, [json!("Local")], "what was put aside is as it was");
+    assert_eq!(branch.approved(unrelated()).await, Vec::<Value>::new());
+    top.running.shutdown().await;
+    branch.running.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_replica_whose_mode_was_lifted_by_a_run_without_a_journal_is_a_replica_again() {
+    let (top, branch) = (Site::start().await, Site::start().await);
+    branch.mode(json!({ "source": top.running.base_url(), "mode": "replica" })).await;
+    branch.synchronize().await;
+    let node = branch.node("branch");
+    node.set_replica(false).await.unwrap();
+    assert!(node.is_replica().await.unwrap(), "it is one whose mode is lifted");
+    let dir = tempfile::tempdir().unwrap();
+    repair(&[top.node("top"), node], &dir.path().join("journal"), true).await.unwrap();
+    assert_eq!(branch.client.get("upstream", &[]).await.unwrap()["mode"], "replica");
+    top.running.shutdown().await;
+    branch.running.shutdown().await;
 }

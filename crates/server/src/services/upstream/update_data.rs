@@ -11,7 +11,7 @@ use sluicegate_soap::server_sync::{
     GetUpdateDataRequest, GetUpdateDataResponse, ServerSyncUpdateData, ServerSyncUrlData, ServerUpdateData,
 };
 use sluicegate_soap::text::Text;
-use sluicegate_store::{Document, Store};
+use sluicegate_store::{Document, Store, StoreError};
 use sluicegate_terms::{RevisionId, UpdateIdentity};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -63,7 +63,8 @@ pub(super) fn listed(ids: Option<Vec<UpdateIdentity>>) -> Result<Vec<UpdateIdent
     Ok(ids)
 }
 
-/// Reads documents until there are enough; one asked for twice is there twice (observed).
+/// Reads documents until there are enough; one asked for twice is there twice (observed). One that is damaged is not
+/// there: the others come all the same, and a downstream server that asks again for it alone is told of it.
 fn read(
     store: &Store,
     index: &Index,
@@ -72,8 +73,15 @@ fn read(
     let mut data = ServerUpdateData::default();
     let mut files = HashSet::new();
     let mut bytes = 0;
+    let mut damaged = None;
     for (identity, id) in wanted {
-        let (update, size) = document(store, index, *identity, *id)?;
+        let (update, size) = match document(store, index, *identity, *id) {
+            Ok(read) => read,
+            Err(cause) => {
+                damaged = Some((*identity, cause));
+                continue;
+            }
+        };
         bytes += size;
         if bytes > MOST_BYTES && !data.updates.is_empty() {
             break;
@@ -89,7 +97,10 @@ fn read(
         }
         data.updates.push(update);
     }
-    Ok(data)
+    match damaged {
+        Some((identity, cause)) if data.updates.is_empty() => Err(Failure::Damaged { identity, cause }),
+        _ => Ok(data),
+    }
 }
 
 /// One document in the form it is kept and sent in, and its size in that form.
@@ -98,7 +109,7 @@ fn document(
     index: &Index,
     identity: UpdateIdentity,
     id: RevisionId,
-) -> Result<(ServerSyncUpdateData<'static>, usize), Failure> {
+) -> Result<(ServerSyncUpdateData<'static>, usize), StoreError> {
     let files = index.0.cores.fragments(id)?.files().to_vec();
     let files = if files.is_empty() { None } else { Some(files) };
     let mut update = ServerSyncUpdateData { id: identity, xml: None, file_digests: files, compressed: None };

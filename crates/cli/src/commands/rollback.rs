@@ -1,0 +1,85 @@
+//! Cli room: `rollback`, back to the database as it was before an upgrade, and what that costs.
+
+use crate::args::Target;
+use crate::endpoint;
+use crate::output::{self, say};
+use anyhow::{Context as _, bail};
+use clap::Args;
+use serde_json::{Value, json};
+use sluicegate_server::clock::{Clock as _, SystemClock};
+use sluicegate_store::rollback;
+use std::io::{BufRead as _, IsTerminal as _};
+
+/// `rollback`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The server must not run. The present database stays beside the old one. Install the program of that time before the\n\
+next start: the present one would take the same step forward again.")]
+pub(crate) struct Rollback {
+    /// Say what it comes to and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask before acting
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Goes back, after saying what that comes to.
+pub(crate) fn run(target: &Target, args: &Rollback) -> anyhow::Result<()> {
+    if target.server.is_some() {
+        bail!("a server cannot go back while it runs; stop it, and name its folder with --data");
+    }
+    let folder = endpoint::data_folder(target, false);
+    let failed = || format!("cannot go back in `{}`", folder.display());
+    let plan = rollback(&folder, true, SystemClock.now()).with_context(failed)?;
+    let done = |done: bool| {
+        json!({
+            "done": done,
+            "from_schema": plan.from,
+            "to_schema": plan.to,
+            "copy": plan.copy.display().to_string(),
+            "kept_as": plan.kept.display().to_string(),
+            "newer_revisions": plan.newer_revisions,
+            "newer_decisions": plan.newer_entries,
+            "lost_revisions": plan.lost_revisions,
+        })
+    };
+    if args.dry_run {
+        output::show(target.json, &done(false), said);
+        return Ok(());
+    }
+    if !args.yes {
+        said(&done(false));
+        if !agreed()? {
+            bail!("nothing was changed; --yes goes on without asking");
+        }
+    }
+    rollback(&folder, false, SystemClock.now()).with_context(failed)?;
+    output::show(target.json, &done(true), said);
+    Ok(())
+}
+
+fn said(shown: &Value) {
+    let text = |name: &str| output::text(shown.get(name));
+    let verb = if shown["done"] == true { "Went" } else { "Goes" };
+    say!("{verb} from schema {} to {}, from {}.", text("from_schema"), text("to_schema"), text("copy"));
+    say!("The database of now is kept as {}.", text("kept_as"));
+    say!("Lost: {} revisions that came since; synchronization brings them again.", text("newer_revisions"));
+    say!("Lost: {} entries of the audit log since, with what was decided.", text("newer_decisions"));
+    if shown["lost_revisions"] != 0 {
+        say!(
+            "{} revisions of then have no bytes any more; `sluicegate check` names them.",
+            text("lost_revisions")
+        );
+    }
+}
+
+fn agreed() -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    say!("Go on? [y/N]");
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).context("cannot read the answer")?;
+    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+}
