@@ -40,6 +40,15 @@ pub(crate) async fn measure(bench: &Setup, size: usize, report: &mut Report) -> 
     let first = client.first_scan(&catalog.installed).await?;
     let scans = Arc::new(vec![client.sync(&first.held).await?.request]);
     let updates = approvable(&admin).await?;
+    if updates.len() < UPDATES {
+        report.note(
+            format!("{UPDATES} updates approved for {GROUPS} groups, {size} revisions"),
+            0.0,
+            format!("left out, it has {} that can be approved", updates.len()),
+        );
+        drop(server);
+        return Ok(std::fs::remove_dir_all(&copy)?);
+    }
     let mut groups = Vec::new();
     for number in 0..GROUPS {
         let name = format!("Bench {number}");
@@ -125,7 +134,7 @@ async fn until(addr: std::net::SocketAddr, scans: Arc<Vec<RawRequest>>, done: Ar
     sum
 }
 
-/// The ids of updates that anybody may approve.
+/// The ids of updates that anybody may approve, as many as one order takes if there are so many.
 async fn approvable(admin: &AdminClient) -> anyhow::Result<Vec<Value>> {
     let mut found = Vec::new();
     while found.len() < UPDATES {
@@ -136,7 +145,9 @@ async fn approvable(admin: &AdminClient) -> anyhow::Result<Vec<Value>> {
         ];
         let page = admin.get("updates", &query).await?;
         let rows = page["updates"].as_array().context("no list of updates")?;
-        ensure!(!rows.is_empty(), "the catalog has {} updates to approve; {UPDATES} are wanted", found.len());
+        if rows.is_empty() {
+            break;
+        }
         found.extend(rows.iter().map(|row| row["update_id"].clone()));
     }
     found.truncate(UPDATES);
