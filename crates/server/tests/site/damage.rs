@@ -202,7 +202,7 @@ async fn a_damaged_row_costs_its_update_before_and_after_a_restart() {
     let (mut site, ids) = stocked().await;
     database(&site)
         .execute(
-            "UPDATE revision SET record = x'7f' || substr(record, 2) WHERE update_id = ?1",
+            "UPDATE revision SET record = CAST(x'7f' || substr(record, 2) AS BLOB) WHERE update_id = ?1",
             [update(PLAIN).0.as_bytes()],
         )
         .unwrap();

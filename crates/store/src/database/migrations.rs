@@ -40,9 +40,19 @@ pub(crate) fn pending(db: &Connection, path: &Path) -> Result<Option<u32>, Store
     Ok((found < VERSION).then_some(found))
 }
 
-/// Takes the steps that are still missing.
+/// Takes the steps that are still missing. References are not enforced meanwhile: a row that refers to nothing is no
+/// reason to stay at the old schema, and is repaired at the start like any other.
 pub(crate) fn run(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let found = pending(db, path)?.unwrap_or(VERSION);
+    let Some(found) = pending(db, path)? else { return Ok(()) };
+    let enforced: bool =
+        db.query_row("PRAGMA foreign_keys", [], |row| row.get(0)).during("prepare a migration")?;
+    db.pragma_update(None, "foreign_keys", false).during("prepare a migration")?;
+    let taken = take(db, found);
+    db.pragma_update(None, "foreign_keys", enforced).during("end a migration")?;
+    taken
+}
+
+fn take(db: &mut Connection, found: u32) -> Result<(), StoreError> {
     for (number, step) in (1_u32..).zip(STEPS).skip(usize::try_from(found).unwrap_or(usize::MAX)) {
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).during("begin a migration")?;
         tx.execute_batch(step).during("migrate its schema")?;

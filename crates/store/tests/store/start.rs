@@ -90,10 +90,9 @@ pub(crate) fn older(dir: &Path) {
         db.execute_batch(step).unwrap();
     }
     db.pragma_update(None, "user_version", 3).unwrap();
-    db.pragma_update(None, "foreign_keys", false).unwrap();
     db.execute_batch(
         "INSERT INTO target_group (id, name, name_key, parent)
-             VALUES (x'00000000000000000000000000000042', 'Pilots', 'pilots', x'ffffffffffffffffffffffffffffffff')",
+             VALUES (x'00000000000000000000000000000042', 'Pilots', 'pilots', x'a0a087464dbe4a379adf9e7b652029e7')",
     )
     .unwrap();
 }
@@ -102,6 +101,10 @@ pub(crate) fn older(dir: &Path) {
 fn a_folder_of_an_older_schema_is_migrated_then_repaired() {
     let dir = tempfile::tempdir().unwrap();
     older(dir.path());
+    damage(
+        dir.path(),
+        "UPDATE target_group SET parent = x'ffffffffffffffffffffffffffffffff' WHERE name = 'Pilots'",
+    );
     let store = serve(dir.path()).unwrap();
     assert_eq!(store.decisions().groups.find("Pilots").unwrap().parent, Some(GroupId::ALL_COMPUTERS));
     assert!(repairs(&store)[0].1.contains("lie under a group"), "{:?}", repairs(&store));
