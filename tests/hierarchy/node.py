@@ -46,6 +46,7 @@ class Node(ServerUnderTest):
         """One synchronization that has to succeed; answers its record."""
         run = self.shown("sync", "now", "--wait")
         assert run["outcome"] == "succeeded", run
+        self.in_service()
         return run
 
     # The same through the admin API, also when it fails.
@@ -61,9 +62,19 @@ class Node(ServerUnderTest):
         while time.monotonic() < until:
             status = self.admin.call("GET", "sync")
             if not status["running"]:
+                self.in_service()
                 return next(r for r in self.admin.call("GET", "sync/history")["runs"] if r["run"] == run)
             time.sleep(0.03)
         raise AssertionError(f"{self.name}: run {run} has not ended: {status}\n{self.tail()}")
+
+    def in_service(self, seconds: float = 20) -> None:
+        """Waits until computers are told what a run brought: that is published a moment after its end."""
+        wanted, until = self.admin.call("GET", "status")["anchor"], time.monotonic() + seconds
+        while time.monotonic() < until:
+            health = json.loads(exchange(self.base, "GET", "/healthz").raw)
+            if (health["snapshot"] or {}).get("anchor", 0) >= wanted:
+                return
+            time.sleep(0.02)
 
     # Catalog, decisions, files.
 
