@@ -9,6 +9,7 @@ mod admin_hierarchy;
 mod admin_rules;
 mod contents;
 mod handshake;
+mod keys;
 mod lifecycle;
 mod limits;
 mod lists;

@@ -15,6 +15,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0006_cleanup.sql"),
     include_str!("../../migrations/0007_all_computers.sql"),
     include_str!("../../migrations/0008_traits.sql"),
+    include_str!("../../migrations/0013_file_keys.sql"),
 ];
 
 /// Takes the steps that are still missing.

@@ -5,6 +5,7 @@
 
 mod chaos;
 mod clients;
+mod keys;
 mod replica;
 mod upstream;
 
