@@ -13,10 +13,12 @@ use sluicegate_catalog::package::MOST_NOTES;
 use sluicegate_policy::{
     CarriedApproval, CarriedDecisions, Decisions, EulaId, Group, HoldReason, Known, Stamp, TakenIn,
 };
+use sluicegate_store::content::LONGEST_KEY;
 use sluicegate_store::hierarchy::UpstreamSource;
 use sluicegate_store::{Store, StoreError};
-use sluicegate_terms::{GroupId, RevisionNumber, TermError, Timestamp, UpdateId};
+use sluicegate_terms::{GroupId, RevisionNumber, Sha1Digest, TermError, Timestamp, UpdateId};
 use std::collections::{BTreeSet, HashMap};
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
 
@@ -63,6 +65,35 @@ enum Line {
         serving: u32,
         eula: Option<String>,
     },
+    /// No decision: the key of an encrypted file, both in hexadecimal.
+    FileKey {
+        sha1: String,
+        key: String,
+    },
+}
+
+/// The line of an encrypted file's key.
+pub(super) fn key_line(sha1: Sha1Digest, key: &[u8]) -> Value {
+    let mut hexadecimal = String::with_capacity(key.len() * 2);
+    for byte in key {
+        // Writing to a String cannot fail.
+        let _ = write!(hexadecimal, "{byte:02X}");
+    }
+    json!(Line::FileKey { sha1: sha1.to_hex_upper(), key: hexadecimal })
+}
+
+fn key_of(text: &str) -> Option<Vec<u8>> {
+    if text.is_empty() || text.len() > LONGEST_KEY * 2 || !text.len().is_multiple_of(2) {
+        return None;
+    }
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    text.as_bytes()
+        .chunks(2)
+        .map(|pair| match pair {
+            [high, low] => Some(digit(*high)? * 16 + digit(*low)?),
+            _ => None,
+        })
+        .collect()
 }
 
 /// The lines of decisions.
@@ -108,7 +139,11 @@ pub(super) fn lines(decisions: &CarriedDecisions) -> Vec<Value> {
 }
 
 /// Puts one line where it belongs; says what is wrong with one that cannot be used.
-fn read_line(text: &[u8], into: &mut CarriedDecisions) -> Result<(), String> {
+fn read_line(
+    text: &[u8],
+    into: &mut CarriedDecisions,
+    keys: &mut Vec<(Sha1Digest, Vec<u8>)>,
+) -> Result<(), String> {
     let line: Line = serde_json::from_slice(text).map_err(|error| error.to_string())?;
     let term = |error: TermError| error.to_string();
     let time = |text: String| text.parse::<Timestamp>().map_err(term);
@@ -150,14 +185,26 @@ fn read_line(text: &[u8], into: &mut CarriedDecisions) -> Result<(), String> {
             let serving = RevisionNumber::new(i64::from(serving)).map_err(term)?;
             into.held.insert(update(id)?, (serving, reason));
         }
+        Line::FileKey { sha1, key } => {
+            let sha1 = Sha1Digest::from_hex(&sha1).map_err(term)?;
+            keys.push((sha1, key_of(&key).ok_or("the key of a file is not hexadecimal, or too long")?));
+        }
     }
     Ok(())
 }
 
+/// What came: decisions, keys of encrypted files, and what is wrong with lines that cannot be used.
+#[derive(Debug, Default)]
+struct Carried {
+    decisions: CarriedDecisions,
+    keys: Vec<(Sha1Digest, Vec<u8>)>,
+    unread: Vec<String>,
+}
+
 /// Reads all lines; what is wrong with lines that cannot be used comes back beside them.
-fn read(from: impl Read) -> Result<(CarriedDecisions, Vec<String>), AdminError> {
+fn read(from: impl Read) -> Result<Carried, AdminError> {
     let mut from = BufReader::new(from.take(MOST_NOTES as u64));
-    let (mut decisions, mut unread) = (CarriedDecisions::default(), Vec::new());
+    let Carried { mut decisions, mut keys, mut unread } = Carried::default();
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
@@ -172,11 +219,11 @@ fn read(from: impl Read) -> Result<(CarriedDecisions, Vec<String>), AdminError> 
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        if let Err(reason) = read_line(&line, &mut decisions) {
+        if let Err(reason) = read_line(&line, &mut decisions, &mut keys) {
             unread.push(format!("line {number}: {reason}"));
         }
     }
-    Ok((decisions, unread))
+    Ok(Carried { decisions, keys, unread })
 }
 
 /// Takes decisions in.
@@ -184,8 +231,14 @@ pub(super) async fn import(app: &Arc<App>, request: Request<Incoming>) -> Result
     let body = blocking::reader(request.into_body(), app.limits.body_time);
     let (store, now) = (super::actor::store(app), app.clock.now());
     let work = move || {
-        let (decisions, unread) = read(body)?;
-        Ok::<_, AdminError>((take(&store, &decisions, now)?, unread))
+        let Carried { decisions, keys, unread } = read(body)?;
+        store.record_file_keys(&keys, &[])?;
+        // Keys alone are no decision: a replica takes them too.
+        let taken = match keys.is_empty() || decisions != CarriedDecisions::default() {
+            true => take(&store, &decisions, now)?,
+            false => TakenIn::default(),
+        };
+        Ok::<_, AdminError>((taken, unread))
     };
     let (taken, unread) = tokio::task::spawn_blocking(work)
         .await
@@ -280,15 +333,27 @@ mod tests {
             .into(),
         };
         let text: String = lines(&decisions).iter().map(|line| format!("{line}\n")).collect();
-        let (read, unread) = read(text.as_bytes()).unwrap();
-        assert_eq!((read, unread), (decisions, Vec::new()));
+        let read = read(text.as_bytes()).unwrap();
+        assert_eq!((read.decisions, read.keys, read.unread), (decisions, Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn the_key_of_a_file_comes_back_from_its_line() {
+        let (sha1, key) = (Sha1Digest([0xAB; 20]), vec![0, 1, 0x7F, 0xFF]);
+        let read_back = read(format!("{}\n", key_line(sha1, &key)).as_bytes()).unwrap();
+        assert_eq!((read_back.keys, read_back.unread), (vec![(sha1, key)], Vec::new()));
+        for wrong in ["", "0", "0g", "-1", &"00".repeat(LONGEST_KEY + 1)] {
+            let line = json!({ "file_key": { "sha1": sha1.to_hex_upper(), "key": wrong } });
+            let read_back = read(format!("{line}\n").as_bytes()).unwrap();
+            assert_eq!((read_back.keys.len(), read_back.unread.len()), (0, 1), "{wrong:.9}");
+        }
     }
 
     #[test]
     fn a_line_that_cannot_be_used_is_said_and_the_others_count() {
         let text = "{\"declined\":{\"update\":\"x\",\"at\":\"2026-10-04T12:00:00Z\"}}\n\n{\"wish\":{}}\nno json\n\
             {\"declined\":{\"update\":\"00000000-0000-0000-0000-000000000001\",\"at\":\"2026-10-04T12:00:00Z\"}}";
-        let (decisions, unread) = read(text.as_bytes()).unwrap();
+        let Carried { decisions, unread, .. } = read(text.as_bytes()).unwrap();
         assert_eq!((decisions.declined.len(), unread.len()), (1, 3), "{unread:?}");
         assert!(unread[0].starts_with("line 1: ") && unread[1].starts_with("line 3: "), "{unread:?}");
         assert!(read("x".repeat(100_000).as_bytes()).is_err());

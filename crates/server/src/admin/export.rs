@@ -133,7 +133,9 @@ fn write(app: &App, with_decisions: bool, base: &str, out: &mut Pieces) -> Resul
     for one in &revisions {
         document(store, one, &kinds, &limits, out)?;
     }
-    for decision in &decisions {
+    // Among the decisions, in the part that other programs pass over; they are part of the catalog all the same.
+    let keys = store.file_keys()?.into_iter().filter(|(sha1, _)| files.contains(sha1));
+    for decision in decisions.iter().cloned().chain(keys.map(|(sha1, key)| carried::key_line(sha1, &key))) {
         out.line(&json!({ "decision": decision }))?;
     }
     out.line(&json!({ "end": {

@@ -3,18 +3,19 @@
 
 use super::config::MAX_EXTENDED_UPDATES;
 use super::sync_answer::publish_without_damage;
-use super::{Caller, Failure, Reply, locations, session, sync};
+use super::{Caller, Failure, Reply, decryption, locations, session, sync};
 use crate::publisher::Published;
 use crate::state::App;
 use sluicegate_soap::client::{
-    ExtendedUpdateInfo, ExtendedUpdateInfo2, FragmentType, GetExtendedUpdateInfo2Request,
-    GetExtendedUpdateInfo2Response, GetExtendedUpdateInfoRequest, GetExtendedUpdateInfoResponse, UpdateData,
-    UpdateEncryptionDetail,
+    Base64, ExtendedUpdateInfo, ExtendedUpdateInfo2, FileDecryption, FragmentType,
+    GetExtendedUpdateInfo2Request, GetExtendedUpdateInfo2Response, GetExtendedUpdateInfoRequest,
+    GetExtendedUpdateInfoResponse, UpdateData, UpdateEncryptionDetail,
 };
 use sluicegate_soap::text::Text;
 use sluicegate_soap::{SoapVersion, xpress};
 use sluicegate_store::{CoreRef, RevisionFragments, StoreError};
 use sluicegate_terms::{ComputerId, Locale, RevisionId, Sha1Digest};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Longest Core fragment given out here, escaped, in bytes; agents ask for Core with SyncUpdates.
@@ -72,7 +73,7 @@ pub(super) async fn get_extended_update_info(
     Ok(Reply::message(&GetExtendedUpdateInfoResponse { info }, version))
 }
 
-/// Answers GetExtendedUpdateInfo2. Nothing here is encrypted, so every update says so and there are no keys.
+/// Answers GetExtendedUpdateInfo2, with the keys of encrypted files when they are asked for.
 pub(super) async fn get_extended_update_info2(
     app: &Arc<App>,
     caller: &Caller,
@@ -100,16 +101,29 @@ pub(super) async fn get_extended_update_info2(
     let found = collect(app, &published, wish).await?;
     let file_locations =
         if with_locations { locations::of_files(app, caller, found.files) } else { Vec::new() };
-    let detail = |identity| UpdateEncryptionDetail { identity, has_encrypted_files: false };
-    let update_encryption_details =
-        if with_keys { known.iter().map(|(identity, _)| detail(*identity)).collect() } else { Vec::new() };
-    let info = ExtendedUpdateInfo2 {
-        updates: found.updates,
-        file_locations,
-        update_encryption_details,
-        ..ExtendedUpdateInfo2::default()
-    };
+    let mut info = ExtendedUpdateInfo2 { updates: found.updates, file_locations, ..Default::default() };
+    if with_keys {
+        let revisions = known.iter().map(|(_, revision)| *revision).collect();
+        let keys = decryption::keys(app, &published, revisions).await?;
+        let details = known.iter().zip(&keys).map(|((identity, _), keys)| UpdateEncryptionDetail {
+            identity: *identity,
+            has_encrypted_files: !keys.is_empty(),
+        });
+        info.update_encryption_details = details.collect();
+        let files: BTreeMap<Sha1Digest, Vec<u8>> = keys.into_iter().flatten().collect();
+        info.file_decryption_data = files.into_iter().map(decryption_of).collect();
+        info.file_decryption_data2 = info.file_decryption_data.clone();
+    }
     Ok(Reply::message(&GetExtendedUpdateInfo2Response { info }, version))
+}
+
+/// The key of a file; its security data is the key again (MS-WUSP 2.2.2.2.10).
+fn decryption_of((sha1, key): (Sha1Digest, Vec<u8>)) -> FileDecryption {
+    FileDecryption {
+        file_digest: Some(sha1),
+        decryption_key: Some(Base64(key.clone())),
+        security_data: vec![Base64(key)],
+    }
 }
 
 fn check_count(name: &'static str, given: usize) -> Result<(), Failure> {

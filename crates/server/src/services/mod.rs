@@ -3,6 +3,7 @@
 
 mod category_scan;
 mod config;
+mod decryption;
 mod describe;
 mod extended;
 mod failure;

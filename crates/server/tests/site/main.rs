@@ -10,6 +10,7 @@ mod admin_rules;
 mod contents;
 mod damage;
 mod handshake;
+mod keys;
 mod lifecycle;
 mod limits;
 mod lists;

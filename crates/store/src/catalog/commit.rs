@@ -11,6 +11,7 @@ use crate::catalog::quarantine;
 use crate::catalog::shelf::{Lengths, Shelved};
 use crate::catalog::summary::{FileRow, Summary};
 use crate::columns::signed;
+use crate::content::decryption;
 use crate::database::next_anchor;
 use crate::decisions;
 use crate::error::{During, StoreError};
@@ -154,7 +155,8 @@ impl<'a> Commit<'a> {
     }
 
     fn carry_out(&mut self, gathered: Gathered, lengths: Lengths) -> Result<Committed, StoreError> {
-        let Gathered { staged, mut refused, unchanged, still_waiting } = gathered;
+        let Gathered { staged, mut refused, unchanged, still_waiting, encrypted } = gathered;
+        decryption::want(self.tx, &encrypted)?;
         let mut report = ImportReport { unchanged: unchanged.len() as u64, ..ImportReport::default() };
         let arrived: HashSet<UpdateIdentity> = staged.iter().map(|s| s.identity).collect();
         let updates = arrived.iter().map(|identity| identity.update);

@@ -7,6 +7,7 @@ use crate::catalog::fragments;
 use crate::catalog::quarantine;
 use crate::catalog::shelf::Lengths;
 use crate::catalog::summary::Summary;
+use crate::content::decryption::has_encrypted_files;
 use crate::decisions::ImportedDecisions;
 use crate::error::{During, StoreError};
 use crate::segment::{Appender, Place};
@@ -136,6 +137,8 @@ pub(crate) struct Gathered {
     pub(crate) unchanged: Vec<(String, UpdateIdentity)>,
     /// What waits in quarantine already and came again with the same content.
     pub(crate) still_waiting: HashSet<UpdateIdentity>,
+    /// Revisions with encrypted files, whose keys are to be asked for.
+    pub(crate) encrypted: Vec<UpdateIdentity>,
 }
 
 struct Appenders {
@@ -287,6 +290,9 @@ impl Importer<'_> {
             .appenders
             .as_mut()
             .ok_or(StoreError::Invalid { what: "a revision", reason: "its import has ended".to_owned() })?;
+        if has_encrypted_files(&revision.extended) {
+            self.gathered.encrypted.push(revision.record.identity);
+        }
         let mut files: Vec<Sha1Digest> = revision.files.iter().map(|f| f.sha1).collect();
         files.sort_unstable();
         files.dedup();

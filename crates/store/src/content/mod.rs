@@ -1,10 +1,12 @@
 //! Store: the content store, the files that updates install. A file appears here only when its length
 //! and every digest the catalog declares for it match; what is here is never changed afterwards.
 
+pub(crate) mod decryption;
 mod direct;
 mod ingest;
 mod partial;
 
+pub use decryption::LONGEST_KEY;
 pub(crate) use ingest::Expected;
 pub use ingest::Ingested;
 pub use partial::{ContentTurn, PartialContent};

@@ -15,7 +15,8 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0006_cleanup.sql"),
     include_str!("../../migrations/0007_all_computers.sql"),
     include_str!("../../migrations/0008_traits.sql"),
-    include_str!("../../migrations/0011_outside_filter.sql"),
+    include_str!("../../migrations/0009_outside_filter.sql"),
+    include_str!("../../migrations/0010_file_keys.sql"),
 ];
 
 /// The version of the schema that this program makes and knows.

@@ -6,6 +6,7 @@ mod deployments;
 mod error;
 mod fetch;
 mod files;
+mod keys;
 mod listing;
 mod metadata;
 mod mirror;
@@ -223,6 +224,7 @@ impl Run {
         self.categories().await?;
         self.begin(Phase::Updates)?;
         self.updates().await?;
+        self.keys().await?;
         if self.settings.decided_by().is_some() {
             self.begin(Phase::Deployments)?;
             self.deployments().await?;

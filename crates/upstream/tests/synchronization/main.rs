@@ -6,6 +6,7 @@
 mod bounds;
 mod chaos;
 mod clients;
+mod keys;
 mod replica;
 mod schedule;
 mod strays;

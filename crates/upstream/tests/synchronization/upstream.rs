@@ -91,6 +91,8 @@ pub struct State {
     pub slow: Duration,
     /// Such answers under way, and the most there ever were: of documents and of files.
     pub under_way: [(usize, usize); 2],
+    /// Keys of encrypted files; a revision without an entry is refused when it is asked for.
+    pub keys: BTreeMap<UpdateIdentity, Vec<(Sha1Digest, Vec<u8>)>>,
 }
 
 pub struct Upstream {
@@ -392,8 +394,30 @@ fn synchronize(
             state.asked_files.extend(request.file_digests.unwrap_or_default());
             ("DownloadFiles", none(sync::DownloadFilesResponse {}.encode(v)))
         }
+        sync::Request::GetUpdateDecryptionData(request) => {
+            ("GetUpdateDecryptionData", good(&request.cookie).and_then(|()| decryption_data(state, request)))
+        }
         _ => ("other", Err(ErrorCode::InternalServerError)),
     }
+}
+
+/// Three revisions at once, and none that is unknown.
+fn decryption_data(state: &State, request: sync::GetUpdateDecryptionDataRequest) -> Answered {
+    let ids = request.update_ids.unwrap();
+    if ids.len() > 3 {
+        return Err(ErrorCode::InvalidParameters);
+    }
+    let mut data = sync::ServerDecryptionData::default();
+    for id in ids {
+        let keys = state.keys.get(&id).ok_or(ErrorCode::InternalServerError)?;
+        let file = |(sha1, key): &(Sha1Digest, Vec<u8>)| sync::ServerSyncFileDecryption {
+            file_digest: Some(*sha1),
+            decryption_key: Some(Base64(key.clone())),
+        };
+        let files = keys.iter().map(file).collect();
+        data.updates.push(sync::ServerSyncUpdateFileDecryption { id, files });
+    }
+    Ok((sync::GetUpdateDecryptionDataResponse { data }.encode(SoapVersion::V11), Vec::new()))
 }
 
 fn update_data(state: &mut State, request: sync::GetUpdateDataRequest, trouble: Option<Trouble>) -> Answered {

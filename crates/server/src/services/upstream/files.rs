@@ -1,11 +1,14 @@
 //! DownloadFiles (MS-WSUSSS 3.1.4.11) and GetUpdateDecryptionData (3.1.4.18).
 
+use super::super::decryption;
 use super::{Caller, Failure, Reply, authorize, in_store, index, update_data};
 use crate::state::App;
 use sluicegate_soap::SoapVersion;
+use sluicegate_soap::client::Base64;
 use sluicegate_soap::server_sync::{
     DownloadFilesRequest, DownloadFilesResponse, GetUpdateDecryptionDataRequest,
-    GetUpdateDecryptionDataResponse,
+    GetUpdateDecryptionDataResponse, ServerDecryptionData, ServerSyncFileDecryption,
+    ServerSyncUpdateFileDecryption,
 };
 use std::sync::Arc;
 
@@ -39,19 +42,30 @@ pub(super) async fn download(
     Ok(Reply::message(&DownloadFilesResponse {}, version))
 }
 
-/// Answers GetUpdateDecryptionData. No document that this server takes in has encrypted files with keys, so
-/// there are none to tell; a revision that is not here is as wrong as in GetUpdateData.
-pub(super) fn get_keys(
+/// Answers GetUpdateDecryptionData: revisions that have encrypted files, with the keys that are known here. Files
+/// without a key are left out; a revision that is not here is as wrong as in GetUpdateData.
+pub(super) async fn get_keys(
     app: &App,
     caller: &Caller,
-    request: &GetUpdateDecryptionDataRequest,
+    request: GetUpdateDecryptionDataRequest,
     version: SoapVersion,
 ) -> Result<Reply, Failure> {
     authorize::open(app, request.cookie.as_ref(), caller.now)?;
-    let wanted = update_data::listed(request.update_ids.clone())?;
+    let wanted = update_data::listed(request.update_ids)?;
     let index = index(app)?;
-    if let Some(unknown) = wanted.into_iter().find(|identity| index.find(*identity).is_none()) {
-        return Err(Failure::UnknownRevision(unknown));
+    let mut revisions = Vec::with_capacity(wanted.len());
+    for identity in &wanted {
+        revisions.push(index.find(*identity).ok_or(Failure::UnknownRevision(*identity))?.id);
     }
-    Ok(Reply::message(&GetUpdateDecryptionDataResponse::default(), version))
+    let keys = decryption::keys(app, &index.0, revisions).await?;
+    let file =
+        |(sha1, key)| ServerSyncFileDecryption { file_digest: Some(sha1), decryption_key: Some(Base64(key)) };
+    let updates = wanted
+        .into_iter()
+        .zip(keys)
+        .filter(|(_, keys)| !keys.is_empty())
+        .map(|(id, keys)| ServerSyncUpdateFileDecryption { id, files: keys.into_iter().map(file).collect() })
+        .collect();
+    let data = ServerDecryptionData { updates };
+    Ok(Reply::message(&GetUpdateDecryptionDataResponse { data }, version))
 }

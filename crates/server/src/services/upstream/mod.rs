@@ -57,7 +57,7 @@ pub(super) async fn on_server_sync(app: &Arc<App>, caller: &Caller, body: &[u8])
         Request::GetConfigData(request) => config_data::get(app, caller, &request, version),
         Request::GetRevisionIdList(request) => revisions::get_list(app, caller, &request, version).await,
         Request::GetUpdateData(request) => update_data::get(app, caller, request, version).await,
-        Request::GetUpdateDecryptionData(request) => files::get_keys(app, caller, &request, version),
+        Request::GetUpdateDecryptionData(request) => files::get_keys(app, caller, request, version).await,
         Request::GetDriverIdList(request) => drivers::get_list(app, caller, &request, version),
         Request::GetDriverSetData(request) => drivers::get_sets(app, caller, &request, version),
         Request::DownloadFiles(request) => files::download(app, caller, request, version).await,
