@@ -16,6 +16,9 @@ const REVISIONS: u32 = 256;
 /// The name of the counter that says when the last whole check ended.
 const CHECKED: &str = "checked";
 
+/// A part of the check that is one step.
+type Part = fn(&mut Check<'_>) -> Result<(), StoreError>;
+
 impl Store {
     /// Checks everything but the bytes of content files, read only. Between two steps `go_on` is asked, which may
     /// wait; when it says no, the answer is `None`.
@@ -38,8 +41,7 @@ impl Store {
                 return Ok(None);
             }
         }
-        let parts: [fn(&mut Check<'_>) -> Result<(), StoreError>; 4] =
-            [references::check, revisions::newest, decisions::check, audit::foreign];
+        let parts: [Part; 4] = [references::check, revisions::newest, decisions::check, audit::foreign];
         for part in parts {
             self.step(prepare, &mut report, part)?;
             if !go_on() {
