@@ -153,7 +153,7 @@ fn revisions_written_into_the_database_raise_an_alert_at_the_next_start_once() {
     assert_eq!((&*alert.kind, &alert.updates[..]), ("foreign-updates", &[uid(2)][..]));
     assert!(alert.text.contains("1 revisions, up to number 40"), "{}", alert.text);
     let store = open(dir.path());
-    assert_eq!(store.alerts().unwrap(), [alert.clone()], "told once");
+    assert_eq!(store.alerts().unwrap(), std::slice::from_ref(&alert), "told once");
     assert!(store.acknowledge_alert(alert.id, at(50)).unwrap());
     drop(store);
     let store = open(dir.path());
