@@ -209,6 +209,39 @@ async fn a_replica_takes_decisions_over_and_refuses_its_own() {
 }
 
 #[tokio::test]
+async fn replica_mode_is_lifted_and_restored_without_another_decision_for_anybody() {
+    let (parent, child) = (Site::start().await, Site::start().await);
+    parent.import(&catalog::small()).await;
+    child.import(&catalog::small()).await;
+    child.manage("POST", "groups", json!({ "name": "Local" })).await;
+    let approve = |number| format!("updates/{}/approve", update(number));
+    child.manage("POST", &approve(PLAIN), json!({ "group": "Local" })).await;
+    parent.manage("POST", "groups", json!({ "name": "Pilots" })).await;
+    parent.manage("POST", &approve(BUNDLE), json!({ "group": "Pilots" })).await;
+    let source = format!("http://{}", parent.addr);
+    child.manage("PUT", "upstream", json!({ "source": source, "mode": "replica" })).await;
+    assert_eq!(synchronize(&child).await["outcome"], "succeeded");
+    let approved = async |number| {
+        let shown = child.manage("GET", &format!("updates/{}", update(number)), json!(null)).await;
+        let approvals = shown["approvals"].as_array().unwrap().clone();
+        approvals.into_iter().map(|approval| approval["group"].clone()).collect::<Vec<Value>>()
+    };
+    let before = (approved(BUNDLE).await, approved(PLAIN).await);
+    assert_eq!(before, (vec![json!("Pilots")], vec![]));
+    let lift = json!({ "mode": "autonomous", "keep_decisions": true });
+    let lifted = child.manage("PUT", "upstream", lift).await;
+    assert_eq!((&lifted["lifted"], &lifted["decided_by"]), (&json!(true), &json!(null)));
+    assert_eq!((approved(BUNDLE).await, approved(PLAIN).await), before);
+    child.manage("POST", &format!("updates/{}/decline", update(BUNDLE)), json!(null)).await;
+    let restored = child.manage("PUT", "upstream", json!({ "mode": "replica" })).await;
+    assert_eq!((&restored["lifted"], &restored["mode"]), (&json!(false), &json!("replica")));
+    assert_eq!(synchronize(&child).await["outcome"], "succeeded");
+    assert_eq!((approved(BUNDLE).await, approved(PLAIN).await), before, "as its parent says");
+    child.manage("PUT", "upstream", json!({ "mode": "autonomous" })).await;
+    assert_eq!((approved(BUNDLE).await, approved(PLAIN).await), (vec![], vec![json!("Local")]));
+}
+
+#[tokio::test]
 async fn schedules_and_content_policies_are_set_and_shown() {
     let site = Site::start().await;
     assert_eq!(site.manage("GET", "sync/schedule", json!(null)).await["schedule"], "manual");
