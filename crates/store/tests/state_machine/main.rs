@@ -262,7 +262,7 @@ fn check_agents(store: &Store, model: &Model, agents: &mut [(Vec<u128>, Agent)],
     let index = turn % agents.len();
     let newcomer = (agents[index].0.clone(), Agent::default());
     let mut fresh = [newcomer];
-    let often = if turn % SELDOM == 0 { agents.len() } else { agents.len() - 1 };
+    let often = if turn.is_multiple_of(SELDOM) { agents.len() } else { agents.len() - 1 };
     for (groups, agent) in agents[..often].iter_mut().chain(&mut fresh) {
         let here: Vec<GroupId> =
             groups.iter().filter(|g| model.groups.contains_key(g)).map(|g| gid(*g)).collect();
