@@ -227,11 +227,11 @@ def test_computers_of_downstream_servers_are_listed_and_shown(parent, child):
     run(child, "sync", "now", "--wait", "--retry-failed")
     listed = rows(as_json(parent, "downstream", "computers"), "computers")
     assert [(one["id"], one["server"]) for one in listed if one["server"] == own] == [(computer.id.lower(), own)]
-    assert computer.id.lower() in run(parent, "downstream", "computers", "--server", own)
+    assert computer.id.lower() in run(parent, "downstream", "computers", "--of", own)
     assert "No server" in run(parent, "downstream", "computers", "--search", "no such name")
     assert as_json(parent, "downstream", "computers", computer.id)["id"] == computer.id.lower()
     assert "Nothing was told" in run(parent, "downstream", "computers", "nobody")
-    assert "downstream list" in run(parent, "downstream", "computers", "--server", "nowhere", code=1)
+    assert "downstream list" in run(parent, "downstream", "computers", "--of", "nowhere", code=1)
 
 
 def test_a_name_that_no_upstream_takes_is_refused_where_it_is_set(child):

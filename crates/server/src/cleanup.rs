@@ -86,7 +86,9 @@ fn is_due(store: &Store, now: Timestamp) -> Result<bool, StoreError> {
     let settings = store.cleanup_settings()?;
     let every = i64::from(settings.every_hours) * 3_600;
     let last = store.cleanup_runs(1)?.first().map(|run| run.started);
-    Ok(settings.enabled && last.is_none_or(|last| last.plus_seconds(every) <= now))
+    // A run that has yet to begin was noted by a clock that has been put back since.
+    let over = |last: Timestamp| last.plus_seconds(every) <= now || last > now;
+    Ok(settings.enabled && last.is_none_or(over))
 }
 
 /// Cleans up, after the run under way if there is one. A dry run is not written down.

@@ -173,8 +173,8 @@ pub(crate) enum Downstream {
         /// Computer id, as the list shows it
         id: Option<String>,
         /// Only those of this server, by name or id
-        #[arg(long, conflicts_with = "id")]
-        server: Option<String>,
+        #[arg(long, value_name = "SERVER", conflicts_with = "id")]
+        of: Option<String>,
         /// Only those whose name or id contains this
         #[arg(long, value_name = "TEXT", conflicts_with = "id")]
         search: Option<String>,

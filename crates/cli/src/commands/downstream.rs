@@ -11,8 +11,8 @@ pub(crate) async fn run(client: &AdminClient, args: Downstream, json: bool) -> a
     let before = client.get("downstream", &[]).await?;
     let allowed = match args {
         Downstream::Computers { id: Some(id), .. } => return computer(client, &id, json).await,
-        Downstream::Computers { server, search, limit, offset, .. } => {
-            let server = server.map(|server| server_id(&before, &server)).transpose()?;
+        Downstream::Computers { of, search, limit, offset, .. } => {
+            let server = of.map(|server| server_id(&before, &server)).transpose()?;
             let query = [
                 ("server", server),
                 ("search", search),

@@ -173,7 +173,7 @@ fn status_table(status: &Value) {
             ("Doing", "/progress/phase"),
             ("Done", "/progress/done"),
             ("Of", "/progress/total"),
-            ("Warning", "/progress/warning"),
+            ("Warning", "/warning"),
             ("Last success", "/last_success"),
             ("Schedule", "/schedule"),
             ("Next", "/next_run"),

@@ -40,6 +40,8 @@ pub(super) async fn status(app: &App) -> Result<Value, AdminError> {
         "stuck": progress.is_stuck(now, settings.patience.seconds() / 2),
         "patience": settings.patience.minutes(),
         "progress": progress.running.then(|| moved(&progress)),
+        // Of the run under way, or of the last one until the next begins.
+        "warning": progress.warning,
         "last_run": last.as_ref().map(ran),
         "last_success": state.last_success.map(Timestamp::iso),
         "schedule": settings.schedule.to_string(),

@@ -25,7 +25,7 @@ async fn every_change_of_settings_and_decisions_is_put_down_to_whoever_asked() {
     for (method, path, body, action) in [
         ("PUT", "upstream", json!({ "source": "http://127.0.0.1:9", "probe": false }), "set-upstream"),
         ("PUT", "sync/schedule", json!({ "schedule": "2@03:00+10" }), "set-upstream"),
-        ("PUT", "sync/content", json!({ "when": "approved" }), "set-upstream"),
+        ("PUT", "sync/content", json!({ "when": "all" }), "set-upstream"),
         ("PUT", "sync/filter", json!({ "languages": ["de"] }), "set-upstream"),
         ("PUT", "sync/filter", json!({ "exclude": ["preview"] }), "set-cleanup"),
         ("POST", "filters", json!({ "add": "architecture=arm64" }), "set-cleanup"),
@@ -74,7 +74,7 @@ async fn entries_are_found_by_update_action_and_time_and_listed_page_by_page() {
     let of_plain = entries(&site, &format!("update={}", update(PLAIN))).await;
     assert_eq!(of_plain.len(), 1);
     assert_eq!((&of_plain[0]["action"], &of_plain[0]["before"]), (&json!("approve"), &json!(null)));
-    assert_eq!(of_plain[0]["after"]["action"], "install");
+    assert_eq!(of_plain[0]["after"]["approvals"][0]["action"], "install");
     assert_eq!(entries(&site, "action=decline").await.len(), 1);
     assert_eq!(entries(&site, "since=2026-10-05T00:00:00Z").await, [] as [Value; 0]);
     let newest = site.manage("GET", "audit?limit=1", json!(null)).await;

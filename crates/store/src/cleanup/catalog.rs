@@ -54,6 +54,29 @@ impl Store {
         Ok(graph)
     }
 
+    /// The updates that cleanup removed and that have not come back. Replicas are told of them as of declined ones:
+    /// the decline is forgotten with its update, and is not taken back by that.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn removed_updates(&self) -> Result<Vec<UpdateId>, StoreError> {
+        self.shared.database.read(|db| {
+            let mut statement = db
+                .prepare_cached(
+                    "SELECT DISTINCT update_id FROM removed_revision m
+                     WHERE NOT EXISTS (SELECT 1 FROM known_update k WHERE k.update_id = m.update_id)",
+                )
+                .during("look what was removed")?;
+            let mut rows = statement.query([]).during("look what was removed")?;
+            let mut list = Vec::new();
+            for_rows(&mut rows, |row| {
+                list.push(row.update(0)?);
+                Ok(())
+            })?;
+            Ok(list)
+        })
+    }
+
     /// What is referred to from outside the catalog's own documents: what a filter or rule chooses, what was
     /// decided in the mode this server is not in, and what documents in quarantine wait for.
     fn referred_to(&self) -> Result<BTreeSet<UpdateId>, StoreError> {
@@ -85,6 +108,7 @@ impl Cleanup<'_> {
     pub(super) fn remove(&mut self, step: CleanupStep, report: &mut StepReport) -> Result<(), StoreError> {
         let grace = i64::from(self.settings.grace_hours) * 3_600;
         let due = self.now.plus_seconds(-grace);
+        let mut marks: BTreeSet<RevisionId> = BTreeSet::new();
         for look in 0..MOST_LOOKS {
             // Decisions are read first: a change of them after this is noticed below.
             let decisions = self.store.decisions();
@@ -106,28 +130,27 @@ impl Cleanup<'_> {
                 CleanupStep::UnusedUpdates => all.updates.iter().map(whole).collect(),
                 _ => all.detectoids.iter().map(whole).collect(),
             };
+            // The steps share the marks, so each brings those of all up to date. A step that is off has none: what
+            // is never removed must not be kept from downstream servers.
+            let on = |other: CleanupStep| other == step || self.settings.steps.contains(&other);
+            marks.clear();
+            if on(CleanupStep::OldRevisions) {
+                marks.extend(all.revisions.iter().map(|(_, id)| *id));
+            }
+            for (of, updates) in
+                [(CleanupStep::UnusedUpdates, &all.updates), (CleanupStep::UnusedDetectoids, &all.detectoids)]
+            {
+                for update in updates.iter().filter(|_| on(of)) {
+                    marks.extend(graph.revisions_of(*update).map(|(id, _)| id));
+                }
+            }
             if look == 0 {
                 report.found = going.len() as u64;
                 going.iter().for_each(|going| report.name(going.update));
                 if self.dry {
                     return Ok(());
                 }
-                // The steps share the marks, so each brings those of all up to date. A step that is off has
-                // none: what is never removed must not be kept from downstream servers.
-                let on = |other: CleanupStep| other == step || self.settings.steps.contains(&other);
-                let mut marks: BTreeSet<RevisionId> = BTreeSet::new();
-                if on(CleanupStep::OldRevisions) {
-                    marks.extend(all.revisions.iter().map(|(_, id)| *id));
-                }
-                for (of, updates) in [
-                    (CleanupStep::UnusedUpdates, &all.updates),
-                    (CleanupStep::UnusedDetectoids, &all.detectoids),
-                ] {
-                    for update in updates.iter().filter(|_| on(of)) {
-                        marks.extend(graph.revisions_of(*update).map(|(id, _)| id));
-                    }
-                }
-                self.retire(&marks)?;
+                self.mark(&marks)?;
             }
             let retired = self.store.shared.database.read(|db| retired(db, due))?;
             let due = |going: &&Going| going.revisions.iter().all(|(id, _)| retired.contains_key(id));
@@ -166,6 +189,8 @@ impl Cleanup<'_> {
                 break;
             }
         }
+        // Last, so that a run which is cut off before this finds the same to remove when it goes on.
+        self.bring_back(&marks)?;
         if report.done < report.found {
             report.note = Some(format!(
                 "the others are removed {} hours after they were found, when no downstream server can ask for them any more",
@@ -175,54 +200,59 @@ impl Cleanup<'_> {
         Ok(())
     }
 
-    /// Marks what may go. What may no longer go is as if it had just arrived: a downstream server that asked
-    /// meanwhile was not told of it.
-    fn retire(&mut self, marks: &BTreeSet<RevisionId>) -> Result<(), StoreError> {
-        let (added, back) = self.store.shared.database.read(|db| {
-            let before = retired(db, Timestamp::MAX)?;
-            let added: Vec<RevisionId> =
-                marks.iter().filter(|id| !before.contains_key(id)).copied().collect();
-            let back: Vec<RevisionId> = before.into_keys().filter(|id| !marks.contains(id)).collect();
-            Ok((added, back))
-        })?;
-        for (some, coming_back) in added
-            .chunks(5 * AT_ONCE)
-            .map(|some| (some, false))
-            .chain(back.chunks(AT_ONCE).map(|some| (some, true)))
-        {
-            if !self.go_on() {
-                return Ok(());
-            }
-            let now = self.now;
-            self.store.shared.database.write_alone(
-                |tx| {
-                    let anchor = next_anchor(tx)?;
-                    for id in some {
-                        let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
-                            tx.prepare_cached(sql)
-                                .and_then(|mut s| s.execute(values))
-                                .during("mark a revision for removal")
-                        };
-                        if coming_back {
-                            run("DELETE FROM retiring WHERE revision_id = ?1", params![id.get()])?;
-                            run(
-                                "UPDATE revision SET arrived = ?2, arrived_at = ?3, leaf_changed = ?2 WHERE id = ?1",
-                                params![id.get(), signed(anchor.0), now.ticks()],
-                            )?;
-                        } else {
-                            run(
-                                "INSERT INTO retiring (revision_id, since)
-                                 SELECT id, ?2 FROM revision WHERE id = ?1 ON CONFLICT DO NOTHING",
-                                params![id.get(), now.ticks()],
-                            )?;
-                        }
-                    }
-                    Ok(())
-                },
-                |()| {},
-            )?;
+    /// Marks what may go.
+    fn mark(&mut self, marks: &BTreeSet<RevisionId>) -> Result<(), StoreError> {
+        let before = self.store.shared.database.read(|db| retired(db, Timestamp::MAX))?;
+        let added: Vec<RevisionId> = marks.iter().filter(|id| !before.contains_key(id)).copied().collect();
+        for some in added.chunks(5 * AT_ONCE) {
+            self.change_marks(some, |tx, id, _, now| {
+                tx.prepare_cached(
+                    "INSERT INTO retiring (revision_id, since)
+                     SELECT id, ?2 FROM revision WHERE id = ?1 ON CONFLICT DO NOTHING",
+                )?
+                .execute(params![id.get(), now.ticks()])
+                .map(|_| ())
+            })?;
         }
         Ok(())
+    }
+
+    /// What is marked and may no longer go is as if it had just arrived: a downstream server that asked meanwhile
+    /// was not told of it.
+    fn bring_back(&mut self, marks: &BTreeSet<RevisionId>) -> Result<(), StoreError> {
+        let before = self.store.shared.database.read(|db| retired(db, Timestamp::MAX))?;
+        let back: Vec<RevisionId> = before.into_keys().filter(|id| !marks.contains(id)).collect();
+        for some in back.chunks(AT_ONCE) {
+            self.change_marks(some, |tx, id, anchor, now| {
+                tx.prepare_cached("DELETE FROM retiring WHERE revision_id = ?1")?.execute([id.get()])?;
+                tx.prepare_cached(
+                    "UPDATE revision SET arrived = ?2, arrived_at = ?3, leaf_changed = ?2 WHERE id = ?1",
+                )?
+                .execute(params![id.get(), signed(anchor.0), now.ticks()])
+                .map(|_| ())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Changes some marks in one transaction, unless the run is to stop.
+    fn change_marks(
+        &mut self,
+        some: &[RevisionId],
+        change: impl Fn(&Transaction<'_>, RevisionId, Anchor, Timestamp) -> Result<(), rusqlite::Error>,
+    ) -> Result<(), StoreError> {
+        if !self.go_on() {
+            return Ok(());
+        }
+        let now = self.now;
+        self.store.shared.database.write_alone(
+            |tx| {
+                let anchor = next_anchor(tx)?;
+                let each = |id: &RevisionId| change(tx, *id, anchor, now);
+                some.iter().try_for_each(each).during("mark a revision for removal")
+            },
+            |()| {},
+        )
     }
 
     /// Removes some in one transaction. `None` when catalog or decisions are no longer what the graph was made

@@ -357,6 +357,12 @@ impl Model {
             }
             Step::Adopt { .. } => false,
             Step::Crash => true,
+            // Where nothing of it can be approved anyway there is nothing to refuse.
+            Step::ApproveMany { updates, groups } if self.replica => {
+                let fits =
+                    |update: &u128| groups.iter().all(|group| self.may(*update, *group, Install, None));
+                groups.iter().all(|group| self.exists(*group)) && !updates.iter().any(fits)
+            }
             // Everything else is an administrator's, and a replica has none.
             _ if self.replica => false,
             Step::Approve { update, group, action, deadline } => {

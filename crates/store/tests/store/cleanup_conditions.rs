@@ -244,3 +244,20 @@ fn a_bundle_that_names_a_revision_which_was_removed_gets_it_back_although_a_newe
     let report = import(&store, 34 * DAY, &[software(5, 1, "Part")]);
     assert_eq!((report.released, store.quarantine().unwrap().len()), (1, 0));
 }
+
+#[test]
+fn a_replica_is_told_of_removed_updates_as_of_declined_ones_until_they_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    import(&store, 0, &[software(1, 1, "Unwanted"), software(2, 1, "Revised"), software(2, 2, "Revised")]);
+    store.decline(uid(1), at(0)).unwrap();
+    assert_eq!(store.removed_updates().unwrap(), []);
+    for day in [31, 33] {
+        run(&store, CleanupStep::OldRevisions, day, false);
+        run(&store, CleanupStep::UnusedUpdates, day, false);
+    }
+    assert!(!is_declined(&store, 1), "the decline went with its update");
+    assert_eq!(store.removed_updates().unwrap(), [uid(1)], "not one of which a revision is left");
+    import(&store, 34 * DAY, &[software(1, 1, "Unwanted")]);
+    assert_eq!(store.removed_updates().unwrap(), []);
+}

@@ -4,6 +4,7 @@
 use super::session::LARGEST_ANSWER;
 use super::{Run, SyncError};
 use crate::content::{ContentOptions, ContentReport, WantedFile, fetch_all, parent_address};
+use sluicegate_soap::fault::ErrorCode;
 use sluicegate_soap::server_sync::{DownloadFilesRequest, DownloadFilesResponse};
 use sluicegate_store::hierarchy::{FileNeed, UpstreamSource};
 use sluicegate_terms::Sha1Digest;
@@ -115,10 +116,24 @@ impl Run {
                 Err(error) => Err(error),
             };
             if let Err(error) = asked {
-                // Their documents are good all the same; the upstream may have removed them (FileDigestsMissing).
-                tracing::warn!(%error, files = files.len(), "the upstream was not asked to fetch files");
-                self.progress.warn(&error.to_string());
+                // Their documents are good all the same.
+                tracing::warn!(%error, files = files.len(), "the upstream does not fetch files for this server");
+                let said = match error.fault() {
+                    Some(ErrorCode::FileDigestsMissing) => forgotten(files.len()),
+                    _ => error.to_string(),
+                };
+                self.progress.warn(&said);
             }
         }
     }
+}
+
+/// What to do when the upstream does not know files any more: its cleanup removed the updates they belong to, which
+/// are in use here. Nobody there will ever fetch them, so waiting does not help.
+fn forgotten(files: usize) -> String {
+    format!(
+        "of {files} files that are wanted here the upstream has removed some together with their updates, and does not \
+         fetch them; add them here with `sluicegate content add`, import the updates there again, have files \
+         fetched from Microsoft, or take back what approves the updates here"
+    )
 }

@@ -47,7 +47,9 @@ pub(super) async fn get(
     let since = since.map_or(Anchor::START, |since| since.change);
     let result = in_store(app, move |store| {
         let decisions = store.decisions();
-        Ok(Telling { decisions: &decisions, index: &index, server, since, synced, last }.tell(now))
+        // After the decisions: what cleanup removes meanwhile is told twice rather than never.
+        let removed = store.removed_updates()?;
+        Ok(Telling { decisions: &decisions, removed, index: &index, server, since, synced, last }.tell(now))
     })
     .await?;
     Ok(Reply::message(&GetDeploymentsResponse { result }, version))
@@ -56,6 +58,8 @@ pub(super) async fn get(
 /// One answer in the making.
 struct Telling<'a> {
     decisions: &'a Decisions,
+    /// What cleanup removed; a replica may have it still.
+    removed: Vec<UpdateId>,
     index: &'a Index,
     server: Guid,
     /// What was told before.
@@ -86,7 +90,13 @@ impl Telling<'_> {
             dead_deployments: withdrawn
                 .map(|((update, group), _)| deployment_guid(self.server, *update, *group))
                 .collect(),
-            hidden_updates: self.decisions.declined.keys().map(|update| update.0).collect(),
+            hidden_updates: self
+                .decisions
+                .declined
+                .keys()
+                .chain(&self.removed)
+                .map(|update| update.0)
+                .collect(),
             accepted_eulas: self.decisions.accepted.keys().map(|eula| eula.0).collect(),
         }
     }
