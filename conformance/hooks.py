@@ -3,6 +3,7 @@
 For another server, give a class with the same methods and name it here.
 """
 
+import json
 import time
 import uuid
 from contextlib import contextmanager
@@ -50,6 +51,12 @@ class Setup:
     def place(self, computer, group: str) -> None:
         """Puts a computer that has registered into a group."""
         self.admin.move(computer.id, group)
+
+    def give_key(self, sha1: bytes, key: bytes) -> None:
+        """Gives the key of an encrypted file, as a server above would."""
+        line = json.dumps({"file_key": {"sha1": sha1.hex().upper(), "key": key.hex()}}).encode() + b"\n"
+        answer = self.admin.request("POST", "import/decisions", line, "application/octet-stream")
+        assert answer.status == 200, answer.raw
 
     @contextmanager
     def changed(self, **settings):

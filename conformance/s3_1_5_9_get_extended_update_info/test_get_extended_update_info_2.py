@@ -1,13 +1,16 @@
 """MS-WUSP 2.2.2.2.10: GetExtendedUpdateInfo2, which names updates by identity."""
 
 import uuid
+from base64 import b64encode
 
 import pytest
 
+from conformance.hooks import eventually
 from conformance.judging import assert_fault
 from conformance.wire.answers import child, child_text, children, items
 from conformance.wire.client import cookie_markup, identities
 from conformance.wire.soap import CLIENT, array
+from tests.support.documents import Payload, software
 
 
 def content(computer, ids, types, locales=("en",)) -> str:
@@ -68,3 +71,35 @@ def test_the_children_keep_their_order(computer, bench):
     order = ["Updates", "FileLocations", "FileDecryptionData", "FileDecryptionData2", "UpdateEncryptionDetails"]
     names = children(ask(computer, [bench["plain"].identity], ["Extended", "FileUrl", "FileDecryption"]))
     assert names == [name for name in order if name in names]
+
+
+@pytest.mark.setup
+@pytest.mark.spec("2.2.2.2.10")
+def test_keys_of_encrypted_files_are_told_when_they_are_asked_for(computer, setup, bench):
+    name = f"{setup.tag} encrypted for agents {uuid.uuid4().hex[:6]}"
+    secret = Payload("install.esd", name.encode())
+    document = software(name, [], [], deployable=True, files=[secret])
+    xml = document.bytes().replace(b'FileName="install.esd"', b'FileName="install.esd" IsEncrypted="true"')
+    setup.admin.import_all({"encrypted.xml": xml})
+    key = uuid.uuid4().bytes * 2
+    setup.give_key(secret.sha1, key)
+
+    def details():
+        return items(ask(computer, [document.identity, bench["plain"].identity], ["FileDecryption"]), ENCRYPTED)
+
+    eventually(lambda: len(details()) == 2)
+    result = ask(computer, [document.identity, bench["plain"].identity], ["FileDecryption"])
+    told = {identity(child(one, "UpdateIdentity")): child_text(one, "HasEncryptedFiles") for one in details()}
+    assert told == {document.identity: "true", bench["plain"].identity: "false"}
+    text = b64encode(key).decode()
+    for kind in ("FileDecryptionData", "FileDecryptionData2"):
+        (file,) = items(result, kind)
+        assert (child_text(file, "FileDigest"), child_text(file, "DecryptionKey")) == (secret.digest, text)
+        assert [one.text for one in items(file, "SecurityData")] == [text]
+
+
+ENCRYPTED = "UpdateEncryptionDetails"
+
+
+def identity(node) -> tuple[str, int]:
+    return child_text(node, "UpdateID").lower(), int(child_text(node, "RevisionNumber"))

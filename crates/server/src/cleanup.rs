@@ -184,3 +184,46 @@ async fn in_background<T: Send + 'static>(
     *app.cleaner.since.lock() = None;
     Ok(done??)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluicegate_store::StoreOptions;
+
+    const HOUR: i64 = 3_600;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix_seconds(1_790_000_000 + seconds)
+    }
+
+    #[test]
+    fn a_run_is_due_at_once_and_then_when_the_hours_of_the_settings_have_passed() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), StoreOptions::new(at(0))).unwrap();
+        let due = |seconds| is_due(&store, at(seconds)).unwrap();
+        assert!(due(0), "it never ran");
+        let id = store.begin_cleanup_run("schedule", at(0)).unwrap();
+        assert!(!due(24 * HOUR - 1));
+        assert!(due(24 * HOUR), "a run that never ended does not hold up the next");
+        store.end_cleanup_run(id, CleanupOutcome::Failed, &[], at(5 * HOUR)).unwrap();
+        assert!(!due(24 * HOUR - 1) && due(24 * HOUR), "it counts from a run's beginning");
+
+        let mut settings = store.cleanup_settings().unwrap();
+        settings.set("every-hours", "2").unwrap();
+        store.set_cleanup_settings(&settings, at(1)).unwrap();
+        assert!(!due(2 * HOUR - 1) && due(2 * HOUR));
+        settings.set("enabled", "false").unwrap();
+        store.set_cleanup_settings(&settings, at(1)).unwrap();
+        assert!(!due(1_000 * HOUR), "switched off");
+    }
+
+    #[test]
+    fn a_clock_that_was_put_back_does_not_keep_cleanup_from_running() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), StoreOptions::new(at(0))).unwrap();
+        store.begin_cleanup_run("schedule", at(10_000 * HOUR)).unwrap();
+        assert!(is_due(&store, at(0)).unwrap());
+        store.begin_cleanup_run("schedule", at(0)).unwrap();
+        assert!(!is_due(&store, at(HOUR)).unwrap());
+    }
+}

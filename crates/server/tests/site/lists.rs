@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sluicegate_soap::reporting::{
     BasicData, ExtendedData, ReportEventBatchRequest, ReportingEvent, UpdateRevisionIdentifier,
 };
-use sluicegate_terms::Guid;
+use sluicegate_terms::{Guid, Timestamp};
 use support::catalog::{self, BUNDLE, PLAIN, update};
 use support::{Agent, Site, noon};
 
@@ -100,6 +100,42 @@ async fn updates_are_found_by_the_filters_of_the_console() {
 }
 
 #[tokio::test]
+async fn updates_are_found_by_what_their_documents_declare_and_by_their_ids() {
+    const OTHER: u128 = 77;
+    let day = |days: i64| Some(Timestamp::from_unix_seconds(1_773_144_000 + days * 86_400));
+    let site = Site::start().await;
+    let mut documents = catalog::small();
+    let mut other = catalog::plain(OTHER, 1, "Withdrawn update");
+    other.properties.created = day(2);
+    other.properties.expired = true;
+    other.properties.reboot = Some("NeverReboots".to_owned());
+    let plain = documents.iter_mut().find(|one| one.identity.update == update(PLAIN)).unwrap();
+    plain.properties.created = day(0);
+    plain.properties.eula_id = Some(Guid::from_u128(9));
+    plain.properties.reboot = Some("CanRequestReboot".to_owned());
+    documents.push(other);
+    site.import(&documents).await;
+    let (plain, other) = (update(PLAIN).to_string(), update(OTHER).to_string());
+    let one = |id: &String| vec![id.clone()];
+    // The first is of 10 March 2026, the other of the 12th; a bundle says no day.
+    assert_eq!(found(&site, "released_from=2026-03-10&released_to=2026-03-10").await, one(&plain));
+    assert_eq!(found(&site, "released_from=2026-03-11").await, one(&other));
+    assert_eq!(found(&site, "released_to=2026-03-11").await, one(&plain));
+    assert!(found(&site, "released_from=2026-03-11&released_to=2026-03-11").await.is_empty());
+    assert_eq!(found(&site, "needs_licence=yes").await, one(&plain));
+    assert_eq!(found(&site, "expired=yes").await, one(&other));
+    assert!(!found(&site, "expired=no").await.contains(&other));
+    assert_eq!(found(&site, "reboot=can-request").await, one(&plain));
+    assert_eq!(found(&site, "reboot=never&expired=yes").await, one(&other));
+    assert!(found(&site, "classification=Fixes").await.contains(&plain));
+    let (status, _) = site.admin("GET", "updates?classification=Nothing", json!(null)).await;
+    assert_eq!(status, 404);
+    for id in [plain.to_uppercase(), plain.to_lowercase()] {
+        assert_eq!(found(&site, &format!("search={id}")).await, one(&plain));
+    }
+}
+
+#[tokio::test]
 async fn an_update_shows_its_relations_and_its_states_per_group_and_computer() {
     let site = site().await;
     let shown = site.manage("GET", &format!("updates/{}", update(BUNDLE)), json!(null)).await;
@@ -107,6 +143,11 @@ async fn an_update_shows_its_relations_and_its_states_per_group_and_computer() {
     let related = shown["related"].as_array().unwrap();
     let superseding = related.iter().find(|row| row["relation"] == "superseded-by").unwrap();
     assert_eq!(superseding["title"], "Plain update (KB5000002)");
+    let above = site.manage("GET", &format!("updates/{}", update(PLAIN)), json!(null)).await;
+    let related = above["related"].as_array().unwrap();
+    let superseded = related.iter().find(|row| row["relation"] == "supersedes").unwrap();
+    assert_eq!(superseded["update_id"], update(BUNDLE).to_string());
+    assert_eq!(superseded["title"], "Bundle of two (KB5000001)");
     let path = format!("updates/{}", update(PLAIN));
     let shown = site.manage("GET", &path, json!(null)).await;
     let group = |name: &str| -> Value {
