@@ -13,6 +13,7 @@ mod history;
 mod languages;
 mod rollup;
 mod settings;
+mod source;
 mod state;
 mod strays;
 mod telling;
@@ -30,9 +31,8 @@ pub use rollup::{
     DownstreamComputer, DownstreamComputerFilter, RolledComputer, RolledStatus, RollupChange, StatusReport,
 };
 pub(crate) use settings::load as load_upstream;
-pub use settings::{
-    Password, ProxyCredentials, ProxyServer, ProxySettings, UpstreamSettings, UpstreamSource,
-};
+pub use settings::{Password, ProxyCredentials, ProxyServer, ProxySettings, UpstreamSettings};
+pub use source::UpstreamSource;
 pub use state::{CoveredFilter, FailedRevision, SyncState, UpstreamFacts};
 pub use strays::Stray;
 pub use telling::{OwnComputer, TellComputer, Told};
