@@ -163,17 +163,19 @@ mod tests {
         };
         let bytes = summary.encode();
         assert_eq!(Summary::decode(&bytes), Ok(summary.clone()));
-        let older = Summary { traits: None, ..summary };
-        let without_traits = bytes.len() - 4 - "removable cpu:9".len();
+        let older = Summary { languages: String::new(), ..summary };
+        let without_languages = bytes.len() - 4 - "de\nfr".len();
+        assert_eq!(Summary::decode(&bytes[..without_languages]), Ok(older.clone()));
+        let older = Summary { traits: None, ..older };
+        let without_traits = without_languages - 4 - "removable cpu:9".len();
         assert_eq!(Summary::decode(&bytes[..without_traits]), Ok(older.clone()));
         let older = Summary { severity: String::new(), reboot: String::new(), ..older };
         let without_facets = without_traits - 8 - "Important".len() - "NeverReboots".len();
         assert_eq!(Summary::decode(&bytes[..without_facets]), Ok(older.clone()));
         let without_eula = without_facets - 17;
         assert_eq!(Summary::decode(&bytes[..without_eula]), Ok(Summary { eula: None, ..older }));
-        for cut in
-            (0..bytes.len()).filter(|cut| ![without_traits, without_facets, without_eula].contains(cut))
-        {
+        let whole = [without_languages, without_traits, without_facets, without_eula];
+        for cut in (0..bytes.len()).filter(|cut| !whole.contains(cut)) {
             assert_eq!(Summary::decode(&bytes[..cut]), Err(Malformed), "cut at {cut}");
         }
     }
