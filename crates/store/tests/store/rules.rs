@@ -234,30 +234,3 @@ fn a_removed_group_leaves_rules_which_then_stay_off() {
     let unknown = Rule::new(terms(&[], &[], &[pilots]), true).unwrap();
     assert!(matches!(store.save_rule(Some(id), unknown, at(4)), Err(StoreError::Decision(_))));
 }
-
-/// `cargo test --release -p sluicegate-store --test store rules -- --ignored --nocapture` prints how long 5,000
-/// updates for 20 groups take.
-#[test]
-#[ignore = "prints figures; run it by name"]
-fn approving_five_thousand_updates_for_twenty_groups_takes() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = catalog(dir.path());
-    let documents: Vec<Document> = (1_000..6_000).map(|n| update(n, 1, CRITICAL)).collect();
-    import(&store, 1, &documents);
-    let groups: Vec<GroupId> = (0..20)
-        .map(|n| store.create_group(format!("group {n}").parse().unwrap(), None, at(2)).unwrap().id)
-        .collect();
-    let order = BulkOrder {
-        updates: (1_000..6_000).map(uid).collect(),
-        groups,
-        action: ApprovalAction::Install,
-        deadline: None,
-        by: "admin".into(),
-    };
-    for round in 1..=3 {
-        let started = std::time::Instant::now();
-        let done = store.approve_many(&order, at(3)).unwrap();
-        println!("round {round}: {} approvals in {:?}", done.approvals, started.elapsed());
-        assert_eq!((done.updates, done.approvals), (5_000, 100_000));
-    }
-}
