@@ -1,7 +1,9 @@
 //! Cli room: how answers look. A table for people, the server's JSON untouched for programs.
 
+use anyhow::Context as _;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
+use std::io::{BufRead as _, IsTerminal as _};
 
 /// `println!` for answers: a reader who has seen enough (`| head`) ends the command instead of failing it.
 macro_rules! say {
@@ -15,6 +17,17 @@ pub(crate) fn write_line(line: std::fmt::Arguments<'_>) {
     if writeln!(std::io::stdout(), "{line}").is_err() {
         std::process::exit(0);
     }
+}
+
+/// Asks whether to go on. Without somebody at a terminal the answer is no.
+pub(crate) fn agreed() -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    say!("Go on? [y/N]");
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).context("cannot read the answer")?;
+    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
 /// A column: its heading and the JSON pointer of its value within a row.

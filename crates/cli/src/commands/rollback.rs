@@ -8,7 +8,6 @@ use clap::Args;
 use serde_json::{Value, json};
 use sluicegate_server::clock::{Clock as _, SystemClock};
 use sluicegate_store::rollback;
-use std::io::{BufRead as _, IsTerminal as _};
 
 /// `rollback`
 #[derive(Debug, Args)]
@@ -50,7 +49,7 @@ pub(crate) fn run(target: &Target, args: &Rollback) -> anyhow::Result<()> {
     }
     if !args.yes {
         said(&done(false));
-        if !agreed()? {
+        if !output::agreed()? {
             bail!("nothing was changed; --yes goes on without asking");
         }
     }
@@ -72,14 +71,4 @@ fn said(shown: &Value) {
             text("lost_revisions")
         );
     }
-}
-
-fn agreed() -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        return Ok(false);
-    }
-    say!("Go on? [y/N]");
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).context("cannot read the answer")?;
-    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }

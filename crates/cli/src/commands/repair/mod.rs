@@ -19,7 +19,6 @@ use managed::ManagedServer;
 use serde_json::json;
 use sluicegate::Sluicegate;
 use sluicegate_terms::UpdateId;
-use std::io::{BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
 
 /// `repair`
@@ -85,7 +84,7 @@ pub(crate) async fn run(target: &Target, args: Repair) -> anyhow::Result<()> {
     if plan.is_empty() {
         bail!("no server of the tree has update {update}; nothing was changed");
     }
-    if !args.yes && !agreed()? {
+    if !args.yes && !output::agreed()? {
         bail!("nothing was changed; --yes goes on without asking");
     }
     let outcome = run::carry_out(&servers, &plan, &mut journal).await;
@@ -99,14 +98,4 @@ pub(crate) async fn run(target: &Target, args: Repair) -> anyhow::Result<()> {
         format!("the repair broke off; run the same command again to go on ({} knows where)", path.display())
     })?;
     journal.finish()
-}
-
-fn agreed() -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        return Ok(false);
-    }
-    say!("Go on? [y/N]");
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).context("cannot read the answer")?;
-    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
