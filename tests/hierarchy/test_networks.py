@@ -111,7 +111,20 @@ def test_a_host_that_is_exempt_is_reached_without_the_dead_proxy(site, tree):
     assert "nothing was saved" in said
 
 
-class Guard:
+class Serving:
+    """A server of a test, on a port of its own until it is ended."""
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler]):
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.base = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def end(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Guard(Serving):
     """Stands before a server and answers 401 below one path, as a web server does whose folder is closed."""
 
     def __init__(self, behind: str, closed: str):
@@ -132,13 +145,7 @@ class Guard:
             do_GET = do_POST
             do_HEAD = do_POST
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.base = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def end(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)
 
 
 def test_an_upstream_whose_authorization_is_closed_is_named_as_the_one_at_fault(site, tree):
@@ -197,7 +204,7 @@ def test_the_password_for_the_proxy_is_in_no_log(site, tree):
         assert "Basic c3luYzpodW50ZXIy" not in log
 
 
-class Answering:
+class Answering(Serving):
     """A server that gives every request the same answer."""
 
     def __init__(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None):
@@ -216,13 +223,7 @@ class Answering:
             def log_message(self, *_words):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.base = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def end(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)
 
 
 def test_every_failure_has_its_code_and_says_what_to_do(site, tree):
