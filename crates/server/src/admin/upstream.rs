@@ -138,11 +138,12 @@ async fn probed(app: &App, settings: UpstreamSettings) -> Result<Value, AdminErr
 
 /// Settings with what is named changed; null takes a thing away.
 fn changed(before: &UpstreamSettings, input: &Input) -> Result<UpstreamSettings, AdminError> {
-    if let Some(unknown) = input.0.keys().find(|name| !KNOWN.contains(&name.as_str())) {
+    let known = [&WAY[..], &BESIDE[..]].concat();
+    if let Some(unknown) = input.0.keys().find(|name| !known.contains(&name.as_str())) {
         let unknown: String = unknown.chars().take(80).collect();
         return Err(AdminError::invalid(format!(
             "an upstream has no `{unknown}`; it has {}",
-            KNOWN.join(", ")
+            known.join(", ")
         )));
     }
     let mut after = before.clone();
@@ -211,22 +212,9 @@ fn mode(after: &mut UpstreamSettings, input: &Input) -> Result<(), AdminError> {
     Ok(())
 }
 
-const KNOWN: [&str; 14] = [
-    "source",
-    "mode",
-    "keep_decisions",
-    "proxy",
-    "tls_proxy",
-    "proxy_user",
-    "proxy_password",
-    "proxy_basic",
-    "proxy_bypass",
-    "proxy_password_expires",
-    "ca_file",
-    "account_name",
-    "files_from_microsoft",
-    "probe",
-];
+/// What else a change may name.
+const BESIDE: [&str; 6] =
+    ["mode", "keep_decisions", "proxy_password_expires", "account_name", "files_from_microsoft", "probe"];
 
 /// Who we are to the proxy. Another user needs a password of its own.
 fn credentials(after: &mut UpstreamSettings, input: &Input) -> Result<(), AdminError> {
