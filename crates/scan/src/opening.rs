@@ -2,10 +2,10 @@
 //! categories installed, so what one of them opens is worked out once and kept for the others.
 
 use crate::scratch::Scratch;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{IdIndex, Snapshot};
 use core::hash::{Hash, Hasher};
 use rustc_hash::FxHasher;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// The gates that some installed revisions open.
 #[derive(Debug)]
@@ -18,6 +18,48 @@ pub(crate) struct Opening {
     bits: Box<[u64]>,
     /// How many revisions are behind them; a revision is behind one gate.
     pub(crate) needed: usize,
+    /// What an up-to-date client holds beside the installed ones; worked out when the opening is met again.
+    others: OnceLock<Option<IdSet>>,
+}
+
+/// A set of revision ids, one bit for each.
+#[derive(Debug)]
+pub(crate) struct IdSet(Box<[u64]>);
+
+impl IdSet {
+    fn with_room_for(ids: usize) -> Self {
+        Self(vec![0; ids.div_ceil(64)].into())
+    }
+
+    fn insert(&mut self, id: u32) {
+        if let Some(word) = self.0.get_mut(id as usize / 64) {
+            *word |= 1 << (id % 64);
+        }
+    }
+
+    /// True when it was in the set.
+    fn remove(&mut self, id: u32) -> bool {
+        let Some(word) = self.0.get_mut(id as usize / 64) else { return false };
+        let before = *word;
+        *word &= !(1 << (id % 64));
+        before != *word
+    }
+
+    /// Whether all of these are in the set and each is greater than the one before. Looked at for every id
+    /// of nearly every scan, so nothing in it waits for the id before.
+    pub(crate) fn holds_ascending(&self, ids: &[i32]) -> bool {
+        let words = &*self.0;
+        let mut all = true;
+        let mut before = -1;
+        for id in ids {
+            // Negative ones are beyond the set.
+            let number = id.cast_unsigned();
+            let word = words.get(number as usize / 64).copied().unwrap_or(0);
+            all &= (word >> (number % 64) & 1 != 0) & (*id > before);
+            before = *id;
+        }
+        all
+    }
 }
 
 impl Opening {
@@ -30,6 +72,9 @@ impl Opening {
 
 /// Openings kept at once; a newer one takes the place of an older one with the same hash.
 const KEPT: usize = 256;
+
+/// Ids up to here may get a set of their own for each opening kept: 16 MiB of them at most.
+const LARGEST_ID_SET: usize = 512 << 10;
 
 /// Larger sets are not kept; agents hold some hundred non-leaf revisions.
 const LARGEST_KEPT: usize = 2048;
@@ -57,20 +102,42 @@ impl OpeningCache {
 }
 
 impl Snapshot {
-    /// What these installed revisions open. The order of the ids makes a difference only to what is kept.
-    pub(crate) fn opening(&self, installed: &[i32], scratch: &mut Scratch) -> Arc<Opening> {
+    /// What these installed revisions open, and whether that was asked before. The order of the ids makes a
+    /// difference only to what is kept.
+    pub(crate) fn opening(&self, installed: &[i32], scratch: &mut Scratch) -> (Arc<Opening>, bool) {
         let slot = self.layout.openings.slot(installed);
         if let Some(slot) = slot {
             let kept = slot.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(found) = kept.as_ref().filter(|opening| *opening.installed == *installed) {
-                return Arc::clone(found);
+                return (Arc::clone(found), true);
             }
         }
         let made = Arc::new(self.make_opening(installed, scratch));
         if let Some(slot) = slot {
             *slot.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&made));
         }
-        made
+        (made, false)
+    }
+
+    /// What a client with these installed revisions holds beside them when it holds everything behind the
+    /// open gates. `None` when the installed ones are not all behind them, each once, and when ids are too
+    /// far apart or too many for a set.
+    pub(crate) fn others<'o>(&self, opening: &'o Opening) -> Option<&'o IdSet> {
+        opening.others.get_or_init(|| self.make_others(opening)).as_ref()
+    }
+
+    fn make_others(&self, opening: &Opening) -> Option<IdSet> {
+        let IdIndex::Table { gates, .. } = &self.layout.by_id else { return None };
+        if gates.len() > LARGEST_ID_SET {
+            return None;
+        }
+        let mut others = IdSet::with_room_for(gates.len());
+        let needed = opening.gates.iter().flat_map(|gate| self.layout.behind.get(*gate));
+        for entry in needed.filter_map(|index| self.entry(*index)) {
+            others.insert(entry.id.get());
+        }
+        let each_once = opening.installed.iter().all(|id| others.remove(id.cast_unsigned()));
+        each_once.then_some(others)
     }
 
     fn make_opening(&self, installed: &[i32], scratch: &mut Scratch) -> Opening {
@@ -88,7 +155,13 @@ impl Snapshot {
             }
         }
         let needed = gates.iter().map(|gate| self.layout.behind.get(*gate).len()).sum();
-        Opening { installed: installed.into(), gates: gates.into(), bits: bits.into(), needed }
+        Opening {
+            installed: installed.into(),
+            gates: gates.into(),
+            bits: bits.into(),
+            needed,
+            others: OnceLock::new(),
+        }
     }
 
     /// Marks the clauses that the installed revisions satisfy. Only the revision in scope counts: "an id
@@ -99,5 +172,27 @@ impl Snapshot {
                 scratch.satisfy(*clause);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_held_in_order_each_once_and_not_beyond_the_set() {
+        let mut set = IdSet::with_room_for(200);
+        [0, 1, 63, 64, 199].into_iter().for_each(|id| set.insert(id));
+        set.insert(5000);
+        for good in [&[][..], &[0], &[0, 1, 63, 64, 199], &[1, 64]] {
+            assert!(set.holds_ascending(good), "{good:?}");
+        }
+        for bad in
+            [&[2][..], &[1, 0], &[1, 1], &[0, 0], &[-1], &[0, 65], &[199, 5000], &[i32::MIN], &[i32::MAX]]
+        {
+            assert!(!set.holds_ascending(bad), "{bad:?}");
+        }
+        assert!(set.remove(64) && !set.remove(64) && !set.remove(65) && !set.remove(9999));
+        assert!(!set.holds_ascending(&[63, 64]));
     }
 }

@@ -167,14 +167,20 @@ impl Scratch {
         is_open: impl Fn(u32) -> bool,
     ) -> bool {
         self.ids.fit(gates.len());
+        let noted = &mut self.ids;
         let mut all = true;
-        for id in ids.into_iter().flatten() {
-            // Negative ones are beyond the table.
-            let id = id.cast_unsigned();
-            let gate = gates.get(id as usize).copied().unwrap_or(NO_GATE);
-            all &= is_open(gate) & self.ids.insert(id);
+        // A loop for each list: one over both keeps asking which it is in.
+        for list in ids {
+            for id in list {
+                // Negative ones are beyond the table.
+                let id = id.cast_unsigned();
+                let gate = gates.get(id as usize).copied().unwrap_or(NO_GATE);
+                all &= is_open(gate) & noted.insert(id);
+            }
         }
-        self.ids.clear(ids.into_iter().flatten().map(|id| id.cast_unsigned()));
+        for list in ids {
+            noted.clear(list.iter().map(|id| id.cast_unsigned()));
+        }
         all
     }
 

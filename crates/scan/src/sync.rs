@@ -92,9 +92,9 @@ impl Pass<'_> {
 
     fn software(&self, installed: &[i32], other: &[i32], scratch: &mut Scratch) -> SyncAnswer {
         let snapshot = self.snapshot;
-        let opening = snapshot.opening(installed, scratch);
+        let (opening, met_before) = snapshot.opening(installed, scratch);
         let opening = &*opening;
-        if self.is_steady(installed, other, opening, scratch) {
+        if self.is_steady(installed, other, opening, met_before, scratch) {
             return SyncAnswer { anchor: snapshot.anchor, ..SyncAnswer::default() };
         }
         self.hold(installed, Some(opening), scratch);
@@ -111,13 +111,24 @@ impl Pass<'_> {
     }
 
     /// Whether the client has seen all changes and holds what is behind the open gates, all of it and
-    /// nothing else. So it is with nearly every scan, and looking at the gates of the ids tells.
-    fn is_steady(&self, installed: &[i32], other: &[i32], opening: &Opening, scratch: &mut Scratch) -> bool {
+    /// nothing else. So it is with nearly every scan, and looking at the ids tells.
+    fn is_steady(
+        &self,
+        installed: &[i32],
+        other: &[i32],
+        opening: &Opening,
+        met_before: bool,
+        scratch: &mut Scratch,
+    ) -> bool {
         if self.filter.is_some()
             || self.seen < self.snapshot.anchor
             || installed.len() + other.len() != opening.needed
         {
             return false;
+        }
+        // The counts agree, so ids in order that are all among the others are all of them.
+        if met_before && self.snapshot.others(opening).is_some_and(|others| others.holds_ascending(other)) {
+            return true;
         }
         match &self.snapshot.layout.by_id {
             IdIndex::Table { gates, .. } => {

@@ -31,12 +31,13 @@ impl Handler for Endpoint {
             _ => None,
         };
         // Boxed: a connection has room for the answering of its next request all the time, and there are ten
-        // thousand connections when everybody comes at once.
+        // thousand connections when everybody comes at once. Inside the guard, which would have room for it
+        // several times over.
         match &caller {
             Some(soap) => {
-                Box::pin(guarded(app, peer, Some(soap), services::answer(app, soap, request))).await
+                guarded(app, peer, Some(soap), Box::pin(services::answer(app, soap, request))).await
             }
-            None => Box::pin(guarded(app, peer, None, other(app, request, peer))).await,
+            None => guarded(app, peer, None, Box::pin(other(app, request, peer))).await,
         }
     }
 }

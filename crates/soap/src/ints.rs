@@ -25,56 +25,71 @@ pub(crate) fn read_run(text: &[u8], limit: usize, out: &mut Vec<i32>) -> usize {
     text.len() - rest.len()
 }
 
-const OPEN: u64 = u64::from_le_bytes(*b"<int>\0\0\0");
-const OPEN_MASK: u64 = (1 << 40) - 1;
-const CLOSE: u64 = u64::from_le_bytes(*b"\0\0</int>");
-const CLOSE_MASK: u64 = !0xFFFF;
+/// Entries looked at together.
+const BATCH: usize = 16;
 
 /// Reads entries that are `LENGTH` bytes long each (13 to 18: two to seven digits), at most `most`.
 /// Since no entry has to be read to know where the next one begins, the processor works on several at
-/// a time.
+/// a time; and it is not asked of each entry but of many together whether they are what they should be.
 #[inline]
 fn read_equal<const LENGTH: usize>(text: &[u8], most: usize, out: &mut Vec<i32>) -> usize {
-    // Gathered first, since a vector asks with each entry whether it has room.
-    const BATCH: usize = 32;
     let before = out.len();
     let entries = text.as_chunks::<LENGTH>().0;
     let entries = entries.get(..most.min(entries.len())).unwrap_or_default();
-    for batch in entries.chunks(BATCH) {
-        let mut values = [0; BATCH];
-        let mut read = 0;
-        for (value, entry) in values.iter_mut().zip(batch) {
-            let Some(found) = equal_entry(entry) else { break };
-            *value = found;
-            read += 1;
-        }
-        out.extend_from_slice(values.get(..read).unwrap_or_default());
-        if read < batch.len() {
+    let (batches, mut rest) = entries.as_chunks::<BATCH>();
+    for batch in batches {
+        if !are_entries(batch) {
+            rest = batch;
             break;
         }
+        out.extend(batch.iter().map(value_of));
+    }
+    for entry in rest.iter().take_while(|entry| are_entries(core::slice::from_ref(*entry))) {
+        out.push(value_of(entry));
     }
     (out.len() - before) * LENGTH
 }
 
-/// The value of an entry of so many bytes; `None` for anything else, right or wrong.
-#[inline]
-fn equal_entry<const LENGTH: usize>(entry: &[u8; LENGTH]) -> Option<i32> {
-    let first = u64::from_le_bytes(*entry.first_chunk()?);
-    let middle = u64::from_le_bytes(*entry.get(5..)?.first_chunk()?);
-    let last = u64::from_le_bytes(*entry.last_chunk()?);
-    // The digits alone, moved to the most significant end with zeros before them. Each byte becomes its
-    // digit's value; the high bit marks bytes that are no digits.
-    let beside = 64 - 8 * (LENGTH - 11);
-    let digits = (middle ^ 0x3030_3030_3030_3030) << beside;
-    let others = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080;
-    if ((first & OPEN_MASK) ^ OPEN) | ((last & CLOSE_MASK) ^ CLOSE) | others != 0 {
-        return None;
+/// What entries of so many bytes look like: the least each byte may be, and by how much it may be more.
+struct Form<const LENGTH: usize>;
+
+impl<const LENGTH: usize> Form<LENGTH> {
+    const LEAST: [[u8; LENGTH]; BATCH] = [Self::fill(b"<int>", b'0', b"</int>"); BATCH];
+    const MORE: [[u8; LENGTH]; BATCH] = [Self::fill(&[0; 5], 9, &[0; 6]); BATCH];
+
+    const fn fill(open: &[u8; 5], digits: u8, close: &[u8; 6]) -> [u8; LENGTH] {
+        let mut all = [digits; LENGTH];
+        all.split_at_mut(5).0.copy_from_slice(open);
+        all.split_at_mut(LENGTH - 6).1.copy_from_slice(close);
+        all
     }
-    // Eight digits; pairs, fours and eights are joined.
-    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
-    let even = (pairs & 0x0000_00FF_0000_00FF).wrapping_mul(100 + (1_000_000 << 32));
-    let odd = ((pairs >> 16) & 0x0000_00FF_0000_00FF).wrapping_mul(1 + (10_000 << 32));
-    i32::try_from(even.wrapping_add(odd) >> 32).ok()
+}
+
+/// Whether all of these, at most [`BATCH`], are entries.
+#[inline]
+fn are_entries<const LENGTH: usize>(entries: &[[u8; LENGTH]]) -> bool {
+    let least = const { &Form::<LENGTH>::LEAST }.as_flattened();
+    let more = const { &Form::<LENGTH>::MORE }.as_flattened();
+    let bytes = entries.as_flattened().iter().zip(least).zip(more);
+    bytes.fold(0, |wrong, ((byte, least), more)| wrong | byte.wrapping_sub(*least).saturating_sub(*more)) == 0
+}
+
+/// The value of an entry.
+#[inline]
+fn value_of<const LENGTH: usize>(entry: &[u8; LENGTH]) -> i32 {
+    let digits = entry.get(5..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    // The digits alone, at the most significant end with zeros before them, each byte its digit's value.
+    let beside = 64 - 8 * (LENGTH - 11);
+    let digits = (digits ^ 0x3030_3030_3030_3030) << beside;
+    // Eight digits; pairs, fours and eights are joined. Shifts, since the processor's wide instructions
+    // multiply only halves of these words.
+    let pairs = (digits << 3).wrapping_add(digits << 1).wrapping_add(digits >> 8) & 0x00FF_00FF_00FF_00FF;
+    let fours = (pairs << 6).wrapping_add(pairs << 5).wrapping_add(pairs << 2).wrapping_add(pairs >> 16);
+    let (high, low) = (fours & 0xFFFF, fours >> 32 & 0xFFFF);
+    // Seven digits make less than ten million, which the cast keeps.
+    #[expect(clippy::cast_possible_truncation, reason = "at most seven digits")]
+    let value = high.wrapping_mul(10_000).wrapping_add(low) as i32;
+    value
 }
 
 /// `<int>`, an optional minus sign, one to ten digits in the range of `xs:int`, `</int>`.
@@ -130,14 +145,18 @@ mod tests {
     #[test]
     fn both_ways_of_reading_an_entry_agree() {
         fn quick(entry: &str) -> Option<i32> {
+            fn read<const LENGTH: usize>(entry: &[u8]) -> Option<i32> {
+                let entry: &[u8; LENGTH] = entry.try_into().unwrap();
+                are_entries(&[*entry]).then(|| value_of(entry))
+            }
             let bytes = entry.as_bytes();
             match bytes.len() {
-                13 => equal_entry::<13>(bytes.try_into().unwrap()),
-                14 => equal_entry::<14>(bytes.try_into().unwrap()),
-                15 => equal_entry::<15>(bytes.try_into().unwrap()),
-                16 => equal_entry::<16>(bytes.try_into().unwrap()),
-                17 => equal_entry::<17>(bytes.try_into().unwrap()),
-                18 => equal_entry::<18>(bytes.try_into().unwrap()),
+                13 => read::<13>(bytes),
+                14 => read::<14>(bytes),
+                15 => read::<15>(bytes),
+                16 => read::<16>(bytes),
+                17 => read::<17>(bytes),
+                18 => read::<18>(bytes),
                 other => panic!("entries of {other} bytes are not read this way"),
             }
         }
@@ -174,6 +193,18 @@ mod tests {
         let numbers: Vec<i32> = odd.into_iter().chain(1000..1200).chain(9950..10_050).collect();
         let text: String = numbers.iter().map(|number| format!("<int>{number}</int>")).collect();
         assert_eq!(run(&(text + "<int>x</int>"), 999), (numbers, "<int>x</int>"));
+    }
+
+    #[test]
+    fn a_long_run_ends_where_the_surprise_is() {
+        let text: String = (10_000..10_200).map(|number| format!("<int>{number}</int>")).collect();
+        for (entry, at) in (0..200).flat_map(|entry| [(entry, 2), (entry, 7), (entry, 12)]) {
+            let mut text = text.clone();
+            text.replace_range(entry * 16 + at..=entry * 16 + at, "x");
+            let (read, rest) = run(&text, 999);
+            assert_eq!(read, (10_000..10_000 + i32::try_from(entry).unwrap()).collect::<Vec<_>>());
+            assert_eq!(rest.len(), text.len() - entry * 16);
+        }
     }
 
     #[test]

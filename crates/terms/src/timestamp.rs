@@ -54,32 +54,53 @@ impl Timestamp {
     /// Just the day, as `xs:date` (`Deployment/LastChangeTime`, observed).
     #[must_use]
     pub fn date(self) -> String {
-        let date = self.offset_date_time().date();
-        format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day())
+        let mut out = String::with_capacity(10);
+        put_date(&mut out, self.offset_date_time().date());
+        out
     }
 
     /// UTC with `Z` and up to seven fraction digits, trailing zeros trimmed (observed on the wire).
     #[must_use]
     pub fn iso(self) -> String {
         let t = self.offset_date_time();
-        let mut out = format!("{}T{:02}:{:02}:{:02}", self.date(), t.hour(), t.minute(), t.second());
+        let mut out = String::with_capacity(28);
+        put_date(&mut out, t.date());
+        for (before, number) in [('T', t.hour()), (':', t.minute()), (':', t.second())] {
+            out.push(before);
+            put_digits::<2>(&mut out, u32::from(number));
+        }
         let fraction = self.0.rem_euclid(TICKS_PER_SECOND);
         if fraction != 0 {
-            let digits = format!("{fraction:07}");
             out.push('.');
-            out.push_str(digits.trim_end_matches('0'));
+            put_digits::<7>(&mut out, u32::try_from(fraction).unwrap_or_default());
+            out.truncate(out.trim_end_matches('0').len());
         }
         out.push('Z');
         out
     }
 
     fn offset_date_time(self) -> OffsetDateTime {
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 100)
-            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+        OffsetDateTime::from_unix_timestamp(self.unix_seconds()).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 
     fn from_offset(t: OffsetDateTime) -> Self {
         Self::from_ticks(i64::try_from(t.unix_timestamp_nanos().div_euclid(100)).unwrap_or(0))
+    }
+}
+
+/// The last `DIGITS` digits of a number, zeros included. Every answer has times in it, and formatting is slow.
+fn put_digits<const DIGITS: u32>(out: &mut String, number: u32) {
+    for place in (0..DIGITS).rev() {
+        let digit = number / 10_u32.pow(place) % 10;
+        out.push(char::from_digit(digit, 10).unwrap_or('0'));
+    }
+}
+
+fn put_date(out: &mut String, date: Date) {
+    put_digits::<4>(out, date.year().unsigned_abs());
+    for number in [u8::from(date.month()), date.day()] {
+        out.push('-');
+        put_digits::<2>(out, u32::from(number));
     }
 }
 

@@ -56,6 +56,32 @@ impl Client {
     }
 }
 
+/// The question twice as it is, then as many ids in another order, one in the place of another, and one told
+/// as installed that is not or the other way round.
+fn near_misses(question: &Question, draws: &mut Draws) -> Vec<Question> {
+    let mut all = vec![question.clone(), question.clone()];
+    let mut turned = question.clone();
+    turned.other.reverse();
+    all.push(turned);
+    if !question.other.is_empty() {
+        let at = draws.below(question.other.len());
+        let ids = [question.other.as_slice(), &question.installed, &[0, -1, i32::MAX]].concat();
+        let mut replaced = question.clone();
+        replaced.other[at] = ids[draws.below(ids.len())];
+        all.push(replaced);
+        let mut moved = question.clone();
+        moved.installed.push(moved.other.remove(at));
+        all.extend([moved.clone(), moved]);
+    }
+    if let Some(last) = question.installed.last() {
+        let mut doubled = question.clone();
+        doubled.other.push(*last);
+        doubled.installed[0] = *last;
+        all.extend([doubled.clone(), doubled]);
+    }
+    all
+}
+
 proptest! {
     #![proptest_config(cases(8_000))]
 
@@ -198,6 +224,10 @@ proptest! {
                 }
             }
             client.fill(&mut question);
+            // Clients that have everything are told so in a shorter way, which must not take others for them.
+            for near in near_misses(&question, &mut draws) {
+                prop_assert_eq!(ask(&snapshot, &near, &mut scratch), model.answer(&near.query()), "{:?}", near);
+            }
             let needed = model.needed_software(&question.query());
             let held: BTreeSet<i32> = client.held.keys().copied().collect();
             let ids = needed.iter().map(|update| i32::try_from(model.scope[update].id.get()).unwrap());

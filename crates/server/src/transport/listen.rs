@@ -103,6 +103,7 @@ async fn connection<H: Handler>(
         .serve_connection(TokioIo::new(Guarded::new(stream, limits.stall_time)), service);
     let mut served = pin!(served);
     let ended = tokio::select! {
+        biased;
         outcome = served.as_mut() => Some(outcome),
         () = told(&mut stop) => None,
     };
