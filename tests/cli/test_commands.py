@@ -143,7 +143,10 @@ def test_content_is_taken_only_when_an_update_declares_it(server, imported, tmp_
 def test_status_and_settings_are_shown_and_changed(server, imported):
     status = as_json(server, "status")
     assert status["health"]["status"] == "ok" and status["computers"] >= 0
-    assert "computers" in run(server, "status")
+    said = run(server, "status")
+    assert "computers" in said and "ClientWebService" in said
+    # Lists of things are tables, not one endless line.
+    assert max(map(len, said.splitlines())) < 200, said
     assert as_json(server, "config", "show")["targeting"] == "server"
     assert as_json(server, "config", "set", "targeting", "client")["targeting"] == "client"
     run(server, "config", "set", "targeting", "server")

@@ -103,6 +103,38 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
+/// Prints a list of objects as a table, its headings their keys.
+pub(crate) fn table_of(items: &[Value], indent: usize) {
+    let mut keys: Vec<&String> = Vec::new();
+    for key in items.iter().filter_map(Value::as_object).flat_map(|item| item.keys()) {
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    let mut table = new_table();
+    table.set_header(keys.iter().map(|key| key.replace('_', " ").to_uppercase()));
+    for item in items {
+        table.add_row(keys.iter().map(|key| text(item.get(key.as_str()))));
+    }
+    for line in table.lines() {
+        say!("{:indent$}{}", "", line.trim_end());
+    }
+}
+
+/// A time in seconds as a person reads it: three digits and a unit.
+pub(crate) fn duration(seconds: f64) -> String {
+    let (value, unit) = match seconds {
+        s if s < 1e-3 => (s * 1e6, "µs"),
+        s if s < 1.0 => (s * 1e3, "ms"),
+        s => (s, "s"),
+    };
+    match value {
+        v if v < 10.0 => format!("{v:.2} {unit}"),
+        v if v < 100.0 => format!("{v:.1} {unit}"),
+        v => format!("{v:.0} {unit}"),
+    }
+}
+
 fn new_table() -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
@@ -123,6 +155,14 @@ mod tests {
         assert_eq!(size(1023), "1023 B");
         assert_eq!(size(1536), "1.50 KiB");
         assert_eq!(size(11_606_440), "11.1 MiB");
+    }
+
+    #[test]
+    fn times_are_for_people() {
+        assert_eq!(duration(0.000_155_61), "156 µs");
+        assert_eq!(duration(0.8012), "801 ms");
+        assert_eq!(duration(0.0021), "2.10 ms");
+        assert_eq!(duration(18.84), "18.8 s");
     }
 
     #[test]

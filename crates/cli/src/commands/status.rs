@@ -28,7 +28,18 @@ fn print_tree(value: &Value, indent: usize) {
             Value::Number(n) if key.ends_with("bytes") => {
                 say!("{:indent$}{label:<width$}  {}", "", output::size(n.as_u64().unwrap_or(0)));
             }
-            _ => say!("{:indent$}{label:<width$}  {}", "", output::text(Some(value))),
+            Value::Number(n) if key.ends_with("_in_seconds") => {
+                let label = label.trim_end_matches(" in seconds");
+                say!("{:indent$}{label:<width$}  {}", "", output::duration(n.as_f64().unwrap_or(0.0)));
+            }
+            Value::Array(items) if items.iter().any(Value::is_object) => {
+                say!("{:indent$}{label}", "");
+                output::table_of(items, indent + 2);
+            }
+            _ => match output::text(Some(value)) {
+                nothing if nothing.is_empty() => say!("{:indent$}{label:<width$}  -", ""),
+                text => say!("{:indent$}{label:<width$}  {text}", ""),
+            },
         }
     }
 }
