@@ -13,7 +13,7 @@ mod verdict;
 
 use crate::book::Book;
 use crate::charset;
-use crate::compile::{Captured, CompileError, Mark, Matcher, Meaning};
+use crate::compile::{Captured, CompileError, LiteralSet, Mark, Matcher, Meaning};
 use crate::finding::{Evidence, Finding};
 use crate::frame;
 use crate::scan::{BlockHits, Hit};
@@ -23,6 +23,7 @@ use near::Near;
 use plan::{Plan, Use};
 use run::RunTracker;
 use rustc_hash::FxHashMap;
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use tally::Tally;
 
@@ -42,6 +43,7 @@ pub(crate) struct Engine<'a> {
     codes: FxHashMap<usize, Vec<Tally>>,
     file: Option<FileState>,
     files: usize,
+    failure: FailureText,
 }
 
 #[derive(Debug)]
@@ -69,12 +71,12 @@ pub(crate) struct Line<'a> {
 }
 
 impl Line<'_> {
-    pub(crate) fn text(&self, limit: usize) -> String {
+    pub(crate) fn text(&self, limit: usize) -> Cow<'_, str> {
         charset::text(self.bytes, self.page, limit)
     }
 
     pub(crate) fn evidence(&self) -> Evidence {
-        let text = self.text(SHOWN);
+        let text = self.text(SHOWN).into_owned();
         let time = self.on_moment(|moment| moment.written());
         Evidence { file: self.file.to_owned(), line: self.number, text, time }
     }
@@ -132,7 +134,16 @@ impl<'a> Engine<'a> {
     pub(crate) fn new(book: &'a Book, matcher: &'a Matcher) -> Result<Self, CompileError> {
         let plan = Plan::new(book, matcher)?;
         let occurrences = plan.matches.iter().map(|_| Occurrences::default()).collect();
-        Ok(Self { book, matcher, plan, occurrences, codes: FxHashMap::default(), file: None, files: 0 })
+        Ok(Self {
+            book,
+            matcher,
+            plan,
+            occurrences,
+            codes: FxHashMap::default(),
+            file: None,
+            files: 0,
+            failure: FailureText::default(),
+        })
     }
 
     /// A new log begins.
@@ -251,35 +262,46 @@ impl<'a> Engine<'a> {
     }
 
     fn close_run(&mut self, run: &run::Run, file: usize, label: &str) {
-        let mut explained = false;
+        let (end, text) = (run.end(), run.text());
         let literals = OnceCell::new();
-        for fallback in [false, true] {
-            if fallback && explained {
+        let mut explained = false;
+        for planned in &self.plan.runs {
+            if planned.condition.unexplained && explained {
                 return;
             }
-            for found in &self.plan.runs {
-                let found = *found;
-                let Some(planned) = self.plan.matches.get(found) else { continue };
-                let Some(description) =
-                    self.book.rules.get(planned.rule).and_then(|rule| rule.matches.get(planned.number))
-                else {
+            if !run.satisfies(&planned.condition, end) {
+                continue;
+            }
+            if let Some(condition) = &planned.text {
+                let literals = literals.get_or_init(|| self.failure.literals(self.matcher, text));
+                if !condition.holds(literals, text.as_bytes()) {
                     continue;
-                };
-                let Some(condition) = description.run.as_ref().filter(|c| c.unexplained == fallback) else {
-                    continue;
-                };
-                let text = self.matcher.run_texts.get(&(planned.rule, planned.number));
-                if !run.satisfies(condition, text, || {
-                    *literals.get_or_init(|| self.matcher.literals(run.text()))
-                }) {
-                    continue;
-                }
-                explained |= description.sure.is_some_and(|sure| sure >= crate::rule::Sureness::Likely);
-                if let Some(occurrences) = self.occurrences.get_mut(found) {
-                    let keep = occurrences.wants_evidence(None);
-                    occurrences.add(run.group(label, keep), file);
                 }
             }
+            // One that holds for the unexplained only does not explain: others like it hold as well.
+            explained |= planned.explains_it && !planned.condition.unexplained;
+            if let Some(occurrences) = self.occurrences.get_mut(planned.found) {
+                let keep = occurrences.wants_evidence(None);
+                occurrences.add(run.group(label, keep), file);
+            }
         }
+    }
+}
+
+/// What the latest failed run said, and the literals in it: a server that fails says the same each time.
+#[derive(Debug, Default)]
+struct FailureText {
+    text: String,
+    literals: Option<LiteralSet>,
+}
+
+impl FailureText {
+    fn literals(&mut self, matcher: &Matcher, text: &str) -> LiteralSet {
+        if self.text != text {
+            self.text.clear();
+            self.text.push_str(text);
+            self.literals = None;
+        }
+        *self.literals.get_or_insert_with(|| matcher.literals(text.as_bytes()))
     }
 }
