@@ -8,6 +8,7 @@ use aho_corasick::dfa::DFA;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, Anchored, StartKind};
 use regex::bytes::Regex;
 use rustc_hash::FxHashMap;
+use std::ops::Range;
 
 /// Which literals a line holds: one bit each.
 pub(crate) type LiteralSet = [u64; LITERAL_WORDS];
@@ -354,6 +355,32 @@ impl Matcher {
                 *word |= 1 << (id % 64);
             }
         }
+    }
+
+    /// Where in `line` the first thing stands that `signal` looks for.
+    pub(crate) fn place(&self, signal: usize, line: &[u8]) -> Option<Range<usize>> {
+        let condition = &self.signals.get(signal)?.condition;
+        if let Some(found) = condition.pattern.as_ref().and_then(|pattern| pattern.find(line)) {
+            return Some(found.range());
+        }
+        let mut state = self.at_start;
+        for (at, byte) in line.iter().enumerate() {
+            state = self.literals.next_state(Anchored::No, state, *byte);
+            if !self.literals.is_match(state) {
+                continue;
+            }
+            for index in 0..self.literals.match_len(state) {
+                let pattern = self.literals.match_pattern(state, index);
+                let (id, end) = (pattern.as_usize(), at + 1);
+                let start = end.saturating_sub(self.literals.pattern_len(pattern));
+                let bound = self.bounds.get(id).copied().unwrap_or(Bound::None);
+                let wanted = condition.all.contains(&id) || condition.any.contains(&id);
+                if wanted && stands_alone(line, start, end, bound) {
+                    return Some(start..end);
+                }
+            }
+        }
+        None
     }
 
     /// Calls `found` with the number of each signal that holds for `line`, in which the literals of `set` stand,

@@ -29,6 +29,8 @@ use tally::Tally;
 
 /// Characters of a line that are shown.
 pub(crate) const SHOWN: usize = 500;
+/// Bytes shown before what a long line is evidence for.
+const BEFORE: usize = 160;
 /// Bytes of a line that are kept while it may still become evidence.
 const KEPT: usize = 2_000;
 
@@ -68,6 +70,8 @@ pub(crate) struct Line<'a> {
     page: Option<&'static Encoding>,
     /// When it was written, once somebody asked: several signals hold on one line.
     clock: &'a OnceCell<Option<i64>>,
+    /// What it is evidence for: the signal that holds.
+    signal: Option<(&'a Matcher, usize)>,
 }
 
 impl Line<'_> {
@@ -76,9 +80,28 @@ impl Line<'_> {
     }
 
     pub(crate) fn evidence(&self) -> Evidence {
-        let text = self.text(SHOWN).into_owned();
+        let mut text = self.text(SHOWN).into_owned();
+        if let Some(from) = self.shown_from() {
+            let rest = self.bytes.get(from..).unwrap_or_default();
+            text = format!("… {}", charset::text(rest, self.page, SHOWN));
+        }
         let time = self.on_moment(|moment| moment.written());
         Evidence { file: self.file.to_owned(), line: self.number, text, time }
+    }
+
+    /// From where on a line is shown whose beginning does not show what it is evidence for.
+    fn shown_from(&self) -> Option<usize> {
+        let (matcher, signal) = self.signal.filter(|_| self.bytes.len() > SHOWN)?;
+        let place = matcher.place(signal, self.bytes).filter(|place| place.end > SHOWN)?;
+        let from = place.start.saturating_sub(BEFORE);
+        // From a word on where there is one, and never from within a character.
+        let before = self.bytes.get(from..place.start)?;
+        let word = memchr::memchr(b' ', before).map(|blank| from + blank + 1);
+        Some(
+            word.unwrap_or_else(|| {
+                from + before.iter().take_while(|byte| (0x80..0xC0).contains(*byte)).count()
+            }),
+        )
     }
 
     /// When the line was written, in seconds that can be compared within its file.
@@ -91,7 +114,8 @@ impl Line<'_> {
         if self.bytes.len() <= KEPT && self.bytes.is_ascii() {
             Kept::Plain { number: self.number, bytes: self.bytes.into() }
         } else {
-            Kept::Ready(self.evidence())
+            // Lines of runs say at their beginning what they are about.
+            Kept::Ready(Self { signal: None, ..*self }.evidence())
         }
     }
 
@@ -123,7 +147,8 @@ impl Kept {
     fn evidence(&self, file: &str) -> Evidence {
         match self {
             Self::Plain { number, bytes } => {
-                Line { bytes, number: *number, file, page: None, clock: &OnceCell::new() }.evidence()
+                let clock = OnceCell::new();
+                Line { bytes, number: *number, file, page: None, clock: &clock, signal: None }.evidence()
             }
             Self::Ready(evidence) => evidence.clone(),
         }
@@ -207,7 +232,8 @@ impl<'a> Engine<'a> {
     ) {
         let Some(signal) = self.matcher.signals.get(hit.signal) else { return };
         let label = std::mem::take(&mut file.label);
-        let line = Line { bytes, number, file: &label, page: file.page, clock };
+        let signal_of = Some((self.matcher, hit.signal));
+        let line = Line { bytes, number, file: &label, page: file.page, clock, signal: signal_of };
         match signal.meaning {
             Meaning::Code(rule) => file.codes.entry(rule).or_default().seen(line),
             Meaning::Mark(Mark::ScanSucceeded) => file.codes.values_mut().for_each(Tally::recovered),
