@@ -236,3 +236,15 @@ async fn no_server_at_all_is_told_from_a_broken_one() {
     assert_eq!(lost.ensure_ready().await.unwrap_err().hresult(), HResult::CANNOT_CONNECT);
     session.ensure_ready().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_first_connection_that_breaks_is_made_once_more() {
+    let server = FakeServer::turning_away(1, good).await;
+    server.session().ensure_ready().await.unwrap();
+    assert_eq!(server.operations().first().map(String::as_str), Some("GetConfig"));
+    // A server that always does so is given up.
+    let server = FakeServer::turning_away(usize::MAX, good).await;
+    let error = server.session().ensure_ready().await.unwrap_err();
+    assert!(matches!(error, AgentError::Http { operation: "GetConfig", .. }), "{error}");
+    assert!(server.seen().is_empty());
+}

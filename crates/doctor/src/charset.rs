@@ -72,7 +72,7 @@ pub(crate) fn code_page(sample: &[u8]) -> &'static Encoding {
 }
 
 /// A line as text, cut to `limit` characters.
-pub(crate) fn text(line: &[u8], page: Option<&'static Encoding>, limit: usize) -> String {
+pub(crate) fn text<'a>(line: &'a [u8], page: Option<&'static Encoding>, limit: usize) -> Cow<'a, str> {
     // Enough bytes for that many characters in any encoding.
     let line = line.get(..limit.saturating_mul(4)).unwrap_or(line);
     if line.is_ascii() && page.is_none_or(Encoding::is_ascii_compatible) {
@@ -83,13 +83,16 @@ pub(crate) fn text(line: &[u8], page: Option<&'static Encoding>, limit: usize) -
         let end = shown.iter().rposition(|b| !blank(b)).map_or(start, |last| last + 1);
         let shown = shown.get(start..end).unwrap_or_default();
         return match std::str::from_utf8(shown) {
-            Ok(plain) if !shown.iter().any(u8::is_ascii_control) => plain.to_owned(),
+            // Looking at all of them, without stopping at the first, is done many at a time.
+            Ok(plain) if !shown.iter().fold(false, |any, b| any | b.is_ascii_control()) => {
+                Cow::Borrowed(plain)
+            }
             _ => shown.iter().map(|b| if b.is_ascii_control() { ' ' } else { char::from(*b) }).collect(),
         };
     }
     let (decoded, _) = page.unwrap_or(UTF_8).decode_without_bom_handling(line);
     let clean = |c: char| if c.is_control() { ' ' } else { c };
-    decoded.chars().take(limit).map(clean).collect::<String>().trim().to_owned()
+    Cow::Owned(decoded.chars().take(limit).map(clean).collect::<String>().trim().to_owned())
 }
 
 #[cfg(test)]

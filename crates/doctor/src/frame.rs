@@ -1,60 +1,48 @@
 //! Doctor room: what stands around the words of a log line. Takes the frames of the log families off
 //! (`<![LOG[...]LOG]!>`, `text  $$<COMPONENT><time><thread>`, `STATMSG: ...`) and finds the time.
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 use std::borrow::Cow;
+use std::sync::LazyLock;
+
+/// Something to look for, made ready once: that costs more than to search a line.
+type Needle = LazyLock<Finder<'static>>;
+
+static LOG_BEGINS: Needle = LazyLock::new(|| Finder::new("<![LOG["));
+static STATUS_MESSAGE: Needle = LazyLock::new(|| Finder::new("STATMSG:"));
+static INSERT: Needle = LazyLock::new(|| Finder::new("ISTR"));
+static ATTRIBUTES: Needle = LazyLock::new(|| Finder::new("\" NUMATTRS="));
+static EXCEPTION_CODE: Needle = LazyLock::new(|| Finder::new(" LE="));
+static DATE: Needle = LazyLock::new(|| Finder::new(" date=\""));
+static TIME: Needle = LazyLock::new(|| Finder::new("<time=\""));
+static JSON_TIME: Needle = LazyLock::new(|| Finder::new("\"timestamp\":\""));
+static SYNC_TIME: Needle = LazyLock::new(|| Finder::new("Sync time: "));
 
 /// The words of one line: without the frame of its family. A status message gives its inserts, whose
 /// order is the source and the message (the rendered sentence is translated, the inserts are kept apart).
 pub(crate) fn words(line: &str) -> Cow<'_, str> {
     let mut text = line;
-    if let Some(start) = find(text, "<![LOG[") {
+    if let Some(start) = find(text, &LOG_BEGINS) {
         text = text.get(start + 7..).unwrap_or_default();
         if let Some(end) = text.rfind("]LOG]!>") {
             text = text.get(..end).unwrap_or_default();
         }
-    } else if let Some(end) = memmem::rfind(text.as_bytes(), b"$$<") {
+    } else if let Some(end) = component(text) {
         text = text.get(..end).unwrap_or_default();
     }
-    if find(text, "STATMSG:").is_some() {
-        let mut inserts = String::new();
-        for n in numbers_of_inserts(text) {
-            if let Some(value) = insert(text, n)
-                && !value.is_empty()
-            {
-                if !inserts.is_empty() {
-                    inserts.push_str(" | ");
-                }
-                inserts.push_str(value);
-            }
-        }
-        // Recent builds add the code of the exception after the inserts.
-        if let Some(at) = text.find(" LE=") {
-            inserts.push_str(text.get(at..).unwrap_or_default());
-        }
-        return Cow::Owned(inserts);
+    if find(text, &STATUS_MESSAGE).is_some() {
+        return Cow::Owned(inserts(text));
     }
     Cow::Borrowed(text.trim())
 }
 
-/// Which of the ten inserts of a status message a line has, in order.
-fn numbers_of_inserts(text: &str) -> impl Iterator<Item = usize> {
-    let mut has = [false; KEYS.len()];
-    for at in memmem::find_iter(text.as_bytes(), "ISTR") {
-        let digit = text.as_bytes().get(at + 4).and_then(|b| b.checked_sub(b'0'));
-        if let Some(slot) = digit.and_then(|n| has.get_mut(usize::from(n))) {
-            *slot = true;
-        }
-    }
-    has.into_iter().enumerate().filter(|(_, has)| *has).map(|(n, _)| n)
+/// Where the last `$$<` stands, behind which a site server's log names component, time and thread.
+fn component(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    memchr::memrchr_iter(b'$', bytes).find(|at| bytes.get(*at..).is_some_and(|rest| rest.starts_with(b"$$<")))
 }
 
-/// What stands before insert `n`.
-const KEYS: [&str; 10] = [
-    "ISTR0=\"", "ISTR1=\"", "ISTR2=\"", "ISTR3=\"", "ISTR4=\"", "ISTR5=\"", "ISTR6=\"", "ISTR7=\"",
-    "ISTR8=\"", "ISTR9=\"",
-];
-/// What ends insert `n`; after the last one stands something else.
+/// What ends insert n of a status message; after the last one stands something else.
 const ENDS: [&str; 10] = [
     "\" ISTR1=\"",
     "\" ISTR2=\"",
@@ -67,18 +55,48 @@ const ENDS: [&str; 10] = [
     "\" ISTR9=\"",
     "\" ISTR10=\"",
 ];
+static END_FINDERS: LazyLock<[Finder<'static>; 10]> = LazyLock::new(|| ENDS.map(Finder::new));
 
-/// Insert `n` of a status message line.
-fn insert(text: &str, n: usize) -> Option<&str> {
-    let (key, next) = (KEYS.get(n)?, ENDS.get(n)?);
-    let start = find(text, key)? + key.len();
-    let rest = text.get(start..)?;
-    let end = find(rest, next).or_else(|| find(rest, "\" NUMATTRS=")).or_else(|| rest.find('"'))?;
+/// The inserts of a status message that say something, in their order.
+fn inserts(text: &str) -> String {
+    let mut begins = [None; ENDS.len()];
+    for at in INSERT.find_iter(text.as_bytes()) {
+        let Some([digit, b'=', b'"']) = text.as_bytes().get(at + 4..at + 7) else { continue };
+        let slot = digit.checked_sub(b'0').and_then(|n| begins.get_mut(usize::from(n)));
+        if let Some(slot @ None) = slot {
+            *slot = Some(at + 7);
+        }
+    }
+    let mut said = String::new();
+    for (n, begin) in begins.into_iter().enumerate() {
+        let value = begin.and_then(|at| text.get(at..)).and_then(|rest| insert(rest, n)).unwrap_or_default();
+        if !value.is_empty() {
+            if !said.is_empty() {
+                said.push_str(" | ");
+            }
+            said.push_str(value);
+        }
+    }
+    // Recent builds add the code of the exception after the inserts.
+    if let Some(at) = find(text, &EXCEPTION_CODE) {
+        said.push_str(text.get(at..).unwrap_or_default());
+    }
+    said
+}
+
+/// Insert `n` of a status message, with which `rest` begins.
+fn insert(rest: &str, n: usize) -> Option<&str> {
+    // Most are empty, and the next one follows at once.
+    if rest.starts_with(ENDS.get(n)?) {
+        return None;
+    }
+    let end =
+        find(rest, END_FINDERS.get(n)?).or_else(|| find(rest, &ATTRIBUTES)).or_else(|| rest.find('"'))?;
     rest.get(..end)
 }
 
-fn find(text: &str, what: &str) -> Option<usize> {
-    memmem::find(text.as_bytes(), what.as_bytes())
+fn find(text: &str, what: &Finder<'_>) -> Option<usize> {
+    what.find(text.as_bytes())
 }
 
 /// The time a line carries: as written, and as seconds that can be compared within one file.
@@ -100,23 +118,21 @@ impl Moment<'_> {
 /// of the log viewers): at the start, in the frame's attributes, or behind `$$<COMPONENT>`.
 pub(crate) fn moment(line: &str) -> Option<Moment<'_>> {
     // Searching for words costs more than seeing that one of their letters is missing.
-    let has = |byte: u8| memchr::memchr(byte, line.as_bytes()).is_some();
-    let quoted = has(b'"');
-    if quoted && let Some(date) = after(line, " date=\"") {
-        let time = after(line, "<time=\"")?;
+    let quoted = memchr::memchr(b'"', line.as_bytes()).is_some();
+    if quoted && let Some(date) = after(line, &DATE) {
+        let time = after(line, &TIME)?;
         let (month, day, year) = (number(date, 0, 2)?, number(date, 3, 2)?, number(date, 6, 4)?);
         return build(date.get(..10)?, time, year, month, day);
     }
-    if has(b'$')
-        && let Some(at) = line.rfind("$$<")
-    {
+    if let Some(at) = component(line) {
         let rest = line.get(at..)?;
-        let start = rest.find("><")? + 2;
-        let stamp = rest.get(start..)?;
+        let ends = memchr::memchr_iter(b'>', rest.as_bytes());
+        let start = ends.map(|end| end + 1).find(|next| rest.as_bytes().get(*next) == Some(&b'<'))?;
+        let stamp = rest.get(start + 1..)?;
         let (month, day, year) = (number(stamp, 0, 2)?, number(stamp, 3, 2)?, number(stamp, 6, 4)?);
         return build(stamp.get(..10)?, stamp.get(11..)?, year, month, day);
     }
-    if quoted && let Some(stamp) = after(line, "\"timestamp\":\"") {
+    if quoted && let Some(stamp) = after(line, &JSON_TIME) {
         return leading(stamp);
     }
     leading(line.trim_start_matches(['\u{feff}', ' ']))
@@ -149,8 +165,8 @@ fn build<'a>(date: &'a str, time: &'a str, year: i64, month: i64, day: i64) -> O
     Some(Moment { date, time: time.get(..8)?, seconds })
 }
 
-fn after<'a>(text: &'a str, key: &str) -> Option<&'a str> {
-    text.get(find(text, key)? + key.len()..)
+fn after<'a>(text: &'a str, key: &Finder<'_>) -> Option<&'a str> {
+    text.get(find(text, key)? + key.needle().len()..)
 }
 
 fn number(text: &str, at: usize, digits: usize) -> Option<i64> {
@@ -160,7 +176,7 @@ fn number(text: &str, at: usize, digits: usize) -> Option<i64> {
 
 /// `Sync time: 0d00h05m01s`, in seconds.
 pub(crate) fn sync_time(text: &str) -> Option<i64> {
-    let rest = after(text, "Sync time: ")?;
+    let rest = after(text, &SYNC_TIME)?;
     if !rest.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
     }
@@ -199,6 +215,13 @@ mod tests {
             words("STATMSG: ID=6703 PID=401 ISTR0=\"A.B\" ISTR1=\"the 'x' \"y\" z\" ISTR2=\"\" NUMATTRS=0"),
             "A.B | the 'x' \"y\" z"
         );
+        assert_eq!(
+            words(
+                "STATMSG: ID=1 ISTR0=\"\" ISTR1=\"b\" ISTR2=\"\" ISTR3=\"\" ISTR4=\"e ISTR1=\" ISTR5=\"j\" NUMATTRS=0 LE=0X1"
+            ),
+            "b | e ISTR1= | j LE=0X1"
+        );
+        assert_eq!(words("STATMSG: ID=1 ISTR1=\"cut off \"here"), "cut off ");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Doctor room: one block of a log, looked at. Skips from one line worth a look to the next, and says
 //! which signals hold there. Pure and stateless, so that blocks can be looked at side by side.
 
-use crate::compile::{Captured, Matcher};
+use crate::compile::{Captured, LiteralSet, Matcher};
 use memchr::{memchr, memchr_iter, memrchr};
 
 /// A signal that holds for a line.
@@ -25,46 +25,92 @@ pub(crate) struct BlockHits {
     pub(crate) hits: Vec<Hit>,
 }
 
-/// After so many lines in a row that were worth a look, the next one is looked at without asking first:
+/// After so many lines in a row that were worth a look, the next ones are looked at without asking first:
 /// where every line is worth it, asking costs as much as looking.
 const BUSY: u32 = 2;
 
 /// Looks at a block of UTF-8 or single-byte text; lines end with a line feed.
 pub(crate) fn scan(matcher: &Matcher, block: &[u8]) -> BlockHits {
-    let mut result = BlockHits::default();
+    let mut looked = Looked { matcher, block, result: BlockHits::default(), counted: 0, in_a_row: 0 };
     // The beginning of a line, or the end.
     let mut position = 0;
-    // Lines are counted up to here.
-    let mut counted = 0;
-    let mut in_a_row = 0;
     while position < block.len() {
-        let (mut start, mut from) = (position, position);
-        if in_a_row < BUSY {
+        if looked.in_a_row < BUSY {
             let Some(at) = matcher.next_candidate(block, position) else { break };
             let before = block.get(position..at).unwrap_or_default();
-            start = memrchr(b'\n', before).map_or(position, |n| position + n + 1);
-            from = at;
+            let start = memrchr(b'\n', before).map_or(position, |n| position + n + 1);
             if start > position {
-                in_a_row = 0;
+                looked.in_a_row = 0;
             }
+            let span = Span { start, end: line_end(block, at) };
+            looked.line(span, &matcher.literals(span.of(block)));
+            position = span.end + 1;
+        } else {
+            let one = Span { start: position, end: line_end(block, position) };
+            let other = Span { start: one.end + 1, end: line_end(block, one.end + 1) };
+            let (in_one, in_other) = matcher.literals_of_two(one.of(block), other.of(block));
+            looked.line(one, &in_one);
+            if other.start < block.len() {
+                looked.line(other, &in_other);
+            }
+            position = other.end + 1;
         }
-        let end = memchr(b'\n', block.get(from..).unwrap_or_default()).map_or(block.len(), |n| from + n);
-        result.lines += count_lines(block.get(counted..start).unwrap_or_default());
-        counted = start;
-        let mut line = block.get(start..end).unwrap_or_default();
-        if let Some(without) = line.strip_suffix(b"\r") {
-            line = without;
-        }
-        let number = result.lines;
-        let hits = &mut result.hits;
-        let worth_it = matcher.signals_of(line, |signal, captured| {
-            hits.push(Hit { signal, line: number, start, end: start + line.len(), captured });
-        });
-        in_a_row = if worth_it { in_a_row + 1 } else { 0 };
-        position = (end + 1).min(block.len());
     }
-    result.lines += count_lines(block.get(counted..).unwrap_or_default());
-    result
+    looked.result.lines += count_lines(block.get(looked.counted..).unwrap_or_default());
+    looked.result
+}
+
+/// A line of a block, without its line feed.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: usize,
+    end: usize,
+}
+
+impl Span {
+    /// Its text, without the carriage return that some logs write.
+    fn of(self, block: &[u8]) -> &[u8] {
+        let line = block.get(self.start..self.end).unwrap_or_default();
+        line.strip_suffix(b"\r").unwrap_or(line)
+    }
+}
+
+/// Where the line that holds `from` ends.
+fn line_end(block: &[u8], from: usize) -> usize {
+    memchr(b'\n', block.get(from..).unwrap_or_default()).map_or(block.len(), |n| from + n)
+}
+
+/// How far a block is looked at.
+struct Looked<'a> {
+    matcher: &'a Matcher,
+    block: &'a [u8],
+    result: BlockHits,
+    /// Lines are counted up to here.
+    counted: usize,
+    /// Lines worth a look, without one between them that was not.
+    in_a_row: u32,
+}
+
+impl Looked<'_> {
+    fn line(&mut self, span: Span, literals: &LiteralSet) {
+        if self.counted < span.start {
+            self.result.lines += count_lines(self.block.get(self.counted..span.start).unwrap_or_default());
+        }
+        let (line, number) = (span.of(self.block), self.result.lines);
+        let hits = &mut self.result.hits;
+        let worth_it = self.matcher.signals_of(line, literals, |signal, captured| {
+            hits.push(Hit {
+                signal,
+                line: number,
+                start: span.start,
+                end: span.start + line.len(),
+                captured,
+            });
+        });
+        self.in_a_row = if worth_it { self.in_a_row.saturating_add(1) } else { 0 };
+        self.counted = (span.end + 1).min(self.block.len());
+        self.result.lines += u64::from(span.end < self.block.len());
+    }
 }
 
 fn count_lines(bytes: &[u8]) -> u64 {
@@ -83,7 +129,7 @@ mod tests {
         let mut start = 0;
         for (number, line) in (0..).zip(block.split(|byte| *byte == b'\n')) {
             let text = line.strip_suffix(b"\r").unwrap_or(line);
-            matcher.signals_of(text, |signal, captured| {
+            matcher.signals_of(text, &matcher.literals(text), |signal, captured| {
                 result.hits.push(Hit { signal, line: number, start, end: start + text.len(), captured });
             });
             start += line.len() + 1;

@@ -152,7 +152,7 @@ impl Pool {
     /// Sends one request and reads the whole answer, at most `limit` body bytes.
     ///
     /// A kept connection may have been closed by the server in the meantime; then the request is sent
-    /// once more on a new one. Every operation of the protocol may be repeated: a second
+    /// once more on a new one. So it is when a server in a storm closes a new one unanswered. Every operation of the protocol may be repeated: a second
     /// ReportEventBatch with the same event instances is kept once (observed-behaviour 6).
     ///
     /// # Errors
@@ -163,15 +163,24 @@ impl Pool {
         let seconds = self.options.answer_timeout;
         while let Some(kept) = self.take_idle() {
             match timeout(seconds, self.exchange(kept, request, limit)).await {
-                Ok(Err(HttpError::Broken { source, .. })) if is_stale(&source) => {}
+                Ok(Err(error)) if was_turned_away(&error) => {}
                 Ok(result) => return result,
                 Err(_) => return Err(self.timed_out(seconds)),
             }
         }
-        let fresh = self.connect().await?;
-        timeout(seconds, self.exchange(fresh, request, limit))
-            .await
-            .unwrap_or_else(|_| Err(self.timed_out(seconds)))
+        let mut again = true;
+        loop {
+            let result = match self.connect().await {
+                Ok(fresh) => timeout(seconds, self.exchange(fresh, request, limit))
+                    .await
+                    .unwrap_or_else(|_| Err(self.timed_out(seconds))),
+                Err(error) => Err(error),
+            };
+            match result {
+                Err(error) if again && was_turned_away(&error) => again = false,
+                result => return result,
+            }
+        }
     }
 
     fn take_idle(&self) -> Option<SendRequest<Full<Bytes>>> {
@@ -266,7 +275,23 @@ impl Pool {
     }
 }
 
-/// The server closed a kept connection before it read the request.
-fn is_stale(error: &hyper::Error) -> bool {
-    error.is_canceled() || error.is_closed() || error.is_incomplete_message()
+/// The server closed the connection before it read the request, or without a word of answer.
+fn was_turned_away(error: &HttpError) -> bool {
+    match error {
+        HttpError::Connect { source, .. } => was_cut(source),
+        HttpError::Broken { source, .. } => {
+            let cause = std::error::Error::source(source).and_then(|cause| cause.downcast_ref());
+            source.is_canceled()
+                || source.is_closed()
+                || source.is_incomplete_message()
+                || cause.is_some_and(was_cut)
+        }
+        HttpError::Timeout { .. } | HttpError::TooLong { .. } => false,
+    }
+}
+
+/// Cut by the other side. A refused connection is another matter: nobody listens there.
+fn was_cut(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset)
 }

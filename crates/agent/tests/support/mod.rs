@@ -46,12 +46,24 @@ pub struct FakeServer {
 
 impl FakeServer {
     pub async fn start(respond: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Self {
+        Self::turning_away(0, respond).await
+    }
+
+    /// One that closes the first so many connections without a word.
+    pub async fn turning_away(
+        mut first: usize,
+        respond: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (record, respond) = (Arc::clone(&seen), Arc::new(respond));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                if first > 0 {
+                    first -= 1;
+                    continue;
+                }
                 let (record, respond) = (Arc::clone(&record), Arc::clone(&respond));
                 tokio::spawn(async move {
                     let service = service_fn(move |request: http::Request<Incoming>| {

@@ -13,7 +13,7 @@ mod verdict;
 
 use crate::book::Book;
 use crate::charset;
-use crate::compile::{Captured, CompileError, Mark, Matcher, Meaning};
+use crate::compile::{Captured, CompileError, LiteralSet, Mark, Matcher, Meaning};
 use crate::finding::{Evidence, Finding};
 use crate::frame;
 use crate::scan::{BlockHits, Hit};
@@ -23,11 +23,14 @@ use near::Near;
 use plan::{Plan, Use};
 use run::RunTracker;
 use rustc_hash::FxHashMap;
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use tally::Tally;
 
 /// Characters of a line that are shown.
 pub(crate) const SHOWN: usize = 500;
+/// Bytes shown before what a long line is evidence for.
+const BEFORE: usize = 160;
 /// Bytes of a line that are kept while it may still become evidence.
 const KEPT: usize = 2_000;
 
@@ -42,6 +45,7 @@ pub(crate) struct Engine<'a> {
     codes: FxHashMap<usize, Vec<Tally>>,
     file: Option<FileState>,
     files: usize,
+    failure: FailureText,
 }
 
 #[derive(Debug)]
@@ -66,17 +70,38 @@ pub(crate) struct Line<'a> {
     page: Option<&'static Encoding>,
     /// When it was written, once somebody asked: several signals hold on one line.
     clock: &'a OnceCell<Option<i64>>,
+    /// What it is evidence for: the signal that holds.
+    signal: Option<(&'a Matcher, usize)>,
 }
 
 impl Line<'_> {
-    pub(crate) fn text(&self, limit: usize) -> String {
+    pub(crate) fn text(&self, limit: usize) -> Cow<'_, str> {
         charset::text(self.bytes, self.page, limit)
     }
 
     pub(crate) fn evidence(&self) -> Evidence {
-        let text = self.text(SHOWN);
+        let mut text = self.text(SHOWN).into_owned();
+        if let Some(from) = self.shown_from() {
+            let rest = self.bytes.get(from..).unwrap_or_default();
+            text = format!("… {}", charset::text(rest, self.page, SHOWN));
+        }
         let time = self.on_moment(|moment| moment.written());
         Evidence { file: self.file.to_owned(), line: self.number, text, time }
+    }
+
+    /// From where on a line is shown whose beginning does not show what it is evidence for.
+    fn shown_from(&self) -> Option<usize> {
+        let (matcher, signal) = self.signal.filter(|_| self.bytes.len() > SHOWN)?;
+        let place = matcher.place(signal, self.bytes).filter(|place| place.end > SHOWN)?;
+        let from = place.start.saturating_sub(BEFORE);
+        // From a word on where there is one, and never from within a character.
+        let before = self.bytes.get(from..place.start)?;
+        let word = memchr::memchr(b' ', before).map(|blank| from + blank + 1);
+        Some(
+            word.unwrap_or_else(|| {
+                from + before.iter().take_while(|byte| (0x80..0xC0).contains(*byte)).count()
+            }),
+        )
     }
 
     /// When the line was written, in seconds that can be compared within its file.
@@ -89,7 +114,8 @@ impl Line<'_> {
         if self.bytes.len() <= KEPT && self.bytes.is_ascii() {
             Kept::Plain { number: self.number, bytes: self.bytes.into() }
         } else {
-            Kept::Ready(self.evidence())
+            // Lines of runs say at their beginning what they are about.
+            Kept::Ready(Self { signal: None, ..*self }.evidence())
         }
     }
 
@@ -121,7 +147,8 @@ impl Kept {
     fn evidence(&self, file: &str) -> Evidence {
         match self {
             Self::Plain { number, bytes } => {
-                Line { bytes, number: *number, file, page: None, clock: &OnceCell::new() }.evidence()
+                let clock = OnceCell::new();
+                Line { bytes, number: *number, file, page: None, clock: &clock, signal: None }.evidence()
             }
             Self::Ready(evidence) => evidence.clone(),
         }
@@ -132,7 +159,16 @@ impl<'a> Engine<'a> {
     pub(crate) fn new(book: &'a Book, matcher: &'a Matcher) -> Result<Self, CompileError> {
         let plan = Plan::new(book, matcher)?;
         let occurrences = plan.matches.iter().map(|_| Occurrences::default()).collect();
-        Ok(Self { book, matcher, plan, occurrences, codes: FxHashMap::default(), file: None, files: 0 })
+        Ok(Self {
+            book,
+            matcher,
+            plan,
+            occurrences,
+            codes: FxHashMap::default(),
+            file: None,
+            files: 0,
+            failure: FailureText::default(),
+        })
     }
 
     /// A new log begins.
@@ -196,7 +232,8 @@ impl<'a> Engine<'a> {
     ) {
         let Some(signal) = self.matcher.signals.get(hit.signal) else { return };
         let label = std::mem::take(&mut file.label);
-        let line = Line { bytes, number, file: &label, page: file.page, clock };
+        let signal_of = Some((self.matcher, hit.signal));
+        let line = Line { bytes, number, file: &label, page: file.page, clock, signal: signal_of };
         match signal.meaning {
             Meaning::Code(rule) => file.codes.entry(rule).or_default().seen(line),
             Meaning::Mark(Mark::ScanSucceeded) => file.codes.values_mut().for_each(Tally::recovered),
@@ -251,35 +288,46 @@ impl<'a> Engine<'a> {
     }
 
     fn close_run(&mut self, run: &run::Run, file: usize, label: &str) {
-        let mut explained = false;
+        let (end, text) = (run.end(), run.text());
         let literals = OnceCell::new();
-        for fallback in [false, true] {
-            if fallback && explained {
+        let mut explained = false;
+        for planned in &self.plan.runs {
+            if planned.condition.unexplained && explained {
                 return;
             }
-            for found in &self.plan.runs {
-                let found = *found;
-                let Some(planned) = self.plan.matches.get(found) else { continue };
-                let Some(description) =
-                    self.book.rules.get(planned.rule).and_then(|rule| rule.matches.get(planned.number))
-                else {
+            if !run.satisfies(&planned.condition, end) {
+                continue;
+            }
+            if let Some(condition) = &planned.text {
+                let literals = literals.get_or_init(|| self.failure.literals(self.matcher, text));
+                if !condition.holds(literals, text.as_bytes()) {
                     continue;
-                };
-                let Some(condition) = description.run.as_ref().filter(|c| c.unexplained == fallback) else {
-                    continue;
-                };
-                let text = self.matcher.run_texts.get(&(planned.rule, planned.number));
-                if !run.satisfies(condition, text, || {
-                    *literals.get_or_init(|| self.matcher.literals(run.text()))
-                }) {
-                    continue;
-                }
-                explained |= description.sure.is_some_and(|sure| sure >= crate::rule::Sureness::Likely);
-                if let Some(occurrences) = self.occurrences.get_mut(found) {
-                    let keep = occurrences.wants_evidence(None);
-                    occurrences.add(run.group(label, keep), file);
                 }
             }
+            // One that holds for the unexplained only does not explain: others like it hold as well.
+            explained |= planned.explains_it && !planned.condition.unexplained;
+            if let Some(occurrences) = self.occurrences.get_mut(planned.found) {
+                let keep = occurrences.wants_evidence(None);
+                occurrences.add(run.group(label, keep), file);
+            }
         }
+    }
+}
+
+/// What the latest failed run said, and the literals in it: a server that fails says the same each time.
+#[derive(Debug, Default)]
+struct FailureText {
+    text: String,
+    literals: Option<LiteralSet>,
+}
+
+impl FailureText {
+    fn literals(&mut self, matcher: &Matcher, text: &str) -> LiteralSet {
+        if self.text != text {
+            self.text.clear();
+            self.text.push_str(text);
+            self.literals = None;
+        }
+        *self.literals.get_or_insert_with(|| matcher.literals(text.as_bytes()))
     }
 }

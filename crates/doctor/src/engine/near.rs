@@ -3,6 +3,7 @@
 
 use super::found::Group;
 use super::{KEPT, Line};
+use crate::finding::Evidence;
 use crate::scan::Hit;
 
 /// The latest lines of one match in one file.
@@ -16,6 +17,10 @@ struct Slot {
     /// 0: none yet.
     line: u64,
     bytes: Vec<u8>,
+    /// The signal that holds there.
+    signal: usize,
+    /// What is shown of a line too long to be kept.
+    ready: Option<Evidence>,
     key: Option<Box<str>>,
     host: Option<Box<str>>,
 }
@@ -30,6 +35,8 @@ impl Near {
         slot.line = line.number;
         slot.bytes.clear();
         slot.bytes.extend_from_slice(line.bytes.get(..KEPT).unwrap_or(line.bytes));
+        slot.signal = hit.signal;
+        slot.ready = (line.bytes.len() > KEPT).then(|| line.evidence());
         slot.key.clone_from(&hit.captured.key);
         slot.host.clone_from(&hit.captured.host);
     }
@@ -60,8 +67,12 @@ impl Near {
         if keep(group.key.as_deref()) {
             // A line that has several of the signals is shown once.
             slots.dedup_by_key(|slot| slot.line);
-            let shown = |slot: &&mut Slot| Line { bytes: &slot.bytes, number: slot.line, ..line }.evidence();
-            group.evidence = slots.iter().map(shown).collect();
+            let shown = |slot: &mut &mut Slot| {
+                let signal = line.signal.map(|(matcher, _)| (matcher, slot.signal));
+                let kept = Line { bytes: &slot.bytes, number: slot.line, signal, ..line };
+                slot.ready.take().unwrap_or_else(|| kept.evidence())
+            };
+            group.evidence = slots.iter_mut().map(shown).collect();
         }
         self.slots.iter_mut().for_each(|slot| slot.line = 0);
         Some(group)

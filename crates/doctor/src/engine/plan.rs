@@ -1,7 +1,8 @@
 //! Doctor room: the matches of all rules in one list, and which signals feed which of them.
 
 use crate::book::Book;
-use crate::compile::{CompileError, Matcher};
+use crate::compile::{CompileError, Condition, Matcher};
+use crate::rule::{RunCondition, Sureness};
 use rustc_hash::FxHashMap;
 
 /// One match of one rule.
@@ -22,12 +23,25 @@ pub(crate) struct Use {
     pub(crate) position: usize,
 }
 
+/// A match that is about a whole synchronization run.
+#[derive(Debug)]
+pub(crate) struct PlannedRun {
+    /// Number of the match in the plan.
+    pub(crate) found: usize,
+    pub(crate) condition: RunCondition,
+    /// What the run's failure says.
+    pub(crate) text: Option<Condition>,
+    /// A run like this needs no other explanation.
+    pub(crate) explains_it: bool,
+}
+
 /// All matches.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) matches: Vec<Planned>,
     uses: Vec<Vec<Use>>,
-    pub(crate) runs: Vec<usize>,
+    /// Those that hold only for what nothing else explains come last.
+    pub(crate) runs: Vec<PlannedRun>,
     /// `P-30.client` to the number of the match.
     pub(crate) names: FxHashMap<String, usize>,
 }
@@ -56,8 +70,13 @@ impl Plan {
                         uses.push(Use { found, position });
                     }
                 }
-                if description.run.is_some() {
-                    plan.runs.push(found);
+                if let Some(condition) = &description.run {
+                    plan.runs.push(PlannedRun {
+                        found,
+                        condition: condition.clone(),
+                        text: matcher.run_texts.get(&(index, number)).cloned(),
+                        explains_it: description.sure.is_some_and(|sure| sure >= Sureness::Likely),
+                    });
                 }
                 if let Some(name) = &description.name {
                     plan.names.insert(format!("{}.{name}", rule.id), found);
@@ -67,6 +86,7 @@ impl Plan {
                 plan.matches.push(Planned { rule: index, number, explains: explains.clone() });
             }
         }
+        plan.runs.sort_by_key(|run| run.condition.unexplained);
         Ok(plan)
     }
 

@@ -3,13 +3,21 @@
 
 use super::found::Group;
 use super::{Kept, Line};
-use crate::compile::{Condition, LiteralSet, Mark};
+use crate::compile::Mark;
 use crate::frame;
 use crate::rule::{Outcome, RunCondition, Stage};
-use std::collections::BTreeMap;
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
 
 /// Bytes of failure text kept for one run.
 const FAILURE_TEXT: usize = 16 << 10;
+/// Lines that tell of a failure, kept for one run.
+const FAILURE_LINES: usize = 4;
+/// `Stage::Database` is the last one.
+const STAGES: usize = Stage::Database as usize + 1;
+
+static WILL_RETRY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("Will retry in"));
+static SOURCE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("Source:"));
 
 /// One run.
 #[derive(Debug, Clone, Default)]
@@ -20,7 +28,8 @@ pub(crate) struct Run {
     exported: bool,
     /// The first in its log, as far as is known.
     first: bool,
-    reached: BTreeMap<Stage, Kept>,
+    /// The latest line of each stage.
+    reached: [Option<Kept>; STAGES],
     begun: Option<Kept>,
     failure: Vec<Kept>,
     /// What the failure says, without frames.
@@ -31,6 +40,13 @@ pub(crate) struct Run {
     started_at: Option<i64>,
     ended_at: Option<i64>,
     last_line: u64,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct End {
+    outcome: Outcome,
+    minutes: Option<u32>,
 }
 
 /// The run under way in one file.
@@ -63,7 +79,7 @@ impl RunTracker {
             Mark::RunInProgress => run.reach(Stage::Inprogress, line),
             Mark::RunContacting => {
                 // Twice: with the name before it connects, with the full name once it has.
-                let connected = run.reached.contains_key(&Stage::Contacting) || names_connected(line);
+                let connected = run.has(Stage::Contacting) || names_connected(line);
                 run.reach(if connected { Stage::Connected } else { Stage::Contacting }, line);
             }
             Mark::RunSyncing => run.reach(Stage::Syncing, line),
@@ -76,7 +92,7 @@ impl RunTracker {
             }
             Mark::RunFailed => run.fail(line),
             Mark::RunExported => {
-                if run.failure.is_empty() && !run.whole && run.reached.is_empty() {
+                if run.failure.is_empty() && !run.whole && run.last_stage().is_none() {
                     run.exported = true;
                 }
                 run.fail(line);
@@ -99,11 +115,11 @@ impl RunTracker {
         let Some(run) = &self.run else { return false };
         let closed = run.succeeded || !run.failure.is_empty();
         match mark {
-            Mark::RunBegins => closed || run.begun.is_some() || run.reached.contains_key(&Stage::Started),
-            Mark::RunStarted => closed || run.reached.contains_key(&Stage::Started),
+            Mark::RunBegins => closed || run.begun.is_some() || run.has(Stage::Started),
+            Mark::RunStarted => closed || run.has(Stage::Started),
             Mark::RunInProgress | Mark::RunSyncing => closed && run.exported,
             // Each exported message is a run of its own; its text may stand on several lines.
-            Mark::RunExported => run.exported && run.failure.len() >= 4,
+            Mark::RunExported => run.exported && run.failure.len() >= FAILURE_LINES,
             Mark::RunFailed => run.succeeded || run.exported,
             _ => false,
         }
@@ -113,33 +129,38 @@ impl RunTracker {
 impl Run {
     fn reach(&mut self, stage: Stage, line: Line<'_>) {
         // The latest line of a stage is the one to show; progress repeats, so it is not read each time.
-        if stage != Stage::Progress || !self.reached.contains_key(&stage) {
-            self.reached.insert(stage, line.kept());
+        if (stage != Stage::Progress || !self.has(stage))
+            && let Some(slot) = self.reached.get_mut(stage as usize)
+        {
+            *slot = Some(line.kept());
         }
+    }
+
+    fn has(&self, stage: Stage) -> bool {
+        self.reached.get(stage as usize).is_some_and(Option::is_some)
+    }
+
+    fn last_stage(&self) -> Option<&Kept> {
+        self.reached.iter().rev().find_map(Option::as_ref)
     }
 
     fn fail(&mut self, line: Line<'_>) {
         let text = line.text(FAILURE_TEXT);
-        if text.contains("Will retry in") && !text.contains("Source:") {
+        if WILL_RETRY.find(text.as_bytes()).is_some() && SOURCE.find(text.as_bytes()).is_none() {
             return;
         }
         if self.text.len() < FAILURE_TEXT {
             self.text.push_str(&frame::words(&text));
             self.text.push('\n');
         }
-        if self.failure.len() < 4 {
+        if self.failure.len() < FAILURE_LINES {
             self.failure.push(line.kept());
         }
         self.ended_at = line.seconds().or(self.ended_at);
     }
 
-    /// Whether this run is as `condition` describes.
-    pub(crate) fn satisfies(
-        &self,
-        condition: &RunCondition,
-        text: Option<&Condition>,
-        literals: impl FnOnce() -> LiteralSet,
-    ) -> bool {
+    /// How it ended, and after how many minutes.
+    pub(crate) fn end(&self) -> End {
         let outcome = if !self.failure.is_empty() {
             Outcome::Failed
         } else if self.succeeded {
@@ -147,34 +168,41 @@ impl Run {
         } else {
             Outcome::Unfinished
         };
-        let took = self
+        let minutes = self
             .took
             .or_else(|| self.ended_at.zip(self.started_at).map(|(end, start)| end - start))
             .and_then(|seconds| u32::try_from(seconds / 60).ok());
-        outcome == condition.outcome
-            && condition.reached.iter().all(|stage| self.reached.contains_key(stage))
+        End { outcome, minutes }
+    }
+
+    /// Whether this run, which ended so, is as `condition` describes, apart from what its failure says.
+    pub(crate) fn satisfies(&self, condition: &RunCondition, end: End) -> bool {
+        end.outcome == condition.outcome
+            && condition.reached.iter().all(|stage| self.has(*stage))
             && (condition.not_reached.is_empty() || self.whole)
-            && !condition.not_reached.iter().any(|stage| self.reached.contains_key(stage))
+            && !condition.not_reached.iter().any(|stage| self.has(*stage))
             && (!condition.first || self.first)
             && condition
                 .minutes
-                .is_none_or(|[from, to]| took.is_some_and(|minutes| (from..=to).contains(&minutes)))
-            && text.is_none_or(|text| text.holds(&literals(), self.text.as_bytes()))
+                .is_none_or(|[from, to]| end.minutes.is_some_and(|took| (from..=to).contains(&took)))
     }
 
     /// What the failure says.
-    pub(crate) fn text(&self) -> &[u8] {
-        self.text.as_bytes()
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// The lines that show it: where it began, the last stage it reached, and what it said at the end.
     pub(crate) fn group(&self, file: &str, keep: bool) -> Group {
-        let last_stage = self.reached.last_key_value().map(|(_, line)| line);
-        let mut lines: Vec<&Kept> = self.begun.iter().chain(last_stage).chain(&self.failure).collect();
-        lines.sort_by_key(|line| line.number());
-        lines.dedup_by_key(|line| line.number());
-        let first = lines.first().map_or(self.last_line, |line| line.number());
-        let evidence = if keep { lines.iter().map(|line| line.evidence(file)).collect() } else { Vec::new() };
+        let lines = || self.begun.iter().chain(self.last_stage()).chain(&self.failure);
+        let first = lines().map(Kept::number).min().unwrap_or(self.last_line);
+        let mut evidence = Vec::new();
+        if keep {
+            let mut lines: Vec<&Kept> = lines().collect();
+            lines.sort_by_key(|line| line.number());
+            lines.dedup_by_key(|line| line.number());
+            evidence.extend(lines.iter().map(|line| line.evidence(file)));
+        }
         Group { evidence, key: None, host: None, first, last: self.last_line }
     }
 }

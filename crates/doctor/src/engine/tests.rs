@@ -225,3 +225,25 @@ fn a_storm_without_keys_shows_its_first_lines_and_a_late_one() {
     assert_eq!(lines.get(..4), Some([1, 2, 3, 4].as_slice()));
     assert!(lines.last().is_some_and(|last| *last > 9_900), "{lines:?}");
 }
+
+#[test]
+fn of_a_long_line_the_part_is_shown_that_shows_the_problem() {
+    let line = |code: &str| {
+        let (before, after) = ("ä word ".repeat(300), " and so on".repeat(200));
+        format!("2023/01/10 10:11:12.1234567 1000  2000  Agent  {before}*FAILED* [{code}] scan{after}\n")
+    };
+    let findings = find(&[("a.log", &line("80072EE2"))]);
+    let shown = &found(&findings, "0x80072EE2").unwrap().evidence[0];
+    assert!(shown.text.starts_with("… ") && shown.text.contains("[80072EE2] scan"), "{}", shown.text);
+    assert!(!shown.text.contains('\u{fffd}') && shown.text.chars().count() <= super::SHOWN + 2);
+    assert_eq!(shown.time.as_deref(), Some("2023/01/10 10:11:12"), "the line's own time");
+    // So it is where several lines show it together.
+    let far = "x ".repeat(3_000);
+    let client = CLIENT.replace("WARNING: SyncUpdates", &format!("{far}WARNING: SyncUpdates"));
+    let findings = find(&[("a.log", &client)]);
+    let evidence = &found(&findings, "P-30").unwrap().evidence;
+    assert!(
+        evidence.iter().any(|e| e.text.starts_with("… ") && e.text.contains("0x8024400E")),
+        "{evidence:?}"
+    );
+}

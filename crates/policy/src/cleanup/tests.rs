@@ -271,6 +271,25 @@ fn members_and_detectoids_go_with_the_last_that_needs_them() {
 }
 
 #[test]
+fn a_detectoid_waits_for_days_of_its_own_and_a_category_also_until_it_is_withdrawn() {
+    let unused = |kind, update| Doc { kind, deployable: false, ..doc(update, 1, -40) };
+    let docs = [
+        unused(UpdateKind::Detectoid, 7),
+        unused(UpdateKind::Category, 8),
+        Doc { expired: true, ..unused(UpdateKind::Category, 9) },
+    ];
+    let mut settings = CleanupSettings { detectoid_days: 41, ..CleanupSettings::default() };
+    let going = |settings: &CleanupSettings| {
+        graph(&docs).removable(&Decisions::default(), settings, &BTreeSet::new(), day(0)).detectoids
+    };
+    assert_eq!(going(&settings), [], "the 30 days of updates are not theirs");
+    settings.detectoid_days = 40;
+    let mut gone = going(&settings);
+    gone.sort_unstable();
+    assert_eq!(gone, [uid(7), uid(9)], "a product without updates can still be chosen");
+}
+
+#[test]
 fn old_revisions_go_except_the_one_in_service_and_those_a_bundle_names() {
     let docs = [doc(OLD, 1, -400), doc(OLD, 2, -300), doc(OLD, 3, -31)];
     let decisions = Decisions::default();

@@ -45,11 +45,9 @@ pub(super) fn like(title: &str, pattern: &str) -> bool {
     let mut last = None;
     for part in parts {
         if let Some(middle) = last.replace(part) {
-            match rest.split_once(middle) {
-                Some((_, after)) if !middle.is_empty() => rest = after,
-                _ if middle.is_empty() => {}
-                _ => return false,
-            }
+            // Of `**` nothing is between: it is found at once and takes nothing away.
+            let Some((_, after)) = rest.split_once(middle) else { return false };
+            rest = after;
         }
     }
     last.map_or(rest.is_empty(), |end| rest.ends_with(end))

@@ -245,11 +245,12 @@ mod tests {
         }
     }
 
-    /// Updates below 100 are here; 50 is a bundle's member.
+    /// Updates below 100 are here; 50 is a bundle's member, 60 a category.
     fn known(update: UpdateId) -> Result<Option<Subject>, Infallible> {
         let n = update.0.as_u128();
-        Ok((n < 100)
-            .then_some(Subject { bundled_by: (n == 50).then(|| uid(51)), ..Subject::software(update) }))
+        let software = Subject::software(update);
+        let kind = if n == 60 { UpdateKind::Category } else { software.kind };
+        Ok((n < 100).then_some(Subject { kind, bundled_by: (n == 50).then(|| uid(51)), ..software }))
     }
 
     fn run(decisions: &mut Decisions, wanted: &UpstreamDecisions, anchor: u64) -> Adopted {
@@ -347,5 +348,40 @@ mod tests {
         assert_eq!(adopted.groups, 2);
         assert!(decisions.approvals.keys().all(|(_, g)| *g == gid(2)));
         assert!(decisions.groups.reshaped() > before);
+    }
+    #[test]
+    fn any_single_change_counts_as_one() {
+        assert!(!Adopted { skipped: vec!["x".to_owned()], ..Adopted::default() }.changed());
+        for one in [
+            Adopted { approved: 1, ..Adopted::default() },
+            Adopted { withdrawn: 1, ..Adopted::default() },
+            Adopted { declined: 1, ..Adopted::default() },
+            Adopted { restored: 1, ..Adopted::default() },
+            Adopted { groups: 1, ..Adopted::default() },
+            Adopted { licences: 1, ..Adopted::default() },
+        ] {
+            assert!(one.changed(), "{one:?}");
+        }
+    }
+
+    #[test]
+    fn members_categories_and_what_is_not_here_are_not_declined_although_the_parent_lists_them() {
+        let mut wanted = parent();
+        wanted.declined.extend([50, 60, 500].map(uid));
+        let mut decisions = Decisions::default();
+        assert_eq!(run(&mut decisions, &wanted, 5).declined, 1);
+        assert_eq!(decisions.declined.keys().copied().collect::<Vec<_>>(), [uid(12)]);
+    }
+
+    #[test]
+    fn a_group_that_is_only_renamed_changes_no_computers_deployments() {
+        let mut decisions = Decisions::default();
+        run(&mut decisions, &parent(), 5);
+        let before = decisions.groups.reshaped();
+        let mut later = parent();
+        later.groups = vec![group(2, "Web servers", Some(1)), group(1, "Servers", None)];
+        assert_eq!(run(&mut decisions, &later, 8).groups, 1);
+        assert_eq!(decisions.groups.get(gid(2)).unwrap().name.to_string(), "Web servers");
+        assert_eq!(decisions.groups.reshaped(), before);
     }
 }

@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn words_come_back() {
         for when in [ContentWhen::All, ContentWhen::Approved, ContentWhen::Never] {
-            assert_eq!(when.as_str().parse::<ContentWhen>().unwrap(), when);
+            assert_eq!(when.to_string().to_uppercase().parse::<ContentWhen>().unwrap(), when);
         }
         assert!("some".parse::<ContentWhen>().is_err());
     }

@@ -145,6 +145,27 @@ mod tests {
     }
 
     #[test]
+    fn a_list_too_long_is_refused_and_says_which_and_how_long() {
+        let products = |count: usize| {
+            let ids = (0..count as u128).map(|n| UpdateId(sluicegate_terms::Guid::from_u128(n)));
+            SyncFilter { products: Choice::Only(ids.collect()), ..SyncFilter::default() }
+        };
+        assert_eq!(products(MOST_CHOSEN).check(), Ok(()));
+        let error = products(MOST_CHOSEN + 1).check().unwrap_err();
+        assert_eq!(error, FilterError::TooMany { part: FilterPart::Product, count: MOST_CHOSEN + 1 });
+        assert!(error.to_string().contains("20001 entries under product"), "{error}");
+        let words = [FilterPart::Product, FilterPart::Classification, FilterPart::Language];
+        assert_eq!(words.map(|part| part.to_string()), ["product", "classification", "language"]);
+    }
+
+    #[test]
+    fn all_has_what_nobody_listed_and_a_list_has_what_it_lists() {
+        let some = Choice::Only([1, 2].into());
+        assert!(Choice::All.has(&3) && some.has(&2) && !some.has(&3));
+        assert_eq!((Choice::<i32>::All.listed(), some.listed()), (None, Some(&[1, 2].into())));
+    }
+
+    #[test]
     fn a_language_is_wanted_with_its_regions_and_files_without_one_always() {
         let german = SyncFilter {
             languages: Choice::Only([locale("de")].into_iter().collect()),

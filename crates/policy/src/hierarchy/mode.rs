@@ -44,3 +44,17 @@ impl FromStr for Mode {
             .ok_or_else(|| ModeError(text.chars().take(40).collect()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_are_the_words_of_the_field_and_come_back_from_them() {
+        assert_eq!([Mode::Autonomous, Mode::Replica].map(|mode| mode.to_string()), ["autonomous", "replica"]);
+        for mode in [Mode::Autonomous, Mode::Replica] {
+            assert_eq!(format!(" {} ", mode.as_str().to_uppercase()).parse::<Mode>(), Ok(mode));
+        }
+        assert!("master".parse::<Mode>().unwrap_err().to_string().contains("`master`"));
+    }
+}

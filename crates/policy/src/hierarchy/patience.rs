@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn patience_is_between_a_minute_and_a_day() {
-        assert_eq!(Patience::default().seconds(), 1_800);
+        assert_eq!((Patience::default().minutes(), Patience::default().seconds()), (30, 1_800));
         for good in ["1", " 45 ", "1440"] {
             assert_eq!(good.parse::<Patience>().unwrap().to_string(), good.trim());
         }

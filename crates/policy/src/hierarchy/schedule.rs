@@ -138,6 +138,12 @@ mod tests {
     }
 
     #[test]
+    fn a_count_that_does_not_divide_the_day_counts_from_the_first_time_on() {
+        let schedule = Schedule::daily(7, 0, 0).unwrap();
+        assert_eq!(schedule.next_run(at("2026-03-01T00:00:00Z"), 0), Some(at("2026-03-01T03:25:42Z")));
+    }
+
+    #[test]
     fn slots_behind_midnight_belong_to_the_day_before() {
         let schedule = Schedule::daily(2, 22 * 60, 0).unwrap();
         assert_eq!(schedule.next_run(at("2026-03-01T01:00:00Z"), 0), Some(at("2026-03-01T10:00:00Z")));

@@ -13,6 +13,7 @@ mod scans;
 mod abandon;
 mod model;
 mod model_cleanup;
+mod model_told;
 mod steps;
 
 use abandon::abandon;
