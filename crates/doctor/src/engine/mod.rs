@@ -29,6 +29,8 @@ use tally::Tally;
 
 /// Characters of a line that are shown.
 pub(crate) const SHOWN: usize = 500;
+/// Stands where the beginning of a line is not shown.
+const CUT: &str = "… ";
 /// Bytes shown before what a long line is evidence for.
 const BEFORE: usize = 160;
 /// Bytes of a line that are kept while it may still become evidence.
@@ -83,7 +85,7 @@ impl Line<'_> {
         let mut text = self.text(SHOWN).into_owned();
         if let Some(from) = self.shown_from() {
             let rest = self.bytes.get(from..).unwrap_or_default();
-            text = format!("… {}", charset::text(rest, self.page, SHOWN));
+            text = format!("{CUT}{}", charset::text(rest, self.page, SHOWN - CUT.chars().count()));
         }
         let time = self.on_moment(|moment| moment.written());
         Evidence { file: self.file.to_owned(), line: self.number, text, time }
