@@ -13,9 +13,10 @@ mod verdict;
 
 use crate::book::Book;
 use crate::charset;
-use crate::compile::{Captured, CompileError, LiteralSet, Mark, Matcher, Meaning};
+use crate::compile::{Captured, CompileError, Mark, Matcher, Meaning};
 use crate::finding::{Evidence, Finding};
 use crate::frame;
+use crate::literals::LiteralSet;
 use crate::scan::{BlockHits, Hit};
 use encoding_rs::Encoding;
 use found::{Group, Occurrences};
@@ -330,6 +331,6 @@ impl FailureText {
             self.text.push_str(text);
             self.literals = None;
         }
-        *self.literals.get_or_insert_with(|| matcher.literals(text.as_bytes()))
+        *self.literals.get_or_insert_with(|| matcher.literals.of(text.as_bytes()))
     }
 }
