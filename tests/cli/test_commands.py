@@ -87,6 +87,19 @@ def test_import_names_file_update_and_reason_of_what_it_refuses(server, imported
     assert "nothing to import" in run(server, "catalog", "import", str(tmp_path / "empty"), code=1)
 
 
+def test_categories_are_listed_as_filters_and_rules_name_them(server, imported):
+    company, family, product, kind, *_ = catalog()
+    listed = rows(as_json(server, "catalog", "categories"), "categories")
+    assert {row["id"].lower() for row in listed} >= {c.id.lower() for c in (company, family, product, kind)}
+    [found] = rows(as_json(server, "catalog", "categories", "--search", "PRODUCT cli"), "categories")
+    assert (found["id"].lower(), found["kind"]) == (product.id.lower(), "Product")
+    assert rows(as_json(server, "updates", "list", "--product", found["title"]), "updates")
+    table = run(server, "catalog", "categories", "--search", "classification")
+    assert kind.id.lower() in table.lower() and product.id.lower() not in table.lower()
+    assert "No such category" in run(server, "catalog", "categories", "--search", "of nobody")
+    assert "catalog categories" in run(server, "updates", "list", "--product", "of nobody", code=1)
+
+
 def test_updates_are_listed_found_and_shown(server, imported):
     fix = catalog()[4]
     assert "A fix typed by hand" in run(server, "updates", "list")

@@ -167,6 +167,12 @@ pub(crate) enum Catalog {
     },
     /// List revisions held back, each with its reason
     Quarantine,
+    /// List companies, product families, products and classifications, as filters and rules name them
+    Categories {
+        /// Words that must all be in the title
+        #[arg(long)]
+        search: Option<String>,
+    },
 }
 
 /// `updates`

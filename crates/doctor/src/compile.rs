@@ -2,20 +2,12 @@
 //! the literals that a signal cannot do without finds the lines worth a closer look.
 
 use crate::book::Book;
+use crate::literals::{Bound, LiteralSet, Literals, MAX_LITERALS};
 use crate::rule::Signal;
-use aho_corasick::automaton::{Automaton, StateID};
-use aho_corasick::dfa::DFA;
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, Anchored, StartKind};
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
 use regex::bytes::Regex;
 use rustc_hash::FxHashMap;
 use std::ops::Range;
-
-/// Which literals a line holds: one bit each.
-pub(crate) type LiteralSet = [u64; LITERAL_WORDS];
-const LITERAL_WORDS: usize = 16;
-const NO_LITERALS: LiteralSet = [0; LITERAL_WORDS];
-/// More literals than this do not fit the set; loading says so.
-pub(crate) const MAX_LITERALS: usize = LITERAL_WORDS * 64;
 
 /// What a signal that holds means to the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,24 +81,11 @@ pub(crate) struct Captured {
     pub(crate) host: Option<Box<str>>,
 }
 
-/// What stands next to an occurrence of a literal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Bound {
-    None,
-    /// Digits of an error code in hexadecimal: nothing that would make it part of a GUID or a longer number.
-    Hexadecimal,
-    /// An error code in decimal.
-    Decimal,
-}
-
 /// Everything a worker needs to look at lines.
 #[derive(Debug)]
 pub(crate) struct Matcher {
     anchors: AhoCorasick,
-    literals: DFA,
-    /// The state of `literals` at the beginning of a line.
-    at_start: StateID,
-    bounds: Vec<Bound>,
+    pub(crate) literals: Literals,
     /// For each literal, the signals that are looked at when it occurs.
     by_anchor: Vec<Vec<usize>>,
     pub(crate) signals: Vec<Compiled>,
@@ -270,23 +249,9 @@ impl Matcher {
             .kind(Some(AhoCorasickKind::DFA))
             .build(wanted)
             .map_err(|cause| no_automaton(&cause))?;
-        let literals = DFA::builder()
-            .ascii_case_insensitive(true)
-            .start_kind(StartKind::Unanchored)
-            .prefilter(false)
-            .build(&interner.texts)
-            .map_err(|cause| no_automaton(&cause))?;
-        let at_start = literals.start_state(Anchored::No).map_err(|cause| no_automaton(&cause))?;
-        Ok(Self {
-            anchors,
-            literals,
-            at_start,
-            bounds: interner.bounds,
-            by_anchor,
-            signals,
-            names,
-            run_texts,
-        })
+        let literals =
+            Literals::new(&interner.texts, interner.bounds).map_err(|cause| no_automaton(&cause))?;
+        Ok(Self { anchors, literals, by_anchor, signals, names, run_texts })
     }
 
     /// Where the next literal that a signal cannot do without ends, from `from` on.
@@ -295,92 +260,13 @@ impl Matcher {
         self.anchors.find(input).map(|found| found.start())
     }
 
-    /// The literals that `line` holds.
-    pub(crate) fn literals(&self, line: &[u8]) -> LiteralSet {
-        let mut set = NO_LITERALS;
-        self.follow(&mut set, self.at_start, line, 0);
-        set
-    }
-
-    /// The literals that each of two lines holds. Each step through the automaton waits for the one before,
-    /// so two lines side by side take little longer than one.
-    pub(crate) fn literals_of_two(&self, one: &[u8], other: &[u8]) -> (LiteralSet, LiteralSet) {
-        let (mut one_set, mut other_set) = (NO_LITERALS, NO_LITERALS);
-        let (mut one_state, mut other_state) = (self.at_start, self.at_start);
-        let both = one.len().min(other.len());
-        for (at, (a, b)) in one.iter().zip(other).enumerate() {
-            one_state = self.literals.next_state(Anchored::No, one_state, *a);
-            other_state = self.literals.next_state(Anchored::No, other_state, *b);
-            if self.literals.is_special(one_state) {
-                self.add_literals(&mut one_set, one_state, one, at + 1);
-            }
-            if self.literals.is_special(other_state) {
-                self.add_literals(&mut other_set, other_state, other, at + 1);
-            }
-        }
-        self.follow(&mut one_set, one_state, one, both);
-        self.follow(&mut other_set, other_state, other, both);
-        (one_set, other_set)
-    }
-
-    /// Adds the literals that end behind `from`, where the automaton has come to `state`.
-    fn follow(&self, set: &mut LiteralSet, mut state: StateID, line: &[u8], from: usize) {
-        // By hand: for every byte of every line worth a look, the general search does three times the work.
-        for (at, byte) in line.iter().enumerate().skip(from) {
-            state = self.literals.next_state(Anchored::No, state, *byte);
-            if self.literals.is_special(state) {
-                self.add_literals(set, state, line, at + 1);
-            }
-        }
-    }
-
-    /// Adds the literals that end before `end`, where the automaton is in `state`. Kept out of the loop over
-    /// bytes, which then has registers enough.
-    #[inline(never)]
-    fn add_literals(&self, set: &mut LiteralSet, state: StateID, line: &[u8], end: usize) {
-        if !self.literals.is_match(state) {
-            return;
-        }
-        for index in 0..self.literals.match_len(state) {
-            let pattern = self.literals.match_pattern(state, index);
-            let id = pattern.as_usize();
-            let fits = match self.bounds.get(id) {
-                None | Some(Bound::None) => true,
-                Some(bound) => {
-                    let start = end.saturating_sub(self.literals.pattern_len(pattern));
-                    stands_alone(line, start, end, *bound)
-                }
-            };
-            if fits && let Some(word) = set.get_mut(id / 64) {
-                *word |= 1 << (id % 64);
-            }
-        }
-    }
-
     /// Where in `line` the first thing stands that `signal` looks for.
     pub(crate) fn place(&self, signal: usize, line: &[u8]) -> Option<Range<usize>> {
         let condition = &self.signals.get(signal)?.condition;
-        if let Some(found) = condition.pattern.as_ref().and_then(|pattern| pattern.find(line)) {
-            return Some(found.range());
-        }
-        let mut state = self.at_start;
-        for (at, byte) in line.iter().enumerate() {
-            state = self.literals.next_state(Anchored::No, state, *byte);
-            if !self.literals.is_match(state) {
-                continue;
-            }
-            for index in 0..self.literals.match_len(state) {
-                let pattern = self.literals.match_pattern(state, index);
-                let (id, end) = (pattern.as_usize(), at + 1);
-                let start = end.saturating_sub(self.literals.pattern_len(pattern));
-                let bound = self.bounds.get(id).copied().unwrap_or(Bound::None);
-                let wanted = condition.all.contains(&id) || condition.any.contains(&id);
-                if wanted && stands_alone(line, start, end, bound) {
-                    return Some(start..end);
-                }
-            }
-        }
-        None
+        let matched = condition.pattern.as_ref().and_then(|pattern| pattern.find(line));
+        matched.map(|found| found.range()).or_else(|| {
+            self.literals.first(line, |id| condition.all.contains(&id) || condition.any.contains(&id))
+        })
     }
 
     /// Calls `found` with the number of each signal that holds for `line`, in which the literals of `set` stand,
@@ -472,27 +358,4 @@ fn code_literals(code: &str) -> Option<[(String, Bound); 3]> {
         (value.cast_signed().to_string(), Bound::Decimal),
         (value.to_string(), Bound::Decimal),
     ])
-}
-
-fn stands_alone(line: &[u8], start: usize, end: usize, bound: Bound) -> bool {
-    let next = line.get(end).copied();
-    let before = line.get(..start).unwrap_or_default();
-    let prefixed = before.last_chunk::<2>().is_some_and(|two| two.eq_ignore_ascii_case(b"0x"));
-    let previous = before.last().copied();
-    match bound {
-        Bound::None => true,
-        Bound::Decimal => {
-            !previous.is_some_and(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
-                && !next.is_some_and(|b| b.is_ascii_alphanumeric())
-        }
-        Bound::Hexadecimal => {
-            let joined = next.is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
-            let guid = next == Some(b'-') && line.get(end + 1).is_some_and(u8::is_ascii_hexdigit);
-            if prefixed {
-                !joined
-            } else {
-                !joined && !guid && !previous.is_some_and(|b| b.is_ascii_alphanumeric() || b == b'-')
-            }
-        }
-    }
 }

@@ -16,6 +16,7 @@ mod evidence;
 mod examine;
 mod finding;
 mod frame;
+mod literals;
 mod rule;
 mod scan;
 

@@ -1,7 +1,8 @@
 //! Doctor room: one block of a log, looked at. Skips from one line worth a look to the next, and says
 //! which signals hold there. Pure and stateless, so that blocks can be looked at side by side.
 
-use crate::compile::{Captured, LiteralSet, Matcher};
+use crate::compile::{Captured, Matcher};
+use crate::literals::LiteralSet;
 use memchr::{memchr, memchr_iter, memrchr};
 
 /// A signal that holds for a line.
@@ -43,12 +44,12 @@ pub(crate) fn scan(matcher: &Matcher, block: &[u8]) -> BlockHits {
                 looked.in_a_row = 0;
             }
             let span = Span { start, end: line_end(block, at) };
-            looked.line(span, &matcher.literals(span.of(block)));
+            looked.line(span, &matcher.literals.of(span.of(block)));
             position = span.end + 1;
         } else {
             let one = Span { start: position, end: line_end(block, position) };
             let other = Span { start: one.end + 1, end: line_end(block, one.end + 1) };
-            let (in_one, in_other) = matcher.literals_of_two(one.of(block), other.of(block));
+            let (in_one, in_other) = matcher.literals.of_two(one.of(block), other.of(block));
             looked.line(one, &in_one);
             if other.start < block.len() {
                 looked.line(other, &in_other);
@@ -129,7 +130,7 @@ mod tests {
         let mut start = 0;
         for (number, line) in (0..).zip(block.split(|byte| *byte == b'\n')) {
             let text = line.strip_suffix(b"\r").unwrap_or(line);
-            matcher.signals_of(text, &matcher.literals(text), |signal, captured| {
+            matcher.signals_of(text, &matcher.literals.of(text), |signal, captured| {
                 result.hits.push(Hit { signal, line: number, start, end: start + text.len(), captured });
             });
             start += line.len() + 1;

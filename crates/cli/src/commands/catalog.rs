@@ -1,5 +1,5 @@
 //! Cli room: `catalog import` streams documents from disk to the server and shows its progress;
-//! `catalog quarantine` lists what is held back and why.
+//! `catalog quarantine` lists what is held back and why, `catalog categories` what updates are sorted under.
 
 use crate::admin_client::{AdminClient, Chunks};
 use crate::args::Catalog;
@@ -20,6 +20,18 @@ pub(crate) async fn run(client: &AdminClient, args: Catalog, json: bool) -> anyh
         Catalog::Quarantine => {
             let list = client.get("catalog/quarantine", &[]).await?;
             output::show(json, &list, |value| quarantine_table(entries(value, "quarantine")));
+            Ok(())
+        }
+        Catalog::Categories { search } => {
+            let mut list = client.get("categories", &[]).await?;
+            if let Some(Value::Array(all)) = list.get_mut("categories") {
+                let words = search.unwrap_or_default().to_lowercase();
+                all.retain(|category| {
+                    let title = category["title"].as_str().unwrap_or_default().to_lowercase();
+                    words.split_whitespace().all(|word| title.contains(word))
+                });
+            }
+            output::show(json, &list, |value| categories_table(entries(value, "categories")));
             Ok(())
         }
     }
@@ -68,6 +80,11 @@ fn quarantine_table(list: &Value) {
         ],
         "Nothing is held back.",
     );
+}
+
+fn categories_table(list: &Value) {
+    let columns = [("Title", "/title"), ("Kind", "/kind"), ("ID", "/id")];
+    output::rows(list, &columns, "No such category is in the catalog.");
 }
 
 /// An answer that is either the list itself or an object with the list under `key`.

@@ -13,9 +13,10 @@ mod verdict;
 
 use crate::book::Book;
 use crate::charset;
-use crate::compile::{Captured, CompileError, LiteralSet, Mark, Matcher, Meaning};
+use crate::compile::{Captured, CompileError, Mark, Matcher, Meaning};
 use crate::finding::{Evidence, Finding};
 use crate::frame;
+use crate::literals::LiteralSet;
 use crate::scan::{BlockHits, Hit};
 use encoding_rs::Encoding;
 use found::{Group, Occurrences};
@@ -29,6 +30,8 @@ use tally::Tally;
 
 /// Characters of a line that are shown.
 pub(crate) const SHOWN: usize = 500;
+/// Stands where the beginning of a line is not shown.
+const CUT: &str = "… ";
 /// Bytes shown before what a long line is evidence for.
 const BEFORE: usize = 160;
 /// Bytes of a line that are kept while it may still become evidence.
@@ -83,7 +86,7 @@ impl Line<'_> {
         let mut text = self.text(SHOWN).into_owned();
         if let Some(from) = self.shown_from() {
             let rest = self.bytes.get(from..).unwrap_or_default();
-            text = format!("… {}", charset::text(rest, self.page, SHOWN));
+            text = format!("{CUT}{}", charset::text(rest, self.page, SHOWN - CUT.chars().count()));
         }
         let time = self.on_moment(|moment| moment.written());
         Evidence { file: self.file.to_owned(), line: self.number, text, time }
@@ -328,6 +331,6 @@ impl FailureText {
             self.text.push_str(text);
             self.literals = None;
         }
-        *self.literals.get_or_insert_with(|| matcher.literals(text.as_bytes()))
+        *self.literals.get_or_insert_with(|| matcher.literals.of(text.as_bytes()))
     }
 }

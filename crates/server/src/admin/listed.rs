@@ -159,7 +159,9 @@ async fn find_in(
 }
 
 pub(super) fn no_category(name: &str) -> AdminError {
-    AdminError::unknown(format!("there is no category `{name}` of that kind; GET categories lists them"))
+    AdminError::unknown(format!(
+        "there is no category `{name}` of that kind; `sluicegate catalog categories` lists them (GET categories)"
+    ))
 }
 
 /// A category by id or by title.
