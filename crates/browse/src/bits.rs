@@ -17,6 +17,23 @@ impl Bits {
         }
     }
 
+    /// Marks a place or takes its mark away.
+    pub(crate) fn put(&mut self, place: u32, marked: bool) {
+        if marked {
+            self.set(place);
+        } else if let Some(word) = self.0.get_mut(place as usize / 64) {
+            *word &= !(1 << (place % 64));
+        }
+    }
+
+    /// Makes room for so many places.
+    pub(crate) fn reach(&mut self, places: usize) {
+        let words = places.div_ceil(64);
+        if words > self.0.len() {
+            self.0.resize(words, 0);
+        }
+    }
+
     pub(crate) fn has(&self, place: u32) -> bool {
         self.0.get(place as usize / 64).is_some_and(|word| word >> (place % 64) & 1 == 1)
     }
@@ -38,5 +55,11 @@ mod tests {
         }
         let marked: Vec<u32> = (0..200).filter(|place| bits.has(*place)).collect();
         assert_eq!(marked, [0, 63, 64], "what there is no room for is not marked");
+        bits.reach(200);
+        bits.put(199, true);
+        bits.put(63, false);
+        bits.reach(1);
+        let marked: Vec<u32> = (0..200).filter(|place| bits.has(*place)).collect();
+        assert_eq!(marked, [0, 64, 199]);
     }
 }

@@ -1,21 +1,22 @@
 //! Browse: the tree of categories. An update stands under its product; a product stands under its family,
 //! and the family under its company.
 
-use crate::index::Index;
+use crate::shelf::Shelf;
 use rustc_hash::FxHashSet;
 use sluicegate_terms::UpdateId;
 
 /// A category and all below it, by place.
+#[derive(Debug)]
 pub(crate) struct Branch(FxHashSet<u32>);
 
 impl Branch {
-    pub(crate) fn of(index: &Index, top: UpdateId) -> Self {
+    pub(crate) fn of(shelf: &Shelf, top: UpdateId) -> Self {
         let mut branch = FxHashSet::default();
-        branch.extend(index.place_of(top));
-        let categories: Vec<(u32, &[u32])> = index
+        branch.extend(shelf.find(top));
+        let categories: Vec<(u32, &[u32])> = shelf
             .entries()
             .filter(|(_, entry)| entry.category_kind.is_some())
-            .map(|(place, entry)| (place, index.shelf.categories(entry)))
+            .map(|(place, entry)| (place, shelf.categories(entry)))
             .collect();
         // Each round goes one level down; there are four levels.
         loop {

@@ -5,7 +5,7 @@
 use crate::arena::shrink;
 use crate::bits::Bits;
 use crate::facts::{ComputerFacts, Membership};
-use crate::shelf::Settled;
+use crate::settling::{Settled, SettledOne};
 use rustc_hash::FxHashMap;
 use sluicegate_policy::UpdateState;
 use sluicegate_terms::{ComputerId, GroupId, Timestamp};
@@ -234,6 +234,47 @@ impl Fleet {
             since: core::mem::replace(&mut self.since, settled.since),
             counted: core::mem::replace(&mut self.counted, settled.counted),
         };
+        self.count_again(&changed, |place| {
+            (before.since.get(place as usize).copied().unwrap_or(NEVER), before.counted.has(place))
+        });
+    }
+
+    /// Whether the update at a place counts in the figures of a computer.
+    pub(crate) fn counts(&self, place: u32) -> bool {
+        self.counted.has(place)
+    }
+
+    /// [`Fleet::settle`] where nothing else changed than these places, in their order.
+    pub(crate) fn settle_some(&mut self, settled: Vec<SettledOne>) {
+        self.counted.reach(self.since.len());
+        let mut before = Vec::new();
+        for SettledOne { place, since, counted } in settled {
+            let was = (self.since(place), self.counted.has(place));
+            if was == (since, counted) {
+                continue;
+            }
+            if let Some(slot) = self.since.get_mut(place as usize) {
+                *slot = since;
+            }
+            self.counted.put(place, counted);
+            if self.slots.get(place as usize).is_some_and(|slot| *slot > 0) {
+                before.push((place, was));
+            }
+        }
+        let mut changed =
+            Changed { list: before.iter().map(|(place, _)| *place).collect(), marks: Bits::default() };
+        if changed.list.len() > FEW {
+            changed.marks.reach(self.slots.len());
+            changed.list.iter().for_each(|place| changed.marks.set(*place));
+        }
+        self.count_again(&changed, |place| {
+            let at = before.binary_search_by_key(&place, |(place, _)| *place);
+            at.ok().and_then(|at| before.get(at)).map_or((NEVER, false), |(_, was)| *was)
+        });
+    }
+
+    /// Counts again what computers said of changed updates. `was` says since when one was here and whether it counted.
+    fn count_again(&mut self, changed: &Changed, was: impl Fn(u32) -> (i64, bool)) {
         if changed.list.is_empty() {
             return;
         }
@@ -242,10 +283,10 @@ impl Fleet {
             let Machine { states, figures, heard, cohort, .. } = machine;
             changed.each_of(states, |state| {
                 let place = state.place();
-                let early =
-                    |since: &[i64]| unheard(*heard, since.get(place as usize).copied().unwrap_or(NEVER));
-                let (was_early, is_early) = (early(&before.since), early(since));
-                if before.counted.has(place) {
+                let (was_since, did_count) = was(place);
+                let is_since = since.get(place as usize).copied().unwrap_or(NEVER);
+                let (was_early, is_early) = (unheard(*heard, was_since), unheard(*heard, is_since));
+                if did_count {
                     figures.change(state.state(), was_early, false);
                 }
                 if counted.has(place) {

@@ -1,5 +1,5 @@
 //! Browse: the index itself. Each update has a place for as long as the index lives; its columns are kept by
-//! place. After a change of catalog or decisions the owner calls [`Index::settle`] once.
+//! place. After a change of catalog or decisions the owner calls [`Index::settle`] once, or [`Index::settle_new`].
 
 use crate::facts::{ComputerFacts, Membership, UpdateFacts};
 use crate::fleet::{Fleet, State};
@@ -58,8 +58,9 @@ impl Index {
         self.fleet.remove(key);
     }
 
-    /// Works out what follows from catalog and decisions together.
+    /// Works out what follows from catalog and decisions together, and puts titles in order.
     pub fn settle(&mut self, decisions: &Decisions) {
+        self.arrange();
         let settled = self.shelf.settle(decisions);
         self.counted_since.clear();
         self.counted_since.extend(
@@ -72,6 +73,40 @@ impl Index {
         self.fleet.settle(settled);
     }
 
+    /// [`Index::settle`] when updates were put in and decisions are those of the last settling: it costs what was put
+    /// in, however many updates there are. Titles are left for [`Index::arrange`].
+    pub fn settle_new(&mut self, decisions: &Decisions) {
+        let Some(settled) = self.shelf.settle_new(decisions) else { return self.settle(decisions) };
+        for one in &settled {
+            let before = self.fleet.counts(one.place).then(|| self.fleet.since(one.place));
+            let now = one.counted.then_some(one.since);
+            if before == now {
+                continue;
+            }
+            if let Some(before) = before
+                && let Ok(at) = self.counted_since.binary_search(&before)
+            {
+                self.counted_since.remove(at);
+            }
+            if let Some(now) = now {
+                let at = self.counted_since.partition_point(|since| *since <= now);
+                self.counted_since.insert(at, now);
+            }
+        }
+        self.fleet.settle_some(settled);
+    }
+
+    /// Puts titles in order, which lists need after [`Index::settle_new`], and gives memory back.
+    pub fn arrange(&mut self) {
+        self.shelf.arrange();
+    }
+
+    /// Whether there is nothing to arrange.
+    #[must_use]
+    pub fn is_arranged(&self) -> bool {
+        self.shelf.is_arranged()
+    }
+
     /// The computers whose groups fit.
     pub fn scope(&self, within: impl Fn(&Membership) -> bool) -> Scope {
         Scope::of(&self.fleet, within)
@@ -80,16 +115,14 @@ impl Index {
     /// How many updates there are, categories and detectoids too.
     #[must_use]
     pub fn updates_len(&self) -> usize {
-        self.shelf.entries().count()
+        self.shelf.sum().0 as usize
     }
 
     /// A sum over all updates and their newest revisions: with the same sum over what the owner has, it says
     /// whether the index has all of it and nothing else.
     #[must_use]
     pub fn updates_sum(&self) -> (u64, u64) {
-        self.shelf
-            .entries()
-            .fold((0, 0), |(count, sum), (_, entry)| (count + 1, sum + u64::from(entry.newest.get())))
+        self.shelf.sum()
     }
 
     /// How many computers there are.

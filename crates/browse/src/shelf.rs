@@ -6,10 +6,12 @@ use crate::arena::{Arena, Span, shrink};
 use crate::bits::Bits;
 use crate::facts::{Reboot, Severity, UpdateFacts};
 use crate::fleet::{NEVER, State};
+use crate::ledger::{Ledger, Line};
 use crate::places::Places;
+use crate::settling::Named;
 use crate::updates::ApprovalState;
 use rustc_hash::FxHashMap;
-use sluicegate_policy::{Decisions, EulaId};
+use sluicegate_policy::EulaId;
 use sluicegate_terms::{CategoryKind, RevisionId, Timestamp, UpdateId, UpdateKind};
 
 /// One update's columns.
@@ -18,7 +20,7 @@ pub(crate) struct Entry {
     /// [`NEVER`] when it is not known.
     pub(crate) created: i64,
     pub(crate) arrived: i64,
-    first_arrived: i64,
+    pub(crate) first_arrived: i64,
     pub(crate) newest: RevisionId,
     text: Span,
     /// Places: categories, then what it supersedes, then what it bundles.
@@ -26,8 +28,8 @@ pub(crate) struct Entry {
     categories: u32,
     supersedes: u32,
     /// Number of its licence terms; 0 for none.
-    eula: u32,
-    /// Its title among the titles, as of the last settling; equal titles have equal numbers.
+    pub(crate) eula: u32,
+    /// Its title among the titles, as of the last arranging; equal titles have equal numbers.
     pub(crate) title: u32,
     pub(crate) kind: UpdateKind,
     pub(crate) category_kind: Option<CategoryKind>,
@@ -40,6 +42,10 @@ pub(crate) struct Entry {
     pub(crate) licence_open: bool,
     pub(crate) superseded: bool,
     pub(crate) bundled: bool,
+    /// What it supersedes and bundles counts in `Shelf::named`.
+    pub(crate) settled: bool,
+    /// How the ledger has it.
+    pub(crate) line: Line,
 }
 
 impl Entry {
@@ -47,11 +53,6 @@ impl Entry {
     /// of a bundle.
     pub(crate) fn listed(&self) -> bool {
         matches!(self.kind, UpdateKind::Software | UpdateKind::Driver) && self.deployable && !self.bundled
-    }
-
-    /// Whether it counts in the figures of a computer.
-    pub(crate) fn counted(&self) -> bool {
-        self.listed() && self.approval != ApprovalState::Declined
     }
 
     /// When it was published, in ticks.
@@ -70,24 +71,26 @@ impl Entry {
 pub(crate) struct Shelf {
     places: Places,
     /// By place; `None` is an update that something names and that is not in the catalog.
-    entries: Vec<Option<Entry>>,
+    pub(crate) entries: Vec<Option<Entry>>,
     /// Titles and what else a search looks at.
     texts: Arena<u8>,
     links: Arena<u32>,
-    eulas: FxHashMap<EulaId, u32>,
-    /// Places of those with an entry, by title as of the last settling.
+    /// Numbers of licence terms, and the terms by their number less one.
+    pub(crate) eulas: FxHashMap<EulaId, u32>,
+    pub(crate) terms: Vec<EulaId>,
+    /// Places of those with an entry, by title as of the last arranging.
     by_title: Vec<u32>,
     /// Places that got another entry since.
-    fresh: Vec<u32>,
-}
-
-/// What settling found out for the figures of computers.
-#[derive(Debug)]
-pub(crate) struct Settled {
-    /// By place: when the update came here, as far as agents were told.
-    pub(crate) since: Vec<i64>,
-    /// The places of those that count in the figures of a computer.
-    pub(crate) counted: Bits,
+    untitled: Vec<u32>,
+    /// Places that got another entry since the last settling.
+    pub(crate) fresh: Vec<u32>,
+    /// By place: how many entries that are settled name it.
+    pub(crate) named: Vec<Named>,
+    /// Places that such entries named before they were replaced, since the last settling.
+    pub(crate) unnamed: Vec<u32>,
+    /// How many entries there are, and the sum of their newest revisions.
+    sum: (u64, u64),
+    pub(crate) ledger: Option<Ledger>,
 }
 
 impl Shelf {
@@ -123,7 +126,7 @@ impl Shelf {
     }
 
     /// Categories, what is superseded, what is bundled.
-    fn lists(&self, entry: &Entry) -> (&[u32], &[u32], &[u32]) {
+    pub(crate) fn lists(&self, entry: &Entry) -> (&[u32], &[u32], &[u32]) {
         let nothing: (&[u32], &[u32]) = Default::default();
         let all = self.links.get(entry.links);
         let (categories, rest) = all.split_at_checked(entry.categories as usize).unwrap_or(nothing);
@@ -131,7 +134,12 @@ impl Shelf {
         (categories, supersedes, members)
     }
 
-    fn find_mut(&mut self, update: UpdateId) -> Option<&mut Entry> {
+    /// How many entries there are, and the sum of their newest revisions.
+    pub(crate) const fn sum(&self) -> (u64, u64) {
+        self.sum
+    }
+
+    pub(crate) fn find_mut(&mut self, update: UpdateId) -> Option<&mut Entry> {
         let place = self.places.find(update)?;
         self.entries.get_mut(place as usize)?.as_mut()
     }
@@ -144,6 +152,7 @@ impl Shelf {
         }
         let place = self.places.add(update, State::MOST_PLACES)?;
         self.entries.push(None);
+        self.named.push(Named::default());
         Some(place)
     }
 
@@ -158,11 +167,8 @@ impl Shelf {
         let supersedes = put(self, &facts.supersedes);
         put(self, &facts.members);
         let Some(place) = self.place(facts.update) else { return };
-        if let Some(Some(old)) = self.entries.get(place as usize) {
-            self.texts.free(old.text);
-            self.links.free(old.links);
-        }
-        let next_eula = self.eulas.len() as u32 + 1;
+        self.take_out(place);
+        let eula = facts.eula.map_or(0, |eula| self.number_of(eula));
         let entry = Entry {
             created: facts.created.map_or(NEVER, Timestamp::ticks),
             arrived: facts.arrived.ticks(),
@@ -172,7 +178,7 @@ impl Shelf {
             links: self.links.add(&links).unwrap_or_default(),
             categories,
             supersedes,
-            eula: facts.eula.map_or(0, |eula| *self.eulas.entry(eula).or_insert(next_eula)),
+            eula,
             title: u32::MAX,
             kind: facts.kind,
             category_kind: facts.category_kind,
@@ -184,109 +190,81 @@ impl Shelf {
             licence_open: false,
             superseded: false,
             bundled: false,
+            settled: false,
+            line: Line::None,
         };
         if let Some(slot) = self.entries.get_mut(place as usize) {
+            self.sum = (self.sum.0 + 1, self.sum.1 + u64::from(entry.newest.get()));
             *slot = Some(entry);
             self.fresh.push(place);
+            self.untitled.push(place);
+        }
+    }
+
+    fn number_of(&mut self, eula: EulaId) -> u32 {
+        let next = self.terms.len() as u32 + 1;
+        let number = *self.eulas.entry(eula).or_insert(next);
+        if number == next {
+            self.terms.push(eula);
+        }
+        number
+    }
+
+    /// Takes the entry out that another comes in the place of, with all that follows from it.
+    fn take_out(&mut self, place: u32) {
+        self.forget_links(place);
+        let Some(old) = self.entries.get_mut(place as usize).and_then(Option::take) else { return };
+        self.texts.free(old.text);
+        self.links.free(old.links);
+        self.sum = (self.sum.0.saturating_sub(1), self.sum.1.saturating_sub(u64::from(old.newest.get())));
+        match &mut self.ledger {
+            // Other updates may stand under other categories now.
+            Some(_) if old.category_kind.is_some() => self.ledger = None,
+            Some(ledger) => ledger.change(old.line, Line::None),
+            None => {}
         }
     }
 
     /// Takes every entry out; places stay.
     pub(crate) fn clear(&mut self) {
         self.entries.iter_mut().for_each(|slot| *slot = None);
+        self.named.iter_mut().for_each(|named| *named = Named::default());
         self.texts.clear();
         self.links.clear();
         self.by_title.clear();
+        self.untitled.clear();
         self.fresh.clear();
+        self.unnamed.clear();
+        self.sum = (0, 0);
+        self.ledger = None;
     }
 
-    /// Works out what follows from catalog and decisions together.
-    pub(crate) fn settle(&mut self, decisions: &Decisions) -> Settled {
-        if !self.fresh.is_empty() {
-            self.texts.tidy(self.entries.iter_mut().flatten().map(|entry| &mut entry.text));
-            self.links.tidy(self.entries.iter_mut().flatten().map(|entry| &mut entry.links));
-            shrink(&mut self.entries);
-            self.order_titles();
-        }
-        self.decide(decisions);
-        self.relate();
-        let mut settled =
-            Settled { since: vec![NEVER; self.places()], counted: Bits::for_places(self.places()) };
-        for ((place, slot), since) in (0..).zip(&self.entries).zip(&mut settled.since) {
-            let Some(entry) = slot else { continue };
-            *since = entry.first_arrived;
-            if entry.counted() {
-                settled.counted.set(place);
-            }
-        }
-        for (update, change) in &decisions.restored {
-            // Agents were not told of it while it was declined.
-            if let Some(since) = self
-                .find(*update)
-                .filter(|place| self.entry(*place).is_some())
-                .and_then(|place| settled.since.get_mut(place as usize))
-            {
-                *since = change.at.ticks().max(*since);
-            }
-        }
-        settled
+    /// Whether titles are in order.
+    pub(crate) fn is_arranged(&self) -> bool {
+        self.untitled.is_empty()
     }
 
-    fn decide(&mut self, decisions: &Decisions) {
-        let mut open = vec![true; self.eulas.len() + 1];
-        for number in core::iter::once(&0).chain(decisions.accepted.keys().filter_map(|e| self.eulas.get(e)))
-        {
-            if let Some(open) = open.get_mut(*number as usize) {
-                *open = false;
-            }
+    /// Puts titles in order, and gives memory back that is not used.
+    pub(crate) fn arrange(&mut self) {
+        if self.is_arranged() {
+            return;
         }
-        for entry in self.entries.iter_mut().flatten() {
-            entry.licence_open = open.get(entry.eula as usize).copied().unwrap_or(false);
-            entry.approval = ApprovalState::Undecided;
-        }
-        let mut last = None;
-        for approval in decisions.approvals.values().filter(|approval| approval.action.deploys()) {
-            // Those of one update stand together.
-            if last.replace(approval.update) != Some(approval.update)
-                && let Some(entry) = self.find_mut(approval.update)
-            {
-                entry.approval = ApprovalState::Approved;
-            }
-        }
-        for update in decisions.declined.keys() {
-            if let Some(entry) = self.find_mut(*update) {
-                entry.approval = ApprovalState::Declined;
-            }
-        }
-    }
-
-    fn relate(&mut self) {
-        let mut superseded = Bits::for_places(self.places());
-        let mut bundled = Bits::for_places(self.places());
-        for entry in self.entries.iter().flatten() {
-            let (_, supersedes, members) = self.lists(entry);
-            members.iter().for_each(|place| bundled.set(*place));
-            // What was declined replaces nothing (policy::Subject::superseded_by).
-            if entry.approval != ApprovalState::Declined {
-                supersedes.iter().for_each(|place| superseded.set(*place));
-            }
-        }
-        for (place, slot) in (0..).zip(&mut self.entries) {
-            let Some(entry) = slot else { continue };
-            entry.superseded = superseded.has(place);
-            entry.bundled = bundled.has(place);
-        }
+        self.texts.tidy(self.entries.iter_mut().flatten().map(|entry| &mut entry.text));
+        self.links.tidy(self.entries.iter_mut().flatten().map(|entry| &mut entry.links));
+        shrink(&mut self.entries);
+        shrink(&mut self.named);
+        self.order_titles();
     }
 
     /// Numbers the titles in their order.
     fn order_titles(&mut self) {
         let mut fresh = Bits::for_places(self.places());
-        self.fresh.iter().for_each(|place| fresh.set(*place));
+        self.untitled.iter().for_each(|place| fresh.set(*place));
         self.by_title.retain(|place| !fresh.has(*place));
-        self.fresh.sort_unstable();
-        self.fresh.dedup();
-        self.by_title.append(&mut self.fresh);
-        self.fresh = Vec::new();
+        self.untitled.sort_unstable();
+        self.untitled.dedup();
+        self.by_title.append(&mut self.untitled);
+        self.untitled = Vec::new();
         let title = |place: u32| {
             let text = self.entry(place).map(|entry| self.text(entry)).unwrap_or_default();
             text.split(|byte| *byte == b'\n').next().unwrap_or_default()
@@ -316,6 +294,7 @@ impl Shelf {
             + self.texts.heap_bytes()
             + self.links.heap_bytes()
             + self.eulas.capacity() * eula
-            + (self.by_title.capacity() + self.fresh.capacity()) * size_of::<u32>()
+            + self.named.capacity() * size_of::<Named>()
+            + (self.by_title.capacity() + self.untitled.capacity() + self.fresh.capacity()) * size_of::<u32>()
     }
 }

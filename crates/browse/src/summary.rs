@@ -1,6 +1,5 @@
 //! Browse: a group in a few figures.
 
-use crate::categories::Branch;
 use crate::fleet::NEVER;
 use crate::index::Index;
 use crate::scope::{Audience, Scope, reported};
@@ -73,24 +72,10 @@ pub struct Decided {
 
 impl Index {
     /// What is decided about the updates that lists show; and how many under one of these categories, or a
-    /// category below it, are undecided.
+    /// category below it, are undecided. Asked for the same categories again, it costs nothing.
     #[must_use]
-    pub fn decided(&self, categories: &[UpdateId]) -> Decided {
-        let branches: Vec<Branch> = categories.iter().map(|top| Branch::of(self, *top)).collect();
-        let mut decided = Decided::default();
-        for (_, entry) in self.entries().filter(|(_, entry)| entry.listed()) {
-            decided.total += 1;
-            match entry.approval {
-                ApprovalState::Approved => decided.approved += 1,
-                ApprovalState::Declined => decided.declined += 1,
-                ApprovalState::Undecided => {
-                    decided.undecided += 1;
-                    let under = self.shelf.categories(entry);
-                    decided.undecided_in += u64::from(branches.iter().any(|branch| branch.has_any(under)));
-                }
-            }
-        }
-        decided
+    pub fn decided(&mut self, categories: &[UpdateId]) -> Decided {
+        self.shelf.decided(categories)
     }
 
     /// The computers of a scope, and the updates as they stand there.

@@ -60,7 +60,7 @@ pub struct UpdateHit {
 }
 
 impl Index {
-    /// The updates that fit, a page of them. `decisions` are those the index was settled with.
+    /// The updates that fit, a page of them. `decisions` are those the index was settled with, and it is arranged.
     #[must_use]
     pub fn updates(&self, query: &UpdateQuery, decisions: &Decisions, scope: &Scope) -> Page<UpdateHit> {
         let filter = Filter::new(self, query, decisions);
@@ -154,7 +154,7 @@ impl<'a> Filter<'a> {
             branches: [query.classification, query.product]
                 .into_iter()
                 .flatten()
-                .map(|top| Branch::of(index, top))
+                .map(|top| Branch::of(&index.shelf, top))
                 .collect(),
             in_force: query.approved_for.map(|group| in_force(&index.shelf, decisions, group)),
         }

@@ -28,6 +28,7 @@ impl World {
         let mut world = Self {
             index: Index::default(),
             decisions: Decisions::default(),
+            settled: Decisions::default(),
             updates: BTreeMap::new(),
             pcs: BTreeMap::new(),
             dice: Dice::new(seed),
@@ -51,7 +52,7 @@ impl World {
         for _ in 0..world.dice.below(20) {
             world.decide();
         }
-        world.index.settle(&world.decisions);
+        world.settle();
         world
     }
 
@@ -59,6 +60,8 @@ impl World {
     pub fn change(&mut self) {
         for _ in 0..=self.dice.below(6) {
             self.clock += self.dice.below(3) as i64;
+            // Counts that were asked for are kept up to date from then on.
+            let _ = self.index.decided(&[category(4)]);
             match self.dice.below(9) {
                 0 => {
                     let n = self.dice.below(UPDATES);
@@ -74,7 +77,22 @@ impl World {
                 5 if self.dice.below(3) == 0 => self.reload(),
                 _ => self.report(),
             }
+            // Sometimes several changes are settled together.
+            if self.dice.below(3) > 0 {
+                self.settle();
+            }
+        }
+        self.settle();
+        self.index.arrange();
+    }
+
+    /// As the owner of an index does it: only what is new is looked at while decisions stay as they are.
+    fn settle(&mut self) {
+        if self.settled == self.decisions {
+            self.index.settle_new(&self.decisions);
+        } else {
             self.index.settle(&self.decisions);
+            self.settled = self.decisions.clone();
         }
     }
 

@@ -43,6 +43,8 @@ pub struct Pc {
 pub struct World {
     pub index: Index,
     pub decisions: Decisions,
+    /// Those that the index was settled with.
+    settled: Decisions,
     updates: BTreeMap<UpdateId, UpdateFacts>,
     pcs: BTreeMap<i64, Pc>,
     dice: Dice,

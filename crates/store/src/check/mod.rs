@@ -202,6 +202,7 @@ impl Store {
             |(decisions, cores)| {
                 *shared.decisions.write() = Arc::clone(decisions);
                 *shared.cores.write() = Arc::clone(cores);
+                shared.board.catalog_rewritten();
             },
         )?;
         self.note_audit_head();

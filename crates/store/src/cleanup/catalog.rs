@@ -289,6 +289,7 @@ impl Cleanup<'_> {
             |after| {
                 if let Some(after) = after {
                     *store.shared.decisions.write() = Arc::clone(after);
+                    store.shared.board.catalog_rewritten();
                 }
             },
         )

@@ -1,5 +1,6 @@
 //! Store: lists and counts, answered from the index and filled in with the rows of one page.
 
+use super::Rows;
 use crate::Store;
 use crate::catalog::{LARGEST_PAGE, UpdatePage, update_row};
 use crate::columns::Columns;
@@ -171,8 +172,9 @@ impl Store {
 
     /// What is decided about the updates that lists show, and how many under some categories are undecided.
     pub(crate) fn updates_decided(&self, categories: &[UpdateId]) -> Result<Decided, StoreError> {
-        let (index, _) = self.look()?;
-        Ok(index.decided(categories))
+        self.flush_contacts_if_possible();
+        self.bring_up_to_date(0, Rows::Trusted)?;
+        Ok(self.shared.board.index.write().decided(categories))
     }
 
     /// The states of every computer for one update. From memory, after what changed was read.

@@ -1,7 +1,7 @@
 //! Store: rows into the index. The catalog is read in order of revisions, so that a look after an import
 //! reads what the import brought; computers are read one by one as they were marked.
 
-use super::{AT_ONCE, Progress};
+use super::{AT_ONCE, Progress, Rows};
 use crate::Store;
 use crate::catalog::decode_record;
 use crate::columns::{Columns, for_rows};
@@ -12,6 +12,8 @@ use sluicegate_browse::{ComputerFacts, Membership, Reboot, Severity, UpdateFacts
 use sluicegate_catalog::ScanRecord;
 use sluicegate_policy::{EulaId, UpdateState};
 use sluicegate_terms::{Guid, Timestamp, UpdateId, UpdateIdentity, UpdateKind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// So many revisions are read and put into the index at once.
 const REVISIONS_AT_ONCE: u32 = 4_096;
@@ -21,23 +23,46 @@ type Read = (i64, Option<(ComputerFacts, Option<Vec<(UpdateId, UpdateState)>>)>)
 
 impl Store {
     /// Reads what changed in catalog and decisions.
-    pub(super) fn feed_catalog(&self, turn: &mut Progress) -> Result<(), StoreError> {
+    pub(super) fn feed_catalog(&self, turn: &mut Progress, rows: Rows) -> Result<(), StoreError> {
         // Read first: what is committed from here on is at worst read twice.
+        let rewritten = self.shared.board.rewritten.load(Ordering::Acquire);
         let anchor = self.anchor();
-        if turn.anchor == Some(anchor) {
+        let compared = rows == Rows::Trusted || turn.compared == Some(anchor);
+        if turn.anchor == Some(anchor) && turn.rewritten == rewritten && compared {
             return Ok(());
         }
+        // What was removed or is older than before is not seen in what is added.
+        if turn.rewritten != rewritten {
+            self.begin_anew(turn);
+            turn.rewritten = rewritten;
+        }
         self.feed_revisions(turn)?;
-        // Revisions were removed, or an older one is the newest again: that is not seen in what is added.
-        if self.shared.board.index.read().updates_sum() != self.shared.database.read(|db| catalog_sum(db))? {
-            self.shared.board.index.write().clear_updates();
-            turn.newest = 0;
-            self.feed_revisions(turn)?;
+        if !compared {
+            let sum = self.shared.database.read(|db| catalog_sum(db))?;
+            if self.shared.board.index.read().updates_sum() != sum {
+                self.begin_anew(turn);
+                self.feed_revisions(turn)?;
+            }
+            turn.compared = Some(anchor);
         }
         let decisions = self.decisions();
-        self.shared.board.index.write().settle(&decisions);
+        let known = turn.settled.as_ref().is_some_and(|settled| Arc::ptr_eq(settled, &decisions));
+        let mut index = self.shared.board.index.write();
+        if known {
+            index.settle_new(&decisions);
+        } else {
+            index.settle(&decisions);
+        }
+        drop(index);
+        turn.settled = Some(decisions);
         turn.anchor = Some(anchor);
         Ok(())
+    }
+
+    fn begin_anew(&self, turn: &mut Progress) {
+        self.shared.board.index.write().clear_updates();
+        turn.newest = 0;
+        (turn.anchor, turn.compared, turn.settled) = (None, None, None);
     }
 
     fn feed_revisions(&self, turn: &mut Progress) -> Result<(), StoreError> {
@@ -123,15 +148,13 @@ fn read_updates(db: &mut Connection, after: i64) -> Result<Vec<UpdateFacts>, Sto
     let db = db.transaction().during("read updates")?;
     let mut statement = db
         .prepare_cached(
+            // Other revisions have lower numbers; most updates have none, which the key alone tells.
             "SELECT k.update_id, r.number, r.id, r.record, r.arrived_at, l.search, l.created, l.severity, l.reboot,
-                 (SELECT e.eula FROM revision_eula e WHERE e.revision_id = r.id),
-                 (SELECT min(f.arrived_at) FROM revision f WHERE f.update_id = k.update_id)
+                 (SELECT min(f.arrived_at) FROM revision f
+                  WHERE f.update_id = k.update_id AND f.number < r.number)
              FROM known_update k JOIN revision r ON r.id = k.newest JOIN listing l ON l.revision_id = k.newest
              WHERE k.newest > ?1 ORDER BY k.newest LIMIT ?2",
         )
-        .during("read updates")?;
-    let mut categories = db
-        .prepare_cached("SELECT category FROM listing_category WHERE revision_id = ?1")
         .during("read updates")?;
     let mut rows = statement.query((after, REVISIONS_AT_ONCE)).during("read updates")?;
     let mut list = Vec::new();
@@ -141,12 +164,8 @@ fn read_updates(db: &mut Connection, after: i64) -> Result<Vec<UpdateFacts>, Sto
         // Administrators see it in their lists all the same, and scans tell of it.
         let record = decode_record(identity, bytes)
             .unwrap_or_else(|_| ScanRecord::new(identity, UpdateKind::Software));
-        let mut under = Vec::new();
-        for_rows(&mut categories.query([row.int(2)?]).during("read updates")?, |row| {
-            under.push(row.update(0)?);
-            Ok(())
-        })?;
         let word = |text: String| if text.is_empty() { None } else { Some(text) };
+        let arrived = row.time(4)?;
         list.push(UpdateFacts {
             update: identity.update,
             newest: row.revision_id(2)?,
@@ -157,20 +176,56 @@ fn read_updates(db: &mut Connection, after: i64) -> Result<Vec<UpdateFacts>, Sto
             search: row.text(5)?,
             severity: Severity::of_document(word(row.text(7)?).as_deref()),
             reboot: Reboot::of_document(word(row.text(8)?).as_deref()),
-            eula: row
-                .get::<_, Option<[u8; 16]>>(9)
-                .during("read licence terms")?
-                .map(|id| EulaId(Guid::from_bytes(id))),
-            categories: under,
+            eula: None,
+            categories: Vec::new(),
             members: record.bundles.iter().flatten().map(|member| member.update).collect(),
             supersedes: record.supersedes,
             created: row.time_if_any(6)?,
-            arrived: row.time(4)?,
-            first_arrived: row.time(10)?,
+            arrived,
+            first_arrived: row.time_if_any(9)?.map_or(arrived, |first| first.min(arrived)),
         });
         Ok(())
     })?;
+    let Some(last) = list.last().map(|facts| facts.newest.get()) else { return Ok(list) };
+    // In the order of revisions, like the list: one walk for all of them.
+    of_listed(
+        &db,
+        "SELECT revision_id, category FROM listing_category WHERE revision_id > ?1 AND revision_id <= ?2
+         ORDER BY revision_id, category",
+        (after, last),
+        &mut list,
+        |facts, id| facts.categories.push(UpdateId(id)),
+    )?;
+    of_listed(
+        &db,
+        "SELECT revision_id, eula FROM revision_eula WHERE revision_id > ?1 AND revision_id <= ?2
+         ORDER BY revision_id",
+        (after, last),
+        &mut list,
+        |facts, id| facts.eula = Some(EulaId(id)),
+    )?;
     Ok(list)
+}
+
+/// Hands rows of a revision and an id, in the order of revisions, to the updates whose newest revision it is.
+fn of_listed(
+    db: &Connection,
+    sql: &str,
+    range: (i64, u32),
+    list: &mut [UpdateFacts],
+    mut hand: impl FnMut(&mut UpdateFacts, Guid),
+) -> Result<(), StoreError> {
+    let mut statement = db.prepare_cached(sql).during("read updates")?;
+    let mut rows = statement.query(range).during("read updates")?;
+    let mut rest = list.iter_mut().peekable();
+    for_rows(&mut rows, |row| {
+        let revision = row.revision_id(0)?;
+        while rest.next_if(|facts| facts.newest < revision).is_some() {}
+        if let Some(facts) = rest.peek_mut().filter(|facts| facts.newest == revision) {
+            hand(facts, row.guid(1)?);
+        }
+        Ok(())
+    })
 }
 
 fn computer_rows(db: &Connection) -> Result<Vec<i64>, StoreError> {
