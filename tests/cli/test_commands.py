@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -156,7 +157,17 @@ def test_content_is_taken_only_when_an_update_declares_it(server, imported, tmp_
 def test_status_and_settings_are_shown_and_changed(server, imported):
     status = as_json(server, "status")
     assert status["health"]["status"] == "ok" and status["computers"] >= 0
-    assert "computers" in run(server, "status")
+    said = run(server, "status").splitlines()
+    assert any(line.startswith("computers") for line in said)
+    # What is a list of things is a line for each of them.
+    until = time.monotonic() + 60
+    while (tested := as_json(server, "status")["health"]["self_test"]) is None:
+        assert time.monotonic() < until, "the server did not look at its own endpoints"
+        time.sleep(0.5)
+    said = run(server, "status").splitlines()
+    for endpoint in tested["endpoints"]:
+        [line] = [line for line in said if f"name {endpoint['name']}," in line]
+        assert line.count("name ") == 1
     assert as_json(server, "config", "show")["targeting"] == "server"
     assert as_json(server, "config", "set", "targeting", "client")["targeting"] == "client"
     run(server, "config", "set", "targeting", "server")

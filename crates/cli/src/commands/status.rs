@@ -25,6 +25,10 @@ fn print_tree(value: &Value, indent: usize) {
                 say!("{:indent$}{label}", "");
                 print_tree(value, indent + 2);
             }
+            Value::Array(list) if list.iter().any(Value::is_object) => {
+                say!("{:indent$}{label}", "");
+                list.iter().for_each(|one| say!("{:1$}{2}", "", indent + 2, output::text(Some(one))));
+            }
             Value::Number(n) if key.ends_with("bytes") => {
                 say!("{:indent$}{label:<width$}  {}", "", output::size(n.as_u64().unwrap_or(0)));
             }
