@@ -263,7 +263,18 @@ scalar! {
     Sha1Digest, |text| Base64::from_text(text)
         .and_then(|bytes| bytes.0.try_into().map_err(|_| "it is not a SHA-1 digest (20 bytes)".to_owned()))
         .map(Sha1Digest), |value| &value.to_base64();
-    Base64, |text| Base64::from_text(text), |value| &STANDARD.encode(&value.0);
+}
+
+impl<'a> Field<'a> for Base64 {
+    fn array_limit(limits: &Limits) -> usize {
+        limits.array
+    }
+    fn read(reader: &mut XmlReader<'a>) -> Result<Self, DecodeError> {
+        read_scalar(reader, Self::from_text)
+    }
+    fn write(&self, out: &mut XmlWriter, element: &str) {
+        out.element(element, |out| out.base64(&self.0));
+    }
 }
 
 /// Bytes that a message writes as `xs:base64Binary`.

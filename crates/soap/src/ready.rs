@@ -53,6 +53,32 @@ pub fn from_fragment(fragment: &str) -> Result<Ready, ReadyError> {
 /// [`ReadyError::Forbidden`]; what was appended before the character stays.
 pub fn escape_into(out: &mut Vec<u8>, text: &str) -> Result<(), ReadyError> {
     let bytes = text.as_bytes();
+    if bytes.iter().fold(false, |odd, byte| odd | is_odd(*byte)) {
+        return escape_odd_into(out, bytes);
+    }
+    let mut plain_from = 0;
+    for at in memchr::memchr3_iter(b'&', b'<', b'>', bytes) {
+        out.extend_from_slice(bytes.get(plain_from..at).unwrap_or_default());
+        out.extend_from_slice(match bytes.get(at) {
+            Some(b'&') => b"&amp;",
+            Some(b'<') => b"&lt;",
+            _ => b"&gt;",
+        });
+        plain_from = at + 1;
+    }
+    out.extend_from_slice(bytes.get(plain_from..).unwrap_or_default());
+    Ok(())
+}
+
+/// Whether a byte needs more than the three usual escapes, or may begin something forbidden. Hardly any fragment has
+/// one, and this compares many bytes at once.
+#[inline]
+const fn is_odd(byte: u8) -> bool {
+    (byte < 0x20) & (byte != b'\t') & (byte != b'\n') | (byte == 0xEF)
+}
+
+/// [`escape_into`] for a text with such bytes.
+fn escape_odd_into(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), ReadyError> {
     let mut plain_from = 0;
     let mut at = 0;
     loop {

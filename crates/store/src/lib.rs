@@ -27,7 +27,7 @@ mod wire;
 
 pub use catalog::{
     CatalogSize, CategoryRow, CoreRef, Cores, DamagedRevision, Document, FileFacts, ImportReport, Importer,
-    PreparedRevision, QuarantineEntry, Quarantined, RevisionFragments, RevisionRow, StoredRevision,
+    PreparedRevision, QuarantineEntry, Quarantined, RevisionFragments, RevisionRow, Serving, StoredRevision,
     UpdateDetails, UpdatePage, UpdateRow,
 };
 pub use computers::{

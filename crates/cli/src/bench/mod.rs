@@ -12,6 +12,7 @@ mod report;
 mod scans;
 mod storm;
 mod sync;
+mod sync_files;
 
 use crate::args::Bench;
 use crate::output::say;
@@ -28,7 +29,10 @@ const NAMES: &[(&str, &str)] = &[
     ("content", "files in ranges, against nginx"),
     ("decisions", "approving 5,000 updates for 20 groups at once, and scans meanwhile"),
     ("sync", "a downstream server below another: first, unchanged, small changes"),
-    ("sync-files", "a downstream server that fetches files from another, against curl"),
+    (
+        "sync-files",
+        "a downstream server that fetches files from another, against curl bare and with verification",
+    ),
 ];
 
 /// Runs the measurements asked for and prints their report.
@@ -85,7 +89,7 @@ pub(crate) async fn run(args: &Bench, json: bool) -> anyhow::Result<()> {
         sync::measure(&bench, &sizes, &mut report).await?;
     }
     if wants("sync-files") {
-        sync::files(&bench, &mut report).await?;
+        sync_files::measure(&bench, &mut report).await?;
     }
     report.print(json);
     Ok(())

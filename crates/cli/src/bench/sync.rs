@@ -1,5 +1,5 @@
 //! Bench: a downstream server over an upstream one, as two processes: the first synchronization against
-//! unpacking and parsing the same documents, one without changes, one of a hundred, and files against curl.
+//! unpacking and parsing the same documents, one without changes, and one of a hundred.
 
 use super::Setup;
 use super::catalogs;
@@ -10,39 +10,36 @@ use crate::endpoint::Endpoint;
 use anyhow::{Context as _, bail, ensure};
 use bytes::Bytes;
 use serde_json::{Value, json};
-use sha1::Digest as _;
-use sluicegate_agent::Random;
 use sluicegate_catalog::{FileEntry, Limits, compose::Document, parse};
 use sluicegate_store::{Document as Served, Store, StoreError, StoreOptions};
-use sluicegate_terms::{Guid, RevisionNumber, Sha1Digest, Sha256Digest, Timestamp, UpdateId, UpdateIdentity};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use sluicegate_terms::{Guid, RevisionNumber, Timestamp, UpdateId, UpdateIdentity};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Documents held in memory at a time while they are unpacked and parsed alone.
 const HELD: usize = 4_000;
 
+/// So many of them a core takes at a time: none waits long for the other at the end.
+const TAKEN: usize = 25;
+
 /// Updates in a small change.
 const DELTA: u128 = 100;
 
 /// Small changes and synchronizations without changes, of which the median counts.
-const ROUNDS: usize = 5;
-
-/// Files fetched beside curl, and bytes of each.
-const FILES: u128 = 4;
-const FILE: usize = 256 << 20;
+pub(super) const ROUNDS: usize = 5;
 
 /// Longest synchronization.
 const PATIENCE: Duration = Duration::from_secs(1_800);
 
 /// A process and its admin API.
-struct Node {
-    server: Server,
-    client: AdminClient,
+pub(super) struct Node {
+    pub(super) server: Server,
+    pub(super) client: AdminClient,
 }
 
 impl Node {
-    async fn start(data: &Path) -> anyhow::Result<Self> {
+    pub(super) async fn start(data: &Path) -> anyhow::Result<Self> {
         let server = Server::sluicegate(data).await?;
         let read = |name: &str| {
             std::fs::read_to_string(data.join(name))
@@ -56,7 +53,7 @@ impl Node {
     }
 
     /// A server without a catalog below another.
-    async fn below(upstream: &Self, data: &Path, content: &str) -> anyhow::Result<Self> {
+    pub(super) async fn below(upstream: &Self, data: &Path, content: &str) -> anyhow::Result<Self> {
         let _ = std::fs::remove_dir_all(data);
         std::fs::create_dir_all(data)?;
         let node = Self::start(data).await?;
@@ -66,7 +63,7 @@ impl Node {
     }
 
     /// Synchronizes; answers how long it took, by this process's clock, and its record.
-    async fn synchronize(&self) -> anyhow::Result<(f64, Value)> {
+    pub(super) async fn synchronize(&self) -> anyhow::Result<(f64, Value)> {
         let began = Instant::now();
         self.client.post("sync/now", &json!({})).await?;
         loop {
@@ -96,7 +93,7 @@ impl Node {
     }
 
     /// Imports documents.
-    async fn import(&self, documents: Vec<(String, String)>) -> anyhow::Result<()> {
+    pub(super) async fn import(&self, documents: Vec<(String, String)>) -> anyhow::Result<()> {
         let mut body = Vec::new();
         for (name, document) in documents {
             let head = json!({ "name": name, "size": document.len() });
@@ -105,7 +102,7 @@ impl Node {
         self.upload("catalog/import", body).await
     }
 
-    async fn upload(&self, path: &str, bytes: Vec<u8>) -> anyhow::Result<()> {
+    pub(super) async fn upload(&self, path: &str, bytes: Vec<u8>) -> anyhow::Result<()> {
         use http_body_util::BodyExt as _;
         let (pieces, body) = tokio::sync::mpsc::channel(1);
         let sender = tokio::spawn(async move { pieces.send(Ok(Bytes::from(bytes))).await });
@@ -221,13 +218,13 @@ async fn metadata(bench: &Setup, size: usize, report: &mut Report) -> anyhow::Re
     Ok(small)
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// An update, as a name and a document.
-fn update(number: u128, files: &[FileEntry]) -> anyhow::Result<(String, String)> {
+pub(super) fn update(number: u128, files: &[FileEntry]) -> anyhow::Result<(String, String)> {
     let identity =
         UpdateIdentity { update: UpdateId(Guid::from_u128(number)), revision: RevisionNumber::new(1)? };
     let mut document = Document::software(identity, &format!("Measured update {number}"));
@@ -258,17 +255,20 @@ fn unpack_and_parse(data: &Path) -> anyhow::Result<Alone> {
         let documents = some.iter().map(|id| store.document(*id)).collect::<Result<Vec<Served>, _>>()?;
         let before = cpu_of("self")?;
         let began = Instant::now();
-        let parts = documents.chunks(documents.len().div_ceil(cores).max(1));
+        let next = AtomicUsize::new(0);
         let bytes: anyhow::Result<usize> = std::thread::scope(|scope| {
-            let workers: Vec<_> = parts
-                .map(|part| {
-                    let limits = &limits;
+            let workers: Vec<_> = (0..cores)
+                .map(|_| {
+                    let (limits, next, documents) = (&limits, &next, &documents);
                     scope.spawn(move || {
                         let mut bytes = 0;
-                        for document in part {
-                            let plain = document.plain(limits.max_bytes as u64 * 2)?;
-                            bytes += plain.len();
-                            std::hint::black_box(parse(&plain, limits)?);
+                        let take = || documents.chunks(TAKEN).nth(next.fetch_add(1, Ordering::Relaxed));
+                        while let Some(some) = take() {
+                            for document in some {
+                                let plain = document.plain(limits.max_bytes as u64 * 2)?;
+                                bytes += plain.len();
+                                std::hint::black_box(parse(&plain, limits)?);
+                            }
                         }
                         anyhow::Ok(bytes)
                     })
@@ -288,85 +288,4 @@ fn unpack_and_parse(data: &Path) -> anyhow::Result<Alone> {
         alone.cpu += cpu_of("self")?.saturating_sub(before);
     }
     Ok(alone)
-}
-
-/// Files from an upstream, verified, against curl with as many connections.
-pub(crate) async fn files(bench: &Setup, report: &mut Report) -> anyhow::Result<()> {
-    let top = bench.folder.join("sync-content");
-    let _ = std::fs::remove_dir_all(&top);
-    std::fs::create_dir_all(&top)?;
-    let upstream = Node::start(&top).await?;
-    let mut random = Random::seeded(8531);
-    let mut paths = Vec::new();
-    for number in 0..FILES {
-        let bytes: Vec<u8> = (0..FILE / 8).flat_map(|_| random.next_u64().to_le_bytes()).collect();
-        let sha1 = Sha1Digest(sha1::Sha1::digest(&bytes).into());
-        let sha256 = Sha256Digest(sha2::Sha256::digest(&bytes).into());
-        let name = format!("sync-{number}.cab");
-        let file = FileEntry {
-            name: name.clone(),
-            size: bytes.len() as u64,
-            sha1,
-            sha256: Some(sha256),
-            modified: None,
-            patching: None,
-        };
-        upstream.import(vec![update(0x00F1_1E00 + number, &[file])?]).await?;
-        upstream.upload(&format!("content?name={name}"), bytes).await?;
-        let hex = sha1.to_hex_upper();
-        paths.push(format!("/Content/{}/{hex}.cab", &hex[38..]));
-    }
-    let (mut ours, mut theirs, mut synced) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 0..ROUNDS {
-        let data = bench.folder.join("sync-content-below");
-        let below = Node::below(&upstream, &data, "never").await?;
-        below.synchronize().await?;
-        below.client.put("sync/content", &json!({ "when": "all" })).await?;
-        let (took, run) = below.synchronize().await?;
-        ensure!(run["counts"]["files"] == json!(FILES as u64), "round {round}: {run}");
-        ours.push(took);
-        drop(below);
-        let (plain, durable) =
-            curl(&format!("http://{}", upstream.server.addr), &paths, bench.folder.join("curl"))?;
-        theirs.push(plain);
-        synced.push(durable);
-    }
-    let (ours, theirs, synced) = (median(ours), median(theirs), median(synced));
-    let bytes = FILES as f64 * FILE as f64;
-    report.note(
-        "files from an upstream: bytes a second, ours verified and durable, and curl",
-        bytes / ours,
-        format!(
-            "{} and {}",
-            crate::output::size((bytes / ours) as u64),
-            crate::output::size((bytes / theirs) as u64)
-        ),
-    );
-    report.check("files from an upstream: rate against curl", theirs / ours, "x", Bound::AtLeast(0.8));
-    // A file that a row speaks of must survive a power cut; curl leaves that to the system.
-    report.note(
-        "files from an upstream: rate against curl and a sync of its files",
-        synced / ours,
-        format!("{:.2}x", synced / ours),
-    );
-    Ok(())
-}
-
-/// Seconds that curl takes for the same files, and with the time until they are on the disk.
-fn curl(base: &str, paths: &[String], folder: PathBuf) -> anyhow::Result<(f64, f64)> {
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder)?;
-    let mut command = Command::new("curl");
-    command.args(["-s", "-f", "--no-progress-meter", "--parallel", "--parallel-max", "4"]);
-    for (number, path) in paths.iter().enumerate() {
-        command.arg("-o").arg(folder.join(number.to_string())).arg(format!("{base}{path}"));
-    }
-    let began = Instant::now();
-    let ended = command.status().context("curl is the baseline: apt-get install curl")?;
-    ensure!(ended.success(), "curl failed: {ended}");
-    let plain = began.elapsed().as_secs_f64();
-    for number in 0..paths.len() {
-        std::fs::File::open(folder.join(number.to_string()))?.sync_all()?;
-    }
-    Ok((plain, began.elapsed().as_secs_f64()))
 }

@@ -18,7 +18,7 @@ mod summary;
 mod supersedence;
 
 pub(crate) use commit::{decode_record, relist};
-pub use document::Document;
+pub use document::{Document, Serving};
 pub(crate) use document::{Form, LONGEST_DOCUMENT, decode as decode_document};
 pub use files::FileFacts;
 pub(crate) use files::{FileIndex, declared as declared_file};

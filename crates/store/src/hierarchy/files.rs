@@ -83,11 +83,7 @@ impl Store {
     /// # Errors
     /// A failure to read.
     pub fn file_url(&self, sha1: Sha1Digest) -> Result<Option<String>, StoreError> {
-        self.shared.database.read(|db| {
-            db.prepare_cached("SELECT url FROM file_url WHERE sha1 = ?1")
-                .and_then(|mut s| s.query_row([sha1.0], |row| row.get(0)).optional())
-                .during("look up where a file is")
-        })
+        self.shared.database.read(|db| file_url(db, sha1))
     }
 
     /// The name of a declared file and where Microsoft Update has it, if the upstream said so; `None` when no
@@ -265,6 +261,12 @@ impl Store {
             Ok(list)
         })
     }
+}
+
+pub(crate) fn file_url(db: &Connection, sha1: Sha1Digest) -> Result<Option<String>, StoreError> {
+    db.prepare_cached("SELECT url FROM file_url WHERE sha1 = ?1")
+        .and_then(|mut s| s.query_row([sha1.0], |row| row.get(0)).optional())
+        .during("look up where a file is")
 }
 
 pub(super) fn wants(filter: &SyncFilter, languages: &str) -> Result<bool, StoreError> {

@@ -11,7 +11,7 @@ use sluicegate_soap::server_sync::{
     GetUpdateDataRequest, GetUpdateDataResponse, ServerSyncUpdateData, ServerSyncUrlData, ServerUpdateData,
 };
 use sluicegate_soap::text::Text;
-use sluicegate_store::{Document, Store, StoreError};
+use sluicegate_store::{Document, Serving, StoreError};
 use sluicegate_terms::{RevisionId, UpdateIdentity};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ pub(super) async fn get(
     let permit = app.answers.admit(ROOM, Stage::Continues, || app.jitter()).await?;
     let store = app.store.clone();
     let read = tokio::task::spawn_blocking(move || {
-        let data = read(&store, &index, &found)?;
+        let data = store.serve(|serving| read(serving, &index, &found))?;
         // Base64 of Cabinet files has no repetitions for Xpress to find.
         let packed = data.updates.iter().filter_map(|u| u.compressed.as_ref()).map(|blob| blob.0.len());
         let packed = packed.sum::<usize>() / 3 * 4;
@@ -66,7 +66,7 @@ pub(super) fn listed(ids: Option<Vec<UpdateIdentity>>) -> Result<Vec<UpdateIdent
 /// Reads documents until there are enough; one asked for twice is there twice (observed). One that is damaged is not
 /// there: the others come all the same, and a downstream server that asks again for it alone is told of it.
 fn read(
-    store: &Store,
+    store: &Serving<'_>,
     index: &Index,
     wanted: &[(UpdateIdentity, RevisionId)],
 ) -> Result<ServerUpdateData<'static>, Failure> {
@@ -105,7 +105,7 @@ fn read(
 
 /// One document in the form it is kept and sent in, and its size in that form.
 fn document(
-    store: &Store,
+    store: &Serving<'_>,
     index: &Index,
     identity: UpdateIdentity,
     id: RevisionId,
