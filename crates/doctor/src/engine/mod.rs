@@ -112,48 +112,10 @@ impl Line<'_> {
         *self.clock.get_or_init(|| self.on_moment(|moment| moment.seconds))
     }
 
-    /// To be shown later, if at all.
-    pub(crate) fn kept(&self) -> Kept {
-        if self.bytes.len() <= KEPT && self.bytes.is_ascii() {
-            Kept::Plain { number: self.number, bytes: self.bytes.into() }
-        } else {
-            // Lines of runs say at their beginning what they are about.
-            Kept::Ready(Self { signal: None, ..*self }.evidence())
-        }
-    }
-
     fn on_moment<T>(&self, take: impl FnOnce(frame::Moment<'_>) -> T) -> Option<T> {
         match std::str::from_utf8(self.bytes) {
             Ok(text) => frame::moment(text).map(take),
             Err(_) => frame::moment(&self.text(KEPT)).map(take),
-        }
-    }
-}
-
-/// A line that may be shown. Of many none ever is, so what can wait is kept as it came.
-#[derive(Debug, Clone)]
-pub(crate) enum Kept {
-    /// ASCII, and not long.
-    Plain { number: u64, bytes: Box<[u8]> },
-    /// What depends on more than its own bytes.
-    Ready(Evidence),
-}
-
-impl Kept {
-    pub(crate) fn number(&self) -> u64 {
-        match self {
-            Self::Plain { number, .. } => *number,
-            Self::Ready(evidence) => evidence.line,
-        }
-    }
-
-    fn evidence(&self, file: &str) -> Evidence {
-        match self {
-            Self::Plain { number, bytes } => {
-                let clock = OnceCell::new();
-                Line { bytes, number: *number, file, page: None, clock: &clock, signal: None }.evidence()
-            }
-            Self::Ready(evidence) => evidence.clone(),
         }
     }
 }
@@ -244,6 +206,7 @@ impl<'a> Engine<'a> {
             Meaning::Mark(mark) => {
                 if let Some(run) = file.run.mark(mark, line) {
                     self.close_run(&run, file.number, &label);
+                    file.run.done(run);
                 }
             }
             Meaning::Rule(_) => {

@@ -2,10 +2,13 @@
 //! and remembers how far it got, because the last line reached tells which connection failed.
 
 use super::found::Group;
-use super::{Kept, Line};
+use super::{KEPT, Line};
 use crate::compile::Mark;
+use crate::finding::Evidence;
 use crate::frame;
 use crate::rule::{Outcome, RunCondition, Stage};
+use core::cell::OnceCell;
+use core::ops::Range;
 use memchr::memmem::Finder;
 use std::sync::LazyLock;
 
@@ -13,15 +16,37 @@ use std::sync::LazyLock;
 const FAILURE_TEXT: usize = 16 << 10;
 /// Lines that tell of a failure, kept for one run.
 const FAILURE_LINES: usize = 4;
+/// Bytes of lines kept for one run side by side; what comes after is kept each by itself.
+const LINES: usize = 64 << 10;
 /// `Stage::Database` is the last one.
 const STAGES: usize = Stage::Database as usize + 1;
 
 static WILL_RETRY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("Will retry in"));
 static SOURCE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("Source:"));
 
+/// A line that may be shown. Of many none ever is, so what can wait is kept as it came.
+#[derive(Debug)]
+enum Kept {
+    /// ASCII, and not long: a part of the run's `lines`.
+    Plain { number: u64, place: Range<usize> },
+    /// What depends on more than its own bytes.
+    Ready(Evidence),
+}
+
+impl Kept {
+    const fn number(&self) -> u64 {
+        match self {
+            Self::Plain { number, .. } => *number,
+            Self::Ready(evidence) => evidence.line,
+        }
+    }
+}
+
 /// One run.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Run {
+    /// The lines that are kept as they came.
+    lines: Vec<u8>,
     /// Its beginning is in the log, so that what is missing was not reached.
     whole: bool,
     /// A run without any run around it: a status message on its own.
@@ -52,19 +77,26 @@ pub(crate) struct End {
 /// The run under way in one file.
 #[derive(Debug, Default)]
 pub(crate) struct RunTracker {
-    run: Option<Run>,
+    run: Option<Box<Run>>,
+    /// One that is over, for its memory: a log may tell of a million runs.
+    spare: Option<Box<Run>>,
     any_succeeded: bool,
 }
 
 impl RunTracker {
     /// Takes the next line of a run; gives back a run that is over.
-    pub(crate) fn mark(&mut self, mark: Mark, line: Line<'_>) -> Option<Run> {
+    pub(crate) fn mark(&mut self, mark: Mark, line: Line<'_>) -> Option<Box<Run>> {
         let mut over = None;
         if self.begins_anew(mark) {
             over = self.end();
         }
         let first = !self.any_succeeded;
-        let run = self.run.get_or_insert_with(|| Run { first, ..Run::default() });
+        let spare = &mut self.spare;
+        let run = self.run.get_or_insert_with(|| {
+            let mut run = spare.take().unwrap_or_default();
+            run.first = first;
+            run
+        });
         run.last_line = line.number;
         match mark {
             Mark::RunBegins | Mark::RunStarted => {
@@ -73,7 +105,7 @@ impl RunTracker {
                 if mark == Mark::RunStarted {
                     run.reach(Stage::Started, line);
                 } else {
-                    run.begun = Some(line.kept());
+                    run.begun = Some(run.keep(line));
                 }
             }
             Mark::RunInProgress => run.reach(Stage::Inprogress, line),
@@ -107,8 +139,14 @@ impl RunTracker {
     }
 
     /// The run under way is over.
-    pub(crate) fn end(&mut self) -> Option<Run> {
+    pub(crate) fn end(&mut self) -> Option<Box<Run>> {
         self.run.take()
+    }
+
+    /// Takes back a run that was looked at.
+    pub(crate) fn done(&mut self, mut run: Box<Run>) {
+        run.clear();
+        self.spare = Some(run);
     }
 
     fn begins_anew(&self, mark: Mark) -> bool {
@@ -127,12 +165,44 @@ impl RunTracker {
 }
 
 impl Run {
+    /// As before anything happened; memory stays.
+    fn clear(&mut self) {
+        let Self { lines, failure, text, .. } = core::mem::take(self);
+        *self = Self { lines, failure, text, ..Self::default() };
+        self.lines.clear();
+        self.failure.clear();
+        self.text.clear();
+    }
+
+    fn keep(&mut self, line: Line<'_>) -> Kept {
+        let place = self.lines.len()..self.lines.len() + line.bytes.len();
+        if line.bytes.len() <= KEPT && place.end <= LINES && line.bytes.is_ascii() {
+            self.lines.extend_from_slice(line.bytes);
+            Kept::Plain { number: line.number, place }
+        } else {
+            // Lines of runs say at their beginning what they are about.
+            Kept::Ready(Line { signal: None, ..line }.evidence())
+        }
+    }
+
+    fn evidence(&self, kept: &Kept, file: &str) -> Evidence {
+        match kept {
+            Kept::Plain { number, place } => {
+                let (bytes, clock) = (self.lines.get(place.clone()).unwrap_or_default(), OnceCell::new());
+                Line { bytes, number: *number, file, page: None, clock: &clock, signal: None }.evidence()
+            }
+            Kept::Ready(evidence) => evidence.clone(),
+        }
+    }
+
     fn reach(&mut self, stage: Stage, line: Line<'_>) {
         // The latest line of a stage is the one to show; progress repeats, so it is not read each time.
-        if (stage != Stage::Progress || !self.has(stage))
-            && let Some(slot) = self.reached.get_mut(stage as usize)
-        {
-            *slot = Some(line.kept());
+        if stage == Stage::Progress && self.has(stage) {
+            return;
+        }
+        let kept = self.keep(line);
+        if let Some(slot) = self.reached.get_mut(stage as usize) {
+            *slot = Some(kept);
         }
     }
 
@@ -154,7 +224,8 @@ impl Run {
             self.text.push('\n');
         }
         if self.failure.len() < FAILURE_LINES {
-            self.failure.push(line.kept());
+            let kept = self.keep(line);
+            self.failure.push(kept);
         }
         self.ended_at = line.seconds().or(self.ended_at);
     }
@@ -201,7 +272,7 @@ impl Run {
             let mut lines: Vec<&Kept> = lines().collect();
             lines.sort_by_key(|line| line.number());
             lines.dedup_by_key(|line| line.number());
-            evidence.extend(lines.iter().map(|line| line.evidence(file)));
+            evidence.extend(lines.iter().map(|line| self.evidence(line, file)));
         }
         Group { evidence, key: None, host: None, first, last: self.last_line }
     }
