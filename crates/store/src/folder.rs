@@ -7,8 +7,14 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 const LOCK_FILE: &str = "lock";
+
+/// How often a lock that is held is tried again, and the time between. A server that is just ending lets go of
+/// it in a moment, and so does a process started meanwhile, which holds what its parent had until it begins.
+const TRIES: u32 = 20;
+const BETWEEN: Duration = Duration::from_millis(50);
 
 /// Held as long as the store is open. The operating system releases it when the process ends in any
 /// way, so a crash leaves nothing to clean up.
@@ -29,11 +35,14 @@ impl FolderLock {
             .mode(0o600)
             .open(&path)
             .map_err(|e| StoreError::io("open the lock file", &path, e))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: dir.to_owned() }),
-            Err(TryLockError::Error(e)) => Err(StoreError::io("lock", &path, e)),
+        for _ in 0..TRIES {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(BETWEEN),
+                Err(TryLockError::Error(e)) => return Err(StoreError::io("lock", &path, e)),
+            }
         }
+        Err(StoreError::Locked { path: dir.to_owned() })
     }
 }
 
@@ -103,6 +112,18 @@ mod tests {
         assert!(matches!(FolderLock::take(dir.path()), Err(StoreError::Locked { .. })));
         drop(held);
         FolderLock::take(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_is_about_to_go_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = FolderLock::take(dir.path()).unwrap();
+        let ending = std::thread::spawn(move || {
+            std::thread::sleep(BETWEEN);
+            drop(held);
+        });
+        FolderLock::take(dir.path()).unwrap();
+        ending.join().unwrap();
     }
 
     #[test]

@@ -152,8 +152,9 @@ impl Pool {
     /// Sends one request and reads the whole answer, at most `limit` body bytes.
     ///
     /// A kept connection may have been closed by the server in the meantime; then the request is sent
-    /// once more on a new one. So it is when a server in a storm closes a new one unanswered. Every operation of the protocol may be repeated: a second
-    /// ReportEventBatch with the same event instances is kept once (observed-behaviour 6).
+    /// once more on a new one. So it is when a server in a storm closes a new one unanswered. Every
+    /// operation of the protocol may be repeated: a second ReportEventBatch with the same event instances
+    /// is kept once (observed-behaviour 6).
     ///
     /// # Errors
     /// [`HttpError`], when there is no complete answer.

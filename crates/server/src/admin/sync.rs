@@ -28,10 +28,12 @@ const USUAL: u32 = 20;
 /// `GET sync`: the run under way or the last one, and when the next begins.
 pub(super) async fn status(app: &App) -> Result<Value, AdminError> {
     let settings = app.store.upstream_settings();
+    // Looked at before the history, in which a run ends first: who reads that none is under way also reads how the
+    // last one ended.
+    let progress = app.synchronizer.status();
     let (state, last) =
         with_store(app, |store| Ok((store.sync_state()?, store.sync_history(1)?.pop()))).await?;
     let now = app.clock.now();
-    let progress = app.synchronizer.status();
     Ok(json!({
         "upstream": settings.source.as_ref().map(UpstreamSource::as_str),
         "mode": settings.mode.as_str(),
