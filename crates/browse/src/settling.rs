@@ -104,18 +104,7 @@ impl Shelf {
 
     /// Counts what a decided entry names.
     fn note_links(&mut self, place: u32) {
-        let Some(entry) = self.entry(place) else { return };
-        let (_, supersedes, members) = self.lists(entry);
-        let supersedes = if entry.approval == ApprovalState::Declined { &[] } else { supersedes };
-        let (supersedes, members) = (supersedes.to_vec(), members.to_vec());
-        for (places, bundled) in [(supersedes, false), (members, true)] {
-            for place in places {
-                if let Some(named) = self.named.get_mut(place as usize) {
-                    *(if bundled { &mut named.bundled } else { &mut named.superseded }) += 1;
-                    self.unnamed.push(place);
-                }
-            }
-        }
+        self.count_links(place, |count| count + 1);
         if let Some(Some(entry)) = self.entries.get_mut(place as usize) {
             entry.settled = true;
         }
@@ -123,15 +112,22 @@ impl Shelf {
 
     /// Takes back what [`Shelf::note_links`] counted; an entry is about to go.
     pub(crate) fn forget_links(&mut self, place: u32) {
-        let Some(entry) = self.entry(place).filter(|entry| entry.settled) else { return };
+        if self.entry(place).is_some_and(|entry| entry.settled) {
+            self.count_links(place, |count| count.saturating_sub(1));
+        }
+    }
+
+    fn count_links(&mut self, place: u32, step: impl Fn(u32) -> u32) {
+        let Some(entry) = self.entry(place) else { return };
         let (_, supersedes, members) = self.lists(entry);
+        // What was declined replaces nothing.
         let supersedes = if entry.approval == ApprovalState::Declined { &[] } else { supersedes };
         let (supersedes, members) = (supersedes.to_vec(), members.to_vec());
         for (places, bundled) in [(supersedes, false), (members, true)] {
             for place in places {
                 if let Some(named) = self.named.get_mut(place as usize) {
                     let count = if bundled { &mut named.bundled } else { &mut named.superseded };
-                    *count = count.saturating_sub(1);
+                    *count = step(*count);
                     self.unnamed.push(place);
                 }
             }

@@ -54,10 +54,7 @@ pub(crate) fn rows(list: &Value, columns: &[Column], empty: &str) {
     for row in list {
         table.add_row(columns.iter().map(|(_, pointer)| text(row.pointer(pointer))));
     }
-    // Columns are padded; trailing space helps nobody.
-    for line in table.lines() {
-        say!("{}", line.trim_end());
-    }
+    print(&table, 0);
 }
 
 /// Prints the named values of one object, one per line; absent ones are left out.
@@ -116,6 +113,11 @@ pub(crate) fn table_of(items: &[Value], indent: usize) {
     for item in items {
         table.add_row(keys.iter().map(|key| text(item.get(key.as_str()))));
     }
+    print(&table, indent);
+}
+
+fn print(table: &Table, indent: usize) {
+    // Columns are padded; trailing space helps nobody.
     for line in table.lines() {
         say!("{:indent$}{}", "", line.trim_end());
     }
