@@ -14,6 +14,7 @@ pub use succession::ImportedDecisions;
 
 pub(crate) use looks::Gallery;
 pub(crate) use rows::{difference, load, replaced, write_difference};
+pub(crate) use subject::subject;
 pub(crate) use succession::after_import;
 
 use crate::Store;
@@ -124,17 +125,31 @@ impl Store {
         done
     }
 
+    /// Changes decisions about one update. It is looked up where the change is made: what an import or somebody
+    /// else brings meanwhile comes before it or after it.
+    fn decide_about<R>(
+        &self,
+        update: UpdateId,
+        now: Timestamp,
+        work: impl FnOnce(&Subject, &mut Decisions, &mut DecisionScope) -> Result<R, ApprovalError>,
+    ) -> Result<R, StoreError> {
+        self.refuse_on_replica()?;
+        self.change_decisions_inside(now, |tx, decisions, scope| {
+            let subject = subject(tx, decisions, update)?;
+            Ok(work(&subject, decisions, scope)?)
+        })
+    }
+
     /// Approves an update for a group (or sets it to not approved), in place of what was decided there.
     ///
     /// # Errors
     /// [`StoreError::UnknownUpdate`], [`StoreError::Decision`] when the rules forbid it, or a failure to
     /// write.
     pub fn approve(&self, order: ApprovalOrder, now: Timestamp) -> Result<Approval, StoreError> {
-        let subject = self.subject(order.update)?;
-        self.change_decisions(now, |decisions, scope| {
+        self.decide_about(order.update, now, |subject, decisions, scope| {
             let order =
                 Order { group: order.group, action: order.action, deadline: order.deadline, by: order.by };
-            Ok(decisions.approve(&subject, order, &mut scope.stamp)?)
+            decisions.approve(subject, order, &mut scope.stamp)
         })
     }
 
@@ -149,9 +164,8 @@ impl Store {
         by: String,
         now: Timestamp,
     ) -> Result<Vec<Withdrawal>, StoreError> {
-        self.subject(update)?;
-        self.change_decisions(now, |decisions, scope| {
-            Ok(decisions.unapprove(update, group, by, &mut scope.stamp)?)
+        self.decide_about(update, now, |_, decisions, scope| {
+            decisions.unapprove(update, group, by, &mut scope.stamp)
         })
     }
 
@@ -160,8 +174,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::UnknownUpdate`], [`StoreError::Decision`], or a failure to write.
     pub fn decline(&self, update: UpdateId, now: Timestamp) -> Result<(), StoreError> {
-        let subject = self.subject(update)?;
-        self.change_decisions(now, |decisions, scope| Ok(decisions.decline(&subject, scope.change)?))
+        self.decide_about(update, now, |subject, decisions, scope| decisions.decline(subject, scope.change))
     }
 
     /// Makes a target group below `parent` (All Computers when `None`).
@@ -184,9 +197,8 @@ impl Store {
     /// [`StoreError::UnknownUpdate`], [`StoreError::Decision`] when nothing is held or the licence terms were
     /// not accepted, or a failure to write.
     pub fn accept_revision(&self, update: UpdateId, now: Timestamp) -> Result<(), StoreError> {
-        let subject = self.subject(update)?;
-        self.change_decisions(now, |decisions, scope| {
-            Ok(decisions.accept_revision(&subject, &mut scope.stamp)?)
+        self.decide_about(update, now, |subject, decisions, scope| {
+            decisions.accept_revision(subject, &mut scope.stamp)
         })
     }
 

@@ -60,8 +60,9 @@ impl Adopted {
     }
 }
 
-/// Puts the upstream's groups and decisions in place of `decisions`. `subject` tells about an update,
-/// `None` when this server does not have it; `next` gives fresh deployment ids.
+/// Puts the upstream's groups and decisions in place of `decisions`. `subject` tells about an update as the
+/// decisions given with it let it be seen, `None` when this server does not have it; `next` gives fresh
+/// deployment ids.
 ///
 /// # Errors
 /// What `next` and `subject` give.
@@ -69,10 +70,13 @@ pub fn adopt<E>(
     decisions: &mut Decisions,
     wanted: &UpstreamDecisions,
     change: Change,
-    mut subject: impl FnMut(UpdateId) -> Result<Option<Subject>, E>,
+    mut subject: impl FnMut(&Decisions, UpdateId) -> Result<Option<Subject>, E>,
     mut next: impl FnMut() -> Result<DeploymentId, E>,
 ) -> Result<Adopted, E> {
     let mut adopted = Adopted::default();
+    // The upstream has decided about its newest revisions, and a replica holds none back. First of all: which
+    // updates are members of bundles depends on the revisions in service.
+    decisions.release_all(change);
     adopt_groups(decisions, &wanted.groups, change, &mut adopted);
 
     let mut target: BTreeMap<(UpdateId, GroupId), &UpstreamDeployment> = BTreeMap::new();
@@ -87,7 +91,7 @@ pub fn adopt<E>(
             ));
             continue;
         }
-        let Some(subject) = subject(deployment.update)? else {
+        let Some(subject) = subject(decisions, deployment.update)? else {
             adopted
                 .skipped
                 .push(format!("{} is approved on the upstream and not here yet", deployment.update));
@@ -135,8 +139,6 @@ pub fn adopt<E>(
         }
     }
     adopt_declines(decisions, &wanted.declined, change, &mut subject, &mut adopted)?;
-    // The upstream has decided about its newest revisions; a replica holds none back.
-    decisions.release_all(change);
     Ok(adopted)
 }
 
@@ -144,7 +146,7 @@ fn adopt_declines<E>(
     decisions: &mut Decisions,
     wanted: &BTreeSet<UpdateId>,
     change: Change,
-    subject: &mut impl FnMut(UpdateId) -> Result<Option<Subject>, E>,
+    subject: &mut impl FnMut(&Decisions, UpdateId) -> Result<Option<Subject>, E>,
     adopted: &mut Adopted,
 ) -> Result<(), E> {
     let gone: Vec<UpdateId> =
@@ -158,7 +160,7 @@ fn adopt_declines<E>(
         if decisions.declined.contains_key(&update) {
             continue;
         }
-        let declinable = subject(update)?.is_some_and(|s| {
+        let declinable = subject(decisions, update)?.is_some_and(|s| {
             s.bundled_by.is_none() && !matches!(s.kind, UpdateKind::Category | UpdateKind::Detectoid)
         });
         if declinable {
@@ -246,7 +248,7 @@ mod tests {
     }
 
     /// Updates below 100 are here; 50 is a bundle's member, 60 a category.
-    fn known(update: UpdateId) -> Result<Option<Subject>, Infallible> {
+    fn known(_: &Decisions, update: UpdateId) -> Result<Option<Subject>, Infallible> {
         let n = update.0.as_u128();
         let software = Subject::software(update);
         let kind = if n == 60 { UpdateKind::Category } else { software.kind };
@@ -310,6 +312,26 @@ mod tests {
         run(&mut decisions, &parent(), 7);
         assert!(decisions.held.is_empty());
         assert_eq!(decisions.released.get(&uid(10)), Some(&change(7)));
+    }
+
+    #[test]
+    fn what_only_a_held_revision_bundled_is_decided_by_itself() {
+        let mut decisions = Decisions::default();
+        run(&mut decisions, &parent(), 5);
+        let hold = crate::Hold {
+            serving: sluicegate_terms::RevisionNumber::new(1).unwrap(),
+            reason: crate::HoldReason::Review,
+            since: change(6),
+        };
+        decisions.held.insert(uid(10), hold);
+        let member = |decisions: &Decisions, update| {
+            let bundled_by = decisions.held.keys().next().copied().filter(|_| update == uid(12));
+            Ok::<_, Infallible>(Some(Subject { bundled_by, ..Subject::software(update) }))
+        };
+        decisions.declined.clear();
+        let Ok(adopted) =
+            adopt(&mut decisions, &parent(), change(7), member, || Ok(DeploymentId::new(9).unwrap()));
+        assert_eq!(adopted.declined, 1);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{Cleanup, EXAMPLES, StepReport};
 use crate::Store;
 use crate::columns::{Columns, for_rows};
-use crate::decisions::Gallery;
+use crate::decisions::{Gallery, subject};
 use crate::error::{During, StoreError};
 use rusqlite::Connection;
 use sluicegate_policy::filters::UpdateFilter;
@@ -89,12 +89,16 @@ impl Cleanup<'_> {
             if !self.go_on() {
                 break;
             }
-            let subjects: Vec<_> =
-                some.iter().filter_map(|update| self.store.subject(*update).ok()).collect();
-            report.done += self.store.change_decisions(self.now, |decisions, scope| {
+            self.store.refuse_on_replica()?;
+            report.done += self.store.change_decisions_inside(self.now, |tx, decisions, scope| {
                 let mut done = 0;
-                for subject in &subjects {
-                    match decisions.decline(subject, scope.change) {
+                for update in some {
+                    let subject = match subject(tx, decisions, *update) {
+                        Ok(subject) => subject,
+                        Err(StoreError::UnknownUpdate(_)) => continue,
+                        Err(error) => return Err(error),
+                    };
+                    match decisions.decline(&subject, scope.change) {
                         Ok(()) => done += 1,
                         // Somebody was faster, or bundled it meanwhile.
                         Err(ApprovalError::AlreadyDeclined(_) | ApprovalError::BundleMember { .. }) => {}

@@ -4,7 +4,8 @@
 use super::subject;
 use crate::Store;
 use crate::error::StoreError;
-use sluicegate_policy::{ApprovalAction, ApprovalError, Order, Subject};
+use rusqlite::Connection;
+use sluicegate_policy::{ApprovalAction, ApprovalError, Decisions, Order};
 use sluicegate_terms::{GroupId, Timestamp, UpdateId};
 use std::collections::BTreeSet;
 
@@ -60,37 +61,58 @@ impl Store {
         }
         let single =
             |group| Order { group, action: order.action, deadline: order.deadline, by: order.by.clone() };
+        let judge = |db: &Connection, decisions: &Decisions, update| {
+            let subject = subject::subject(db, decisions, update)?;
+            groups.iter().try_for_each(|group| decisions.check(&subject, &single(*group)))?;
+            Ok(subject)
+        };
         let mut done = BulkApproval::default();
-        let mut subjects: Vec<Subject> = Vec::with_capacity(updates.len());
-        self.shared.database.read(|db| {
-            for update in updates {
-                let checked = subject::subject(db, &decisions, update).and_then(|subject| {
-                    groups.iter().try_for_each(|group| decisions.check(&subject, &single(*group)))?;
-                    Ok(subject)
-                });
-                match checked {
-                    Ok(subject) => subjects.push(subject),
-                    Err(error @ (StoreError::UnknownUpdate(_) | StoreError::Decision(_))) => {
-                        done.refused.push(Refused { update, reason: error.to_string() });
-                    }
-                    Err(error) => return Err(error),
+        let possible = self.shared.database.read(|db| {
+            for update in &updates {
+                match judge(db, &decisions, *update) {
+                    Ok(_) => return Ok(true),
+                    Err(error) => done.refused.push(refused(*update, error)?),
                 }
             }
-            Ok(())
+            Ok(false)
         })?;
-        if subjects.is_empty() || groups.is_empty() {
+        if !possible || groups.is_empty() {
             return Ok(done);
         }
-        self.change_decisions(now, move |decisions, scope| {
-            for subject in subjects {
+        self.refuse_on_replica()?;
+        done.refused.clear();
+        // One after the other, each by what is decided so far: a bundle whose held revision is put in service by
+        // this may take a member in or let one go.
+        self.change_decisions_inside(now, |tx, decisions, scope| {
+            for update in &updates {
+                let subject = match judge(tx, decisions, *update) {
+                    Ok(subject) => subject,
+                    Err(error) => {
+                        done.refused.push(refused(*update, error)?);
+                        continue;
+                    }
+                };
                 for group in &groups {
                     decisions.approve(&subject, single(*group), &mut scope.stamp).map_err(super::refused)?;
                     done.approvals += 1;
                 }
                 done.updates += 1;
-                done.superseded.extend(subject.superseded_by.map(|_| subject.update));
+                done.superseded.extend(subject.superseded_by.map(|_| *update));
             }
             Ok(done)
         })
+    }
+}
+
+/// Why an update of an order is left out.
+///
+/// # Errors
+/// What is not about that update alone.
+fn refused(update: UpdateId, error: StoreError) -> Result<Refused, StoreError> {
+    match error {
+        StoreError::UnknownUpdate(_) | StoreError::Decision(_) => {
+            Ok(Refused { update, reason: error.to_string() })
+        }
+        error => Err(error),
     }
 }

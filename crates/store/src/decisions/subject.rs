@@ -9,7 +9,7 @@ use sluicegate_policy::{Decisions, EulaId, Subject};
 use sluicegate_terms::{Guid, RevisionNumber, UpdateId, UpdateIdentity};
 
 /// An update by its newest revision.
-pub(super) fn subject(
+pub(crate) fn subject(
     db: &Connection,
     decisions: &Decisions,
     update: UpdateId,

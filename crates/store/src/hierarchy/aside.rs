@@ -4,7 +4,7 @@
 
 use crate::Store;
 use crate::columns::{Columns, for_rows};
-use crate::decisions::{DecisionScope, refused};
+use crate::decisions::{DecisionScope, refused, subject};
 use crate::error::{During, StoreError};
 use rusqlite::{Transaction, params};
 use sluicegate_policy::hierarchy::{Adopted, Mode, UpstreamDecisions, UpstreamDeployment, adopt};
@@ -91,24 +91,10 @@ impl Store {
                 decisions.accept_eula(*eula, by.clone(), &mut scope.stamp).map_err(refused)?;
             }
             let accepted = decisions.accepted.len().saturating_sub(known);
-            let mut adopted = self.put_in_place(decisions, scope, &wanted)?;
+            let mut adopted = put_in_place(tx, decisions, scope, &wanted)?;
             adopted.licences = accepted as u64;
             Ok(adopted)
         })
-    }
-
-    fn put_in_place(
-        &self,
-        decisions: &mut Decisions,
-        scope: &mut DecisionScope,
-        wanted: &UpstreamDecisions,
-    ) -> Result<Adopted, StoreError> {
-        let subject = |update| match self.subject(update) {
-            Ok(subject) => Ok(Some(subject)),
-            Err(StoreError::UnknownUpdate(_)) => Ok(None),
-            Err(error) => Err(error),
-        };
-        adopt(decisions, wanted, scope.change, subject, || scope.deployment())
     }
 
     /// Puts the decisions of the present mode aside and brings back those of the other, if there are any.
@@ -122,7 +108,7 @@ impl Store {
             super::generation::raise(tx)?;
             put_aside(tx, from, decisions)?;
             if let Some(wanted) = from_aside(tx, to)? {
-                self.put_in_place(decisions, scope, &wanted)?;
+                put_in_place(tx, decisions, scope, &wanted)?;
                 // Deferred keys: the groups are written after this.
                 tx.execute_batch("PRAGMA defer_foreign_keys = ON").during("switch the mode")?;
                 tx.execute("DELETE FROM membership", []).during("switch the mode")?;
@@ -139,6 +125,21 @@ impl Store {
         self.shared.board.mark_everybody();
         Ok(())
     }
+}
+
+fn put_in_place(
+    tx: &Transaction<'_>,
+    decisions: &mut Decisions,
+    scope: &mut DecisionScope,
+    wanted: &UpstreamDecisions,
+) -> Result<Adopted, StoreError> {
+    // By the decisions as they are becoming, not as they were committed last.
+    let subject = |decisions: &Decisions, update| match subject(tx, decisions, update) {
+        Ok(subject) => Ok(Some(subject)),
+        Err(StoreError::UnknownUpdate(_)) => Ok(None),
+        Err(error) => Err(error),
+    };
+    adopt(decisions, wanted, scope.change, subject, || scope.deployment())
 }
 
 fn deployments(tx: &Transaction<'_>) -> Result<Vec<UpstreamDeployment>, StoreError> {

@@ -375,6 +375,33 @@ fn folder() -> tempfile::TempDir {
     if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
 }
 
+/// A bundle's held revision has a member that the newest one lets go of. The upstream accepts the terms that it
+/// waits for and declines the former member, in one answer.
+#[test]
+fn a_member_that_is_let_go_of_is_declined_with_the_upstream_at_once() {
+    let steps = [
+        [0, 77, 0, 0],
+        [177, 126, 0, 0],
+        [48, 160, 0, 162],
+        [222, 214, 115, 12],
+        [105, 0, 0, 0],
+        [0, 34, 223, 115],
+        [78, 0, 47, 7],
+    ];
+    run(folder().path(), &steps);
+}
+
+/// The same where one order for many updates puts the bundle's revision in service, and where it takes the member in.
+#[test]
+fn an_order_for_many_updates_sees_what_it_has_done_to_a_bundle() {
+    let (bundles, alone) = ([0, 4, 1, 2], [0, 4, 1, 1]);
+    for (first, second) in [(bundles, alone), (alone, bundles)] {
+        let waits_for_review = [27, 0, 1, 0];
+        let steps = [[0, 5, 1, 1], first, [9, 4, 0, 0], waits_for_review, second, [15, 0, 0, 0]];
+        run(folder().path(), &steps);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: sequences(), failure_persistence: None, max_shrink_iters: 2_000, ..ProptestConfig::default()

@@ -274,6 +274,7 @@ impl Model {
         declined: &BTreeSet<u128>,
     ) {
         self.groups = groups;
+        self.held.clear();
         let fits = |update: u128| self.updates.contains_key(&update) && !self.is_member(update);
         let mut approvals = BTreeMap::new();
         for ((update, group), (action, deadline)) in deployments {
@@ -292,7 +293,6 @@ impl Model {
         }
         self.approvals = approvals;
         self.declined = now_declined;
-        self.held.clear();
     }
 
     fn switch(&mut self, replica: bool) {
