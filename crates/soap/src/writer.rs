@@ -4,8 +4,6 @@
 use crate::envelope::SoapVersion;
 use crate::service::{Operation, Style};
 use crate::text::escape_into;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 
 pub(crate) const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 pub(crate) const XSD: &str = "http://www.w3.org/2001/XMLSchema";
@@ -31,12 +29,7 @@ impl XmlWriter {
 
     /// Bytes as Base64, written where they belong: documents in answers are long.
     pub(crate) fn base64(&mut self, bytes: &[u8]) {
-        let start = self.out.len();
-        self.out.resize(start + bytes.len().div_ceil(3) * 4, 0);
-        let room = self.out.get_mut(start..).unwrap_or_default();
-        // There is exactly the room it takes.
-        let written = STANDARD.encode_slice(bytes, room).unwrap_or(0);
-        self.out.truncate(start + written);
+        base64_simd::STANDARD.encode_append(bytes, &mut self.out);
     }
 
     pub(crate) fn escaped(&mut self, text: &str) {

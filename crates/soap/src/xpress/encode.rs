@@ -42,16 +42,16 @@ impl<'a> Sink<'a> {
         }
     }
 
-    fn literals(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
+    /// The bytes of `input` from `from` to `to`.
+    #[inline]
+    fn literals(&mut self, input: &[u8], mut from: usize, to: usize) {
+        while from < to {
             let free = 32 - self.count;
-            let run = bytes.len().min(usize::try_from(free).unwrap_or(1));
-            let (now, later) = bytes.split_at_checked(run).unwrap_or((bytes, &[]));
-            self.out.extend_from_slice(now);
-            let run = u32::try_from(run).unwrap_or(free);
-            self.flags = self.flags.checked_shl(run).unwrap_or(0);
-            self.advance(run);
-            bytes = later;
+            let run = (to - from).min(free as usize);
+            self.out.extend_from_slice(input.get(from..from + run).unwrap_or_default());
+            self.flags = self.flags.checked_shl(run as u32).unwrap_or(0);
+            self.advance(run as u32);
+            from += run;
         }
     }
 
@@ -132,32 +132,44 @@ pub(super) fn fast(input: &[u8], out: &mut Vec<u8>) {
     const BITS: u32 = 12;
     // Positions plus one; zero is "never seen".
     let mut last = [0_u16; 1 << BITS];
+    let mut remember = |three: u32, at: usize| {
+        let key = (three & 0x00FF_FFFF).wrapping_mul(0x9E37_79B1) >> (32 - BITS);
+        // The key is below the number of places.
+        let place = last.get_mut(key as usize);
+        place.map_or(0, |place| usize::from(core::mem::replace(place, (at + 1) as u16)))
+    };
+    let four =
+        |at: usize| input.get(at..).and_then(|rest| rest.first_chunk()).map(|b| u32::from_le_bytes(*b));
     let mut sink = Sink::new(out);
     let mut literals_from = 0;
     let mut at = 0;
-    while let Some(slot) = hash::<3, BITS>(input, at).and_then(|key| last.get_mut(key)) {
-        let seen = usize::from(core::mem::replace(slot, u16::try_from(at + 1).unwrap_or(0)));
-        let length = match seen.checked_sub(1) {
-            Some(from) if at - from <= WINDOW => common(input, from, at),
-            _ => 0,
-        };
-        if length < MIN_MATCH {
+    while let Some(here) = four(at) {
+        let seen = remember(here, at);
+        let found = seen.checked_sub(1).filter(|from| at - from <= WINDOW).and_then(|from| {
+            let there = four(from)?;
+            match (there ^ here).trailing_zeros() {
+                ..24 => None,
+                24..32 => Some(MIN_MATCH),
+                _ => Some(4 + common(input, from + 4, at + 4)),
+            }
+        });
+        let Some(length) = found else {
             // The longer nothing repeats, the longer the steps.
             at += 1 + ((at - literals_from) >> 6);
             continue;
-        }
-        sink.literals(input.get(literals_from..at).unwrap_or_default());
+        };
+        sink.literals(input, literals_from, at);
         sink.copy(at + 1 - seen, length);
         // Remember two places inside, so that the next repetition is found from its start too.
         for inside in [at + 1, at + length - 1] {
-            if let Some(slot) = hash::<3, BITS>(input, inside).and_then(|key| last.get_mut(key)) {
-                *slot = u16::try_from(inside + 1).unwrap_or(0);
+            if let Some(there) = four(inside) {
+                remember(there, inside);
             }
         }
         at += length;
         literals_from = at;
     }
-    sink.literals(input.get(literals_from..).unwrap_or_default());
+    sink.literals(input, literals_from, input.len());
     sink.finish();
 }
 
@@ -191,12 +203,12 @@ pub(super) fn best(input: &[u8], out: &mut Vec<u8>) {
             at += 1;
             continue;
         }
-        sink.literals(input.get(literals_from..at).unwrap_or_default());
+        sink.literals(input, literals_from, at);
         sink.copy(usize::from(step.offset), length);
         at += length;
         literals_from = at;
     }
-    sink.literals(input.get(literals_from..).unwrap_or_default());
+    sink.literals(input, literals_from, input.len());
     sink.finish();
 }
 

@@ -12,21 +12,20 @@ use crate::decisions::ImportedDecisions;
 use crate::error::{During, StoreError};
 use crate::segment::{Appender, Place};
 use parking_lot::MutexGuard;
-use sluicegate_catalog::{Eula, FileEntry, Listing, ScanRecord, UpdateDocument};
+use sluicegate_catalog::{Fragments, ScanRecord, UpdateDocument};
 use sluicegate_terms::{
-    Anchor, Guid, Locale, RevisionNumber, Sha1Digest, Sha256Digest, Timestamp, UpdateId, UpdateIdentity,
+    Anchor, RevisionNumber, Sha1Digest, Sha256Digest, Timestamp, UpdateId, UpdateIdentity,
 };
 use std::collections::{HashMap, HashSet};
 
-/// A revision ready to be stored: parsed, with its Core fragment escaped and compressed.
+/// A revision ready to be stored: parsed, with its Core fragment escaped and compressed. Made on another thread than
+/// the one that stores it, so it is in few pieces of memory, and what storing would have to work out is worked out.
 #[derive(Clone, Debug)]
 pub struct PreparedRevision {
     /// Where it came from (a file name), for messages.
     pub source: String,
     /// What scans need.
     pub record: ScanRecord,
-    /// What lists show.
-    pub listing: Listing,
     /// SHA-256 of the document's meaning ([`UpdateDocument::content`]): the same identity with another
     /// content is a contradiction.
     pub content: Sha256Digest,
@@ -34,18 +33,14 @@ pub struct PreparedRevision {
     pub core_ready: Vec<u8>,
     /// The length of the escaped Core fragment before compression, in bytes.
     pub core_escaped_len: u32,
-    /// The Extended fragment.
-    pub extended: String,
-    /// The LocalizedProperties fragments.
-    pub localized: Vec<(Locale, String)>,
-    /// The Eula fragments.
-    pub eulas: Vec<Eula>,
-    /// All files, those of licence terms too.
-    pub files: Vec<FileEntry>,
-    /// The licence terms that have to be accepted before it is installed (`EulaID`).
-    pub eula: Option<Guid>,
     /// The document, in the form in which it is served.
     pub document: Document,
+    /// The fragments that clients ask for by id, and the revision's files, as they are kept.
+    pub(crate) fragments: Vec<u8>,
+    /// What becomes rows of its listing and of its files, those of licence terms too.
+    summary: Summary,
+    /// It has a file whose key has to be asked for.
+    encrypted: bool,
 }
 
 impl PreparedRevision {
@@ -62,20 +57,35 @@ impl PreparedRevision {
         let listing = parsed.listing();
         let mut files = parsed.files;
         files.extend(parsed.eulas.into_iter().map(|eula| eula.file));
+        let Fragments { extended, localized, eulas, .. } = &parsed.fragments;
+        let mut digests: Vec<Sha1Digest> = files.iter().map(|f| f.sha1).collect();
+        digests.sort_unstable();
+        digests.dedup();
         Self {
             source,
             record,
-            listing,
             content: parsed.content,
             core_ready,
             core_escaped_len,
-            extended: parsed.fragments.extended,
-            localized: parsed.fragments.localized,
-            eulas: parsed.fragments.eulas,
-            files,
-            eula: parsed.properties.eula_id,
             document,
+            fragments: fragments::encode(extended, localized, eulas, &digests),
+            summary: Summary::new(listing, files, parsed.properties.eula_id),
+            encrypted: has_encrypted_files(extended),
         }
+    }
+
+    /// The categories that the document names: products, classifications and whatever else.
+    #[must_use]
+    pub fn categories(&self) -> &[UpdateId] {
+        &self.summary.categories
+    }
+
+    /// About the bytes it takes in memory.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        /// Record and summary.
+        const ROW: usize = 1_024;
+        ROW + self.document.bytes().len() + self.fragments.len() + self.core_ready.len()
     }
 }
 
@@ -290,21 +300,17 @@ impl Importer<'_> {
             .appenders
             .as_mut()
             .ok_or(StoreError::Invalid { what: "a revision", reason: "its import has ended".to_owned() })?;
-        if has_encrypted_files(&revision.extended) {
+        if revision.encrypted {
             self.gathered.encrypted.push(revision.record.identity);
         }
-        let mut files: Vec<Sha1Digest> = revision.files.iter().map(|f| f.sha1).collect();
-        files.sort_unstable();
-        files.dedup();
-        let record = fragments::encode(&revision.extended, &revision.localized, &revision.eulas, &files);
         Ok(Staged {
             identity: revision.record.identity,
-            summary: Summary::new(&revision.listing, &revision.files, revision.eula),
+            summary: revision.summary,
             record: revision.record,
             content: revision.content,
             core: appenders.core.push(&[&revision.core_ready])?,
             core_escaped_len: revision.core_escaped_len,
-            fragments: appenders.fragments.push(&[&record])?,
+            fragments: appenders.fragments.push(&[&revision.fragments])?,
             document: appenders.documents.push(&[revision.document.bytes()])?,
             document_form: revision.document.form(),
             source: revision.source.into(),

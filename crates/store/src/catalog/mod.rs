@@ -23,7 +23,7 @@ pub(crate) use document::{Form, LONGEST_DOCUMENT, decode as decode_document};
 pub use files::FileFacts;
 pub(crate) use files::{FileIndex, declared as declared_file};
 pub use fragments::RevisionFragments;
-pub(crate) use fragments::{decode as decode_fragments, encode as encode_fragments};
+pub(crate) use fragments::decode as decode_fragments;
 pub use import::{ImportReport, Importer, PreparedRevision, Quarantined};
 pub use quarantine::QuarantineEntry;
 pub use revisions::{CatalogSize, DamagedRevision, StoredRevision};

@@ -38,7 +38,7 @@ pub(crate) struct FileRow {
 
 impl Summary {
     /// Picks them from a listing; `files` may have more than the listing's (licence texts are files too).
-    pub(crate) fn new(listing: &Listing, files: &[FileEntry], eula: Option<Guid>) -> Self {
+    pub(crate) fn new(listing: Listing, files: Vec<FileEntry>, eula: Option<Guid>) -> Self {
         let mut search = listing.title.to_lowercase();
         for article in &listing.kb {
             search.push_str("\nkb");
@@ -48,20 +48,19 @@ impl Summary {
             search.push('\n');
             search.push_str(&word.to_lowercase());
         }
-        let file =
-            |f: &FileEntry| FileRow { sha1: f.sha1, size: f.size, sha256: f.sha256, name: f.name.clone() };
+        let file = |f: FileEntry| FileRow { sha1: f.sha1, size: f.size, sha256: f.sha256, name: f.name };
         Self {
-            title: listing.title.clone(),
             kb: listing.kb.join(","),
             search,
             created: listing.created,
-            categories: listing.categories.clone(),
-            files: files.iter().map(file).collect(),
+            categories: listing.categories,
+            files: files.into_iter().map(file).collect(),
             eula,
-            severity: listing.severity.clone().unwrap_or_default(),
-            reboot: listing.reboot.clone().unwrap_or_default(),
+            severity: listing.severity.unwrap_or_default(),
+            reboot: listing.reboot.unwrap_or_default(),
             traits: Some(listing.traits.to_text()),
             languages: listing.file_languages.join("\n"),
+            title: listing.title,
         }
     }
 

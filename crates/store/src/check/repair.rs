@@ -3,9 +3,7 @@
 
 use super::{CheckReport, Prepare, revisions};
 use crate::audit::{Actor, Entry, append};
-use crate::catalog::{
-    Document, Form, LONGEST_DOCUMENT, Lengths, Segments, decode_document, encode_fragments, relist,
-};
+use crate::catalog::{Document, Form, LONGEST_DOCUMENT, Lengths, Segments, decode_document, relist};
 use crate::columns::{Columns, signed};
 use crate::content::ContentStore;
 use crate::database::next_anchor;
@@ -120,13 +118,8 @@ fn rebuild(tx: &Transaction<'_>, segments: &Segments, plan: &Plan, by: &By<'_>) 
                         fragments: segments.fragments.append(lengths.fragments)?,
                     }),
                 };
-                let mut files: Vec<Sha1Digest> = prepared.files.iter().map(|file| file.sha1).collect();
-                files.sort_unstable();
-                files.dedup();
-                let record =
-                    encode_fragments(&prepared.extended, &prepared.localized, &prepared.eulas, &files);
                 let core = out.core.push(&[&prepared.core_ready])?;
-                let fragments = out.fragments.push(&[&record])?;
+                let fragments = out.fragments.push(&[&prepared.fragments])?;
                 tx.execute(
                     "UPDATE revision SET core_at = ?2, core_len = ?3, core_escaped_len = ?4, fragments_at = ?5,
                          fragments_len = ?6 WHERE id = ?1",

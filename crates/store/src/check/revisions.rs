@@ -263,7 +263,7 @@ fn against_document(
 pub(super) fn summary(document: &UpdateDocument) -> Summary {
     let mut files = document.files.clone();
     files.extend(document.eulas.iter().map(|eula| eula.file.clone()));
-    Summary::new(&document.listing(), &files, document.properties.eula_id)
+    Summary::new(document.listing(), files, document.properties.eula_id)
 }
 
 /// Whether the rows of lists agree with the document.

@@ -18,15 +18,12 @@ use sluicegate_terms::{Sha1Digest, Timestamp, UpdateId, UpdateIdentity, UpdateKi
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// Answers between the parsing threads and the storing thread, and the bytes of all that stand in one or are on
 /// their way there. While a commit waits for the disk, parsing goes on until one of the two is reached.
 const QUEUE: usize = 64;
 const QUEUE_BYTES: usize = 40 << 20;
-
-/// What a revision takes beside its texts, in bytes.
-const ROW: usize = 1_024;
 
 /// So many single revisions in a row that the upstream lists and cannot give mean that it gives nothing.
 const MOST_REFUSALS: u32 = 25;
@@ -121,6 +118,9 @@ impl Run {
             ids.chunks(size).map(|ids| Batch { ids: ids.to_vec(), again: false }).collect();
         drop(ids);
         let intakes: Intakes = Intakes::default();
+        // More would only take turns on the processor, and the storing thread would get fewer of them.
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        let desks = Arc::new(Semaphore::new(cores));
         let room = Arc::new(Semaphore::new(QUEUE_BYTES));
         let mut running = JoinSet::new();
         let mut refusals = 0;
@@ -132,6 +132,7 @@ impl Run {
                 let limits =
                     DocumentLimits { max_bytes: self.around.largest_document, ..DocumentLimits::default() };
                 let (session, intakes) = (Arc::clone(&self.session), Arc::clone(&intakes));
+                let desks = Arc::clone(&desks);
                 let settings = Arc::clone(&self.settings);
                 let (progress, clock) = (self.progress.clone(), Arc::clone(&self.around.clock));
                 running.spawn(async move {
@@ -146,7 +147,10 @@ impl Run {
                     };
                     progress.answered(body.len() as u64, clock());
                     let ids = batch.ids.clone();
+                    // Nobody closes it.
+                    let desk = desks.acquire_owned().await.ok();
                     let work = move || {
+                        let _desk = desk;
                         read(&body, ids, &source, &intakes, limits).map(|mut answered| {
                             answered.outside = outside(&answered.prepared, &settings.filter);
                             answered
@@ -208,7 +212,8 @@ impl Run {
             for (id, _) in &delivery.refused {
                 tracing::warn!(revision = %self.source_of(*id), "a revision of the upstream cannot be used");
             }
-            let bytes = delivery.prepared.iter().map(weight).sum::<usize>().min(QUEUE_BYTES);
+            let bytes =
+                delivery.prepared.iter().map(PreparedRevision::weight).sum::<usize>().min(QUEUE_BYTES);
             let wanted = Arc::clone(&room).acquire_many_owned(u32::try_from(bytes).unwrap_or(u32::MAX));
             // Nobody closes it; and without the room the delivery is only not counted.
             delivery.room = wanted.await.ok();
@@ -217,16 +222,6 @@ impl Run {
             }
         }
     }
-}
-
-/// About the bytes a revision holds until it is stored.
-fn weight(prepared: &PreparedRevision) -> usize {
-    let document = match &prepared.document {
-        Document::Cabinet(bytes) => bytes.len(),
-        Document::Text(text) => text.len(),
-    };
-    let texts = prepared.localized.iter().map(|(_, text)| text.len() + 32).sum::<usize>();
-    ROW + document + texts + prepared.core_ready.len() + prepared.extended.len()
 }
 
 const NOT_GIVEN: &str = "the upstream lists the revision and does not give its document";
@@ -244,7 +239,7 @@ fn outside(prepared: &[PreparedRevision], filter: &SyncFilter) -> Vec<UpdateId> 
         return Vec::new();
     }
     let names = |one: &PreparedRevision, chosen: Option<&BTreeSet<UpdateId>>| {
-        chosen.is_none_or(|chosen| one.listing.categories.iter().any(|id| chosen.contains(id)))
+        chosen.is_none_or(|chosen| one.categories().iter().any(|id| chosen.contains(id)))
     };
     prepared
         .iter()
@@ -324,6 +319,7 @@ impl Storing {
     }
 
     fn run(&self, mut deliveries: mpsc::Receiver<Delivery>, upstream: &str) -> Result<(), StoreError> {
+        let mut reading: Option<JoinHandle<()>> = None;
         while let Some(first) = deliveries.blocking_recv() {
             let mut importer = self.store.importer(self.now())?;
             importer.expect_missing();
@@ -363,6 +359,14 @@ impl Storing {
                 p.counts.quarantined += failed.len() as u64;
             });
             self.progress.done(good.len() as u64 + failed.len() as u64, self.now());
+            if reading.as_ref().is_none_or(JoinHandle::is_finished) {
+                let store = self.store.clone();
+                reading = Some(tokio::task::spawn_blocking(move || {
+                    if let Err(error) = store.read_arrivals() {
+                        tracing::warn!(%error, "what came is not in the lists yet; it is read when somebody looks");
+                    }
+                }));
+            }
         }
         Ok(())
     }
