@@ -138,8 +138,12 @@ pub(super) fn fast(input: &[u8], out: &mut Vec<u8>) {
         let place = last.get_mut(key as usize);
         place.map_or(0, |place| usize::from(core::mem::replace(place, (at + 1) as u16)))
     };
-    let four =
-        |at: usize| input.get(at..).and_then(|rest| rest.first_chunk()).map(|b| u32::from_le_bytes(*b));
+    // Little-endian; where only three bytes are left, these and a zero.
+    let four = |at: usize| match input.get(at..)?.first_chunk() {
+        Some(bytes) => Some(u32::from_le_bytes(*bytes)),
+        None if at + 3 == input.len() => Some(u32::from_le_bytes(*input.last_chunk()?) >> 8),
+        None => None,
+    };
     let mut sink = Sink::new(out);
     let mut literals_from = 0;
     let mut at = 0;
@@ -150,7 +154,8 @@ pub(super) fn fast(input: &[u8], out: &mut Vec<u8>) {
             match (there ^ here).trailing_zeros() {
                 ..24 => None,
                 24..32 => Some(MIN_MATCH),
-                _ => Some(4 + common(input, from + 4, at + 4)),
+                // The zero is nobody's.
+                _ => Some((4 + common(input, from + 4, at + 4)).min(input.len() - at)),
             }
         });
         let Some(length) = found else {
