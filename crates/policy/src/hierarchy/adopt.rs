@@ -266,6 +266,16 @@ mod tests {
         adopted
     }
 
+    /// A newer revision of an update waits for review.
+    fn hold(decisions: &mut Decisions, update: u128) {
+        let hold = crate::Hold {
+            serving: sluicegate_terms::RevisionNumber::new(1).unwrap(),
+            reason: crate::HoldReason::Review,
+            since: change(6),
+        };
+        decisions.held.insert(uid(update), hold);
+    }
+
     fn parent() -> UpstreamDecisions {
         UpstreamDecisions {
             groups: vec![group(2, "Web", Some(1)), group(1, "Servers", None)],
@@ -303,12 +313,7 @@ mod tests {
     fn nothing_is_held_on_a_replica_and_clients_are_told_of_the_revision_that_was() {
         let mut decisions = Decisions::default();
         run(&mut decisions, &parent(), 5);
-        let hold = crate::Hold {
-            serving: sluicegate_terms::RevisionNumber::new(1).unwrap(),
-            reason: crate::HoldReason::Review,
-            since: change(6),
-        };
-        decisions.held.insert(uid(10), hold);
+        hold(&mut decisions, 10);
         run(&mut decisions, &parent(), 7);
         assert!(decisions.held.is_empty());
         assert_eq!(decisions.released.get(&uid(10)), Some(&change(7)));
@@ -318,12 +323,7 @@ mod tests {
     fn what_only_a_held_revision_bundled_is_decided_by_itself() {
         let mut decisions = Decisions::default();
         run(&mut decisions, &parent(), 5);
-        let hold = crate::Hold {
-            serving: sluicegate_terms::RevisionNumber::new(1).unwrap(),
-            reason: crate::HoldReason::Review,
-            since: change(6),
-        };
-        decisions.held.insert(uid(10), hold);
+        hold(&mut decisions, 10);
         let member = |decisions: &Decisions, update| {
             let bundled_by = decisions.held.keys().next().copied().filter(|_| update == uid(12));
             Ok::<_, Infallible>(Some(Subject { bundled_by, ..Subject::software(update) }))
