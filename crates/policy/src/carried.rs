@@ -93,6 +93,32 @@ pub struct Known {
     pub revisions: Vec<RevisionNumber>,
 }
 
+impl Known {
+    /// Whether a newer revision than this one is here beside it.
+    fn can_wait_behind(&self, serving: RevisionNumber) -> bool {
+        self.revisions.contains(&serving) && self.revisions.iter().any(|revision| *revision > serving)
+    }
+}
+
+/// What is looked up while decisions are taken in.
+struct Taking<'a> {
+    carried: &'a CarriedDecisions,
+    /// Which group each of the carried ones is here.
+    groups: BTreeMap<GroupId, GroupId>,
+    /// Updates that were approved here before: which of their revisions the approvals are for is settled.
+    settled: BTreeSet<UpdateId>,
+}
+
+impl Taking<'_> {
+    /// Which revision of an update is to serve while its newest waits here as it does there.
+    fn hold(&self, own: &Decisions, known: &Known) -> Option<(RevisionNumber, HoldReason)> {
+        let update = known.subject.update;
+        let (serving, reason) = self.carried.held.get(&update).copied()?;
+        let open = !self.settled.contains(&update) && !own.held.contains_key(&update);
+        (open && known.can_wait_behind(serving)).then_some((serving, reason))
+    }
+}
+
 impl Decisions {
     /// Everything decided here, to be carried elsewhere. Rules and options are settings and stay.
     #[must_use]
@@ -122,19 +148,20 @@ impl Decisions {
 
     /// Takes in what another server decided. Groups become what they are there; of each other decision the
     /// later one counts. What is taken in keeps its own time and gets the anchor of `stamp`. `known` tells
-    /// about an update, `None` when this server does not have it.
+    /// about an update as the decisions given with it let it be seen, `None` when this server does not have it.
     ///
     /// # Errors
-    /// When no deployment id is left; everything else is left out and said.
-    pub fn take_in(
+    /// What `known` gives, or that no deployment id is left; everything else is left out and said.
+    pub fn take_in<E: From<ApprovalError>>(
         &mut self,
         carried: &CarriedDecisions,
-        known: impl Fn(UpdateId) -> Option<Known>,
+        mut known: impl FnMut(&Self, UpdateId) -> Result<Option<Known>, E>,
         stamp: &mut Stamp,
-    ) -> Result<TakenIn, ApprovalError> {
+    ) -> Result<TakenIn, E> {
         let mut taken = TakenIn::default();
         let groups = self.take_groups(&carried.groups, stamp.change, &mut taken);
-        let decided_before: BTreeSet<UpdateId> = self.approvals.keys().map(|(update, _)| *update).collect();
+        let settled = self.approvals.keys().map(|(update, _)| *update).collect();
+        let taking = Taking { carried, groups, settled };
         for (eula, (by, at)) in &carried.accepted {
             if !self.accepted.contains_key(eula) {
                 let mut own = dated(stamp, *at);
@@ -143,46 +170,64 @@ impl Decisions {
                 taken.accepted += 1;
             }
         }
-        self.take_declines(carried, &known, stamp.change, &mut taken);
-        for (&(update, group), &at) in &carried.withdrawn {
-            let Some(&group) = groups.get(&group) else { continue };
-            self.take_withdrawal(update, group, Change { at, ..stamp.change }, &mut taken);
-        }
-        for approval in &carried.approvals {
-            let Some(&group) = groups.get(&approval.group) else {
-                let CarriedApproval { update, group, .. } = approval;
-                taken.skip(|| {
-                    format!("an approval of {update} is for the group {group}, which is not carried")
-                });
-                continue;
-            };
-            self.take_approval(approval, group, &known, stamp, &mut taken)?;
-        }
-        for (&update, &(serving, reason)) in &carried.held {
-            // Where approvals were made before, this server has settled which revision they are for.
-            if decided_before.contains(&update) || self.held.contains_key(&update) {
-                continue;
+        self.take_restored(carried, stamp.change, &mut taken);
+        // Which updates are members of bundles, and can be decided about only with them, depends on the revisions
+        // in service: those first that are not the newest.
+        for waits in [true, false] {
+            if !waits {
+                self.take_declines(carried, &mut known, stamp.change, &mut taken)?;
             }
-            let Some(known) = known(update) else { continue };
-            let waits = known.revisions.iter().any(|revision| *revision > serving);
-            let deploys = self.approvals.of(update).any(|approval| approval.action.deploys());
-            if waits && deploys && known.revisions.contains(&serving) {
-                self.held.insert(update, Hold { serving, reason, since: stamp.change });
-                taken.held += 1;
+            for (&(update, group), &at) in &carried.withdrawn {
+                if carried.held.contains_key(&update) == waits
+                    && let Some(&group) = taking.groups.get(&group)
+                {
+                    self.take_withdrawal(update, group, Change { at, ..stamp.change }, &mut taken);
+                }
+            }
+            for approval in &carried.approvals {
+                if carried.held.contains_key(&approval.update) == waits {
+                    self.take_approval(approval, &taking, &mut known, stamp, &mut taken)?;
+                }
+            }
+            if waits {
+                self.take_holds(&taking, &mut known, stamp.change, &mut taken)?;
             }
         }
         Ok(taken)
     }
 
-    fn take_approval(
+    fn take_holds<E>(
+        &mut self,
+        taking: &Taking<'_>,
+        mut known: impl FnMut(&Self, UpdateId) -> Result<Option<Known>, E>,
+        since: Change,
+        taken: &mut TakenIn,
+    ) -> Result<(), E> {
+        for &update in taking.carried.held.keys() {
+            let Some(known) = known(self, update)? else { continue };
+            let deploys = self.approvals.of(update).any(|approval| approval.action.deploys());
+            if deploys && let Some((serving, reason)) = taking.hold(self, &known) {
+                self.held.insert(update, Hold { serving, reason, since });
+                taken.held += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_approval<E: From<ApprovalError>>(
         &mut self,
         approval: &CarriedApproval,
-        group: GroupId,
-        known: impl Fn(UpdateId) -> Option<Known>,
+        taking: &Taking<'_>,
+        mut known: impl FnMut(&Self, UpdateId) -> Result<Option<Known>, E>,
         stamp: &mut Stamp,
         taken: &mut TakenIn,
-    ) -> Result<(), ApprovalError> {
+    ) -> Result<(), E> {
         let update = approval.update;
+        let Some(&group) = taking.groups.get(&approval.group) else {
+            let group = approval.group;
+            taken.skip(|| format!("an approval of {update} is for the group {group}, which is not carried"));
+            return Ok(());
+        };
         if let Some(own) = self.last_decided(update, group)
             && own >= approval.at
         {
@@ -190,18 +235,20 @@ impl Decisions {
             taken.older += u64::from(!same);
             return Ok(());
         }
-        let Some(known) = known(update) else {
+        let Some(known) = known(self, update)? else {
             taken.skip(|| format!("{update} is approved there and not in the catalog here"));
             return Ok(());
         };
+        // What waits there for terms waits here too; the revision that serves was approved without them.
+        let eula = if taking.hold(self, &known).is_some() { None } else { known.subject.eula };
         // It was approved before it expired, and where the order was possible.
-        let subject = Subject { expired: false, removable: true, may_ask: false, ..known.subject };
+        let subject = Subject { eula, expired: false, removable: true, may_ask: false, ..known.subject };
         let order =
             Order { group, action: approval.action, deadline: approval.deadline, by: approval.by.clone() };
         let mut own = dated(stamp, approval.at);
         match self.approve(&subject, order, &mut own) {
             Ok(_) => taken.approved += 1,
-            Err(ApprovalError::DeploymentIdsExhausted) => return Err(ApprovalError::DeploymentIdsExhausted),
+            Err(error @ ApprovalError::DeploymentIdsExhausted) => return Err(error.into()),
             Err(error) => taken.skip(|| error.to_string()),
         }
         *stamp = Stamp::new(stamp.change, own.next_deployment());
@@ -237,13 +284,7 @@ impl Decisions {
         }
     }
 
-    fn take_declines(
-        &mut self,
-        carried: &CarriedDecisions,
-        known: impl Fn(UpdateId) -> Option<Known>,
-        change: Change,
-        taken: &mut TakenIn,
-    ) {
+    fn take_restored(&mut self, carried: &CarriedDecisions, change: Change, taken: &mut TakenIn) {
         for (&update, &at) in &carried.restored {
             let change = Change { at, ..change };
             match self.declined.get(&update) {
@@ -259,6 +300,15 @@ impl Decisions {
                 None => {}
             }
         }
+    }
+
+    fn take_declines<E>(
+        &mut self,
+        carried: &CarriedDecisions,
+        mut known: impl FnMut(&Self, UpdateId) -> Result<Option<Known>, E>,
+        change: Change,
+        taken: &mut TakenIn,
+    ) -> Result<(), E> {
         for (&update, &at) in &carried.declined {
             let restored = self.restored.get(&update).map(|own| own.at);
             let approved = self.approvals.of(update).map(|own| own.changed_at).max();
@@ -269,7 +319,7 @@ impl Decisions {
                 taken.older += 1;
                 continue;
             }
-            let Some(known) = known(update) else {
+            let Some(known) = known(self, update)? else {
                 taken.skip(|| format!("{update} is declined there and not in the catalog here"));
                 continue;
             };
@@ -278,6 +328,7 @@ impl Decisions {
                 Err(error) => taken.skip(|| error.to_string()),
             }
         }
+        Ok(())
     }
 
     /// Makes the carried groups, parents first. Answers which group each of them is here: one of the same

@@ -25,9 +25,9 @@ fn stamp(seconds: i64) -> Stamp {
 }
 
 /// Updates below 100 are here, with the revisions 1 and 2.
-fn known(update: UpdateId) -> Option<Known> {
+fn known(_: &Decisions, update: UpdateId) -> Result<Option<Known>, ApprovalError> {
     let here = update.0.as_u128() < 100;
-    here.then(|| Known { subject: Subject::software(update), revisions: vec![rev(1), rev(2)] })
+    Ok(here.then(|| Known { subject: Subject::software(update), revisions: vec![rev(1), rev(2)] }))
 }
 
 fn approve(decisions: &mut Decisions, update: u128, group: GroupId, seconds: i64) {
@@ -165,7 +165,10 @@ fn a_revision_waits_only_for_a_newer_one_beside_one_that_is_here_and_deployed() 
         let mut carried = from.to_carry();
         carried.held.insert(uid(10), (rev(serving), HoldReason::Review));
         let revisions: Vec<_> = revisions.iter().map(|n| rev(*n)).collect();
-        let known = |update| known(update).map(|known| Known { revisions: revisions.clone(), ..known });
+        let known = |decisions: &Decisions, update| {
+            let known = known(decisions, update)?;
+            Ok::<_, ApprovalError>(known.map(|known| Known { revisions: revisions.clone(), ..known }))
+        };
         Decisions::default().take_in(&carried, known, &mut stamp(50)).unwrap().held
     };
     assert_eq!(held(&origin(), 1, &[1, 2]), 1);
@@ -190,11 +193,11 @@ fn what_was_approved_there_stays_approved_although_it_could_not_be_approved_now(
         approval(3, ApprovalAction::Install, Some(at(900))),
     ];
     let carried = CarriedDecisions { approvals, ..Decisions::default().to_carry() };
-    let known = |update: UpdateId| {
+    let known = |_: &Decisions, update: UpdateId| {
         let n = update.0.as_u128();
         let subject =
             Subject { expired: n == 1, removable: n != 2, may_ask: n == 3, ..Subject::software(update) };
-        Some(Known { subject, revisions: vec![rev(1)] })
+        Ok::<_, ApprovalError>(Some(Known { subject, revisions: vec![rev(1)] }))
     };
     let mut to = Decisions::default();
     let taken = to.take_in(&carried, known, &mut stamp(50)).unwrap();
@@ -259,4 +262,52 @@ fn a_group_that_was_renamed_or_moved_there_is_so_here_and_counted_once() {
     from.groups.move_below(gid(1), GroupId::ALL_COMPUTERS, Anchor(61)).unwrap();
     assert_eq!(carry(&from, &mut to, 70).groups, 1, "one has another place");
     assert_eq!(to.groups.get(gid(1)).unwrap().parent, Some(GroupId::ALL_COMPUTERS));
+}
+
+/// Update 10 is a bundle: its first revision has the member 20, its second the member 21.
+fn bundle(decisions: &Decisions, update: UpdateId) -> Result<Option<Known>, ApprovalError> {
+    let first = decisions.held.get(&uid(10)).is_some_and(|hold| hold.serving == rev(1));
+    let member = if first { uid(20) } else { uid(21) };
+    let bundled_by = (update == member).then_some(uid(10));
+    let eula = (update == uid(10)).then_some(EulaId(Guid::from_u128(77)));
+    let subject = Subject { bundled_by, eula, ..Subject::software(update) };
+    Ok(Some(Known { subject, revisions: vec![rev(1), rev(2)] }))
+}
+
+#[test]
+fn members_of_a_bundle_are_those_of_the_revision_that_serves_once_all_is_taken_in() {
+    let hold = Hold {
+        serving: rev(1),
+        reason: HoldReason::Eula(EulaId(Guid::from_u128(77))),
+        since: stamp(14).change,
+    };
+    // There the bundle's second revision waits, so its member is no part of it yet and is decided about by itself.
+    let mut from = Decisions::default();
+    approve(&mut from, 10, GroupId::ALL_COMPUTERS, 10);
+    from.held.insert(uid(10), hold.clone());
+    approve(&mut from, 21, GroupId::ALL_COMPUTERS, 15);
+    for held_back in [false, true] {
+        let mut carried = from.to_carry();
+        if held_back {
+            carried.approvals.retain(|approval| approval.update == uid(10));
+            carried.declined.insert(uid(21), at(15));
+        }
+        let mut to = Decisions::default();
+        let taken = to.take_in(&carried, bundle, &mut stamp(50)).unwrap();
+        assert_eq!((taken.held, taken.skipped), (1, 0), "{:?}", taken.reasons);
+        assert_eq!(to.to_carry(), carried);
+        assert_eq!(
+            to.take_in(&carried, bundle, &mut stamp(60)).unwrap(),
+            TakenIn::default(),
+            "it is all here"
+        );
+    }
+    // There the terms are accepted, so the second revision serves and its former member is declined by itself.
+    let mut to = from.clone();
+    from.accept_eula(EulaId(Guid::from_u128(77)), "admin".to_owned(), &mut stamp(16)).unwrap();
+    from.withdraw(uid(21), GroupId::ALL_COMPUTERS, stamp(17).change);
+    from.decline(&bundle(&from, uid(20)).unwrap().unwrap().subject, stamp(18).change).unwrap();
+    let taken = to.take_in(&from.to_carry(), bundle, &mut stamp(70)).unwrap();
+    assert_eq!((taken.accepted, taken.declined, taken.skipped), (1, 1, 0), "{:?}", taken.reasons);
+    assert!(to.held.is_empty() && to.declined.contains_key(&uid(20)));
 }

@@ -2,6 +2,7 @@
 //! decisions inside a transaction, the difference becomes rows, and the copy counts once it is durable.
 
 mod bulk;
+mod carried;
 mod looks;
 mod rows;
 mod rules;

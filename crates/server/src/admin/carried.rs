@@ -10,14 +10,9 @@ use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sluicegate_catalog::package::MOST_NOTES;
-use sluicegate_policy::{
-    CarriedApproval, CarriedDecisions, Decisions, EulaId, Group, HoldReason, Known, Stamp, TakenIn,
-};
+use sluicegate_policy::{CarriedApproval, CarriedDecisions, EulaId, Group, HoldReason, TakenIn};
 use sluicegate_store::content::LONGEST_KEY;
-use sluicegate_store::hierarchy::UpstreamSource;
-use sluicegate_store::{Store, StoreError};
 use sluicegate_terms::{GroupId, RevisionNumber, Sha1Digest, TermError, Timestamp, UpdateId};
-use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
@@ -235,7 +230,7 @@ pub(super) async fn import(app: &Arc<App>, request: Request<Incoming>) -> Result
         store.record_file_keys(&keys, &[])?;
         // Keys alone are no decision: a replica takes them too.
         let taken = match keys.is_empty() || decisions != CarriedDecisions::default() {
-            true => take(&store, &decisions, now)?,
+            true => store.take_in(&decisions, now)?,
             false => TakenIn::default(),
         };
         Ok::<_, AdminError>((taken, unread))
@@ -260,45 +255,6 @@ pub(super) async fn import(app: &Arc<App>, request: Request<Incoming>) -> Result
         "skipped": taken.skipped + unread.len() as u64,
         "reasons": reasons,
     }))
-}
-
-/// Applies them in one change; none at all when they say nothing new.
-fn take(store: &Store, decisions: &CarriedDecisions, now: Timestamp) -> Result<TakenIn, StoreError> {
-    if let Some(upstream) = store.upstream_settings().decided_by().map(UpstreamSource::to_string) {
-        return Err(StoreError::Replica { upstream });
-    }
-    let known = known(store, decisions)?;
-    let known = |update: UpdateId| known.get(&update).cloned();
-    let mut trial = Decisions::clone(&store.decisions());
-    let before = trial.clone();
-    let change = sluicegate_policy::Change { anchor: store.anchor(), at: now };
-    let told = trial.take_in(decisions, known, &mut Stamp::new(change, 0))?;
-    if trial == before {
-        return Ok(told);
-    }
-    store.change_decisions(now, |own, scope| Ok(own.take_in(decisions, known, &mut scope.stamp)?))
-}
-
-/// What the catalog knows of the updates that decisions are about.
-fn known(store: &Store, decisions: &CarriedDecisions) -> Result<HashMap<UpdateId, Known>, StoreError> {
-    let approved = decisions.approvals.iter().map(|approval| approval.update);
-    let named = approved.chain(decisions.declined.keys().copied()).chain(decisions.held.keys().copied());
-    let named: BTreeSet<UpdateId> = named.collect();
-    let mut known = HashMap::with_capacity(named.len());
-    for update in named {
-        let subject = match store.subject(update) {
-            Ok(subject) => subject,
-            Err(StoreError::UnknownUpdate(_)) => continue,
-            Err(error) => return Err(error),
-        };
-        // Only revisions that wait need to be looked for.
-        let revisions = match decisions.held.contains_key(&update) {
-            true => store.update(update)?.revisions.iter().map(|row| row.number).collect(),
-            false => Vec::new(),
-        };
-        known.insert(update, Known { subject, revisions });
-    }
-    Ok(known)
 }
 
 #[cfg(test)]

@@ -1,0 +1,66 @@
+//! Store: decisions that were carried here from another server. Each update is judged in the transaction that
+//! takes them in, by the decisions as they are becoming: one that is taken in may put a revision in service and
+//! so change which updates are members of bundles.
+
+use super::subject;
+use crate::Store;
+use crate::columns::{Columns, for_rows};
+use crate::error::{During, StoreError};
+use rusqlite::Connection;
+use sluicegate_policy::{CarriedDecisions, Change, Decisions, Known, Stamp, TakenIn};
+use sluicegate_terms::{RevisionNumber, Timestamp, UpdateId};
+
+impl Store {
+    /// Takes in what another server decided, in one change; in none at all when it says nothing new.
+    ///
+    /// # Errors
+    /// [`StoreError::Replica`] when the upstream decides for this server, [`StoreError::Decision`] when no
+    /// deployment id is left, or a failure to read or write.
+    pub fn take_in(&self, carried: &CarriedDecisions, now: Timestamp) -> Result<TakenIn, StoreError> {
+        self.refuse_on_replica()?;
+        let before = self.decisions();
+        let mut trial = Decisions::clone(&before);
+        let change = Change { anchor: self.anchor(), at: now };
+        let told = self.shared.database.read(|db| {
+            let known = |decisions: &Decisions, update| known(db, carried, decisions, update);
+            trial.take_in(carried, known, &mut Stamp::new(change, 0))
+        })?;
+        if trial == *before {
+            return Ok(told);
+        }
+        self.change_decisions_inside(now, |tx, decisions, scope| {
+            let known = |decisions: &Decisions, update| known(tx, carried, decisions, update);
+            decisions.take_in(carried, known, &mut scope.stamp)
+        })
+    }
+}
+
+/// What the catalog knows of an update that a carried decision is about.
+fn known(
+    db: &Connection,
+    carried: &CarriedDecisions,
+    decisions: &Decisions,
+    update: UpdateId,
+) -> Result<Option<Known>, StoreError> {
+    let subject = match subject::subject(db, decisions, update) {
+        Ok(subject) => subject,
+        Err(StoreError::UnknownUpdate(_)) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    // Only revisions that wait need to be looked for.
+    let revisions = if carried.held.contains_key(&update) { revisions(db, update)? } else { Vec::new() };
+    Ok(Some(Known { subject, revisions }))
+}
+
+fn revisions(db: &Connection, update: UpdateId) -> Result<Vec<RevisionNumber>, StoreError> {
+    let mut statement = db
+        .prepare_cached("SELECT number FROM revision WHERE update_id = ?1")
+        .during("look up the revisions of an update")?;
+    let mut rows = statement.query([update.0.as_bytes()]).during("look up the revisions of an update")?;
+    let mut found = Vec::new();
+    for_rows(&mut rows, |row| {
+        found.push(row.revision_number(0)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
