@@ -284,7 +284,7 @@ fn members_of_a_bundle_are_those_of_the_revision_that_serves_once_all_is_taken_i
     // There the bundle's second revision waits, so its member is no part of it yet and is decided about by itself.
     let mut from = Decisions::default();
     approve(&mut from, 10, GroupId::ALL_COMPUTERS, 10);
-    from.held.insert(uid(10), hold.clone());
+    from.held.insert(uid(10), hold);
     approve(&mut from, 21, GroupId::ALL_COMPUTERS, 15);
     for held_back in [false, true] {
         let mut carried = from.to_carry();

@@ -4,6 +4,7 @@
 mod alerts;
 mod allowed;
 mod audit;
+mod carried;
 mod catalog;
 mod check;
 mod cleanup;

@@ -1,0 +1,67 @@
+//! Decisions carried between stores of the same catalog: what is a member of a bundle, and what waits for licence
+//! terms, is the same on both sides afterwards.
+
+use crate::support::{at, identity, import, open, software, uid};
+use sluicegate_catalog::compose::Document;
+use sluicegate_policy::{ApprovalAction, EulaId, HoldReason};
+use sluicegate_store::{ApprovalOrder, Store};
+use sluicegate_terms::{GroupId, Guid};
+
+const BUNDLE: u128 = 10;
+const FORMER: u128 = 20;
+const LATER: u128 = 21;
+
+fn terms() -> Guid {
+    Guid::from_u128(77)
+}
+
+/// A revision of the bundle with one member; the second has licence terms.
+fn bundle(revision: i64, member: u128) -> Document {
+    let mut document = software(BUNDLE, revision, "Bundle");
+    document.properties.eula_id = (revision == 2).then(terms);
+    document.relationships.bundles.push(vec![identity(member, 1)]);
+    document
+}
+
+fn first() -> [Document; 3] {
+    [software(FORMER, 1, "Former"), software(LATER, 1, "Later"), bundle(1, FORMER)]
+}
+
+fn approve(store: &Store, update: u128, seconds: i64) {
+    let (group, action) = (GroupId::ALL_COMPUTERS, ApprovalAction::Install);
+    let order = ApprovalOrder { update: uid(update), group, action, deadline: None, by: "admin".to_owned() };
+    store.approve(order, at(seconds)).unwrap();
+}
+
+#[test]
+fn bundles_whose_revisions_wait_have_the_same_members_on_both_sides() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (from, to) = (open(one.path()), open(other.path()));
+    import(&from, 1, &first());
+    approve(&from, BUNDLE, 2);
+    import(&from, 3, &[bundle(2, LATER)]);
+    approve(&from, LATER, 4);
+    import(&to, 3, &first());
+    import(&to, 3, &[bundle(2, LATER)]);
+
+    let carried = from.decisions().to_carry();
+    assert_eq!(
+        carried.held.values().map(|(_, why)| *why).collect::<Vec<_>>(),
+        [HoldReason::Eula(EulaId(terms()))]
+    );
+    let taken = to.take_in(&carried, at(10)).unwrap();
+    assert_eq!((taken.approved, taken.held, taken.skipped), (2, 1, 0), "{:?}", taken.reasons);
+    assert_eq!(to.decisions().to_carry(), carried);
+    let before = to.anchor();
+    assert_eq!(to.take_in(&carried, at(11)).unwrap().approved, 0);
+    assert_eq!(to.anchor(), before, "it says nothing new");
+
+    // The terms are accepted there, so the second revision serves and its former member is on its own.
+    from.unapprove(uid(LATER), None, "admin".to_owned(), at(20)).unwrap();
+    from.accept_eula(uid(BUNDLE), "admin".to_owned(), at(21)).unwrap();
+    from.decline(uid(FORMER), at(22)).unwrap();
+    let taken = to.take_in(&from.decisions().to_carry(), at(30)).unwrap();
+    assert_eq!((taken.accepted, taken.declined, taken.skipped), (1, 1, 0), "{:?}", taken.reasons);
+    assert!(to.decisions().held.is_empty());
+    assert_eq!(to.decisions().to_carry(), from.decisions().to_carry());
+}
