@@ -83,6 +83,15 @@ impl SnapshotBuilder {
         Self { anchor, ..Self::default() }
     }
 
+    /// Makes room for so many revisions at once: growing by halves takes twice the memory for a while.
+    #[must_use]
+    pub fn with_room(mut self, revisions: usize) -> Self {
+        self.rows.reserve_exact(revisions);
+        self.numbers.reserve(revisions);
+        self.updates.reserve_exact(revisions);
+        self
+    }
+
     /// Adds a revision; in any order. Older revisions matter too: an update is a leaf only if no
     /// revision at all names it (MS-WUSP 3.1.5.7, IsLeaf).
     pub fn revision(&mut self, input: RevisionInput) -> &mut Self {
@@ -167,6 +176,11 @@ impl SnapshotBuilder {
     /// The number of an update, if any revision has it or names it.
     pub(crate) fn number_of(&self, update: UpdateId) -> Option<u32> {
         self.numbers.get(&update).copied()
+    }
+
+    /// Gives the memory for [`SnapshotBuilder::number_of`] back, which finds nothing from then on.
+    pub(crate) fn forget_numbers(&mut self) {
+        self.numbers = FxHashMap::default();
     }
 
     fn number(&mut self, update: UpdateId) -> u32 {

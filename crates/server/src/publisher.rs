@@ -96,8 +96,9 @@ pub(crate) fn compile(store: &Store, now: Timestamp) -> Result<Published, Publis
     // The anchor is read first: what is committed while we read is at worst in the snapshot before
     // clients are told of its anchor, and then told again.
     let anchor = store.anchor();
-    let mut builder = SnapshotBuilder::new(anchor);
-    let mut index = IndexBuilder::default();
+    let room = usize::try_from(store.catalog_size()?.revisions).unwrap_or(0);
+    let mut builder = SnapshotBuilder::new(anchor).with_room(room);
+    let mut index = IndexBuilder::with_room(room);
     let mut nameless = 0;
     store.for_each_row(|row| {
         let revision = match row {
@@ -122,6 +123,8 @@ pub(crate) fn compile(store: &Store, now: Timestamp) -> Result<Published, Publis
         });
         Ok::<_, StoreError>(())
     })?;
+    // Before the snapshot is compiled: both need more memory while they are made than afterwards.
+    let index = Arc::new(index.finish(anchor));
     // After the revisions: every one that was read has its bytes here.
     let cores = store.cores();
     let damage = cores.damaged_count();
@@ -131,7 +134,6 @@ pub(crate) fn compile(store: &Store, now: Timestamp) -> Result<Published, Publis
     // And decisions after them too: a revision that is held must not be served for want of its hold.
     builder.shared_decisions(store.decisions());
     let snapshot = builder.finish()?;
-    let index = Arc::new(index.finish(anchor));
     Ok(Published { snapshot, cores, index, catalog, damage, nameless, at: now, took: started.elapsed() })
 }
 

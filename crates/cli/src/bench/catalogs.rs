@@ -54,9 +54,17 @@ pub(crate) async fn all_newest(bench: &Setup, size: usize) -> anyhow::Result<Pat
     Ok(data)
 }
 
+/// Says that a catalog is about to be changed: it is made anew for the next run, so that all measure the same.
+pub(super) fn spend(data: &Path) -> anyhow::Result<()> {
+    std::fs::remove_file(data.join(DONE)).context("cannot mark the catalog as changed")
+}
+
+/// Stands in a data folder whose catalog is complete.
+const DONE: &str = "bench-complete";
+
 /// Imports a catalog unless that was done in an earlier run.
 async fn kept(data: &Path, catalog: &Arc<Catalog>, size: usize) -> anyhow::Result<()> {
-    let done = data.join("bench-complete");
+    let done = data.join(DONE);
     if !done.exists() {
         let _ = std::fs::remove_dir_all(data);
         std::fs::create_dir_all(data)?;

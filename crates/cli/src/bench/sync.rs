@@ -135,7 +135,8 @@ pub(crate) async fn measure(bench: &Setup, sizes: &[usize], report: &mut Report)
 
 /// The first synchronization, one without changes, and small ones. Answers how long a small one takes.
 async fn metadata(bench: &Setup, size: usize, report: &mut Report) -> anyhow::Result<f64> {
-    let upstream = Node::start(&catalogs::all_newest(bench, size).await?).await?;
+    let above = catalogs::all_newest(bench, size).await?;
+    let upstream = Node::start(&above).await?;
     let data = bench.folder.join(format!("downstream-{size}"));
     let mut firsts = Vec::new();
     for _ in 0..PAIRS {
@@ -157,9 +158,10 @@ async fn metadata(bench: &Setup, size: usize, report: &mut Report) -> anyhow::Re
         " s",
         Bound::AtMost(1.0),
     );
+    catalogs::spend(&above)?;
     let mut small = Vec::new();
     for round in 0..ROUNDS {
-        // Other updates each time, also when the benchmark is run again.
+        // Other updates each time.
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_nanos();
         let documents = (0..DELTA).map(|n| update(now + n, &[])).collect::<Result<_, _>>()?;
         upstream.import(documents).await?;
@@ -190,7 +192,8 @@ struct First {
 
 /// Synchronizes into an empty folder.
 async fn first(upstream: &Node, data: &Path, size: usize) -> anyhow::Result<First> {
-    let below = Node::below(upstream, data, "never").await?;
+    // As it is by default; nothing is approved, so no file is fetched.
+    let below = Node::below(upstream, data, "approved").await?;
     let (above_before, below_before) = (upstream.server.cpu()?, below.server.cpu()?);
     let (seconds, run) = below.synchronize().await?;
     let (upstream_cpu, downstream_cpu) =

@@ -67,7 +67,7 @@ pub(super) fn lay_out(
         scope.iter().zip(0_u32..).filter(|(kept, _)| **kept).map(|(_, row)| row).collect();
     let row_of = |number: u32| builder.rows.get(number as usize);
     order.sort_unstable_by_key(|number| row_of(*number).map(|row| (history.is_leaf(row.update), row.id)));
-    let rows: Vec<Row> = order.iter().filter_map(|number| row_of(*number)).copied().collect();
+    let rows: Vec<&Row> = order.iter().filter_map(|number| row_of(*number)).collect();
     let updates: Vec<UpdateId> = rows.iter().map(|row| at(&builder.updates, row.update)).collect();
     let mut entries: Vec<Entry> =
         rows.iter().zip(&updates).map(|(row, update)| entry(row, *update, history, &decisions)).collect();

@@ -26,6 +26,8 @@ pub(crate) fn compile(mut builder: SnapshotBuilder) -> Result<Snapshot, CompileE
     let twins = pass_over_twins(&mut builder);
     let decisions = builder.decisions.clone().unwrap_or_default();
     let live = newest(&builder, &decisions);
+    // Not asked again, and as large as what is being made.
+    builder.forget_numbers();
     let history = History::of(&builder, &live);
     let mut left_out = left_out(&builder, &live);
     left_out.extend(twins);

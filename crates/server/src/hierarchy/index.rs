@@ -180,6 +180,11 @@ pub(crate) struct IndexBuilder {
 }
 
 impl IndexBuilder {
+    /// One with room for so many revisions at once.
+    pub(crate) fn with_room(revisions: usize) -> Self {
+        Self { rows: Vec::with_capacity(revisions), ..Self::default() }
+    }
+
     /// Adds a revision; in any order.
     pub(crate) fn revision(&mut self, id: RevisionId, record: &ScanRecord, arrived: Anchor, at: Timestamp) {
         let clauses = record.prerequisites.iter().filter(|clause| clause.is_category);
@@ -230,6 +235,8 @@ impl IndexBuilder {
             *known = number.max(*known);
         }
         let mut index = RevisionIndex { anchor, sets, ..RevisionIndex::default() };
+        index.held.reserve_exact(self.rows.len());
+        index.updates.reserve_exact(newest.len());
         let mut latest = i64::MIN;
         for row in self.rows {
             let Row { held, at, set, config, drivers, listed } = row;

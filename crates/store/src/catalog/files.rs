@@ -21,9 +21,20 @@ pub struct FileFacts {
 /// All declared files by SHA-1.
 #[derive(Debug, Default)]
 pub(crate) struct FileIndex {
-    files: HashMap<Sha1Digest, FileFacts>,
+    files: HashMap<Sha1Digest, Packed>,
     /// Endings are few; each is kept once.
-    extensions: HashMap<String, Arc<str>>,
+    extensions: Vec<Arc<str>>,
+    numbers: HashMap<Arc<str>, u32>,
+}
+
+/// What is kept of a file: there are more of them than updates. Its parts are no wider than they must be, so that
+/// with its digest it takes 32 bytes.
+#[derive(Clone, Copy, Debug)]
+struct Packed {
+    /// Little-endian.
+    size: [u8; 8],
+    /// Which of the endings.
+    extension: u32,
 }
 
 impl FileIndex {
@@ -41,15 +52,18 @@ impl FileIndex {
     /// Adds a file. The first name decides, as in the database.
     pub(crate) fn insert(&mut self, sha1: Sha1Digest, size: u64, name: &str) {
         let key = extension_of(name).to_ascii_lowercase();
-        let extension = match self.extensions.get(&key) {
-            Some(known) => Arc::clone(known),
+        let extension = match self.numbers.get(key.as_str()) {
+            Some(known) => *known,
             None => {
-                let new: Arc<str> = key.as_str().into();
-                self.extensions.insert(key, Arc::clone(&new));
-                new
+                // There are no more of them than files.
+                let number = u32::try_from(self.extensions.len()).unwrap_or(u32::MAX);
+                let ending: Arc<str> = key.into();
+                self.extensions.push(Arc::clone(&ending));
+                self.numbers.insert(ending, number);
+                number
             }
         };
-        self.files.entry(sha1).or_insert(FileFacts { size, extension });
+        self.files.entry(sha1).or_insert(Packed { size: size.to_le_bytes(), extension });
     }
 
     /// Forgets a file that nothing declares any more.
@@ -57,8 +71,10 @@ impl FileIndex {
         self.files.remove(&sha1);
     }
 
-    pub(crate) fn get(&self, sha1: Sha1Digest) -> Option<&FileFacts> {
-        self.files.get(&sha1)
+    pub(crate) fn get(&self, sha1: Sha1Digest) -> Option<FileFacts> {
+        let packed = self.files.get(&sha1)?;
+        let extension = self.extensions.get(packed.extension as usize)?;
+        Some(FileFacts { size: u64::from_le_bytes(packed.size), extension: Arc::clone(extension) })
     }
 
     pub(crate) fn len(&self) -> usize {

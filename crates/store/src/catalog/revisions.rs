@@ -106,7 +106,7 @@ impl Store {
     /// What content addresses need of a declared file; `None` when no update names it. From memory.
     #[must_use]
     pub fn file(&self, sha1: Sha1Digest) -> Option<FileFacts> {
-        self.shared.files.read().get(sha1).cloned()
+        self.shared.files.read().get(sha1)
     }
 
     /// How many distinct files the catalog declares.

@@ -3,7 +3,7 @@
 use crate::Store;
 use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError, StoredAs};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use sluicegate_policy::hierarchy::{ContentWhen, SyncFilter};
 use sluicegate_terms::{Locale, Sha1Digest, Sha256Digest, Timestamp};
 use std::collections::BTreeSet;
@@ -11,19 +11,50 @@ use std::collections::BTreeSet;
 /// Longest address of a file that is kept, in bytes.
 const LONGEST_URL: usize = 2_048;
 
-/// The files of all updates that are not declined: digest, whether it is an express file, and its languages.
-pub(super) const OF_ALL: &str =
-    "SELECT DISTINCT f.sha1, f.express OR f.name LIKE '%.psf', f.languages FROM known_update k
-     JOIN revision_file r ON r.revision_id = k.newest JOIN file f ON f.sha1 = r.sha1
-     WHERE k.update_id NOT IN (SELECT update_id FROM decline)";
+/// Digest, whether it is an express file, and languages of every file.
+const ALL: &str = "SELECT sha1, express OR name LIKE '%.psf', languages FROM file";
 
-/// The same of the updates with an approval to install, and of what they bundle.
-pub(super) const OF_APPROVED: &str = "WITH RECURSIVE needed (update_id) AS (
+/// Whether the newest revision of an update that is not declined names a file. `CROSS JOIN` keeps the order of the
+/// tables: what a plan made without statistics begins with may be the whole catalog.
+const IN_USE: &str =
+    "SELECT EXISTS (SELECT 1 FROM revision_file r CROSS JOIN known_update k ON k.newest = r.revision_id
+     WHERE r.sha1 = ?1 AND k.update_id NOT IN (SELECT update_id FROM decline))";
+
+/// The same as [`ALL`] of the updates with an approval to install, and of what they bundle.
+const OF_APPROVED: &str = "WITH RECURSIVE needed (update_id) AS (
          SELECT update_id FROM approval WHERE action = 'install'
-         UNION SELECT m.member FROM needed n JOIN bundle_member m ON m.bundle = n.update_id)
+         UNION SELECT m.member FROM needed n CROSS JOIN bundle_member m ON m.bundle = n.update_id)
      SELECT DISTINCT f.sha1, f.express OR f.name LIKE '%.psf', f.languages FROM needed n
-     JOIN known_update k ON k.update_id = n.update_id
-     JOIN revision_file r ON r.revision_id = k.newest JOIN file f ON f.sha1 = r.sha1";
+     CROSS JOIN known_update k ON k.update_id = n.update_id
+     CROSS JOIN revision_file r ON r.revision_id = k.newest CROSS JOIN file f ON f.sha1 = r.sha1";
+
+/// Calls `take` with the digest of each file that a policy is about and `chosen` chooses: by its row of [`ALL`], which
+/// costs less than whose file it is.
+pub(super) fn for_each_file_of(
+    db: &Connection,
+    when: ContentWhen,
+    mut chosen: impl FnMut(&Row<'_>) -> Result<bool, StoreError>,
+    mut take: impl FnMut(Sha1Digest, &Row<'_>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let during = "look at the files of updates";
+    let sql = match when {
+        ContentWhen::All => ALL,
+        ContentWhen::Approved => OF_APPROVED,
+        ContentWhen::Never => return Ok(()),
+    };
+    let mut in_use = db.prepare_cached(IN_USE).during(during)?;
+    let mut statement = db.prepare_cached(sql).during(during)?;
+    let mut rows = statement.query([]).during(during)?;
+    for_rows(&mut rows, |row| {
+        if !chosen(row)? {
+            return Ok(());
+        }
+        let sha1 = row.sha1(0)?;
+        let used = when == ContentWhen::Approved
+            || in_use.query_row([sha1.0], |row| row.get::<_, bool>(0)).during(during)?;
+        if used { take(sha1, row) } else { Ok(()) }
+    })
+}
 
 /// A file that should be here and is not.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -150,25 +181,14 @@ impl Store {
         self.shared.database.read(|db| {
             let db = db.transaction().during("list missing files")?;
             let mut wanted: BTreeSet<Sha1Digest> = BTreeSet::new();
-            let mut gather = |sql: &str| -> Result<(), StoreError> {
-                let mut statement = db.prepare_cached(sql).during("list missing files")?;
-                let mut rows = statement.query([]).during("list missing files")?;
-                for_rows(&mut rows, |row| {
-                    let sha1 = row.sha1(0)?;
-                    if !self.content().has(sha1)
-                        && (express || row.int(1)? == 0)
-                        && wants(filter, &row.text(2)?)?
-                    {
-                        wanted.insert(sha1);
-                    }
-                    Ok(())
-                })
+            let missing = |row: &Row<'_>| {
+                let absent = !self.content().has(row.sha1(0)?);
+                Ok(absent && (express || row.int(1)? == 0) && wants(filter, &row.text(2)?)?)
             };
-            match when {
-                ContentWhen::All => gather(OF_ALL)?,
-                ContentWhen::Approved => gather(OF_APPROVED)?,
-                ContentWhen::Never => {}
-            }
+            for_each_file_of(&db, when, missing, |sha1, _| {
+                wanted.insert(sha1);
+                Ok(())
+            })?;
             let mut list = Vec::new();
             for sha1 in wanted {
                 list.extend(need(&db, sha1, now)?);
@@ -298,4 +318,35 @@ fn need(db: &Connection, sha1: Sha1Digest, now: Timestamp) -> Result<Option<File
         name: row.text(2)?,
         url: row.text_if_any(3)?,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::StoreOptions;
+
+    /// Without statistics a plan may begin with any table; looking for the files of a few approved updates must not go
+    /// through the files of the whole catalog, nor may asking whose file one is.
+    #[test]
+    fn no_question_about_files_goes_through_the_catalog() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), StoreOptions::default()).unwrap();
+        let plan = |sql: &str| {
+            store.shared.database.read(|db| {
+                let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).during("explain")?;
+                let lines = statement.query_map([], |row| row.get::<_, String>(3)).during("explain")?;
+                lines.collect::<Result<Vec<_>, _>>().during("explain")
+            })
+        };
+        let scanned = |sql: &str| -> Vec<String> {
+            plan(sql).unwrap().into_iter().filter(|step| step.starts_with("SCAN")).collect()
+        };
+        let few = ["SCAN approval", "SCAN n", "SCAN CONSTANT ROW"];
+        for sql in [OF_APPROVED, &IN_USE.replace("?1", "x'00'")] {
+            for step in scanned(sql) {
+                assert!(few.contains(&step.as_str()), "{step} in the plan of {sql}");
+            }
+        }
+        assert_eq!(scanned(ALL), ["SCAN file"], "a plan says what it scans");
+    }
 }

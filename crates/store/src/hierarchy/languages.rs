@@ -1,11 +1,11 @@
 //! Store: what another choice of languages would mean for files, before it is made.
 
-use super::files::{OF_ALL, OF_APPROVED, wants};
+use super::files::{for_each_file_of, wants};
 use crate::Store;
-use crate::columns::{Columns, for_rows};
-use crate::error::{During, StoreError};
-use sluicegate_policy::hierarchy::{ContentPolicy, ContentWhen, SyncFilter};
-use std::collections::BTreeSet;
+use crate::columns::Columns;
+use crate::error::StoreError;
+use rusqlite::Row;
+use sluicegate_policy::hierarchy::{ContentPolicy, SyncFilter};
 
 /// Some files.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -38,29 +38,23 @@ impl Store {
         before: &SyncFilter,
         after: &SyncFilter,
     ) -> Result<LanguageChange, StoreError> {
-        let sql = match policy.when {
-            ContentWhen::All => OF_ALL,
-            ContentWhen::Approved => OF_APPROVED,
-            ContentWhen::Never => return Ok(LanguageChange::default()),
-        };
-        let mut seen = BTreeSet::new();
         let mut change = LanguageChange::default();
+        let wanted = |row: &Row<'_>| {
+            let languages = row.text(2)?;
+            Ok::<_, StoreError>((wants(before, &languages)?, wants(after, &languages)?))
+        };
+        let differs = |row: &Row<'_>| {
+            let (before, after) = wanted(row)?;
+            Ok(before != after && (policy.express || row.int(1)? == 0))
+        };
         self.shared.database.read(|db| {
-            let mut statement = db.prepare_cached(sql).during("look at files and their languages")?;
-            let mut rows = statement.query([]).during("look at files and their languages")?;
-            for_rows(&mut rows, |row| {
-                let sha1 = row.sha1(0)?;
-                if (!policy.express && row.int(1)? != 0) || !seen.insert(sha1) {
-                    return Ok(());
-                }
-                let languages = row.text(2)?;
-                let sum =
-                    match (wants(before, &languages)?, wants(after, &languages)?, self.content().has(sha1)) {
-                        (false, true, false) => &mut change.fetched,
-                        (true, false, false) => &mut change.no_longer_fetched,
-                        (true, false, true) => &mut change.kept,
-                        _ => return Ok(()),
-                    };
+            for_each_file_of(db, policy.when, differs, |sha1, row| {
+                let sum = match (wanted(row)?, self.content().has(sha1)) {
+                    ((false, true), false) => &mut change.fetched,
+                    ((true, false), false) => &mut change.no_longer_fetched,
+                    ((true, false), true) => &mut change.kept,
+                    _ => return Ok(()),
+                };
                 sum.files += 1;
                 sum.bytes = sum.bytes.saturating_add(self.file(sha1).map_or(0, |file| file.size));
                 Ok(())

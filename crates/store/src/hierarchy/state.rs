@@ -6,7 +6,7 @@ use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError, StoredAs};
 use rusqlite::{Connection, Transaction, params};
 use sluicegate_terms::{Guid, RevisionNumber, Timestamp, UpdateId, UpdateIdentity};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Longest anchor of an upstream that is kept, in bytes; real ones have about 30.
 pub(crate) const LONGEST_ANCHOR: usize = 4_096;
@@ -208,6 +208,9 @@ pub(crate) fn forget_deployments(tx: &Transaction<'_>) -> Result<(), StoreError>
     .during("forget the upstream's deployments")
 }
 
+/// So many revisions asked about at once are a first synchronization's, or nearly.
+const MANY: usize = 1_000;
+
 impl Store {
     /// How far synchronization is.
     ///
@@ -349,16 +352,10 @@ impl Store {
     pub fn missing_revisions(&self, listed: &[UpdateIdentity]) -> Result<Vec<UpdateIdentity>, StoreError> {
         self.shared.database.read(|db| {
             let db = db.transaction().during("look up revisions")?;
-            let some: bool = db
-                .query_row(
-                    "SELECT EXISTS (SELECT 1 FROM revision) OR EXISTS (SELECT 1 FROM quarantine WHERE held = 1)",
-                    [],
-                    |row| row.get(0),
-                )
-                .during("look up revisions")?;
-            if !some {
-                return Ok(listed.to_vec());
-            }
+            // A catalog of categories asks for a hundred thousand updates: looking at each would take longer than at
+            // all that is here.
+            let few = listed.len() >= MANY && count_here(&db)? < listed.len() as u64 / 8;
+            let known = if few { Some(known_updates(&db)?) } else { None };
             let mut here = db
                 .prepare_cached(
                     "SELECT EXISTS (SELECT 1 FROM revision WHERE update_id = ?1 AND number = ?2)
@@ -369,6 +366,10 @@ impl Store {
                 .during("look up revisions")?;
             let mut missing = Vec::new();
             for identity in listed {
+                if known.as_ref().is_some_and(|known| !known.contains(&identity.update)) {
+                    missing.push(*identity);
+                    continue;
+                }
                 let key = (identity.update.0.as_bytes(), identity.revision.get());
                 if !here.query_row(key, |row| row.get::<_, bool>(0)).during("look up revisions")? {
                     missing.push(*identity);
@@ -413,4 +414,33 @@ impl Store {
             Ok(list)
         })
     }
+}
+
+/// How many revisions the catalog, the quarantine, and the list of what cleanup removed have together.
+fn count_here(db: &Connection) -> Result<u64, StoreError> {
+    db.query_row(
+        "SELECT (SELECT count(*) FROM revision) + (SELECT count(*) FROM quarantine WHERE held = 1)
+             + (SELECT count(*) FROM removed_revision)",
+        [],
+        |row| row.get::<_, i64>(0),
+    )
+    .during("look up revisions")
+    .map(i64::unsigned_abs)
+}
+
+/// The updates that the catalog, the quarantine, or what cleanup removed has some revision of.
+fn known_updates(db: &Connection) -> Result<HashSet<UpdateId>, StoreError> {
+    let mut statement = db
+        .prepare_cached(
+            "SELECT update_id FROM revision UNION ALL SELECT update_id FROM quarantine WHERE held = 1
+             UNION ALL SELECT update_id FROM removed_revision",
+        )
+        .during("look up revisions")?;
+    let mut rows = statement.query([]).during("look up revisions")?;
+    let mut known = HashSet::new();
+    for_rows(&mut rows, |row| {
+        known.insert(row.update(0)?);
+        Ok(())
+    })?;
+    Ok(known)
 }

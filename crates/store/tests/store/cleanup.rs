@@ -146,6 +146,8 @@ fn a_superseded_update_is_declined_then_retires_and_is_removed_and_synchronizati
 
     let listed = [identity(1, 1), identity(1, 2), identity(9, 1)];
     assert_eq!(store.missing_revisions(&listed).unwrap(), listed[1..]);
+    let many: Vec<_> = listed.into_iter().chain((10_000..12_000).map(|n| identity(n, 1))).collect();
+    assert_eq!(store.missing_revisions(&many).unwrap(), many[1..], "also among thousands");
     assert!(store.verify_audit().unwrap().is_whole());
     assert_eq!(import(&store, 70 * DAY, &[software(1, 1, "Old")]).added, 1, "importing it by hand works");
 }

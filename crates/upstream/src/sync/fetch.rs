@@ -25,6 +25,9 @@ use tokio::task::{JoinHandle, JoinSet};
 const QUEUE: usize = 64;
 const QUEUE_BYTES: usize = 40 << 20;
 
+/// So many revisions are a catalog rather than news; of fewer the store's usual room holds most.
+const MANY: usize = 20_000;
+
 /// So many single revisions in a row that the upstream lists and cannot give mean that it gives nothing.
 const MOST_REFUSALS: u32 = 25;
 
@@ -90,6 +93,7 @@ impl Run {
             clock: Arc::clone(&self.around.clock),
             batch: self.around.batch.max(1),
             run: self.number,
+            coming: ids.len(),
         };
         let names = self.settings.source.as_ref().map(ToString::to_string).unwrap_or_default();
         let stored = tokio::task::spawn_blocking(move || storing.run(from_fetch, &names));
@@ -311,6 +315,8 @@ struct Storing {
     batch: usize,
     /// The run's number.
     run: u64,
+    /// How many revisions are to come.
+    coming: usize,
 }
 
 impl Storing {
@@ -319,8 +325,12 @@ impl Storing {
     }
 
     fn run(&self, mut deliveries: mpsc::Receiver<Delivery>, upstream: &str) -> Result<(), StoreError> {
+        let _room = if self.coming >= MANY { Some(self.store.bulk_import()?) } else { None };
         let mut reading: Option<JoinHandle<()>> = None;
+        let mut left = self.coming;
+        let mut stored = usize::try_from(self.store.catalog_size()?.revisions).unwrap_or(usize::MAX);
         while let Some(first) = deliveries.blocking_recv() {
+            let batch = self.batch_of(stored, left);
             let mut importer = self.store.importer(self.now())?;
             importer.expect_missing();
             let mut urls = Vec::new();
@@ -340,7 +350,7 @@ impl Storing {
                     &mut expired,
                     upstream,
                 )?;
-                if importer.staged() >= self.batch {
+                if importer.staged() >= batch {
                     break;
                 }
                 next = deliveries.blocking_recv();
@@ -358,6 +368,8 @@ impl Storing {
                 p.counts.expired += expired;
                 p.counts.quarantined += failed.len() as u64;
             });
+            left = left.saturating_sub(good.len() + failed.len());
+            stored = stored.saturating_add(good.len());
             self.progress.done(good.len() as u64 + failed.len() as u64, self.now());
             if reading.as_ref().is_none_or(JoinHandle::is_finished) {
                 let store = self.store.clone();
@@ -369,6 +381,12 @@ impl Storing {
             }
         }
         Ok(())
+    }
+
+    /// How many revisions the next commit is to have. In a large catalog each commit writes most pages of the tables
+    /// whose keys come in no order, so there should be few; towards the end nothing goes on beside the last one.
+    fn batch_of(&self, stored: usize, left: usize) -> usize {
+        (stored / 8).min(left / 3).clamp(self.batch, self.batch.saturating_mul(4))
     }
 
     #[allow(clippy::too_many_arguments)] // The gathering vectors of one commit.

@@ -58,7 +58,7 @@ pub struct Surroundings {
     pub busy_wait: Duration,
     /// Requests for metadata under way at once.
     pub requests: usize,
-    /// Revisions in one commit.
+    /// Fewest revisions in one commit; up to four times as many in a large catalog.
     pub batch: usize,
     /// Is asked in the place of Microsoft Update.
     pub microsoft_update: Option<Mirror>,
@@ -84,7 +84,7 @@ impl Surroundings {
             glance: Duration::from_secs(5),
             busy_wait: Duration::from_secs(60),
             requests: 4,
-            batch: 8_000,
+            batch: 2_000,
             microsoft_update: None,
             transport: TransportSettings::default(),
         }
