@@ -330,7 +330,7 @@ mod tests {
     #[test]
     fn no_question_about_files_goes_through_the_catalog() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path(), StoreOptions::default()).unwrap();
+        let store = Store::open(dir.path(), StoreOptions::new(Timestamp::from_unix_seconds(0))).unwrap();
         let plan = |sql: &str| {
             store.shared.database.read(|db| {
                 let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).during("explain")?;
