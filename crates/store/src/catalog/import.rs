@@ -175,21 +175,6 @@ impl Appenders {
     }
 }
 
-/// While it lives, the store keeps more in memory for what imports write again and again.
-pub struct BulkImport(Store);
-
-impl std::fmt::Debug for BulkImport {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("BulkImport")
-    }
-}
-
-impl Drop for BulkImport {
-    fn drop(&mut self) {
-        self.0.shared.database.end_bulk();
-    }
-}
-
 /// One import under way. Dropping it forgets everything it was given.
 pub struct Importer<'a> {
     store: &'a Store,
@@ -207,16 +192,6 @@ pub struct Importer<'a> {
 }
 
 impl Store {
-    /// To be held by whoever brings many thousand revisions in several imports: what one writes, the next writes again,
-    /// and until this is dropped it stays in memory meanwhile (64 MiB more).
-    ///
-    /// # Errors
-    /// A failure to set it up.
-    pub fn bulk_import(&self) -> Result<BulkImport, StoreError> {
-        self.shared.database.begin_bulk()?;
-        Ok(BulkImport(self.clone()))
-    }
-
     /// Begins an import; waits for its turn when another is under way. `now` becomes the arrival time.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ pub use files::FileFacts;
 pub(crate) use files::{FileIndex, declared as declared_file};
 pub use fragments::RevisionFragments;
 pub(crate) use fragments::decode as decode_fragments;
-pub use import::{BulkImport, ImportReport, Importer, PreparedRevision, Quarantined};
+pub use import::{ImportReport, Importer, PreparedRevision, Quarantined};
 pub use quarantine::QuarantineEntry;
 pub use revisions::{CatalogSize, DamagedRevision, StoredRevision};
 pub use search::{CategoryRow, RevisionRow, UpdateDetails, UpdatePage, UpdateRow};

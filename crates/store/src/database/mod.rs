@@ -26,18 +26,11 @@ const CHECKPOINT_PAGES: i32 = 8_000;
 /// Pages the writer keeps in memory, in KiB: the keys of a large catalog come in no order.
 const WRITER_CACHE_KIB: i32 = 32_768;
 
-/// The same while a whole catalog comes: every commit touches most pages of the tables whose keys come in no order,
-/// and those have 74 MB at 250,000 revisions.
-const BULK_CHECKPOINT_PAGES: i32 = 64_000;
-const BULK_CACHE_KIB: i32 = 98_304;
-
 /// The open database.
 pub(crate) struct Database {
     dir: PathBuf,
     path: PathBuf,
     writer: Mutex<Connection>,
-    /// How many bring so much that the writer has the room for it; changed under the writer's lock.
-    bulks: AtomicU64,
     /// Idle readers; more are opened when all are busy and closed again beyond `keep_readers`.
     readers: Mutex<Vec<Connection>>,
     keep_readers: usize,
@@ -87,7 +80,6 @@ impl Database {
             dir: dir.to_owned(),
             path,
             writer: Mutex::new(writer),
-            bulks: AtomicU64::new(0),
             readers: Mutex::new(Vec::new()),
             keep_readers,
             queue: Queue::default(),
@@ -128,29 +120,6 @@ impl Database {
         }
         drop(readers);
         result
-    }
-
-    /// Gives the writer the room in memory and in the log that many thousand revisions need, until
-    /// [`Database::end_bulk`] was called as often as this.
-    pub(crate) fn begin_bulk(&self) -> Result<(), StoreError> {
-        let writer = self.writer.lock();
-        if self.bulks.load(Ordering::Acquire) == 0 {
-            make_room(&writer, BULK_CACHE_KIB, BULK_CHECKPOINT_PAGES)
-                .during("make room for many revisions")?;
-        }
-        self.bulks.fetch_add(1, Ordering::AcqRel);
-        Ok(())
-    }
-
-    pub(crate) fn end_bulk(&self) {
-        let writer = self.writer.lock();
-        if self.bulks.fetch_sub(1, Ordering::AcqRel) == 1 {
-            let back = make_room(&writer, WRITER_CACHE_KIB, CHECKPOINT_PAGES)
-                .and_then(|()| writer.execute_batch("PRAGMA shrink_memory"));
-            if let Err(error) = back {
-                tracing::warn!(%error, "the database keeps more in memory than it needs until the next start");
-            }
-        }
     }
 
     /// Runs `work` in a transaction of the writer and returns when it is durable. Calls that come while
@@ -281,7 +250,9 @@ fn connect(path: &Path, read_only: bool) -> Result<Connection, StoreError> {
             db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
             db.pragma_update(None, "synchronous", "FULL")?;
             db.pragma_update(None, "journal_size_limit", 64 << 20)?;
-            make_room(db, WRITER_CACHE_KIB, CHECKPOINT_PAGES)?;
+            // Pages of an import are written many times over; the fewer times they go into the main file, the better.
+            db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+            db.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
         } else {
             db.pragma_update(None, "cache_size", -8_192)?;
         }
@@ -289,11 +260,4 @@ fn connect(path: &Path, read_only: bool) -> Result<Connection, StoreError> {
     };
     set(&db).during("set up a connection")?;
     Ok(db)
-}
-
-/// How much of what the writer touches stays in memory, and how long the log grows: pages of an import are written
-/// many times over; the fewer times they go into the main file, the better.
-fn make_room(writer: &Connection, cache_kib: i32, checkpoint_pages: i32) -> Result<(), rusqlite::Error> {
-    writer.pragma_update(None, "wal_autocheckpoint", checkpoint_pages)?;
-    writer.pragma_update(None, "cache_size", -cache_kib)
 }

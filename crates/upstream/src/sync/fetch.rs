@@ -25,9 +25,6 @@ use tokio::task::{JoinHandle, JoinSet};
 const QUEUE: usize = 64;
 const QUEUE_BYTES: usize = 40 << 20;
 
-/// So many revisions are a catalog rather than news; of fewer the store's usual room holds most.
-const MANY: usize = 20_000;
-
 /// So many single revisions in a row that the upstream lists and cannot give mean that it gives nothing.
 const MOST_REFUSALS: u32 = 25;
 
@@ -325,7 +322,6 @@ impl Storing {
     }
 
     fn run(&self, mut deliveries: mpsc::Receiver<Delivery>, upstream: &str) -> Result<(), StoreError> {
-        let _room = if self.coming >= MANY { Some(self.store.bulk_import()?) } else { None };
         let mut reading: Option<JoinHandle<()>> = None;
         let mut left = self.coming;
         let mut stored = usize::try_from(self.store.catalog_size()?.revisions).unwrap_or(usize::MAX);
