@@ -26,7 +26,7 @@ const REST: u32 = 2;
 /// While a synchronization brings revisions by the thousand and no decision changed, they are served together
 /// when it has ended, or after so many times what the last snapshot took, but at least [`LEAST_GATHERING`].
 const GATHERING: u32 = 40;
-const LEAST_GATHERING: Duration = Duration::from_secs(60);
+const LEAST_GATHERING: Duration = Duration::from_secs(300);
 
 /// How often it is looked whether the time to publish has come.
 const LOOK: Duration = Duration::from_millis(200);

@@ -27,8 +27,8 @@ mod wire;
 
 pub use catalog::{
     CatalogSize, CategoryRow, CoreRef, Cores, DamagedRevision, Document, FileFacts, ImportReport, Importer,
-    PreparedRevision, QuarantineEntry, Quarantined, RevisionFragments, RevisionRow, Serving, StoredRevision,
-    UpdateDetails, UpdatePage, UpdateRow,
+    PackedRevision, PreparedRevision, QuarantineEntry, Quarantined, RevisionFragments, RevisionRow, Serving,
+    StoredRevision, UpdateDetails, UpdatePage, UpdateRow,
 };
 pub use computers::{
     Computer, ComputerFilter, ComputerGroups, ComputerPage, Contact, EventBatch, OwnClients, Recorded,

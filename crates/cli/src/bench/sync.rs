@@ -1,5 +1,6 @@
 //! Bench: a downstream server over an upstream one, as two processes: the first synchronization against
-//! unpacking and parsing the same documents, one without changes, and one of a hundred.
+//! unpacking and parsing the same documents (one after the other, and on all cores at once), one without changes,
+//! and one of a hundred.
 
 use super::Setup;
 use super::catalogs;
@@ -187,7 +188,10 @@ struct First {
     downstream_cpu: Duration,
     /// Highest memory of the downstream server, in bytes.
     memory: u64,
+    /// Unpacking and parsing, on all cores.
     alone: Alone,
+    /// The same, one document after the other.
+    in_turn: Alone,
 }
 
 /// Synchronizes into an empty folder.
@@ -203,13 +207,17 @@ async fn first(upstream: &Node, data: &Path, size: usize) -> anyhow::Result<Firs
     // The same documents, out of the store that they have just come into.
     drop(below);
     let place = data.to_owned();
-    let alone = tokio::task::spawn_blocking(move || unpack_and_parse(&place)).await??;
+    let (alone, in_turn) = tokio::task::spawn_blocking(move || {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        anyhow::Ok((unpack_and_parse(&place, cores)?, unpack_and_parse(&place, 1)?))
+    })
+    .await??;
     ensure!(
         alone.documents >= size && run["counts"]["quarantined"] == 0,
         "{} revisions came: {run}",
         alone.documents
     );
-    Ok(First { seconds, upstream_cpu, downstream_cpu, memory, alone })
+    Ok(First { seconds, upstream_cpu, downstream_cpu, memory, alone, in_turn })
 }
 
 /// Medians: the machine is not equally fast at all times, and what is compared is measured one after the other.
@@ -229,8 +237,22 @@ fn report_first(size: usize, firsts: &[First], report: &mut Report) {
         alone,
         format!("{alone:.2} s for {text:.0} MiB of text"),
     );
+    let in_turn = of(&|one| one.in_turn.seconds);
+    report.note(
+        format!("{size} revisions: unpacking and parsing alone, one document after the other"),
+        in_turn,
+        format!("{in_turn:.2} s"),
+    );
     report.check(
-        format!("{size} revisions: first synchronization against unpacking and parsing alone"),
+        format!(
+            "{size} revisions: first synchronization against unpacking and parsing alone, one after the other"
+        ),
+        of(&|one| one.seconds / one.in_turn.seconds),
+        "x",
+        Bound::AtMost(2.0),
+    );
+    report.check(
+        format!("{size} revisions: first synchronization against unpacking and parsing alone, on all cores"),
         of(&|one| one.seconds / one.alone.seconds),
         "x",
         Bound::AtMost(2.0),
@@ -279,16 +301,15 @@ struct Alone {
     cpu: Duration,
 }
 
-/// What nobody can do without: documents as the upstream serves them, unpacked and parsed on all cores. Reading
+/// What nobody can do without: documents as the upstream serves them, unpacked and parsed by so many threads. Reading
 /// them from the disk is not counted.
-fn unpack_and_parse(data: &Path) -> anyhow::Result<Alone> {
+fn unpack_and_parse(data: &Path, cores: usize) -> anyhow::Result<Alone> {
     let store = Store::open(data, StoreOptions::new(Timestamp::from_unix_seconds(1_790_000_000)))?;
     let mut ids = Vec::new();
     store.for_each_revision(|revision| {
         ids.push(revision.id);
         Ok::<_, StoreError>(())
     })?;
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     let mut alone = Alone { documents: ids.len(), bytes: 0, seconds: 0.0, cpu: Duration::ZERO };
     let limits = Limits::default();
     for some in ids.chunks(HELD) {

@@ -9,7 +9,7 @@ use std::str::FromStr;
 const TICKS: i64 = 10_000;
 
 /// A point in the history of a catalog. Ordered by time, then by counter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct SyncAnchor {
     /// Milliseconds since 1970.
     pub(crate) at: i64,

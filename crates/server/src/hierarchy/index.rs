@@ -14,11 +14,13 @@ use sluicegate_terms::{Anchor, RevisionId, Timestamp, UpdateId, UpdateIdentity, 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-/// A revision in the order of arrival.
+/// A revision in the order of arrival. There are as many as revisions, so it says in numbers where the rest stands.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    arrived: SyncAnchor,
-    identity: UpdateIdentity,
+    /// Which of [`RevisionIndex::held`] it is.
+    held: u32,
+    /// Which of [`RevisionIndex::moments`] it arrived at.
+    moment: u32,
     /// Number of its set of categories.
     set: u32,
 }
@@ -43,6 +45,8 @@ pub(crate) struct RevisionIndex {
     updates: Vec<Entry>,
     /// The sets of categories that revisions stand in, with everything above them.
     sets: Vec<Box<[UpdateId]>>,
+    /// When revisions arrived, in order; an import is one moment for all that it brings.
+    moments: Vec<SyncAnchor>,
     /// Every revision, sorted by identity.
     held: Vec<Held>,
     /// Hash of a hardware id, and which of `updates` fits it; sorted.
@@ -53,8 +57,12 @@ impl RevisionIndex {
     /// The anchor of an answer given now.
     pub(crate) fn anchor(&self) -> SyncAnchor {
         let newest = [&self.categories, &self.updates].into_iter().filter_map(|list| list.last());
-        let at = newest.map(|entry| entry.arrived.at).max().unwrap_or(0);
+        let at = newest.map(|entry| self.moment(entry).at).max().unwrap_or(0);
         SyncAnchor { at, change: self.anchor }
+    }
+
+    fn moment(&self, entry: &Entry) -> SyncAnchor {
+        self.moments.get(entry.moment as usize).copied().unwrap_or_default()
     }
 
     /// How many revisions it has.
@@ -79,16 +87,17 @@ impl RevisionIndex {
     /// Answers a question: how many revisions at most, and which, in the order of arrival.
     pub(crate) fn select(&self, question: &Question) -> Selection<'_> {
         let list = if question.updates.is_some() { &self.updates } else { &self.categories };
-        let new_from = question.since.map_or(0, |since| list.partition_point(|entry| entry.arrived <= since));
+        let new_from =
+            question.since.map_or(0, |since| list.partition_point(|entry| self.moment(entry) <= since));
         let verdicts: Option<Vec<Verdict>> = match &question.updates {
             None | Some(Wanted::Everything) => None,
-            Some(Wanted::Nothing) => return Selection { old: &[], new: &[], verdicts: None },
+            Some(Wanted::Nothing) => return Selection { held: &[], old: &[], new: &[], verdicts: None },
             Some(wanted) => Some(self.sets.iter().map(|set| wanted.verdict(set)).collect()),
         };
         let (old, new) = list.split_at_checked(new_from).unwrap_or((list, &[]));
         // Nothing before the anchor is wanted unless some entry wants everything again.
         let again = verdicts.iter().flatten().any(|verdict| *verdict == Verdict::Everything);
-        Selection { old: if again { old } else { &[] }, new, verdicts }
+        Selection { held: &self.held, old: if again { old } else { &[] }, new, verdicts }
     }
 
     /// The drivers that fit a hardware id, given in any letter case; and when each arrived.
@@ -99,8 +108,8 @@ impl RevisionIndex {
         rest.iter().take_while(move |(other, _)| *other == hash).filter_map(|(_, at)| {
             let entry = self.updates.get(usize::try_from(*at).ok()?)?;
             Some(DriverRow {
-                identity: entry.identity,
-                arrived: entry.arrived,
+                identity: self.held.get(entry.held as usize)?.identity,
+                arrived: self.moment(entry),
                 categories: self.categories_of(entry),
             })
         })
@@ -123,6 +132,7 @@ pub(crate) struct DriverRow<'a> {
 /// The answer to a question, not yet gone through.
 #[derive(Debug)]
 pub(crate) struct Selection<'a> {
+    held: &'a [Held],
     /// Before the anchor.
     old: &'a [Entry],
     /// After it.
@@ -143,8 +153,13 @@ impl Selection<'_> {
         };
         let again = self.old.iter().filter(move |entry| verdict(entry) == Verdict::Everything);
         let fresh = self.new.iter().filter(move |entry| verdict(entry) != Verdict::Nothing);
-        again.chain(fresh).map(|entry| entry.identity)
+        again.chain(fresh).filter_map(|entry| Some(self.held.get(entry.held as usize)?.identity))
     }
+}
+
+/// A number of things of which there are never 2^32.
+fn count(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 const fn key(identity: UpdateIdentity) -> (UpdateId, u32) {
@@ -164,7 +179,8 @@ struct Row {
     at: Timestamp,
     set: u32,
     config: bool,
-    drivers: Box<[u64]>,
+    /// Its hardware ids, as a range of [`IndexBuilder::drivers`].
+    drivers: (u32, u32),
     /// Downstream servers are told of it.
     listed: bool,
 }
@@ -173,6 +189,8 @@ struct Row {
 #[derive(Debug, Default)]
 pub(crate) struct IndexBuilder {
     rows: Vec<Row>,
+    /// Hashes of hardware ids.
+    drivers: Vec<u64>,
     sets: Vec<Box<[UpdateId]>>,
     numbers: HashMap<Box<[UpdateId]>, u32>,
     /// What each category stands in itself, by its newest revision.
@@ -201,7 +219,9 @@ impl IndexBuilder {
                 *known = (number, set);
             }
         }
-        let drivers = record.drivers.iter().map(|entry| hash_of(&entry.hardware_id)).collect();
+        let first = count(self.drivers.len());
+        self.drivers.extend(record.drivers.iter().map(|entry| hash_of(&entry.hardware_id)));
+        let drivers = (first, count(self.drivers.len()));
         let held = Held { identity: record.identity, id, arrived };
         self.rows.push(Row { held, at, set, config, drivers, listed: true });
     }
@@ -218,7 +238,7 @@ impl IndexBuilder {
         if let Some(number) = self.numbers.get(&categories) {
             return *number;
         }
-        let number = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
+        let number = count(self.sets.len());
         self.sets.push(categories.clone());
         self.numbers.insert(categories, number);
         number
@@ -228,34 +248,48 @@ impl IndexBuilder {
     pub(crate) fn finish(mut self, anchor: Anchor) -> RevisionIndex {
         let sets = (0..self.sets.len()).map(|set| self.with_all_above(set)).collect();
         self.rows.sort_unstable_by_key(|row| (row.held.arrived, row.held.id));
-        let mut newest: HashMap<UpdateId, u32> = HashMap::with_capacity(self.rows.len());
-        for row in self.rows.iter().filter(|row| !row.config) {
-            let number = row.held.identity.revision.get();
-            let known = newest.entry(row.held.identity.update).or_insert(number);
-            *known = number.max(*known);
+        let row = |at: u32| self.rows.get(at as usize);
+        let mut by_identity: Vec<u32> = (0..count(self.rows.len())).collect();
+        by_identity.sort_unstable_by_key(|at| row(*at).map(|row| key(row.held.identity)));
+        // Of each row, where it stands by identity, and whether it is the newest of its update.
+        let mut places = vec![(0_u32, false); self.rows.len()];
+        let update = |at: &u32| row(*at).map(|row| row.held.identity.update);
+        let mut place = 0;
+        for same in by_identity.chunk_by(|one, other| update(one) == update(other)) {
+            let newest = same.iter().rev().find(|at| row(**at).is_some_and(|row| !row.config));
+            for at in same {
+                if let Some(slot) = places.get_mut(*at as usize) {
+                    *slot = (place, newest == Some(at));
+                }
+                place += 1;
+            }
         }
-        let mut index = RevisionIndex { anchor, sets, ..RevisionIndex::default() };
-        index.held.reserve_exact(self.rows.len());
-        index.updates.reserve_exact(newest.len());
+        let held = by_identity.iter().filter_map(|at| row(*at)).map(|row| row.held).collect();
+        drop(by_identity);
+        let mut index = RevisionIndex { anchor, sets, held, ..RevisionIndex::default() };
+        index.updates.reserve_exact(places.iter().filter(|(_, newest)| *newest).count());
         let mut latest = i64::MIN;
-        for row in self.rows {
-            let Row { held, at, set, config, drivers, listed } = row;
-            latest = latest.max(SyncAnchor::new(at, held.arrived).at);
-            let arrived = SyncAnchor { at: latest, change: held.arrived };
-            let entry = Entry { arrived, identity: held.identity, set };
-            index.held.push(held);
-            if !listed {
+        for (row, (held, newest)) in self.rows.iter().zip(places) {
+            let change = row.held.arrived;
+            latest = latest.max(SyncAnchor::new(row.at, change).at);
+            let arrived = SyncAnchor { at: latest, change };
+            if !row.listed {
                 continue;
             }
-            if config {
+            if index.moments.last() != Some(&arrived) {
+                index.moments.push(arrived);
+            }
+            let entry = Entry { held, moment: count(index.moments.len()).saturating_sub(1), set: row.set };
+            if row.config {
                 index.categories.push(entry);
-            } else if newest.get(&held.identity.update) == Some(&held.identity.revision.get()) {
-                let at = u32::try_from(index.updates.len()).unwrap_or(u32::MAX);
+            } else if newest {
+                let at = count(index.updates.len());
                 index.updates.push(entry);
-                index.drivers.extend(drivers.iter().map(|hash| (*hash, at)));
+                let (first, end) = (row.drivers.0 as usize, row.drivers.1 as usize);
+                let hashes = self.drivers.get(first..end).unwrap_or_default();
+                index.drivers.extend(hashes.iter().map(|hash| (*hash, at)));
             }
         }
-        index.held.sort_unstable_by_key(|held| key(held.identity));
         index.drivers.sort_unstable();
         index.drivers.dedup();
         index

@@ -20,7 +20,7 @@ use sluicegate_catalog::ScanRecord;
 use sluicegate_catalog::consistency::{Candidate, Problem, Verdict, check_set};
 use sluicegate_policy::{Arrival, Decisions, EulaId};
 use sluicegate_terms::{
-    Anchor, DeploymentId, RevisionId, RevisionNumber, Timestamp, UpdateId, UpdateIdentity,
+    Anchor, DeploymentId, RevisionId, RevisionNumber, Sha1Digest, Timestamp, UpdateId, UpdateIdentity,
 };
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -54,7 +54,8 @@ impl Store {
                 let replica = self.upstream_settings().holds_upstreams_decisions();
                 let decisions = self.decisions();
                 let mut commit = Commit::new(tx, now, progress)?;
-                let mut committed = commit.carry_out(gathered, lengths)?;
+                let declares = |sha1| self.shared.files.read().has(sha1);
+                let mut committed = commit.carry_out(gathered, lengths, &declares)?;
                 let when = (commit.anchor()?, now);
                 self.note_import(tx, &committed, &commit.arrivals, now)?;
                 (committed.report.decisions, committed.decisions) =
@@ -154,7 +155,12 @@ impl<'a> Commit<'a> {
         crate::database::read_anchor(self.tx)
     }
 
-    fn carry_out(&mut self, gathered: Gathered, lengths: Lengths) -> Result<Committed, StoreError> {
+    fn carry_out(
+        &mut self,
+        gathered: Gathered,
+        lengths: Lengths,
+        declares: &dyn Fn(Sha1Digest) -> bool,
+    ) -> Result<Committed, StoreError> {
         let Gathered { staged, mut refused, unchanged, still_waiting, encrypted } = gathered;
         decryption::want(self.tx, &encrypted)?;
         let mut report = ImportReport { unchanged: unchanged.len() as u64, ..ImportReport::default() };
@@ -162,8 +168,8 @@ impl<'a> Commit<'a> {
         let updates = arrived.iter().map(|identity| identity.update);
         let waiting = quarantine::held(self.tx, updates, &still_waiting)?;
         let waiting = waiting.into_iter().filter(|w| !arrived.contains(&w.identity));
-        let candidates =
-            without_contradictions(self.tx, staged.into_iter().chain(waiting).collect(), &mut refused)?;
+        let candidates = staged.into_iter().chain(waiting).collect();
+        let candidates = without_contradictions(self.tx, candidates, declares, &mut refused)?;
 
         let known = KnownCatalog::new(self.tx)?;
         let Checked { enter, wait, refuse } = check(&known, &candidates)?;

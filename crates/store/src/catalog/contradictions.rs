@@ -12,13 +12,16 @@ use std::collections::HashMap;
 /// What is declared of a file: length and SHA-256.
 type Declared = (u64, Option<Sha256Digest>);
 
-/// Leaves out what says something else about a file than the catalog or an earlier candidate does.
+/// Leaves out what says something else about a file than the catalog or an earlier candidate does. `declares` tells,
+/// without asking the database, which files the catalog may know; most files of an import are new.
 pub(super) fn without_contradictions(
     tx: &Transaction<'_>,
     candidates: Vec<Staged>,
+    declares: &dyn Fn(Sha1Digest) -> bool,
     refused: &mut Vec<Quarantined>,
 ) -> Result<Vec<Staged>, StoreError> {
-    let mut known = declared(tx, candidates.iter().flat_map(|staged| &staged.summary.files))?;
+    let files = candidates.iter().flat_map(|staged| &staged.summary.files);
+    let mut known = declared(tx, files.filter(|file| declares(file.sha1)))?;
     let mut kept = Vec::with_capacity(candidates.len());
     for staged in candidates {
         let mut contradiction = None;

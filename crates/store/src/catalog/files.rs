@@ -77,6 +77,11 @@ impl FileIndex {
         Some(FileFacts { size: u64::from_le_bytes(packed.size), extension: Arc::clone(extension) })
     }
 
+    /// Whether some update names it.
+    pub(crate) fn has(&self, sha1: Sha1Digest) -> bool {
+        self.files.contains_key(&sha1)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.files.len()
     }

@@ -4,6 +4,7 @@
 use crate::Store;
 use crate::catalog::document::{Document, Form};
 use crate::catalog::fragments;
+use crate::catalog::packed::PackedRevision;
 use crate::catalog::quarantine;
 use crate::catalog::shelf::Lengths;
 use crate::catalog::summary::Summary;
@@ -38,9 +39,9 @@ pub struct PreparedRevision {
     /// The fragments that clients ask for by id, and the revision's files, as they are kept.
     pub(crate) fragments: Vec<u8>,
     /// What becomes rows of its listing and of its files, those of licence terms too.
-    summary: Summary,
+    pub(crate) summary: Summary,
     /// It has a file whose key has to be asked for.
-    encrypted: bool,
+    pub(crate) encrypted: bool,
 }
 
 impl PreparedRevision {
@@ -78,14 +79,6 @@ impl PreparedRevision {
     #[must_use]
     pub fn categories(&self) -> &[UpdateId] {
         &self.summary.categories
-    }
-
-    /// About the bytes it takes in memory.
-    #[must_use]
-    pub fn weight(&self) -> usize {
-        /// Record and summary.
-        const ROW: usize = 1_024;
-        ROW + self.document.bytes().len() + self.fragments.len() + self.core_ready.len()
     }
 }
 
@@ -192,6 +185,14 @@ pub struct Importer<'a> {
 }
 
 impl Store {
+    /// Says that a large import is over: memory that served it is given back.
+    ///
+    /// # Errors
+    /// A failure of the database.
+    pub fn rest(&self) -> Result<(), StoreError> {
+        self.shared.database.give_memory_back()
+    }
+
     /// Begins an import; waits for its turn when another is under way. `now` becomes the arrival time.
     ///
     /// # Errors
@@ -238,7 +239,15 @@ impl Importer<'_> {
     /// # Errors
     /// A failure to write; the import should then be dropped.
     pub fn add(&mut self, revision: PreparedRevision) -> Result<(), StoreError> {
-        let identity = revision.record.identity;
+        self.add_packed(&revision.pack())
+    }
+
+    /// [`Importer::add`] of what another thread has packed.
+    ///
+    /// # Errors
+    /// As [`Importer::add`].
+    pub fn add_packed(&mut self, revision: &PackedRevision) -> Result<(), StoreError> {
+        let identity = revision.identity();
         let earlier = match self.by_identity.get(&identity).and_then(|&at| self.gathered.staged.get(at)) {
             Some(staged) => {
                 Some((staged.content, format!("an earlier document of this import ({})", staged.source)))
@@ -247,7 +256,7 @@ impl Importer<'_> {
         };
         match earlier {
             Some((content, _)) if content == revision.content => {
-                self.gathered.unchanged.push((revision.source, identity));
+                self.gathered.unchanged.push((revision.source().to_owned(), identity));
                 return Ok(());
             }
             Some((_, what)) => {
@@ -255,7 +264,7 @@ impl Importer<'_> {
                     "it contradicts {what}: same update and revision number, other content; \
                      a changed update needs a higher revision number"
                 );
-                self.refuse(revision.source, Some(identity), reason);
+                self.refuse(revision.source().to_owned(), Some(identity), reason);
                 return Ok(());
             }
             None => {}
@@ -295,25 +304,27 @@ impl Importer<'_> {
         })
     }
 
-    fn append(&mut self, revision: PreparedRevision) -> Result<Staged, StoreError> {
+    fn append(&mut self, revision: &PackedRevision) -> Result<Staged, StoreError> {
         let appenders = self
             .appenders
             .as_mut()
             .ok_or(StoreError::Invalid { what: "a revision", reason: "its import has ended".to_owned() })?;
+        let identity = revision.identity();
         if revision.encrypted {
-            self.gathered.encrypted.push(revision.record.identity);
+            self.gathered.encrypted.push(identity);
         }
+        let (record, summary) = revision.unpack()?;
         Ok(Staged {
-            identity: revision.record.identity,
-            summary: revision.summary,
-            record: revision.record,
+            identity,
+            record,
+            summary,
             content: revision.content,
-            core: appenders.core.push(&[&revision.core_ready])?,
+            core: appenders.core.push(&[revision.core()])?,
             core_escaped_len: revision.core_escaped_len,
-            fragments: appenders.fragments.push(&[&revision.fragments])?,
-            document: appenders.documents.push(&[revision.document.bytes()])?,
-            document_form: revision.document.form(),
-            source: revision.source.into(),
+            fragments: appenders.fragments.push(&[revision.fragments()])?,
+            document: appenders.documents.push(&[revision.document()])?,
+            document_form: revision.form,
+            source: revision.source().into(),
             waited: false,
         })
     }

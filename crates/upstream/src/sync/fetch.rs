@@ -1,22 +1,23 @@
 //! Synchronization: fetching documents. Several requests are under way at once, each answer is unpacked and
-//! parsed on a thread of its own, and one more thread puts the revisions into the store in batches. The queues
+//! parsed at one of a few desks, and one more thread puts the revisions into the store in batches. The queues
 //! between them are short, so memory does not grow with the catalog.
 
+use super::desks::{Desks, on_its_own};
 use super::session::LARGEST_ANSWER;
 use super::{Run, SyncError};
 use crate::intake::Intake;
 use bytes::Bytes;
-use parking_lot::Mutex;
 use sluicegate_catalog::Limits as DocumentLimits;
 use sluicegate_policy::hierarchy::SyncFilter;
 use sluicegate_soap::fault::ErrorCode;
 use sluicegate_soap::server_sync::{GetUpdateDataRequest, GetUpdateDataResponse};
 use sluicegate_soap::{AnswerError, Limits, ResponseMessage};
 use sluicegate_store::hierarchy::FailedRevision;
-use sluicegate_store::{Document, Importer, PreparedRevision, Store, StoreError};
+use sluicegate_store::{Document, Importer, PackedRevision, PreparedRevision, Store, StoreError};
 use sluicegate_terms::{Sha1Digest, Timestamp, UpdateId, UpdateIdentity, UpdateKind};
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -24,6 +25,12 @@ use tokio::task::{JoinHandle, JoinSet};
 /// their way there. While a commit waits for the disk, parsing goes on until one of the two is reached.
 const QUEUE: usize = 64;
 const QUEUE_BYTES: usize = 40 << 20;
+
+/// So many bytes before the storing thread mean that it is behind: it is left half of the cores.
+const BEHIND: usize = 10 << 20;
+
+/// After so many revisions the memory that served them is given back at once: the next snapshot needs it.
+const LARGE: usize = 20_000;
 
 /// So many single revisions in a row that the upstream lists and cannot give mean that it gives nothing.
 const MOST_REFUSALS: u32 = 25;
@@ -45,7 +52,7 @@ struct Batch {
 /// What came of a batch.
 #[derive(Debug, Default)]
 struct Answered {
-    prepared: Vec<PreparedRevision>,
+    packed: Vec<PackedRevision>,
     /// Of them, those whose documents name nothing of what the filter chooses.
     outside: Vec<UpdateId>,
     refused: Vec<(UpdateIdentity, String)>,
@@ -59,15 +66,12 @@ struct Answered {
 struct Delivery {
     /// Its room in the queue.
     room: Option<OwnedSemaphorePermit>,
-    prepared: Vec<PreparedRevision>,
+    packed: Vec<PackedRevision>,
     outside: Vec<UpdateId>,
     /// For the quarantine.
     refused: Vec<(UpdateIdentity, String)>,
     urls: Vec<(Sha1Digest, String)>,
 }
-
-/// Idle intakes; each has a compressor whose tables are worth keeping.
-type Intakes = Arc<Mutex<Vec<Intake>>>;
 
 impl Run {
     /// The name a revision of this upstream has in messages and in the quarantine.
@@ -91,9 +95,10 @@ impl Run {
             batch: self.around.batch.max(1),
             run: self.number,
             coming: ids.len(),
+            runtime: Handle::current(),
         };
         let names = self.settings.source.as_ref().map(ToString::to_string).unwrap_or_default();
-        let stored = tokio::task::spawn_blocking(move || storing.run(from_fetch, &names));
+        let stored = tokio::task::spawn_blocking(move || on_its_own(|| storing.run(from_fetch, &names)));
         let fetched = self.fetch_batches(ids, &to_store).await;
         drop(to_store);
         // What was delivered is committed even when fetching ended early.
@@ -118,10 +123,8 @@ impl Run {
         let mut queue: VecDeque<Batch> =
             ids.chunks(size).map(|ids| Batch { ids: ids.to_vec(), again: false }).collect();
         drop(ids);
-        let intakes: Intakes = Intakes::default();
-        // More would only take turns on the processor, and the storing thread would get fewer of them.
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-        let desks = Arc::new(Semaphore::new(cores));
+        let limits = DocumentLimits { max_bytes: self.around.largest_document, ..DocumentLimits::default() };
+        let mut desks = Desks::open(limits);
         let room = Arc::new(Semaphore::new(QUEUE_BYTES));
         let mut running = JoinSet::new();
         let mut refusals = 0;
@@ -130,10 +133,7 @@ impl Run {
                 && let Some(batch) = queue.pop_front()
             {
                 let source = self.settings.source.as_ref().map(ToString::to_string).unwrap_or_default();
-                let limits =
-                    DocumentLimits { max_bytes: self.around.largest_document, ..DocumentLimits::default() };
-                let (session, intakes) = (Arc::clone(&self.session), Arc::clone(&intakes));
-                let desks = Arc::clone(&desks);
+                let (session, door, room) = (Arc::clone(&self.session), desks.door(), Arc::clone(&room));
                 let settings = Arc::clone(&self.settings);
                 let (progress, clock) = (self.progress.clone(), Arc::clone(&self.around.clock));
                 running.spawn(async move {
@@ -144,24 +144,15 @@ impl Run {
                     };
                     let body = match session.call(LARGEST_ANSWER * 4, make).await {
                         Ok(body) => body,
-                        Err(error) => return (batch, Err(error)),
+                        Err(error) => return (batch, Ok(Err(error))),
                     };
                     progress.answered(body.len() as u64, clock());
                     let ids = batch.ids.clone();
-                    // Nobody closes it.
-                    let desk = desks.acquire_owned().await.ok();
-                    let work = move || {
-                        let _desk = desk;
-                        read(&body, ids, &source, &intakes, limits).map(|mut answered| {
-                            answered.outside = outside(&answered.prepared, &settings.filter);
-                            answered
-                        })
-                    };
-                    let answered = match tokio::task::spawn_blocking(work).await {
-                        Ok(Ok(answered)) => Ok(answered),
-                        Ok(Err(reason)) => Err(SyncError::Answer { call: "GetUpdateData", reason }),
-                        Err(error) => Err(error.into()),
-                    };
+                    let work = move |intake: &mut Intake| read(&body, ids, &source, intake, &settings.filter);
+                    let behind = QUEUE_BYTES - room.available_permits() > BEHIND;
+                    let answered = door.run(behind, work).await.map(|answered| {
+                        answered.map_err(|reason| SyncError::Answer { call: "GetUpdateData", reason })
+                    });
                     (batch, answered)
                 });
             }
@@ -171,11 +162,14 @@ impl Run {
             };
             let Some(ended) = ended else { return Ok(()) };
             let (batch, answered) = ended?;
+            let Ok(answered) = answered else {
+                return Err(desks.reason().await.map_or(SyncError::Cancelled, SyncError::Task));
+            };
             let mut delivery = Delivery::default();
             match answered {
                 Ok(answered) => {
                     refusals = 0;
-                    let came = answered.prepared.len() + answered.refused.len();
+                    let came = answered.packed.len() + answered.refused.len();
                     if came == 0 && !answered.rest.is_empty() {
                         if let [only] = batch.ids.as_slice() {
                             delivery.refused.push((*only, NOT_GIVEN.to_owned()));
@@ -192,7 +186,7 @@ impl Run {
                         let ids = answered.refused.into_iter().map(|(id, _)| id).collect();
                         queue.push_back(Batch { ids, again: true });
                     }
-                    delivery.prepared = answered.prepared;
+                    delivery.packed = answered.packed;
                     delivery.outside = answered.outside;
                     delivery.urls = answered.urls;
                 }
@@ -213,8 +207,7 @@ impl Run {
             for (id, _) in &delivery.refused {
                 tracing::warn!(revision = %self.source_of(*id), "a revision of the upstream cannot be used");
             }
-            let bytes =
-                delivery.prepared.iter().map(PreparedRevision::weight).sum::<usize>().min(QUEUE_BYTES);
+            let bytes = delivery.packed.iter().map(PackedRevision::weight).sum::<usize>().min(QUEUE_BYTES);
             let wanted = Arc::clone(&room).acquire_many_owned(u32::try_from(bytes).unwrap_or(u32::MAX));
             // Nobody closes it; and without the room the delivery is only not counted.
             delivery.room = wanted.await.ok();
@@ -232,22 +225,14 @@ fn halves(mut ids: Vec<UpdateIdentity>, again: bool) -> [Batch; 2] {
     [Batch { ids, again }, Batch { ids: rest, again }]
 }
 
-/// The updates whose documents name no product or no classification that the filter chooses. Categories and
-/// detectoids are outside every filter.
-fn outside(prepared: &[PreparedRevision], filter: &SyncFilter) -> Vec<UpdateId> {
-    let (products, classifications) = (filter.products.listed(), filter.classifications.listed());
-    if products.is_none() && classifications.is_none() {
-        return Vec::new();
-    }
-    let names = |one: &PreparedRevision, chosen: Option<&BTreeSet<UpdateId>>| {
-        chosen.is_none_or(|chosen| one.categories().iter().any(|id| chosen.contains(id)))
+/// Whether a document names no product or no classification that the filter chooses. Categories and detectoids are
+/// outside no filter.
+fn is_outside(prepared: &PreparedRevision, filter: &SyncFilter) -> bool {
+    let names = |chosen: Option<&BTreeSet<UpdateId>>| {
+        chosen.is_none_or(|chosen| prepared.categories().iter().any(|id| chosen.contains(id)))
     };
-    prepared
-        .iter()
-        .filter(|one| !matches!(one.record.kind, UpdateKind::Category | UpdateKind::Detectoid))
-        .filter(|one| !(names(one, products) && names(one, classifications)))
-        .map(|one| one.record.identity.update)
-        .collect()
+    !matches!(prepared.record.kind, UpdateKind::Category | UpdateKind::Detectoid)
+        && !(names(filter.products.listed()) && names(filter.classifications.listed()))
 }
 
 /// Whether one revision can be to blame for the failure of a whole batch.
@@ -263,14 +248,13 @@ fn read(
     body: &Bytes,
     asked: Vec<UpdateIdentity>,
     source: &str,
-    intakes: &Intakes,
-    limits: DocumentLimits,
+    intake: &mut Intake,
+    filter: &SyncFilter,
 ) -> Result<Answered, String> {
     let answer = GetUpdateDataResponse::decode(body, &Limits::ANSWER).map_err(|error| match error {
         AnswerError::Fault(fault) => fault.to_string(),
         AnswerError::Unreadable(error) => error.to_string(),
     })?;
-    let mut intake = intakes.lock().pop().unwrap_or_else(|| Intake::new(limits));
     let mut open: HashSet<UpdateIdentity> = asked.iter().copied().collect();
     let mut answered = Answered::default();
     for update in answer.data.updates {
@@ -288,7 +272,12 @@ fn read(
             }
         };
         match prepared {
-            Ok(prepared) if prepared.record.identity == update.id => answered.prepared.push(prepared),
+            Ok(prepared) if prepared.record.identity == update.id => {
+                if is_outside(&prepared, filter) {
+                    answered.outside.push(update.id.update);
+                }
+                answered.packed.push(prepared.pack());
+            }
             Ok(other) => {
                 let reason = format!("the upstream gave the document of {} instead", other.record.identity);
                 answered.refused.push((update.id, reason));
@@ -300,7 +289,6 @@ fn read(
     answered.urls =
         urls.filter_map(|u| Some((u.file_digest?, u.mu_url.filter(|url| !url.is_empty())?))).collect();
     answered.rest = asked.into_iter().filter(|id| open.contains(id)).collect();
-    intakes.lock().push(intake);
     Ok(answered)
 }
 
@@ -314,6 +302,8 @@ struct Storing {
     run: u64,
     /// How many revisions are to come.
     coming: usize,
+    /// Where the lists are fed meanwhile.
+    runtime: Handle,
 }
 
 impl Storing {
@@ -369,12 +359,15 @@ impl Storing {
             self.progress.done(good.len() as u64 + failed.len() as u64, self.now());
             if reading.as_ref().is_none_or(JoinHandle::is_finished) {
                 let store = self.store.clone();
-                reading = Some(tokio::task::spawn_blocking(move || {
+                reading = Some(self.runtime.spawn_blocking(move || {
                     if let Err(error) = store.read_arrivals() {
                         tracing::warn!(%error, "what came is not in the lists yet; it is read when somebody looks");
                     }
                 }));
             }
+        }
+        if self.coming >= LARGE {
+            self.store.rest()?;
         }
         Ok(())
     }
@@ -397,10 +390,10 @@ impl Storing {
         upstream: &str,
     ) -> Result<(), StoreError> {
         urls.extend(delivery.urls);
-        for prepared in delivery.prepared {
-            good.push(prepared.record.identity);
-            *expired += u64::from(prepared.record.expired);
-            importer.add(prepared)?;
+        for revision in delivery.packed {
+            good.push(revision.identity());
+            *expired += u64::from(revision.expired());
+            importer.add_packed(&revision)?;
         }
         for (identity, reason) in delivery.refused {
             importer.reject(format!("{upstream}: {identity}"), Some(identity.update), reason.clone());

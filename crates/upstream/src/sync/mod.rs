@@ -3,6 +3,7 @@
 //! Each step is durable when it is complete, so a run that is cut off goes on where it was.
 
 mod deployments;
+mod desks;
 mod error;
 mod fetch;
 mod files;

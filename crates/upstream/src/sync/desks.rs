@@ -1,0 +1,138 @@
+//! Synchronization: the threads that unpack and parse answers, as many as there are cores. Each keeps its memory
+//! and its compressor for the whole run: what one answer leaves in the processor's caches, the next one finds there.
+
+use crate::intake::Intake;
+use parking_lot::Mutex;
+use sluicegate_catalog::Limits;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::{JoinError, JoinSet};
+
+type Work = Box<dyn FnOnce(&mut Intake) + Send>;
+
+/// The threads. They end when this and all its doors are gone.
+pub(super) struct Desks {
+    door: Door,
+    threads: JoinSet<()>,
+}
+
+/// Where work is brought to the desks.
+#[derive(Clone)]
+pub(super) struct Door {
+    work: mpsc::Sender<Work>,
+    /// Desks at which nobody sits.
+    free: Arc<Semaphore>,
+    /// How many there are.
+    desks: u32,
+}
+
+/// The desk's thread has ended: the work panicked.
+pub(super) struct Broken;
+
+impl Desks {
+    /// One for each core: more would only take turns on the processor, and the storing thread would get fewer of them.
+    pub(super) fn open(limits: Limits) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        let (work, waiting) = mpsc::channel::<Work>(cores);
+        let waiting = Arc::new(Mutex::new(waiting));
+        let mut threads = JoinSet::new();
+        for _ in 0..cores {
+            let waiting = Arc::clone(&waiting);
+            let work = move || {
+                let mut intake = Intake::new(limits);
+                loop {
+                    // Of those that are idle, one waits for work and the others for their turn to wait.
+                    let Some(work) = waiting.lock().blocking_recv() else { return };
+                    work(&mut intake);
+                }
+            };
+            threads.spawn_blocking(move || on_its_own(work));
+        }
+        let desks = u32::try_from(cores).unwrap_or(1);
+        Self { door: Door { work, free: Arc::new(Semaphore::new(cores)), desks }, threads }
+    }
+
+    pub(super) fn door(&self) -> Door {
+        self.door.clone()
+    }
+
+    /// Why work was broken off.
+    pub(super) async fn reason(&mut self) -> Option<JoinError> {
+        self.threads.join_next().await.and_then(Result::err)
+    }
+}
+
+/// Does the work on a thread that ends with it: the memory it worked with is given back then, which the runtime's
+/// threads keep while they wait for something else to do.
+pub(super) fn on_its_own<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    std::thread::scope(|scope| scope.spawn(work).join()).unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+impl Door {
+    /// Does the work at a desk as soon as one is free; `wide` takes the place of a neighbour too, which leaves half of
+    /// the cores to whoever else has to do.
+    pub(super) async fn run<R: Send + 'static>(
+        &self,
+        wide: bool,
+        work: impl FnOnce(&mut Intake) -> R + Send + 'static,
+    ) -> Result<R, Broken> {
+        let (done, result) = oneshot::channel();
+        let wanted = if wide { self.desks.min(2) } else { 1 };
+        let desk = Arc::clone(&self.free).acquire_many_owned(wanted).await.map_err(|_| Broken)?;
+        let work: Work = Box::new(move |intake| {
+            let result = work(intake);
+            drop(desk);
+            // Nobody waits for it when the run has been stopped.
+            let _ = done.send(result);
+        });
+        self.work.send(work).await.map_err(|_| Broken)?;
+        result.await.map_err(|_| Broken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    /// How many were at work at once, at most.
+    async fn crowd(wide: bool) -> usize {
+        let desks = Desks::open(Limits::default());
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let mut all = JoinSet::new();
+        for number in 0..20_usize {
+            let (door, now, most) = (desks.door(), Arc::clone(&now), Arc::clone(&most));
+            all.spawn(async move {
+                let work = move |_: &mut Intake| {
+                    most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    std::thread::sleep(Duration::from_millis(2));
+                    now.fetch_sub(1, Ordering::SeqCst);
+                    number
+                };
+                assert!(matches!(door.run(wide, work).await, Ok(same) if same == number));
+            });
+        }
+        while let Some(ended) = all.join_next().await {
+            ended.unwrap();
+        }
+        most.load(Ordering::SeqCst)
+    }
+
+    #[tokio::test]
+    async fn no_more_work_at_once_than_there_are_cores_and_half_of_it_when_each_takes_two_places() {
+        let cores = std::thread::available_parallelism().unwrap().get();
+        assert!(crowd(false).await <= cores);
+        assert!(crowd(true).await <= (cores / 2).max(1));
+    }
+
+    #[tokio::test]
+    async fn work_that_panics_is_told_of_with_its_reason() {
+        let mut desks = Desks::open(Limits::default());
+        let door = desks.door();
+        let broken = door.run(false, |_: &mut Intake| -> u8 { panic!("on purpose") }).await;
+        assert!(broken.is_err());
+        assert!(desks.reason().await.is_some_and(|error| error.is_panic()));
+    }
+}
