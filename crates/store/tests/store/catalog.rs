@@ -229,6 +229,18 @@ fn cores_beyond_the_budget_and_huge_ones_are_read_from_the_segment() {
 }
 
 #[test]
+fn after_memory_was_given_back_reading_and_writing_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    import(&store, 1, &[software(1, 1, "One")]);
+    store.rest().unwrap();
+    assert_eq!(revisions(&store).len(), 1);
+    assert_eq!(import(&store, 2, &[software(2, 1, "Two")]).added, 1);
+    store.rest().unwrap();
+    assert_eq!(revisions(&store).len(), 2);
+}
+
+#[test]
 fn lists_are_searched_and_filtered() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());

@@ -231,8 +231,10 @@ fn is_outside(prepared: &PreparedRevision, filter: &SyncFilter) -> bool {
     let names = |chosen: Option<&BTreeSet<UpdateId>>| {
         chosen.is_none_or(|chosen| prepared.categories().iter().any(|id| chosen.contains(id)))
     };
-    !matches!(prepared.record.kind, UpdateKind::Category | UpdateKind::Detectoid)
-        && !(names(filter.products.listed()) && names(filter.classifications.listed()))
+    if matches!(prepared.record.kind, UpdateKind::Category | UpdateKind::Detectoid) {
+        return false;
+    }
+    !names(filter.products.listed()) || !names(filter.classifications.listed())
 }
 
 /// Whether one revision can be to blame for the failure of a whole batch.
