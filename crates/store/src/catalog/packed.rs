@@ -1,5 +1,5 @@
 //! Store: a prepared revision on its way to the thread that stores it: one piece of memory. Small pieces that one
-//! thread makes and another gives back, thousands of commits later, would leave the maker's memory full of holes.
+//! thread makes and another gives back, thousands of revisions later, would leave the maker's memory full of holes.
 
 use crate::catalog::document::Form;
 use crate::catalog::import::PreparedRevision;

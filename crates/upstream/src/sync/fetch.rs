@@ -225,8 +225,8 @@ fn halves(mut ids: Vec<UpdateIdentity>, again: bool) -> [Batch; 2] {
     [Batch { ids, again }, Batch { ids: rest, again }]
 }
 
-/// Whether a document names no product or no classification that the filter chooses. Categories and detectoids are
-/// outside no filter.
+/// Whether a document names no product or no classification that the filter chooses. No filter is about
+/// categories and detectoids.
 fn is_outside(prepared: &PreparedRevision, filter: &SyncFilter) -> bool {
     let names = |chosen: Option<&BTreeSet<UpdateId>>| {
         chosen.is_none_or(|chosen| prepared.categories().iter().any(|id| chosen.contains(id)))
@@ -368,8 +368,11 @@ impl Storing {
                 }));
             }
         }
-        if self.coming >= LARGE {
-            self.store.rest()?;
+        // Everything is committed; a run must not fail for this.
+        if self.coming >= LARGE
+            && let Err(error) = self.store.rest()
+        {
+            tracing::warn!(%error, "memory that served the synchronization is not given back yet");
         }
         Ok(())
     }
