@@ -3,6 +3,7 @@
 
 use crate::Store;
 use crate::audit::{self, Cause};
+use crate::catalog::categories;
 use crate::catalog::contradictions::{refusal, without_contradictions};
 use crate::catalog::import::{Gathered, ImportReport, Staged};
 use crate::catalog::in_order::{InOrder, Rows};
@@ -118,8 +119,9 @@ const NEW_REVISION: &str =
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?12, ?14, ?15)";
 
 const NEW_LISTING: &str =
-    "INSERT INTO listing (revision_id, kind, title, kb, search, created, deployable, size, severity, reboot, traits)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    "INSERT INTO listing (revision_id, kind, title, kb, search, created, deployable, size, severity, reboot, traits,
+         categories, first)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 
 struct Commit<'a> {
     tx: &'a Transaction<'a>,
@@ -131,7 +133,6 @@ struct Commit<'a> {
     some_removed: bool,
     /// The newest revision of updates that this import has brought.
     newest: HashMap<UpdateId, RevisionNumber>,
-    rows: InOrder,
     revisions: Rows<'a>,
     listings: Rows<'a>,
 }
@@ -145,10 +146,10 @@ impl<'a> Commit<'a> {
         let some_removed = tx
             .query_row("SELECT EXISTS (SELECT 1 FROM removed_revision)", [], |row| row.get(0))
             .during("look for removed revisions")?;
-        let (arrivals, newest, rows) = (Vec::new(), HashMap::new(), InOrder::default());
+        let (arrivals, newest) = (Vec::new(), HashMap::new());
         let revisions = Rows::of(tx, NEW_REVISION)?;
         let listings = Rows::of(tx, NEW_LISTING)?;
-        Ok(Self { tx, now, progress, arrivals, some_removed, newest, rows, revisions, listings })
+        Ok(Self { tx, now, progress, arrivals, some_removed, newest, revisions, listings })
     }
 
     fn anchor(&self) -> Result<Anchor, StoreError> {
@@ -169,7 +170,7 @@ impl<'a> Commit<'a> {
         let waiting = quarantine::held(self.tx, updates, &still_waiting)?;
         let waiting = waiting.into_iter().filter(|w| !arrived.contains(&w.identity));
         let candidates = staged.into_iter().chain(waiting).collect();
-        let candidates = without_contradictions(self.tx, candidates, declares, &mut refused)?;
+        let mut candidates = without_contradictions(self.tx, candidates, declares, &mut refused)?;
 
         let known = KnownCatalog::new(self.tx)?;
         let Checked { enter, wait, refuse } = check(&known, &candidates)?;
@@ -185,10 +186,11 @@ impl<'a> Commit<'a> {
         // Nothing enters the quarantine before all that may leave it has.
         let quarantined = quarantine::some(self.tx)?;
         let mut named: HashSet<UpdateId> = HashSet::new();
+        let mut rows = InOrder::default();
         let total = enter.len() as u64;
         for (done, &index) in enter.iter().enumerate() {
             let Some(staged) = candidates.get(index) else { continue };
-            let (shelved, is_new_update) = self.enter(staged, &known, anchor)?;
+            let (shelved, is_new_update) = self.enter(staged, &known, anchor, &mut rows)?;
             self.name_prerequisites(&staged.record, anchor, &mut named)?;
             *(if is_new_update { &mut report.added } else { &mut report.revised }) += 1;
             report.released += u64::from(staged.waited);
@@ -199,12 +201,15 @@ impl<'a> Commit<'a> {
                 committed.source = staged.source.to_string();
             }
             committed.shelved.push(shelved);
-            committed.files.extend_from_slice(&staged.summary.files);
             if (done + 1) % PROGRESS_STEP == 0 {
                 (self.progress)(done as u64 + 1, total);
             }
         }
-        std::mem::take(&mut self.rows).write(self.tx)?;
+        rows.write(self.tx)?;
+        for &index in &enter {
+            let entered = candidates.get_mut(index).map(|staged| std::mem::take(&mut staged.summary.files));
+            committed.files.extend(entered.into_iter().flatten());
+        }
         (self.progress)(total, total);
 
         // Everything staged may have been refused; then the segments' new bytes belong to nobody.
@@ -255,11 +260,12 @@ impl<'a> Commit<'a> {
     }
 
     /// Writes all rows of one revision. Answers where it lies and whether its update is new.
-    fn enter(
+    fn enter<'s>(
         &mut self,
-        staged: &Staged,
+        staged: &'s Staged,
         known: &KnownCatalog<'_>,
         anchor: Anchor,
+        rows: &mut InOrder<'s>,
     ) -> Result<(Shelved, bool), StoreError> {
         let Staged { record, summary, .. } = staged;
         let update = staged.identity.update;
@@ -286,15 +292,15 @@ impl<'a> Commit<'a> {
         let newest = newest_before.is_none_or(|before| before < staged.identity.revision);
         if newest {
             self.newest.insert(update, staged.identity.revision);
-            self.rows.newest(record, id);
+            rows.newest(record, id);
         }
         if self.some_removed {
-            self.rows.came_back(record);
+            rows.came_back(record);
         }
-        self.rows.bundle(record);
-        self.rows.files(summary, id);
-        self.rows.places(record, summary, id);
-        self.list(id, record, summary)?;
+        rows.bundle(record);
+        rows.files(summary, id);
+        rows.supersedes(record, id);
+        self.list(id, record, summary, newest_before.is_none())?;
         self.arrivals.push(Arrival {
             update,
             revision: staged.identity.revision,
@@ -307,8 +313,14 @@ impl<'a> Commit<'a> {
         Ok((shelved, newest_before.is_none()))
     }
 
-    /// Writes what lists and content need of a revision.
-    fn list(&mut self, id: i64, record: &ScanRecord, summary: &Summary) -> Result<(), StoreError> {
+    /// Writes what lists and content need of a revision; `first` when its update had none before.
+    fn list(
+        &mut self,
+        id: i64,
+        record: &ScanRecord,
+        summary: &Summary,
+        first: bool,
+    ) -> Result<(), StoreError> {
         let size = summary.files.iter().fold(0_u64, |sum, f| sum.saturating_add(f.size));
         self.listings.add(params![
             id,
@@ -321,7 +333,9 @@ impl<'a> Commit<'a> {
             signed(size),
             summary.severity,
             summary.reboot,
-            summary.traits
+            summary.traits,
+            categories::column(&summary.categories),
+            first
         ])?;
         if let Some(eula) = summary.eula {
             self.run(
@@ -379,15 +393,16 @@ pub(crate) fn relist(
     record: &ScanRecord,
     summary: &Summary,
 ) -> Result<(), StoreError> {
-    for table in ["listing", "listing_category", "revision_eula", "supersedence", "revision_file"] {
+    for table in ["listing", "revision_eula", "supersedence", "revision_file"] {
         tx.execute(&format!("DELETE FROM {table} WHERE revision_id = ?1"), [id]).during("write a listing")?;
     }
     let mut progress = |_, _| {};
     let mut commit = Commit::new(tx, Timestamp::MIN, &mut progress)?;
-    commit.list(id, record, summary)?;
-    commit.rows.files(summary, id);
-    commit.rows.places(record, summary, id);
-    commit.rows.write(tx)
+    commit.list(id, record, summary, false)?;
+    let mut rows = InOrder::default();
+    rows.files(summary, id);
+    rows.supersedes(record, id);
+    rows.write(tx)
 }
 
 /// What becomes of the candidates, by their index.

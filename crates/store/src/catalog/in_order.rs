@@ -20,25 +20,24 @@ struct Tip {
 
 /// Rows to be written.
 #[derive(Debug, Default)]
-pub(crate) struct InOrder {
+pub(crate) struct InOrder<'s> {
     tips: BTreeMap<UpdateId, Tip>,
     removed: Vec<(UpdateId, RevisionNumber)>,
     members: Vec<(UpdateId, UpdateId)>,
     superseded: Vec<(UpdateId, i64)>,
-    categories: Vec<(UpdateId, i64)>,
-    files: Vec<NamedFile>,
+    files: Vec<NamedFile<'s>>,
 }
 
 /// A file as a revision names it.
 #[derive(Debug)]
-struct NamedFile {
-    file: FileRow,
+struct NamedFile<'s> {
+    file: &'s FileRow,
     revision: i64,
     /// The languages the revision is for.
-    languages: String,
+    languages: &'s str,
 }
 
-impl InOrder {
+impl<'s> InOrder<'s> {
     /// A revision that is the newest of its update.
     pub(crate) fn newest(&mut self, record: &ScanRecord, revision: i64) {
         let tip = self
@@ -60,24 +59,20 @@ impl InOrder {
         self.members.extend(record.bundles.iter().flatten().map(|member| (member.update, bundle)));
     }
 
-    /// What a revision supersedes, and the categories it is listed in.
-    pub(crate) fn places(&mut self, record: &ScanRecord, summary: &Summary, revision: i64) {
+    /// What a revision supersedes.
+    pub(crate) fn supersedes(&mut self, record: &ScanRecord, revision: i64) {
         self.superseded.extend(record.supersedes.iter().map(|update| (*update, revision)));
-        self.categories.extend(summary.categories.iter().map(|category| (*category, revision)));
     }
 
     /// The files of a revision.
-    pub(crate) fn files(&mut self, summary: &Summary, revision: i64) {
-        self.files.extend(summary.files.iter().map(|file| NamedFile {
-            file: file.clone(),
-            revision,
-            languages: summary.languages.clone(),
-        }));
+    pub(crate) fn files(&mut self, summary: &'s Summary, revision: i64) {
+        let languages = summary.languages.as_str();
+        self.files.extend(summary.files.iter().map(|file| NamedFile { file, revision, languages }));
     }
 
     /// Writes all of it.
     pub(crate) fn write(self, tx: &Transaction<'_>) -> Result<(), StoreError> {
-        let Self { tips, mut removed, mut members, superseded, categories, mut files } = self;
+        let Self { tips, mut removed, mut members, mut superseded, mut files } = self;
         let mut newest = Rows::of(
             tx,
             "INSERT INTO known_update (update_id, newest) VALUES (?1, ?2)
@@ -109,14 +104,10 @@ impl InOrder {
         for (update, bundle) in members {
             member.add(params![update.0.as_bytes(), bundle.0.as_bytes()])?;
         }
-        let listed =
-            "INSERT INTO listing_category (category, revision_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-        for (sql, mut pairs) in [(supersedence::INSERT, superseded), (listed, categories)] {
-            pairs.sort_unstable();
-            let mut pair = Rows::of(tx, sql)?;
-            for (update, revision) in pairs {
-                pair.add(params![update.0.as_bytes(), revision])?;
-            }
+        superseded.sort_unstable();
+        let mut pair = Rows::of(tx, supersedence::INSERT)?;
+        for (update, revision) in superseded {
+            pair.add(params![update.0.as_bytes(), revision])?;
         }
         // Stable: of two names of one file the first stays.
         files.sort_by_key(|named| named.file.sha1);

@@ -1,6 +1,7 @@
 //! Store: the catalog's rows and fragments: taking revisions in, keeping the others in quarantine, and
 //! reading them back for snapshots, clients and administrators.
 
+mod categories;
 mod commit;
 mod contradictions;
 mod damage;
@@ -18,6 +19,9 @@ mod shelf;
 mod summary;
 mod supersedence;
 
+pub(crate) use categories::{
+    column as categories_column, of_newest as categories_of_newest, of_row as categories_of_row,
+};
 pub(crate) use commit::{decode_record, relist};
 pub use document::{Document, Serving};
 pub(crate) use document::{Form, LONGEST_DOCUMENT, decode as decode_document};
@@ -34,4 +38,4 @@ pub(crate) use search::{LARGEST_PAGE, update_row};
 pub use shelf::{CoreRef, Cores};
 pub(crate) use shelf::{Epoch, Lengths, Segments, open_short};
 pub(crate) use summary::Summary;
-pub(crate) use supersedence::fill as fill_supersedence;
+pub(crate) use supersedence::{fill as fill_supersedence, forget as forget_supersedence};

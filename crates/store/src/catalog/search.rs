@@ -2,6 +2,7 @@
 //! update's details.
 
 use crate::Store;
+use crate::catalog::categories;
 use crate::catalog::decode_record;
 use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError, StoredAs};
@@ -111,9 +112,7 @@ const ROW: &str =
     "SELECT k.update_id, r.number, r.id, l.kind, l.title, l.kb, l.created, r.arrived_at, l.size,
         (SELECT count(*) FROM approval a WHERE a.update_id = k.update_id AND a.action <> 'not-approved'),
         EXISTS (SELECT 1 FROM decline d WHERE d.update_id = k.update_id),
-        (SELECT cl.title FROM listing_category lc JOIN category c ON c.update_id = lc.category
-             JOIN known_update ck ON ck.update_id = c.update_id JOIN listing cl ON cl.revision_id = ck.newest
-         WHERE lc.revision_id = k.newest AND c.kind = 'UpdateClassification' LIMIT 1), l.severity, l.reboot
+        l.categories, l.severity, l.reboot
      FROM known_update k JOIN revision r ON r.id = k.newest JOIN listing l ON l.revision_id = k.newest
      WHERE k.update_id = ?1";
 
@@ -205,7 +204,7 @@ pub(crate) fn update_row(db: &Connection, hit: &UpdateHit) -> Result<Option<Upda
         size: row.natural(8)?,
         approvals: row.natural(9)?,
         declined: row.int(10)? != 0,
-        classification: row.text_if_any(11)?,
+        classification: categories::classification(db, &categories::of_row(row, 11)?)?,
         severity: Severity::of_document(Some(&row.text(12)?)),
         reboot: Reboot::of_document(Some(&row.text(13)?)),
         approval: hit.approval,

@@ -5,7 +5,7 @@ use crate::columns::Columns;
 use crate::database::Database;
 use crate::error::{During, StoreError};
 use rusqlite::{Transaction, params};
-use sluicegate_terms::UpdateIdentity;
+use sluicegate_terms::{RevisionId, UpdateIdentity};
 
 /// Adds one pair.
 pub(crate) const INSERT: &str =
@@ -18,6 +18,25 @@ pub(crate) fn fill(database: &Database) -> Result<(), StoreError> {
             .during("look at the supersedence")
     })?;
     if filled > 0 { Ok(()) } else { database.write_alone(write_all, |()| ()) }
+}
+
+/// Takes a revision's rows away, which its record names: the revision must still be there.
+pub(crate) fn forget(tx: &Transaction<'_>, revision: RevisionId) -> Result<(), StoreError> {
+    let mut statement = tx
+        .prepare_cached("SELECT update_id, number, record FROM revision WHERE id = ?1")
+        .during("read what a revision supersedes")?;
+    let mut rows = statement.query([revision.get()]).during("read what a revision supersedes")?;
+    let Some(row) = rows.next().during("read what a revision supersedes")? else { return Ok(()) };
+    let identity = UpdateIdentity { update: row.update(0)?, revision: row.revision_number(1)? };
+    let bytes = row.get_ref(2).and_then(|value| Ok(value.as_blob()?)).during("read a scan record")?;
+    // The rows of a damaged one refer to nothing from now on, which does no harm; a check removes them.
+    let supersedes = decode_record(identity, bytes).map(|record| record.supersedes).unwrap_or_default();
+    for superseded in supersedes {
+        tx.prepare_cached("DELETE FROM supersedence WHERE superseded = ?1 AND revision_id = ?2")
+            .and_then(|mut s| s.execute(params![superseded.0.as_bytes(), revision.get()]))
+            .during("forget what a revision supersedes")?;
+    }
+    Ok(())
 }
 
 fn write_all(tx: &Transaction<'_>) -> Result<(), StoreError> {

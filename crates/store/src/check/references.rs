@@ -30,13 +30,6 @@ const REFERENCES: &[Reference] = &[
     ("event", "computer", "computer", "id", "events of computers that are not known"),
     ("newest_event", "computer", "computer", "id", "events of computers that are not known"),
     ("listing", "revision_id", "revision", "id", "listings of revisions that are not in the catalog"),
-    (
-        "listing_category",
-        "revision_id",
-        "revision",
-        "id",
-        "categories of revisions that are not in the catalog",
-    ),
     ("revision_file", "revision_id", "revision", "id", "files of revisions that are not in the catalog"),
     ("revision_eula", "revision_id", "revision", "id", "licences of revisions that are not in the catalog"),
     (

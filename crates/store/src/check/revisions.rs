@@ -4,7 +4,8 @@
 use super::Check;
 use super::repair::Rebuild;
 use crate::catalog::{
-    Form, LONGEST_DOCUMENT, Lengths, Summary, decode_document, decode_fragments, decode_record,
+    Form, LONGEST_DOCUMENT, Lengths, Summary, categories_column, decode_document, decode_fragments,
+    decode_record,
 };
 use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError};
@@ -269,15 +270,15 @@ pub(super) fn summary(document: &UpdateDocument) -> Summary {
 /// Whether the rows of lists agree with the document.
 fn listed(check: &Check<'_>, id: RevisionId, document: &UpdateDocument) -> Result<bool, StoreError> {
     let wanted = summary(document);
-    let found: Option<(String, String, bool)> = check
+    let found: Option<(String, String, bool, Vec<u8>)> = check
         .db
-        .prepare_cached("SELECT title, kb, deployable FROM listing WHERE revision_id = ?1")
+        .prepare_cached("SELECT title, kb, deployable, categories FROM listing WHERE revision_id = ?1")
         .and_then(|mut s| {
-            s.query_row([id.get()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
+            s.query_row([id.get()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).optional()
         })
         .during("read a listing")?;
     let deployable = document.scan_record().explicitly_deployable;
-    if found != Some((wanted.title, wanted.kb, deployable)) {
+    if found != Some((wanted.title, wanted.kb, deployable, categories_column(&wanted.categories))) {
         return Ok(false);
     }
     for file in &wanted.files {

@@ -5,6 +5,7 @@
 use super::{Cleanup, StepReport};
 use crate::Store;
 use crate::audit::{self, Entry};
+use crate::catalog::forget_supersedence;
 use crate::columns::{Columns, for_rows, signed};
 use crate::database::next_anchor;
 use crate::decisions::write_difference;
@@ -382,6 +383,7 @@ fn remove_rows(
              ON CONFLICT DO UPDATE SET removed_at = ?3",
             params![update, number, now.ticks()],
         )?;
+        forget_supersedence(tx, *id)?;
         if !going.whole {
             run("DELETE FROM revision WHERE id = ?1", params![id.get()])?;
         }

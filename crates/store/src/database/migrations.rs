@@ -17,6 +17,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0008_traits.sql"),
     include_str!("../../migrations/0009_outside_filter.sql"),
     include_str!("../../migrations/0010_file_keys.sql"),
+    include_str!("../../migrations/0011_fewer_rows.sql"),
 ];
 
 /// The version of the schema that this program makes and knows.
@@ -116,5 +117,34 @@ mod tests {
         assert_eq!(count(&format!("SELECT count(*) FROM approval_rule_choice WHERE choice = {here}")), 1);
         assert_eq!(count("SELECT count(*) FROM pragma_foreign_key_check"), 0);
         assert_eq!(sluicegate_terms::GroupId::ALL_COMPUTERS.0.to_string().replace('-', ""), here[2..34]);
+    }
+    #[test]
+    fn the_step_to_fewer_rows_keeps_what_they_said() {
+        let mut db = Connection::open_in_memory().unwrap();
+        db.pragma_update(None, "foreign_keys", false).unwrap();
+        for step in &STEPS[..10] {
+            db.execute_batch(step).unwrap();
+        }
+        db.pragma_update(None, "user_version", 10).unwrap();
+        db.execute_batch(
+            "INSERT INTO listing (revision_id, kind, title, kb, search, deployable, size)
+                 VALUES (1, 'Software', 'a', '', 'a', 1, 0), (2, 'Software', 'b', '', 'b', 1, 0);
+             INSERT INTO listing_category (category, revision_id)
+                 VALUES (x'0b000000000000000000000000000000', 1), (x'00000000000000000000000000000a0a', 1);
+             INSERT INTO supersedence (superseded, revision_id) VALUES (zeroblob(16), 2);
+             INSERT INTO file (sha1, size, sha256, name, express, languages)
+                 VALUES (zeroblob(20), 7, NULL, 'a.cab', 1, 'de');
+             INSERT INTO revision_file (sha1, revision_id) VALUES (zeroblob(20), 1);",
+        )
+        .unwrap();
+        run(&mut db, Path::new("x.db")).unwrap();
+        let text = |sql: &str| db.query_row(sql, [], |r| r.get::<_, String>(0)).unwrap();
+        let listed =
+            text("SELECT group_concat(hex(categories) || ' ' || first) FROM listing ORDER BY revision_id");
+        assert_eq!(listed, "00000000000000000000000000000A0A0B000000000000000000000000000000 0, 0");
+        assert_eq!(text("SELECT hex(superseded) || revision_id FROM supersedence"), format!("{:032}2", 0));
+        let file =
+            text("SELECT size || name || express || languages FROM file JOIN revision_file USING (sha1)");
+        assert_eq!(file, "7a.cab1de");
     }
 }

@@ -3,6 +3,7 @@
 
 use super::subject::subject;
 use crate::Store;
+use crate::catalog::categories_of_newest;
 use crate::columns::Columns;
 use crate::error::{During, StoreError};
 use rusqlite::Connection;
@@ -123,13 +124,13 @@ impl CategoryTree {
     /// All categories an update stands under, directly and through others.
     fn over(&mut self, db: &Connection, update: UpdateId) -> Result<Vec<UpdateId>, StoreError> {
         let mut found = BTreeSet::new();
-        let mut waiting = parents(db, update)?;
+        let mut waiting = categories_of_newest(db, update)?;
         while let Some(category) = waiting.pop() {
             if found.insert(category) {
                 let above = match self.0.get(&category) {
                     Some(above) => above,
                     None => {
-                        let above = parents(db, category)?;
+                        let above = categories_of_newest(db, category)?;
                         self.0.entry(category).or_insert(above)
                     }
                 };
@@ -138,19 +139,4 @@ impl CategoryTree {
         }
         Ok(found.into_iter().collect())
     }
-}
-
-fn parents(db: &Connection, update: UpdateId) -> Result<Vec<UpdateId>, StoreError> {
-    let mut statement = db
-        .prepare_cached(
-            "SELECT c.category FROM known_update k JOIN listing_category c ON c.revision_id = k.newest
-             WHERE k.update_id = ?1",
-        )
-        .during("look up categories")?;
-    let mut rows = statement.query([update.0.as_bytes()]).during("look up categories")?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next().during("look up categories")? {
-        found.push(row.update(0)?);
-    }
-    Ok(found)
 }

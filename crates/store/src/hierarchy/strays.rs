@@ -2,6 +2,7 @@
 //! anything that was asked for and needs them explains why.
 
 use crate::Store;
+use crate::catalog::categories_of_newest;
 use crate::columns::{Columns, for_rows, signed};
 use crate::error::{During, StoreError};
 use rusqlite::{Connection, params};
@@ -56,7 +57,7 @@ impl Store {
             let db = db.transaction().during("list what came outside the filter")?;
             let mut statement = db
                 .prepare_cached(
-                    "SELECT o.update_id, l.title, o.run, k.newest FROM outside_filter o
+                    "SELECT o.update_id, l.title, o.run FROM outside_filter o
                      JOIN known_update k USING (update_id) JOIN listing l ON l.revision_id = k.newest
                      WHERE NOT EXISTS (SELECT 1 FROM named_prerequisite n WHERE n.update_id = o.update_id)
                          AND NOT EXISTS (SELECT 1 FROM bundle_member m WHERE m.member = o.update_id)
@@ -67,7 +68,7 @@ impl Store {
             let mut list = Vec::new();
             for_rows(&mut rows, |row| {
                 let stray = Stray { update: row.update(0)?, title: row.text(1)?, run: row.natural(2)? };
-                let stands_in = categories_above(&db, row.int(3)?)?;
+                let stands_in = categories_above(&db, stray.update)?;
                 let chosen = filter.products.listed().is_none_or(|ids| !ids.is_disjoint(&stands_in))
                     && filter.classifications.listed().is_none_or(|ids| !ids.is_disjoint(&stands_in));
                 if !chosen {
@@ -80,22 +81,14 @@ impl Store {
     }
 }
 
-/// The categories a revision stands in, and those above them: who asks for a family asks for its products.
-fn categories_above(db: &Connection, revision: i64) -> Result<BTreeSet<UpdateId>, StoreError> {
-    let mut statement = db
-        .prepare_cached(
-            "WITH RECURSIVE above (category) AS (
-                 SELECT category FROM listing_category WHERE revision_id = ?1
-                 UNION SELECT l.category FROM above a JOIN known_update k ON k.update_id = a.category
-                 JOIN listing_category l ON l.revision_id = k.newest)
-             SELECT category FROM above",
-        )
-        .during("look up the categories of an update")?;
-    let mut rows = statement.query([revision]).during("look up the categories of an update")?;
+/// The categories an update stands in, and those above them: who asks for a family asks for its products.
+fn categories_above(db: &Connection, update: UpdateId) -> Result<BTreeSet<UpdateId>, StoreError> {
     let mut found = BTreeSet::new();
-    for_rows(&mut rows, |row| {
-        found.insert(row.update(0)?);
-        Ok(())
-    })?;
+    let mut waiting = categories_of_newest(db, update)?;
+    while let Some(category) = waiting.pop() {
+        if found.insert(category) {
+            waiting.extend(categories_of_newest(db, category)?);
+        }
+    }
     Ok(found)
 }

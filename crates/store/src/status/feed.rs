@@ -3,7 +3,7 @@
 
 use super::{AT_ONCE, Progress, Rows};
 use crate::Store;
-use crate::catalog::decode_record;
+use crate::catalog::{categories_of_row, decode_record};
 use crate::columns::{Columns, for_rows};
 use crate::computers::{assigned_groups, requested_names};
 use crate::error::{During, StoreError, StoredAs};
@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension};
 use sluicegate_browse::{ComputerFacts, Membership, Reboot, Severity, UpdateFacts};
 use sluicegate_catalog::ScanRecord;
 use sluicegate_policy::{EulaId, UpdateState};
-use sluicegate_terms::{Guid, Timestamp, UpdateId, UpdateIdentity, UpdateKind};
+use sluicegate_terms::{Timestamp, UpdateId, UpdateIdentity, UpdateKind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -148,10 +148,10 @@ fn read_updates(db: &mut Connection, after: i64) -> Result<Vec<UpdateFacts>, Sto
     let db = db.transaction().during("read updates")?;
     let mut statement = db
         .prepare_cached(
-            // Other revisions have lower numbers; most updates have none, which the key alone tells.
+            // Other revisions have lower numbers; most updates never had any.
             "SELECT k.update_id, r.number, r.id, r.record, r.arrived_at, l.search, l.created, l.severity, l.reboot,
-                 (SELECT min(f.arrived_at) FROM revision f
-                  WHERE f.update_id = k.update_id AND f.number < r.number)
+                 CASE WHEN l.first = 0 THEN (SELECT min(f.arrived_at) FROM revision f
+                     WHERE f.update_id = k.update_id AND f.number < r.number) END, l.categories
              FROM known_update k JOIN revision r ON r.id = k.newest JOIN listing l ON l.revision_id = k.newest
              WHERE k.newest > ?1 ORDER BY k.newest LIMIT ?2",
         )
@@ -177,7 +177,7 @@ fn read_updates(db: &mut Connection, after: i64) -> Result<Vec<UpdateFacts>, Sto
             severity: Severity::of_document(word(row.text(7)?).as_deref()),
             reboot: Reboot::of_document(word(row.text(8)?).as_deref()),
             eula: None,
-            categories: Vec::new(),
+            categories: categories_of_row(row, 10)?,
             members: record.bundles.iter().flatten().map(|member| member.update).collect(),
             supersedes: record.supersedes,
             created: row.time_if_any(6)?,
@@ -187,42 +187,26 @@ fn read_updates(db: &mut Connection, after: i64) -> Result<Vec<UpdateFacts>, Sto
         Ok(())
     })?;
     let Some(last) = list.last().map(|facts| facts.newest.get()) else { return Ok(list) };
-    // In the order of revisions, like the list: one walk for all of them.
-    of_listed(
-        &db,
-        "SELECT revision_id, category FROM listing_category WHERE revision_id > ?1 AND revision_id <= ?2
-         ORDER BY revision_id, category",
-        (after, last),
-        &mut list,
-        |facts, id| facts.categories.push(UpdateId(id)),
-    )?;
-    of_listed(
-        &db,
-        "SELECT revision_id, eula FROM revision_eula WHERE revision_id > ?1 AND revision_id <= ?2
-         ORDER BY revision_id",
-        (after, last),
-        &mut list,
-        |facts, id| facts.eula = Some(EulaId(id)),
-    )?;
+    eulas(&db, (after, last), &mut list)?;
     Ok(list)
 }
 
-/// Hands rows of a revision and an id, in the order of revisions, to the updates whose newest revision it is.
-fn of_listed(
-    db: &Connection,
-    sql: &str,
-    range: (i64, u32),
-    list: &mut [UpdateFacts],
-    mut hand: impl FnMut(&mut UpdateFacts, Guid),
-) -> Result<(), StoreError> {
-    let mut statement = db.prepare_cached(sql).during("read updates")?;
+/// Adds the licence terms of the updates whose newest revisions are in this range. Few have some: both are walked
+/// through in the order of revisions.
+fn eulas(db: &Connection, range: (i64, u32), list: &mut [UpdateFacts]) -> Result<(), StoreError> {
+    let mut statement = db
+        .prepare_cached(
+            "SELECT revision_id, eula FROM revision_eula WHERE revision_id > ?1 AND revision_id <= ?2
+             ORDER BY revision_id",
+        )
+        .during("read updates")?;
     let mut rows = statement.query(range).during("read updates")?;
     let mut rest = list.iter_mut().peekable();
     for_rows(&mut rows, |row| {
         let revision = row.revision_id(0)?;
         while rest.next_if(|facts| facts.newest < revision).is_some() {}
-        if let Some(facts) = rest.peek_mut().filter(|facts| facts.newest == revision) {
-            hand(facts, row.guid(1)?);
+        if let Some(facts) = rest.next_if(|facts| facts.newest == revision) {
+            facts.eula = Some(EulaId(row.guid(1)?));
         }
         Ok(())
     })
