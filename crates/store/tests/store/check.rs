@@ -299,6 +299,9 @@ fn listings_are_made_anew() {
     let store = mends(dir.path(), "revision", "lists say");
     assert_eq!(store.update(uid(2)).unwrap().row.title, "Two");
     damage_open(&store, dir.path());
+    drop(store);
+    damage(dir.path(), "UPDATE listing SET categories = zeroblob(16) WHERE title = 'One, revised'");
+    mends(dir.path(), "revision", "lists say");
 }
 
 /// The same while the store is open: an online repair is in service at once.

@@ -105,6 +105,26 @@ fn status(store: &Store, computer: &str, day: i64, needed: &[u128]) {
 }
 
 #[test]
+fn what_is_removed_supersedes_nothing_any_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    import(&store, 0, &[software(1, 1, "Oldest"), superseding(2, &[1]), superseding(3, &[2])]);
+    approve(&store, 3, 0);
+    for day in [32, 62, 63] {
+        clean(&store, day);
+    }
+    assert_eq!(identities(&store), [identity(1, 1), identity(3, 1)]);
+    assert_eq!(store.update(uid(1)).unwrap().superseded_by, []);
+    let rows = sluicegate_store::check::CheckOptions {
+        content: true,
+        repair: false,
+        now: at(63 * DAY),
+        prepare: None,
+    };
+    assert_eq!(store.check(&rows).unwrap().findings, []);
+}
+
+#[test]
 fn a_superseded_update_is_declined_then_retires_and_is_removed_and_synchronization_does_not_bring_it_back() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
