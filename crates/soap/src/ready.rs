@@ -30,7 +30,7 @@ pub enum ReadyError {
 }
 
 /// Escapes a fragment as element text and compresses it with [`Effort::Fast`]: on Core fragments
-/// [`Effort::Best`] saves one byte in twenty for more than ten times the time, and would be the largest part of a first
+/// [`Effort::Best`] saves one byte in thirteen for more than ten times the time, and would be the largest part of a first
 /// synchronization.
 ///
 /// # Errors

@@ -1,5 +1,5 @@
 //! Xpress: the encoder of one block (MS-XCA 2.3.4), in two efforts. `fast` looks once at the last place
-//! that began with the same three bytes. `best` finds the longest match everywhere and then walks back
+//! that began with the same four bytes. `best` finds the longest match everywhere and then walks back
 //! from the end to choose the cheapest sequence.
 
 /// How far back a match may begin (MS-XCA 2.3.4: 13 bits).
@@ -7,9 +7,15 @@ const WINDOW: usize = 8192;
 /// Shorter repetitions are literals.
 const MIN_MATCH: usize = 3;
 
+/// A run of literals up to this long is copied as if it were this long.
+const WIDE: usize = 16;
+
 /// Writes the elements of a block: flags of 32 elements at a time, before those elements.
 struct Sink<'a> {
-    out: &'a mut Vec<u8>,
+    /// Room for the block however badly it compresses.
+    out: &'a mut [u8],
+    /// Where the next byte goes.
+    to: usize,
     flags_at: usize,
     flags: u32,
     count: u32,
@@ -17,28 +23,48 @@ struct Sink<'a> {
     half_at: Option<usize>,
 }
 
-impl<'a> Sink<'a> {
-    fn new(out: &'a mut Vec<u8>) -> Self {
-        let flags_at = out.len();
-        out.extend_from_slice(&[0; 4]);
-        Self { out, flags_at, flags: 0, count: 0, half_at: None }
-    }
+/// Appends the block that `write` makes of `len` bytes.
+fn block(out: &mut Vec<u8>, len: usize, write: impl FnOnce(&mut Sink<'_>)) {
+    let start = out.len();
+    // No match is longer than what it stands for, so flags are all that can be added, the last ones empty.
+    out.resize(start + len + len / 8 + 8 + WIDE, 0);
+    let mut sink = Sink {
+        out: out.get_mut(start..).unwrap_or_default(),
+        to: 4,
+        flags_at: 0,
+        flags: 0,
+        count: 0,
+        half_at: None,
+    };
+    write(&mut sink);
+    let written = sink.finish();
+    out.truncate(start + written);
+}
 
+impl Sink<'_> {
     fn store_flags(&mut self) {
         if let Some(field) = self.out.get_mut(self.flags_at..self.flags_at + 4) {
             field.copy_from_slice(&self.flags.to_le_bytes());
         }
     }
 
+    fn put<const N: usize>(&mut self, bytes: [u8; N]) {
+        if let Some(into) = self.out.get_mut(self.to..).and_then(|room| room.first_chunk_mut()) {
+            *into = bytes;
+        }
+        self.to += N;
+    }
+
     /// Counts `n` (1 to 32) elements whose flags are already shifted in.
+    #[inline]
     fn advance(&mut self, n: u32) {
         self.count += n;
         if self.count == 32 {
             self.store_flags();
             self.flags = 0;
             self.count = 0;
-            self.flags_at = self.out.len();
-            self.out.extend_from_slice(&[0; 4]);
+            self.flags_at = self.to;
+            self.to += 4;
         }
     }
 
@@ -48,7 +74,17 @@ impl<'a> Sink<'a> {
         while from < to {
             let free = 32 - self.count;
             let run = (to - from).min(free as usize);
-            self.out.extend_from_slice(input.get(from..from + run).unwrap_or_default());
+            let rest = input.get(from..).unwrap_or_default();
+            let room = self.out.get_mut(self.to..).unwrap_or_default();
+            // A fixed-size copy is a few instructions; what it writes too much is overwritten or cut off.
+            if run <= WIDE
+                && let (Some(bytes), Some(into)) = (rest.first_chunk::<WIDE>(), room.first_chunk_mut())
+            {
+                *into = *bytes;
+            } else if let (Some(bytes), Some(into)) = (rest.get(..run), room.get_mut(..run)) {
+                into.copy_from_slice(bytes);
+            }
+            self.to += run;
             self.flags = self.flags.checked_shl(run as u32).unwrap_or(0);
             self.advance(run as u32);
             from += run;
@@ -56,14 +92,12 @@ impl<'a> Sink<'a> {
     }
 
     /// A match: `offset` 1 to [`WINDOW`], `length` at least [`MIN_MATCH`] and within the block.
+    #[inline]
     fn copy(&mut self, offset: usize, length: usize) {
         let offset = u16::try_from(offset - 1).unwrap_or_default() << 3;
         let length = length - MIN_MATCH;
-        if length < 7 {
-            let word = offset | u16::try_from(length).unwrap_or(6);
-            self.out.extend_from_slice(&word.to_le_bytes());
-        } else {
-            self.out.extend_from_slice(&(offset | 7).to_le_bytes());
+        self.put((offset | u16::try_from(length.min(7)).unwrap_or(7)).to_le_bytes());
+        if length >= 7 {
             self.long_length(length);
         }
         self.flags = (self.flags << 1) | 1;
@@ -78,28 +112,29 @@ impl<'a> Sink<'a> {
                 *byte |= half << 4;
             }
         } else {
-            self.half_at = Some(self.out.len());
-            self.out.push(half);
+            self.half_at = Some(self.to);
+            self.put([half]);
         }
         if half < 15 {
             return;
         }
         match u8::try_from(length - 22) {
-            Ok(byte) if byte < 255 => self.out.push(byte),
+            Ok(byte) if byte < 255 => self.put([byte]),
             _ => {
-                self.out.push(255);
+                self.put([255]);
                 // The whole length again; blocks are shorter than 2^16, so the four-byte form never comes.
-                self.out.extend_from_slice(&u16::try_from(length).unwrap_or(u16::MAX).to_le_bytes());
+                self.put(u16::try_from(length).unwrap_or(u16::MAX).to_le_bytes());
             }
         }
     }
 
-    /// Fills the remaining flags with ones; the first of them is the mark of the end.
-    fn finish(mut self) {
+    /// Fills the remaining flags with ones; the first of them is the mark of the end. Answers how much is written.
+    fn finish(mut self) -> usize {
         let free = 32 - self.count;
         self.flags = self.flags.checked_shl(free).unwrap_or(0);
         self.flags |= u32::MAX >> self.count;
         self.store_flags();
+        self.to
     }
 }
 
@@ -111,63 +146,63 @@ fn hash<const N: usize, const BITS: u32>(input: &[u8], at: usize) -> Option<usiz
 }
 
 /// How many bytes from `a` and from `b` (later) are equal.
-fn common(input: &[u8], a: usize, b: usize) -> usize {
-    let (Some(left), Some(right)) = (input.get(a..), input.get(b..)) else { return 0 };
-    let mut length = 0;
-    let (left_words, _) = left.as_chunks::<8>();
-    let (right_words, right_tail) = right.as_chunks::<8>();
-    for (x, y) in left_words.iter().zip(right_words) {
-        let difference = u64::from_le_bytes(*x) ^ u64::from_le_bytes(*y);
+fn common(input: &[u8], mut a: usize, mut b: usize) -> usize {
+    let eight = |at: usize| input.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
+    let first = b;
+    while let (Some(x), Some(y)) = (eight(a), eight(b)) {
+        let difference = x ^ y;
         if difference != 0 {
-            return length + usize::try_from(difference.trailing_zeros() / 8).unwrap_or(0);
+            return b - first + difference.trailing_zeros() as usize / 8;
         }
-        length += 8;
+        (a, b) = (a + 8, b + 8);
     }
-    let left_tail = left.get(length..).unwrap_or_default();
-    length + left_tail.iter().zip(right_tail).take_while(|(x, y)| x == y).count()
+    while b < input.len() && input.get(a) == input.get(b) {
+        (a, b) = (a + 1, b + 1);
+    }
+    b - first
 }
 
-/// Greedy, one candidate per position.
+/// Greedy, one candidate per position: the last place that began with the same four bytes.
 pub(super) fn fast(input: &[u8], out: &mut Vec<u8>) {
+    block(out, input.len(), |sink| fast_into(input, sink));
+}
+
+fn fast_into(input: &[u8], sink: &mut Sink<'_>) {
     const BITS: u32 = 12;
-    // Positions plus one; zero is "never seen".
+    // A place that was never written names the first byte, like one that has it in truth: what stands there decides,
+    // and nothing has to be asked before.
     let mut last = [0_u16; 1 << BITS];
-    let mut remember = |three: u32, at: usize| {
-        let key = (three & 0x00FF_FFFF).wrapping_mul(0x9E37_79B1) >> (32 - BITS);
-        // The key is below the number of places.
+    let mut remember = |eight: u64, at: usize| {
+        let key = (eight as u32).wrapping_mul(0x9E37_79B1) >> (32 - BITS);
+        // The key is below the number of places, and blocks are shorter than 2^16.
         let place = last.get_mut(key as usize);
-        place.map_or(0, |place| usize::from(core::mem::replace(place, (at + 1) as u16)))
+        place.map_or(0, |place| usize::from(core::mem::replace(place, at as u16)))
     };
-    // Little-endian; where only three bytes are left, these and a zero.
-    let four = |at: usize| match input.get(at..)?.first_chunk() {
-        Some(bytes) => Some(u32::from_le_bytes(*bytes)),
-        None if at + 3 == input.len() => Some(u32::from_le_bytes(*input.last_chunk()?) >> 8),
-        None => None,
-    };
-    let mut sink = Sink::new(out);
+    let eight = |at: usize| input.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
     let mut literals_from = 0;
-    let mut at = 0;
-    while let Some(here) = four(at) {
-        let seen = remember(here, at);
-        let found = seen.checked_sub(1).filter(|from| at - from <= WINDOW).and_then(|from| {
-            let there = four(from)?;
-            match (there ^ here).trailing_zeros() {
-                ..24 => None,
-                24..32 => Some(MIN_MATCH),
-                // The zero is nobody's.
-                _ => Some((4 + common(input, from + 4, at + 4)).min(input.len() - at)),
-            }
-        });
-        let Some(length) = found else {
+    let mut at = 1;
+    // The last seven bytes are literals, unless a match reaches them.
+    while let Some(here) = eight(at) {
+        let mut from = remember(here, at);
+        let difference = eight(from).unwrap_or(0) ^ here;
+        if (difference as u32 != 0) | (at - from > WINDOW) {
             // The longer nothing repeats, the longer the steps.
             at += 1 + ((at - literals_from) >> 6);
             continue;
+        }
+        let mut length = match difference {
+            0 => 8 + common(input, from + 8, at + 8),
+            _ => difference.trailing_zeros() as usize / 8,
         };
+        // What a step has passed over.
+        while at > literals_from && from > 0 && input.get(from - 1) == input.get(at - 1) {
+            (at, from, length) = (at - 1, from - 1, length + 1);
+        }
         sink.literals(input, literals_from, at);
-        sink.copy(at + 1 - seen, length);
-        // Remember two places inside, so that the next repetition is found from its start too.
-        for inside in [at + 1, at + length - 1] {
-            if let Some(there) = four(inside) {
+        sink.copy(at - from, length);
+        // Remember places inside, so that the next repetition is found near its start and near its end.
+        for inside in [at + 1, at + length - 2, at + length - 1] {
+            if let Some(there) = eight(inside) {
                 remember(there, inside);
             }
         }
@@ -175,7 +210,6 @@ pub(super) fn fast(input: &[u8], out: &mut Vec<u8>) {
         literals_from = at;
     }
     sink.literals(input, literals_from, input.len());
-    sink.finish();
 }
 
 /// A match found at some position; length 0 is none.
@@ -198,8 +232,11 @@ const LITERAL_COST: u32 = 9;
 
 /// The longest matches, then the cheapest sequence of them.
 pub(super) fn best(input: &[u8], out: &mut Vec<u8>) {
+    block(out, input.len(), |sink| best_into(input, sink));
+}
+
+fn best_into(input: &[u8], sink: &mut Sink<'_>) {
     let steps = cheapest(&longest_matches(input));
-    let mut sink = Sink::new(out);
     let mut at = 0;
     let mut literals_from = 0;
     while let Some(step) = steps.get(at) {
@@ -214,7 +251,6 @@ pub(super) fn best(input: &[u8], out: &mut Vec<u8>) {
         literals_from = at;
     }
     sink.literals(input, literals_from, input.len());
-    sink.finish();
 }
 
 /// For every position a match about as long as there is: chains of the earlier positions with the same
