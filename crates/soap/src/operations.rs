@@ -12,7 +12,7 @@ macro_rules! operation {
             const OPERATION: $crate::service::Operation = $const;
             fn encode(&self, version: $crate::envelope::SoapVersion) -> Vec<u8> {
                 let style = $const.service.request_style();
-                $crate::writer::message(style, version, &$const, "", |out| {
+                $crate::writer::message(style, version, &$const, "", 0, |out| {
                     $crate::field::Field::write_content(self, out);
                 })
             }
@@ -31,8 +31,9 @@ macro_rules! operation {
     };
     (@answer_body $lt:lifetime $const:ident) => {
         const OPERATION: $crate::service::Operation = $const;
-        fn encode(&self, version: $crate::envelope::SoapVersion) -> Vec<u8> {
-            $crate::writer::message($const.service.style(), version, &$const, "Response", |out| {
+        fn encode_long(&self, version: $crate::envelope::SoapVersion, length: usize) -> Vec<u8> {
+            let style = $const.service.style();
+            $crate::writer::message(style, version, &$const, "Response", length, |out| {
                 $crate::field::Field::write_content(self, out);
             })
         }

@@ -101,7 +101,12 @@ pub trait ResponseMessage<'a>: Sized {
     const OPERATION: Operation;
 
     /// The envelope, in the style of its service.
-    fn encode(&self, version: SoapVersion) -> Vec<u8>;
+    fn encode(&self, version: SoapVersion) -> Vec<u8> {
+        self.encode_long(version, 0)
+    }
+
+    /// [`ResponseMessage::encode`] of what will have about `length` bytes.
+    fn encode_long(&self, version: SoapVersion, length: usize) -> Vec<u8>;
 
     /// Reads an answer or a fault.
     ///

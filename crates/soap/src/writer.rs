@@ -135,15 +135,17 @@ pub(crate) fn epilogue(style: Style) -> &'static str {
     }
 }
 
-/// A whole message: envelope, the operation's element (`suffix` is `Response` for answers), content.
+/// A whole message: envelope, the operation's element (`suffix` is `Response` for answers), content of about `length`
+/// bytes.
 pub(crate) fn message(
     style: Style,
     version: SoapVersion,
     operation: &Operation,
     suffix: &str,
+    length: usize,
     content: impl FnOnce(&mut XmlWriter),
 ) -> Vec<u8> {
-    let mut writer = XmlWriter::new(style, 1024);
+    let mut writer = XmlWriter::new(style, 1024 + length);
     write_prologue(&mut writer.out, style, version);
     for part in ["<", operation.name, suffix, " xmlns=\"", operation.namespace, "\">"] {
         writer.raw(part);

@@ -26,9 +26,9 @@ mod status;
 mod wire;
 
 pub use catalog::{
-    CatalogSize, CategoryRow, CoreRef, Cores, DamagedRevision, Document, FileFacts, ImportReport, Importer,
-    PackedRevision, PreparedRevision, QuarantineEntry, Quarantined, RevisionFragments, RevisionRow, Serving,
-    StoredRevision, UpdateDetails, UpdatePage, UpdateRow,
+    CatalogSize, CategoryRow, CoreRef, Cores, DamagedRevision, Document, Documents, FileAddress, FileFacts,
+    ImportReport, Importer, PackedRevision, PreparedRevision, QuarantineEntry, Quarantined,
+    RevisionFragments, RevisionRow, Serving, StoredRevision, UpdateDetails, UpdatePage, UpdateRow,
 };
 pub use computers::{
     Computer, ComputerFilter, ComputerGroups, ComputerPage, Contact, EventBatch, OwnClients, Recorded,

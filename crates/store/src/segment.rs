@@ -2,6 +2,7 @@
 //! committed; what lies behind that is the torn tail of an import that never finished, and is cut off.
 
 use crate::error::StoreError;
+use rustix::buffer::spare_capacity;
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
@@ -90,17 +91,17 @@ impl Segment {
     /// Up to `len` bytes from `offset` on, as they lie, fewer at the end; for reading many neighbouring
     /// records at once, each of which is then looked at with [`Segment::payload_in`].
     pub(crate) fn read_range(&self, offset: u64, len: usize) -> Result<Vec<u8>, StoreError> {
-        let mut bytes = vec![0_u8; len];
-        let mut filled = 0;
-        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match self.file.read_at(rest, offset + filled as u64) {
+        // Room that is not zeroed first: it is large, and written at once.
+        let mut bytes = Vec::with_capacity(len);
+        while bytes.len() < len {
+            let at = offset + bytes.len() as u64;
+            match rustix::io::pread(&*self.file, spare_capacity(&mut bytes), at) {
                 Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(StoreError::io("read", &self.path, e)),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(e) => return Err(StoreError::io("read", &self.path, e.into())),
             }
         }
-        bytes.truncate(filled);
+        bytes.truncate(len);
         Ok(bytes)
     }
 

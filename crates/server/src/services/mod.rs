@@ -108,6 +108,16 @@ impl Reply {
         Self { bytes: message.encode(version), coding: Coding::Identity, dense: false, permit: None }
     }
 
+    /// A long message, with room for about so many bytes from the start: growing would copy what is there.
+    pub(crate) fn long_message<'a>(
+        message: &impl ResponseMessage<'a>,
+        version: SoapVersion,
+        length: usize,
+    ) -> Self {
+        let bytes = message.encode_long(version, length);
+        Self { bytes, coding: Coding::Identity, dense: false, permit: None }
+    }
+
     /// Bytes that are encoded, and the room they hold.
     pub(crate) fn ready(bytes: Vec<u8>, coding: Coding, permit: Permit) -> Self {
         Self { bytes, coding, dense: false, permit: Some(permit) }

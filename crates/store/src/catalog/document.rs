@@ -2,13 +2,11 @@
 //! long, else as text (MS-WSUSSS 3.1.4.6). Kept so, they are received and served without being packed again.
 
 use crate::Store;
+use crate::catalog::serving::Serving;
 use crate::error::{During, StoreError};
-use crate::hierarchy::file_url;
-use crate::segment::Place;
 use flate2::read::DeflateDecoder;
-use rusqlite::{Connection, OptionalExtension};
 use sluicegate_cabinet::{BlobWriter, CabinetError, read_blob};
-use sluicegate_terms::{RevisionId, Sha1Digest};
+use sluicegate_terms::RevisionId;
 use std::io::Read;
 
 /// Longest document that is given back, in bytes; bounds what a damaged record can expand to.
@@ -124,7 +122,7 @@ impl Store {
         let _gate = self.shared.segments.gate.read();
         self.shared.database.read(|db| {
             let db = db.transaction().during("look up documents")?;
-            Ok(work(&Serving { store: self, db: &db }))
+            Ok(work(&Serving::new(self, &db)))
         })?
     }
 
@@ -139,45 +137,6 @@ impl Store {
             reason: e.to_string(),
         })?;
         Ok(plain.into_owned())
-    }
-}
-
-/// Documents as of one moment.
-#[derive(Debug)]
-pub struct Serving<'a> {
-    store: &'a Store,
-    db: &'a Connection,
-}
-
-impl Serving<'_> {
-    /// [`Store::document`].
-    ///
-    /// # Errors
-    /// [`StoreError::UnknownRevision`], or a failure to read.
-    pub fn document(&self, revision: RevisionId) -> Result<Document, StoreError> {
-        let found = self
-            .db
-            .prepare_cached("SELECT document_at, document_len, document_form FROM revision WHERE id = ?1")
-            .and_then(|mut s| {
-                s.query_row([revision.get()], |row| {
-                    let place = Place { at: row.get::<_, i64>(0)?.unsigned_abs(), len: row.get(1)? };
-                    Ok((place, row.get::<_, i64>(2)?))
-                })
-                .optional()
-            })
-            .during("look up a document")?;
-        let (place, form) = found.ok_or(StoreError::UnknownRevision(revision.get()))?;
-        let read = self.store.shared.segments.documents.read(place);
-        let document = read.and_then(|bytes| decode(bytes, Form::of_number(form)?, revision));
-        document.inspect_err(|error| self.store.cores().found_damaged_document(revision, error))
-    }
-
-    /// [`Store::file_url`].
-    ///
-    /// # Errors
-    /// A failure to read.
-    pub fn file_url(&self, sha1: Sha1Digest) -> Result<Option<String>, StoreError> {
-        file_url(self.db, sha1)
     }
 }
 

@@ -15,6 +15,7 @@ mod packed;
 mod quarantine;
 mod revisions;
 mod search;
+mod serving;
 mod shelf;
 mod summary;
 mod supersedence;
@@ -23,7 +24,7 @@ pub(crate) use categories::{
     column as categories_column, of_newest as categories_of_newest, of_row as categories_of_row,
 };
 pub(crate) use commit::{decode_record, relist};
-pub use document::{Document, Serving};
+pub use document::Document;
 pub(crate) use document::{Form, LONGEST_DOCUMENT, decode as decode_document};
 pub use files::FileFacts;
 pub(crate) use files::{FileIndex, declared as declared_file};
@@ -35,6 +36,7 @@ pub use quarantine::QuarantineEntry;
 pub use revisions::{CatalogSize, DamagedRevision, StoredRevision};
 pub use search::{CategoryRow, RevisionRow, UpdateDetails, UpdatePage, UpdateRow};
 pub(crate) use search::{LARGEST_PAGE, update_row};
+pub use serving::{Documents, FileAddress, Serving};
 pub use shelf::{CoreRef, Cores};
 pub(crate) use shelf::{Epoch, Lengths, Segments, open_short};
 pub(crate) use summary::Summary;

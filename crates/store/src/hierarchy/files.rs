@@ -283,7 +283,7 @@ impl Store {
     }
 }
 
-pub(crate) fn file_url(db: &Connection, sha1: Sha1Digest) -> Result<Option<String>, StoreError> {
+fn file_url(db: &Connection, sha1: Sha1Digest) -> Result<Option<String>, StoreError> {
     db.prepare_cached("SELECT url FROM file_url WHERE sha1 = ?1")
         .and_then(|mut s| s.query_row([sha1.0], |row| row.get(0)).optional())
         .during("look up where a file is")

@@ -23,7 +23,6 @@ pub use aside::DeploymentNews;
 pub use counts::{ActivitySummary, ClientSummary, ServerSummary};
 pub use details::ComputerDetails;
 pub use downstream::{DownstreamContact, DownstreamServer, RolledServer};
-pub(crate) use files::file_url;
 pub use files::{FileNeed, WantedFiles};
 pub use generation::Generation;
 pub use history::{RunCounts, RunOutcome, SyncRun};

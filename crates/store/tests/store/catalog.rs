@@ -325,3 +325,48 @@ fn what_waits_is_told_again_and_not_stored_again_when_it_comes_again() {
     let report = import(&store, 2, &[waiting, software(2, 1, "Two")]);
     assert_eq!((report.added, report.released, report.quarantined.len()), (2, 1, 0));
 }
+
+#[test]
+fn documents_served_together_come_in_the_order_asked_for_and_a_damaged_one_spoils_no_neighbour() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut documents: Vec<_> = (1..=5).map(|n| software(n, 1, "One of several")).collect();
+    documents[1].files.extend([file("b.cab", b"second"), file("a.cab", b"first")]);
+    // Longer than what is read ahead.
+    documents[3].properties.kb =
+        (1..60_000_u64).map(|n| (n * 2_654_435_761 % 9_999_999_967).to_string()).collect();
+    let store = open(dir.path());
+    import(&store, 0, &documents);
+    let url = (documents[1].files[0].sha1, "http://example.test/b.cab".to_owned());
+    store.record_file_urls(std::slice::from_ref(&url)).unwrap();
+    let mut digests = [url.0, documents[1].files[1].sha1];
+    digests.sort_unstable();
+    let ids: Vec<_> = revisions(&store).iter().map(|revision| revision.id).collect();
+    let path = dir.path().join("fragments/documents.seg");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let last = bytes.len() - 20;
+    bytes[last] ^= 0x40;
+    std::fs::write(&path, bytes).unwrap();
+
+    let order = [1, 0, 1, 2, 3, 4];
+    let asked: Vec<_> = order.iter().map(|at| ids[*at]).chain([RevisionId::new(77).unwrap()]).collect();
+    store
+        .serve(|serving| {
+            let mut found = serving.documents(&asked)?;
+            for (number, at) in order.into_iter().enumerate() {
+                match found.document(number) {
+                    Ok(document) => assert_eq!(document, served(&documents[at].to_xml())),
+                    Err(error) => assert!(at == 4 && error.to_string().contains("checksum"), "{at}: {error}"),
+                }
+                let files = found.files(number)?;
+                let named: Vec<_> = files.iter().map(|(sha1, _)| *sha1).collect();
+                assert_eq!(named, if at == 1 { digests.to_vec() } else { Vec::new() });
+                let located: Vec<_> = files.into_iter().filter(|(_, url)| url.is_some()).collect();
+                let expected = if at == 1 { vec![(url.0, Some(url.1.clone()))] } else { Vec::new() };
+                assert_eq!(located, expected);
+            }
+            assert!(matches!(found.document(6), Err(StoreError::UnknownRevision(77))));
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+    assert_eq!(store.cores().damaged_documents(), 1);
+}

@@ -2,7 +2,7 @@
 //! files are.
 
 use super::config_data::MOST_UPDATES;
-use super::{Caller, Failure, Index, Reply, authorize, index};
+use super::{Caller, Failure, Reply, authorize, index};
 use crate::admission::Stage;
 use crate::state::App;
 use sluicegate_soap::SoapVersion;
@@ -11,7 +11,7 @@ use sluicegate_soap::server_sync::{
     GetUpdateDataRequest, GetUpdateDataResponse, ServerSyncUpdateData, ServerSyncUrlData, ServerUpdateData,
 };
 use sluicegate_soap::text::Text;
-use sluicegate_store::{Document, Serving, StoreError};
+use sluicegate_store::{Document, Documents, FileAddress, Serving, StoreError};
 use sluicegate_terms::{RevisionId, UpdateIdentity};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,6 +21,9 @@ const MOST_BYTES: usize = 2_000_000;
 
 /// The room one answer takes: documents, their Base64 and the message around.
 const ROOM: usize = 3 * MOST_BYTES;
+
+/// About the most bytes that an update or a file has in an answer besides its document.
+const AROUND: usize = 512;
 
 /// Answers GetUpdateData.
 pub(super) async fn get(
@@ -41,12 +44,15 @@ pub(super) async fn get(
     let permit = app.answers.admit(ROOM, Stage::Continues, || app.jitter()).await?;
     let store = app.store.clone();
     let read = tokio::task::spawn_blocking(move || {
-        let data = store.serve(|serving| read(serving, &index, &found))?;
+        let data = store.serve(|serving| read(serving, &found))?;
         // Base64 of Cabinet files has no repetitions for Xpress to find.
         let packed = data.updates.iter().filter_map(|u| u.compressed.as_ref()).map(|blob| blob.0.len());
         let packed = packed.sum::<usize>() / 3 * 4;
+        let texts = data.updates.iter().filter_map(|u| u.xml.as_ref()).map(|text| text.escaped().len());
+        let around = data.updates.len() * AROUND + data.file_urls.len() * AROUND;
+        let length = packed + texts.sum::<usize>() + around;
         let message = GetUpdateDataResponse { data };
-        let reply = Reply::message(&message, version);
+        let reply = Reply::long_message(&message, version, length);
         let dense = packed > reply.len() / 2;
         Ok::<_, Failure>(reply.dense(dense).holding(permit))
     });
@@ -67,15 +73,17 @@ pub(super) fn listed(ids: Option<Vec<UpdateIdentity>>) -> Result<Vec<UpdateIdent
 /// there: the others come all the same, and a downstream server that asks again for it alone is told of it.
 fn read(
     store: &Serving<'_>,
-    index: &Index,
     wanted: &[(UpdateIdentity, RevisionId)],
 ) -> Result<ServerUpdateData<'static>, Failure> {
     let mut data = ServerUpdateData::default();
-    let mut files = HashSet::new();
+    data.updates.reserve_exact(wanted.len());
+    let ids: Vec<RevisionId> = wanted.iter().map(|(_, id)| *id).collect();
+    let mut documents = store.documents(&ids)?;
+    let mut known = HashSet::new();
     let mut bytes = 0;
     let mut damaged = None;
-    for (identity, id) in wanted {
-        let (update, size) = match document(store, index, *identity, *id) {
+    for (number, (identity, _)) in wanted.iter().enumerate() {
+        let (update, files, size) = match document(&mut documents, number, *identity) {
             Ok(read) => read,
             Err(cause) => {
                 damaged = Some((*identity, cause));
@@ -86,13 +94,12 @@ fn read(
         if bytes > MOST_BYTES && !data.updates.is_empty() {
             break;
         }
-        for sha1 in update.file_digests.iter().flatten() {
-            if files.insert(*sha1) {
+        for (sha1, url) in files {
+            if known.insert(sha1) {
                 // `UssUrl` is unused and empty (observed); without an address neither is there.
-                let url = store.file_url(*sha1)?;
                 let uss_url = url.as_ref().map(|_| String::new());
                 let known = ServerSyncUrlData { mu_url: url, uss_url, ..ServerSyncUrlData::default() };
-                data.file_urls.push(ServerSyncUrlData { file_digest: Some(*sha1), ..known });
+                data.file_urls.push(ServerSyncUrlData { file_digest: Some(sha1), ..known });
             }
         }
         data.updates.push(update);
@@ -103,17 +110,18 @@ fn read(
     }
 }
 
-/// One document in the form it is kept and sent in, and its size in that form.
+/// One document in the form it is kept and sent in, its files, and its size in that form.
 fn document(
-    store: &Serving<'_>,
-    index: &Index,
+    documents: &mut Documents<'_>,
+    number: usize,
     identity: UpdateIdentity,
-    id: RevisionId,
-) -> Result<(ServerSyncUpdateData<'static>, usize), StoreError> {
-    let files = index.0.cores.fragments(id)?.files().to_vec();
-    let files = if files.is_empty() { None } else { Some(files) };
-    let mut update = ServerSyncUpdateData { id: identity, xml: None, file_digests: files, compressed: None };
-    let size = match store.document(id)? {
+) -> Result<(ServerSyncUpdateData<'static>, Vec<FileAddress>, usize), StoreError> {
+    let files = documents.files(number)?;
+    let digests = files.iter().map(|(sha1, _)| *sha1).collect();
+    let digests = if files.is_empty() { None } else { Some(digests) };
+    let mut update =
+        ServerSyncUpdateData { id: identity, xml: None, file_digests: digests, compressed: None };
+    let size = match documents.document(number)? {
         Document::Cabinet(bytes) => {
             let size = bytes.len();
             update.compressed = Some(Base64(bytes));
@@ -124,5 +132,5 @@ fn document(
             text.len()
         }
     };
-    Ok((update, size))
+    Ok((update, files, size))
 }
