@@ -1,74 +1,66 @@
-//! Browse: many short lists in one piece of memory. What is replaced leaves a gap; when gaps take too much,
-//! the owner has the rest moved together.
+//! Browse: many short lists in few pieces of memory, each known by where it begins. What is replaced leaves a gap;
+//! when gaps take too much, the owner has the rest moved together.
 
-/// Where a list stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Span {
-    start: u32,
-    len: u32,
-}
+/// Things of one page; a longer list has a page for itself.
+const PAGE: usize = 1 << 16;
 
-/// The lists.
+/// The lists. How long one is, its owner knows or reads at its beginning.
 #[derive(Debug)]
 pub(crate) struct Arena<T> {
-    all: Vec<T>,
+    pages: Vec<Vec<T>>,
+    /// Things of lists that are not used any more.
     gaps: usize,
 }
 
 impl<T> Default for Arena<T> {
     fn default() -> Self {
-        Self { all: Vec::new(), gaps: 0 }
+        Self { pages: Vec::new(), gaps: 0 }
     }
 }
 
 impl<T: Copy> Arena<T> {
-    /// Puts a list in. `None` when more than 2^32 things are here, which no catalog comes near.
-    pub(crate) fn add(&mut self, list: &[T]) -> Option<Span> {
-        let (start, len) = (u32::try_from(self.all.len()).ok()?, u32::try_from(list.len()).ok()?);
-        start.checked_add(len)?;
-        self.all.extend_from_slice(list);
-        Some(Span { start, len })
+    /// Puts a list in, which is given in two parts, and says where it begins. `None` when about 2^32 things are
+    /// here, which no catalog comes near.
+    pub(crate) fn add(&mut self, head: &[T], list: &[T]) -> Option<u32> {
+        let len = head.len() + list.len();
+        // At least one, so that no list begins where a page ends.
+        if self.pages.last().is_none_or(|page| page.len() + len.max(1) > PAGE) {
+            // The first one grows, for what is small stays small.
+            let room = if self.pages.is_empty() { len } else { len.max(PAGE) };
+            self.pages.push(Vec::with_capacity(room));
+        }
+        let page = u32::try_from(self.pages.len() - 1).ok().filter(|page| *page < 1 << 16)?;
+        let last = self.pages.last_mut()?;
+        let start = last.len() as u32;
+        last.extend_from_slice(head);
+        last.extend_from_slice(list);
+        Some(page << 16 | start)
     }
 
-    pub(crate) fn get(&self, span: Span) -> &[T] {
-        let start = span.start as usize;
-        self.all.get(start..start + span.len as usize).unwrap_or_default()
+    /// From where a list begins to the end of its page.
+    #[inline]
+    pub(crate) fn from(&self, start: u32) -> &[T] {
+        let page = self.pages.get((start >> 16) as usize).map_or(&[][..], Vec::as_slice);
+        page.get((start & 0xffff) as usize..).unwrap_or_default()
     }
 
-    /// A list is not used any more.
-    pub(crate) fn free(&mut self, span: Span) {
-        self.gaps += span.len as usize;
+    /// A list of so many things is not used any more.
+    pub(crate) fn free(&mut self, len: usize) {
+        self.gaps += len;
     }
 
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// Moves the lists together, when it is worth it; they are all that are used, in the order in which they
-    /// will be read. Gives memory back that nothing has been put into.
-    pub(crate) fn tidy<'a>(&mut self, lists: impl Iterator<Item = &'a mut Span>) {
-        if self.gaps * 4 > self.all.len() {
-            let mut all = Vec::with_capacity(self.all.len().saturating_sub(self.gaps));
-            for span in lists {
-                // No longer than before, so its end fits as well.
-                let start = all.len() as u32;
-                all.extend_from_slice(self.get(*span));
-                span.start = start;
-            }
-            *self = Self { all, gaps: 0 };
-        }
-        shrink(&mut self.all);
+    /// Whether moving the lists together is worth it.
+    pub(crate) fn is_untidy(&self) -> bool {
+        self.gaps * 4 > self.pages.iter().map(Vec::len).sum()
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.all.capacity() * size_of::<T>()
-    }
-}
-
-/// Gives memory back that a list grew into and does not use, but for a little to grow on.
-pub(crate) fn shrink<T>(list: &mut Vec<T>) {
-    if list.capacity() - list.len() > list.len() / 4 {
-        list.shrink_to(list.len() + list.len() / 16);
+        let pages = self.pages.iter().map(|page| page.capacity() * size_of::<T>()).sum::<usize>();
+        pages + self.pages.capacity() * size_of::<Vec<T>>()
     }
 }
 
@@ -77,29 +69,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_used_survives_moving_together() {
+    fn lists_are_found_on_whatever_page_they_are() {
         let mut arena = Arena::default();
-        let mut spans: Vec<Span> = (0..100_u8).map(|n| arena.add(&[n; 5]).unwrap()).collect();
-        for (n, span) in spans.iter_mut().enumerate().filter(|(n, _)| n % 3 == 0) {
-            arena.free(*span);
-            *span = arena.add(&[200; 2][..n % 2 + 1]).unwrap();
+        let list = |n: u32| vec![n; (n as usize * 7_919) % 30_000 + if n == 9 { 200_000 } else { 0 }];
+        let starts: Vec<u32> = (0..40).map(|n| arena.add(&[n], &list(n)).unwrap()).collect();
+        for (n, start) in (0..40).zip(starts) {
+            let found = arena.from(start);
+            assert_eq!((found[0], &found[1..=list(n).len()]), (n, &list(n)[..]));
         }
-        let before = arena.all.len();
-        arena.tidy(spans.iter_mut());
-        assert!(arena.all.len() < before && arena.gaps == 0);
-        assert!(arena.heap_bytes() <= before);
-        for (n, span) in spans.iter().enumerate() {
-            let expected = if n % 3 == 0 { vec![200; n % 2 + 1] } else { vec![n as u8; 5] };
-            assert_eq!(arena.get(*span), expected);
-        }
+        assert!(arena.from(u32::MAX).is_empty());
     }
 
     #[test]
     fn few_gaps_are_left_alone() {
         let mut arena = Arena::default();
-        let mut spans: Vec<Span> = (0..10_u8).map(|n| arena.add(&[n; 5]).unwrap()).collect();
-        arena.free(spans.remove(0));
-        arena.tidy(spans.iter_mut());
-        assert_eq!((arena.gaps, arena.all.len()), (5, 50));
+        (0..10_u8).for_each(|n| assert!(arena.add(&[], &[n; 5]).is_some()));
+        arena.free(10);
+        assert!(!arena.is_untidy());
+        arena.free(5);
+        assert!(arena.is_untidy());
     }
 }

@@ -104,8 +104,8 @@ impl Index {
         let all = self.counted_since.len();
         let newer = match self.counted_since.last() {
             // Most computers were heard of after the newest update came.
-            Some(newest) if unheard(machine.heard, *newest) => {
-                all - self.counted_since.partition_point(|since| !unheard(machine.heard, *since))
+            Some(newest) if unheard(machine.heard, newest) => {
+                all - self.counted_since.count_while(|since| !unheard(machine.heard, since))
             }
             _ => 0,
         };

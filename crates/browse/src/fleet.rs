@@ -2,9 +2,10 @@
 //! one word each. Computers with the same groups are one cohort, and counts are kept per update and cohort:
 //! so a computer in several groups counts once in each group above them.
 
-use crate::arena::shrink;
 use crate::bits::Bits;
 use crate::facts::{ComputerFacts, Membership};
+use crate::moments::Moments;
+use crate::paged::Paged;
 use crate::settling::{Settled, SettledOne};
 use rustc_hash::FxHashMap;
 use sluicegate_policy::UpdateState;
@@ -127,13 +128,14 @@ pub(crate) struct Fleet {
     by_key: FxHashMap<i64, usize>,
     cohorts: Vec<Membership>,
     cohort_of: FxHashMap<Membership, u32>,
-    /// By place of the update: when it came here.
-    since: Vec<i64>,
+    /// By place of the update: when it came here, as a number of `moments`.
+    since: Paged<u32>,
+    moments: Moments,
     /// The places of updates that count in the figures of a computer.
     counted: Bits,
     /// By place of the update: where its tallies are, plus one; 0 when no computer ever spoke of it, as is so
     /// of most of a catalog.
-    slots: Vec<u32>,
+    slots: Paged<u32>,
     tallies: Vec<Vec<(u32, Tally)>>,
 }
 
@@ -152,20 +154,21 @@ impl Fleet {
 
     /// What is reported of the update at a place.
     pub(crate) fn reported(&self, place: u32) -> Reported<'_> {
-        let slot = self.slots.get(place as usize).and_then(|slot| slot.checked_sub(1));
+        let slot = self.slots.get(place).and_then(|slot| slot.checked_sub(1));
         let tallies = slot.and_then(|slot| self.tallies.get(slot as usize));
         Reported { since: self.since(place), tallies: tallies.map(Vec::as_slice).unwrap_or_default() }
     }
 
     pub(crate) fn since(&self, place: u32) -> i64 {
-        self.since.get(place as usize).copied().unwrap_or(NEVER)
+        self.since.get(place).map_or(NEVER, |since| self.moments.at(*since))
     }
 
     /// Makes room for updates up to a place.
     pub(crate) fn reach(&mut self, places: usize) {
         if places > self.since.len() {
-            self.since.resize(places, NEVER);
-            self.slots.resize(places, 0);
+            let never = self.moments.number(NEVER);
+            self.since.reach(places, never);
+            self.slots.reach(places, 0);
         }
     }
 
@@ -227,15 +230,12 @@ impl Fleet {
     /// them is counted again.
     pub(crate) fn settle(&mut self, settled: Settled) {
         self.reach(settled.since.len());
-        shrink(&mut self.since);
-        shrink(&mut self.slots);
         let changed = Changed::between(self, &settled);
-        let before = Settled {
-            since: core::mem::replace(&mut self.since, settled.since),
-            counted: core::mem::replace(&mut self.counted, settled.counted),
-        };
+        let since = core::mem::replace(&mut self.since, settled.since);
+        let moments = core::mem::replace(&mut self.moments, settled.moments);
+        let counted = core::mem::replace(&mut self.counted, settled.counted);
         self.count_again(&changed, |place| {
-            (before.since.get(place as usize).copied().unwrap_or(NEVER), before.counted.has(place))
+            (since.get(place).map_or(NEVER, |since| moments.at(*since)), counted.has(place))
         });
     }
 
@@ -253,11 +253,11 @@ impl Fleet {
             if was == (since, counted) {
                 continue;
             }
-            if let Some(slot) = self.since.get_mut(place as usize) {
-                *slot = since;
+            if let Some(slot) = self.since.get_mut(place) {
+                *slot = self.moments.number(since);
             }
             self.counted.put(place, counted);
-            if self.slots.get(place as usize).is_some_and(|slot| *slot > 0) {
+            if self.slots.get(place).is_some_and(|slot| *slot > 0) {
                 before.push((place, was));
             }
         }
@@ -278,13 +278,13 @@ impl Fleet {
         if changed.list.is_empty() {
             return;
         }
-        let (since, counted, slots) = (&self.since, &self.counted, &self.slots);
+        let (since, moments, counted, slots) = (&self.since, &self.moments, &self.counted, &self.slots);
         for machine in &mut self.machines {
             let Machine { states, figures, heard, cohort, .. } = machine;
             changed.each_of(states, |state| {
                 let place = state.place();
                 let (was_since, did_count) = was(place);
-                let is_since = since.get(place as usize).copied().unwrap_or(NEVER);
+                let is_since = since.get(place).map_or(NEVER, |since| moments.at(*since));
                 let (was_early, is_early) = (unheard(*heard, was_since), unheard(*heard, is_since));
                 if did_count {
                     figures.change(state.state(), was_early, false);
@@ -293,7 +293,7 @@ impl Fleet {
                     figures.change(state.state(), is_early, true);
                 }
                 if was_early != is_early
-                    && let Some(slot) = slots.get(place as usize).and_then(|slot| slot.checked_sub(1))
+                    && let Some(slot) = slots.get(place).and_then(|slot| slot.checked_sub(1))
                     && let Some(tallies) = self.tallies.get_mut(slot as usize)
                     && let Ok(at) = tallies.binary_search_by_key(cohort, |(cohort, _)| *cohort)
                     && let Some((_, tally)) = tallies.get_mut(at)
@@ -306,8 +306,9 @@ impl Fleet {
 
     /// Bytes of memory: what goes with the number of updates, and what goes with computers and what they say.
     pub(crate) fn heap_bytes(&self) -> (usize, usize) {
-        let by_place = self.since.capacity() * size_of::<i64>()
-            + self.slots.capacity() * size_of::<u32>()
+        let by_place = self.since.heap_bytes()
+            + self.moments.heap_bytes()
+            + self.slots.heap_bytes()
             + self.counted.heap_bytes();
         let machine = |m: &Machine| {
             size_of_val(&*m.states) + m.id.as_str().len() + m.name.as_deref().map_or(0, str::len)
@@ -348,8 +349,8 @@ impl Fleet {
 
     fn count(&mut self, cohort: u32, heard: i64, states: &[State], add: bool) {
         for state in states {
-            let place = state.place() as usize;
-            let early = unheard(heard, self.since.get(place).copied().unwrap_or(NEVER));
+            let place = state.place();
+            let early = unheard(heard, self.since(place));
             let Some(slot) = self.slots.get_mut(place) else { continue };
             if *slot == 0 {
                 self.tallies.push(Vec::new());
@@ -385,9 +386,11 @@ struct Changed {
 impl Changed {
     fn between(fleet: &Fleet, settled: &Settled) -> Self {
         let mut changed = Self { list: Vec::new(), marks: Bits::for_places(fleet.slots.len()) };
-        let places = (0..).zip(&fleet.slots).zip(fleet.since.iter().zip(&settled.since));
+        let places = (0..).zip(fleet.slots.iter()).zip(fleet.since.iter().zip(settled.since.iter()));
         for ((place, _), (before, now)) in places.filter(|((_, slot), _)| **slot > 0) {
-            if before != now || fleet.counted.has(place) != settled.counted.has(place) {
+            if fleet.moments.at(*before) != settled.moments.at(*now)
+                || fleet.counted.has(place) != settled.counted.has(place)
+            {
                 changed.list.push(place);
                 changed.marks.set(place);
             }

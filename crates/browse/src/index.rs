@@ -3,6 +3,7 @@
 
 use crate::facts::{ComputerFacts, Membership, UpdateFacts};
 use crate::fleet::{Fleet, State};
+use crate::moments::Since;
 use crate::scope::Scope;
 use crate::shelf::{Entry, Shelf};
 use sluicegate_policy::{Decisions, UpdateState};
@@ -13,8 +14,8 @@ use sluicegate_terms::UpdateId;
 pub struct Index {
     pub(crate) shelf: Shelf,
     pub(crate) fleet: Fleet,
-    /// When those updates came here that count in the figures of a computer, sorted.
-    pub(crate) counted_since: Vec<i64>,
+    /// When those updates came here that count in the figures of a computer.
+    pub(crate) counted_since: Since,
 }
 
 impl Index {
@@ -62,14 +63,15 @@ impl Index {
     pub fn settle(&mut self, decisions: &Decisions) {
         self.arrange();
         let settled = self.shelf.settle(decisions);
-        self.counted_since.clear();
-        self.counted_since.extend(
-            (0..)
-                .zip(&settled.since)
-                .filter(|(place, _)| settled.counted.has(*place))
-                .map(|(_, since)| *since),
-        );
-        self.counted_since.sort_unstable();
+        let mut counts: Vec<(i64, usize)> = settled.moments.all().iter().map(|at| (*at, 0)).collect();
+        for (place, since) in (0..).zip(settled.since.iter()) {
+            if settled.counted.has(place)
+                && let Some((_, count)) = counts.get_mut(*since as usize)
+            {
+                *count += 1;
+            }
+        }
+        self.counted_since = Since::of(counts);
         self.fleet.settle(settled);
     }
 
@@ -83,14 +85,11 @@ impl Index {
             if before == now {
                 continue;
             }
-            if let Some(before) = before
-                && let Ok(at) = self.counted_since.binary_search(&before)
-            {
-                self.counted_since.remove(at);
+            if let Some(before) = before {
+                self.counted_since.remove(before);
             }
             if let Some(now) = now {
-                let at = self.counted_since.partition_point(|since| *since <= now);
-                self.counted_since.insert(at, now);
+                self.counted_since.add(now);
             }
         }
         self.fleet.settle_some(settled);
@@ -134,7 +133,7 @@ impl Index {
     /// Bytes of memory that the updates and the computers take, counted from what they are made of.
     #[must_use]
     pub fn heap_bytes(&self) -> (usize, usize) {
-        let updates = self.shelf.heap_bytes() + self.counted_since.capacity() * size_of::<i64>();
+        let updates = self.shelf.heap_bytes() + self.counted_since.heap_bytes();
         let (by_place, computers) = self.fleet.heap_bytes();
         (updates + by_place, computers)
     }

@@ -105,7 +105,7 @@ impl Shelf {
             return;
         }
         let line = ledger.line(self, entry);
-        if let Some(Some(entry)) = self.entries.get_mut(place as usize) {
+        if let Some(Some(entry)) = self.entries.get_mut(place) {
             ledger.change(core::mem::replace(&mut entry.line, line), line);
         }
         self.ledger = Some(ledger);

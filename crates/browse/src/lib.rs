@@ -17,12 +17,16 @@ mod filters;
 mod fleet;
 mod index;
 mod ledger;
+mod lists;
+mod moments;
 mod page;
+mod paged;
 mod places;
 mod scope;
 mod settling;
 mod shelf;
 mod summary;
+mod titles;
 mod updates;
 mod words;
 

@@ -1,6 +1,7 @@
 //! Browse: from the id of an update to its place. An open table of places that compares with the ids where
 //! they stand anyway: a third of what a map with ids of its own takes.
 
+use crate::paged::Paged;
 use rustc_hash::FxBuildHasher;
 use sluicegate_terms::UpdateId;
 use std::hash::BuildHasher;
@@ -9,14 +10,14 @@ use std::hash::BuildHasher;
 #[derive(Debug, Default)]
 pub(crate) struct Places {
     /// By place.
-    ids: Vec<UpdateId>,
+    ids: Paged<UpdateId>,
     /// Places plus one, 0 where there is none. A power of two long, at most three quarters full.
     table: Vec<u32>,
 }
 
 impl Places {
     pub(crate) fn id(&self, place: u32) -> Option<UpdateId> {
-        self.ids.get(place as usize).copied()
+        self.ids.get(place).copied()
     }
 
     pub(crate) fn find(&self, id: UpdateId) -> Option<u32> {
@@ -60,7 +61,7 @@ impl Places {
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.ids.capacity() * size_of::<UpdateId>() + self.table.capacity() * size_of::<u32>()
+        self.ids.heap_bytes() + self.table.capacity() * size_of::<u32>()
     }
 }
 

@@ -4,6 +4,8 @@
 
 use crate::bits::Bits;
 use crate::fleet::NEVER;
+use crate::moments::Moments;
+use crate::paged::Paged;
 use crate::shelf::{Entry, Shelf};
 use crate::updates::ApprovalState;
 use sluicegate_policy::Decisions;
@@ -11,20 +13,30 @@ use sluicegate_policy::Decisions;
 /// When so large a part of all updates is new, everything is worked out anew: that is quicker then.
 const LARGE_PART: usize = 4;
 
-/// How many entries name an update.
+/// How many entries name an update. What so many name that they cannot be counted stays named until everything is
+/// worked out anew.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Named {
     /// As superseded; those that were declined replace nothing (`policy::Subject::superseded_by`).
-    superseded: u32,
+    superseded: u16,
     /// As a member of a bundle.
-    bundled: u32,
+    bundled: u16,
+}
+
+const fn one_more(count: u16) -> u16 {
+    count.saturating_add(1)
+}
+
+const fn one_less(count: u16) -> u16 {
+    if count == u16::MAX { count } else { count.saturating_sub(1) }
 }
 
 /// What settling found out for the figures of computers.
 #[derive(Debug)]
 pub(crate) struct Settled {
-    /// By place: when the update came here, as far as agents were told.
-    pub(crate) since: Vec<i64>,
+    /// By place: when the update came here, as far as agents were told, as a number of `moments`.
+    pub(crate) since: Paged<u32>,
+    pub(crate) moments: Moments,
     /// The places of those that count in the figures of a computer.
     pub(crate) counted: Bits,
 }
@@ -45,13 +57,13 @@ impl Shelf {
         self.ledger = None;
         self.decide_all(decisions);
         self.relate_all();
-        let mut settled =
-            Settled { since: vec![NEVER; self.places()], counted: Bits::for_places(self.places()) };
-        for ((place, slot), since) in (0..).zip(&self.entries).zip(&mut settled.since) {
-            let Some(entry) = slot else { continue };
-            *since = entry.first_arrived;
-            if entry.counted() {
-                settled.counted.set(place);
+        let mut moments = Moments::default();
+        let mut since = Paged::default();
+        let mut counted = Bits::for_places(self.places());
+        for (place, slot) in (0..).zip(self.entries.iter()) {
+            since.push(moments.number(slot.as_ref().map_or(NEVER, |entry| self.first_arrived(entry))));
+            if slot.as_ref().is_some_and(Entry::counted) {
+                counted.set(place);
             }
         }
         for (update, change) in &decisions.restored {
@@ -59,12 +71,12 @@ impl Shelf {
             if let Some(since) = self
                 .find(*update)
                 .filter(|place| self.entry(*place).is_some())
-                .and_then(|place| settled.since.get_mut(place as usize))
+                .and_then(|place| since.get_mut(place))
             {
-                *since = change.at.ticks().max(*since);
+                *since = moments.number(change.at.ticks().max(moments.at(*since)));
             }
         }
-        settled
+        Settled { since, moments, counted }
     }
 
     /// Works out what follows from the entries that are new, with the decisions of the last settling. `None` when
@@ -96,7 +108,7 @@ impl Shelf {
         } else {
             ApprovalState::Undecided
         };
-        let Some(Some(entry)) = self.entries.get_mut(place as usize) else { return };
+        let Some(Some(entry)) = self.entries.get_mut(place) else { return };
         let terms = entry.eula.checked_sub(1).and_then(|at| self.terms.get(at as usize));
         entry.licence_open = terms.is_some_and(|terms| !decisions.accepted.contains_key(terms));
         entry.approval = approval;
@@ -104,8 +116,8 @@ impl Shelf {
 
     /// Counts what a decided entry names.
     fn note_links(&mut self, place: u32) {
-        self.count_links(place, |count| count + 1);
-        if let Some(Some(entry)) = self.entries.get_mut(place as usize) {
+        self.count_links(place, one_more);
+        if let Some(Some(entry)) = self.entries.get_mut(place) {
             entry.settled = true;
         }
     }
@@ -113,11 +125,11 @@ impl Shelf {
     /// Takes back what [`Shelf::note_links`] counted; an entry is about to go.
     pub(crate) fn forget_links(&mut self, place: u32) {
         if self.entry(place).is_some_and(|entry| entry.settled) {
-            self.count_links(place, |count| count.saturating_sub(1));
+            self.count_links(place, one_less);
         }
     }
 
-    fn count_links(&mut self, place: u32, step: impl Fn(u32) -> u32) {
+    fn count_links(&mut self, place: u32, step: fn(u16) -> u16) {
         let Some(entry) = self.entry(place) else { return };
         let (_, supersedes, members) = self.lists(entry);
         // What was declined replaces nothing.
@@ -125,7 +137,7 @@ impl Shelf {
         let (supersedes, members) = (supersedes.to_vec(), members.to_vec());
         for (places, bundled) in [(supersedes, false), (members, true)] {
             for place in places {
-                if let Some(named) = self.named.get_mut(place as usize) {
+                if let Some(named) = self.named.get_mut(place) {
                     let count = if bundled { &mut named.bundled } else { &mut named.superseded };
                     *count = step(*count);
                     self.unnamed.push(place);
@@ -137,10 +149,11 @@ impl Shelf {
     /// What follows for one place from what names it.
     fn relate(&mut self, place: u32, decisions: &Decisions) -> Option<SettledOne> {
         let restored = self.id(place).and_then(|update| decisions.restored.get(&update));
-        let named = self.named.get(place as usize).copied().unwrap_or_default();
-        let entry = self.entries.get_mut(place as usize)?.as_mut()?;
+        let named = self.named.get(place).copied().unwrap_or_default();
+        let first = self.first_arrived(self.entry(place)?);
+        let since = restored.map_or(first, |change| change.at.ticks().max(first));
+        let entry = self.entries.get_mut(place)?.as_mut()?;
         (entry.superseded, entry.bundled) = (named.superseded > 0, named.bundled > 0);
-        let since = restored.map_or(entry.first_arrived, |change| change.at.ticks().max(entry.first_arrived));
         let counted = entry.counted();
         self.enter_in_ledger(place);
         Some(SettledOne { place, since, counted })
@@ -181,13 +194,15 @@ impl Shelf {
             let (_, supersedes, members) = self.lists(entry);
             let supersedes = if entry.approval == ApprovalState::Declined { &[] } else { supersedes };
             for place in members {
-                all.get_mut(*place as usize).into_iter().for_each(|named| named.bundled += 1);
+                all.get_mut(*place).into_iter().for_each(|named| named.bundled = one_more(named.bundled));
             }
             for place in supersedes {
-                all.get_mut(*place as usize).into_iter().for_each(|named| named.superseded += 1);
+                all.get_mut(*place)
+                    .into_iter()
+                    .for_each(|named| named.superseded = one_more(named.superseded));
             }
         }
-        for (slot, named) in self.entries.iter_mut().zip(&all) {
+        for (slot, named) in self.entries.iter_mut().zip(all.iter()) {
             let Some(entry) = slot else { continue };
             (entry.superseded, entry.bundled) = (named.superseded > 0, named.bundled > 0);
             entry.settled = true;

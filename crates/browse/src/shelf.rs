@@ -1,12 +1,13 @@
 //! Browse: what the catalog says of each update, by place. Whatever has many parts (texts, categories, what
 //! is superseded or bundled) stands in arenas, and titles are compared once, not in each query: at a quarter
-//! of a million updates a query goes over one flat table.
+//! of a million updates a query goes over one flat table. There are as many entries as updates, so they are narrow.
 
-use crate::arena::{Arena, Span, shrink};
-use crate::bits::Bits;
 use crate::facts::{Reboot, Severity, UpdateFacts};
 use crate::fleet::{NEVER, State};
 use crate::ledger::{Ledger, Line};
+use crate::lists::{Links, Texts};
+use crate::moments::Moments;
+use crate::paged::Paged;
 use crate::places::Places;
 use crate::settling::Named;
 use crate::updates::ApprovalState;
@@ -17,24 +18,23 @@ use sluicegate_terms::{CategoryKind, RevisionId, Timestamp, UpdateId, UpdateKind
 /// One update's columns.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    /// [`NEVER`] when it is not known.
-    pub(crate) created: i64,
-    pub(crate) arrived: i64,
-    pub(crate) first_arrived: i64,
+    /// Ticks, as bytes so that nothing has to be aligned to them; [`NEVER`] when it is not known.
+    created: [u8; 8],
+    /// Numbers of [`Shelf::moments`].
+    arrived: u32,
+    first_arrived: u32,
     pub(crate) newest: RevisionId,
-    text: Span,
-    /// Places: categories, then what it supersedes, then what it bundles.
-    links: Span,
-    categories: u32,
-    supersedes: u32,
+    /// Where its text and its links begin.
+    text: u32,
+    links: u32,
     /// Number of its licence terms; 0 for none.
     pub(crate) eula: u32,
     /// Its title among the titles, as of the last arranging; equal titles have equal numbers.
     pub(crate) title: u32,
     pub(crate) kind: UpdateKind,
     pub(crate) category_kind: Option<CategoryKind>,
-    pub(crate) deployable: bool,
-    pub(crate) expired: bool,
+    /// What the document says and takes one bit.
+    traits: u8,
     pub(crate) severity: Severity,
     pub(crate) reboot: Reboot,
     // What `settle` works out.
@@ -48,21 +48,37 @@ pub(crate) struct Entry {
     pub(crate) line: Line,
 }
 
+const DEPLOYABLE: u8 = 1;
+const EXPIRED: u8 = 2;
+const SUPERSEDES: u8 = 4;
+
 impl Entry {
     /// Whether lists show it: what people approve, which is neither a category nor a detectoid nor a part
     /// of a bundle.
     pub(crate) fn listed(&self) -> bool {
-        matches!(self.kind, UpdateKind::Software | UpdateKind::Driver) && self.deployable && !self.bundled
+        matches!(self.kind, UpdateKind::Software | UpdateKind::Driver)
+            && self.traits & DEPLOYABLE != 0
+            && !self.bundled
+    }
+
+    /// When it was published, in ticks; [`NEVER`] when that is not known.
+    pub(crate) const fn created_or_never(&self) -> i64 {
+        i64::from_le_bytes(self.created)
     }
 
     /// When it was published, in ticks.
     pub(crate) fn created(&self) -> Option<i64> {
-        Some(self.created).filter(|created| *created != NEVER)
+        Some(self.created_or_never()).filter(|created| *created != NEVER)
+    }
+
+    /// Whether its publisher let it expire.
+    pub(crate) const fn expired(&self) -> bool {
+        self.traits & EXPIRED != 0
     }
 
     /// Whether it supersedes anything.
     pub(crate) const fn supersedes(&self) -> bool {
-        self.supersedes > 0
+        self.traits & SUPERSEDES != 0
     }
 }
 
@@ -71,21 +87,23 @@ impl Entry {
 pub(crate) struct Shelf {
     places: Places,
     /// By place; `None` is an update that something names and that is not in the catalog.
-    pub(crate) entries: Vec<Option<Entry>>,
+    pub(crate) entries: Paged<Option<Entry>>,
+    /// When revisions arrived.
+    moments: Moments,
     /// Titles and what else a search looks at.
-    texts: Arena<u8>,
-    links: Arena<u32>,
+    pub(crate) texts: Texts,
+    links: Links,
     /// Numbers of licence terms, and the terms by their number less one.
     pub(crate) eulas: FxHashMap<EulaId, u32>,
     pub(crate) terms: Vec<EulaId>,
     /// Places of those with an entry, by title as of the last arranging.
-    by_title: Vec<u32>,
+    pub(crate) by_title: Vec<u32>,
     /// Places that got another entry since.
-    untitled: Vec<u32>,
+    pub(crate) untitled: Vec<u32>,
     /// Places that got another entry since the last settling.
     pub(crate) fresh: Vec<u32>,
     /// By place: how many entries that are settled name it.
-    pub(crate) named: Vec<Named>,
+    pub(crate) named: Paged<Named>,
     /// Places that such entries named before they were replaced, since the last settling.
     pub(crate) unnamed: Vec<u32>,
     /// How many entries there are, and the sum of their newest revisions.
@@ -100,11 +118,11 @@ impl Shelf {
     }
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = (u32, &Entry)> {
-        (0..).zip(&self.entries).filter_map(|(place, slot)| Some((place, slot.as_ref()?)))
+        (0..).zip(self.entries.iter()).filter_map(|(place, slot)| Some((place, slot.as_ref()?)))
     }
 
     pub(crate) fn entry(&self, place: u32) -> Option<&Entry> {
-        self.entries.get(place as usize)?.as_ref()
+        self.entries.get(place)?.as_ref()
     }
 
     pub(crate) fn id(&self, place: u32) -> Option<UpdateId> {
@@ -113,6 +131,16 @@ impl Shelf {
 
     pub(crate) fn find(&self, update: UpdateId) -> Option<u32> {
         self.places.find(update)
+    }
+
+    /// When its newest revision arrived, in ticks.
+    pub(crate) fn arrived(&self, entry: &Entry) -> i64 {
+        self.moments.at(entry.arrived)
+    }
+
+    /// When its first revision arrived, in ticks.
+    pub(crate) fn first_arrived(&self, entry: &Entry) -> i64 {
+        self.moments.at(entry.first_arrived)
     }
 
     /// In lower case, one thing a line, the title first.
@@ -127,11 +155,7 @@ impl Shelf {
 
     /// Categories, what is superseded, what is bundled.
     pub(crate) fn lists(&self, entry: &Entry) -> (&[u32], &[u32], &[u32]) {
-        let nothing: (&[u32], &[u32]) = Default::default();
-        let all = self.links.get(entry.links);
-        let (categories, rest) = all.split_at_checked(entry.categories as usize).unwrap_or(nothing);
-        let (supersedes, members) = rest.split_at_checked(entry.supersedes as usize).unwrap_or(nothing);
-        (categories, supersedes, members)
+        self.links.get(entry.links)
     }
 
     /// How many entries there are, and the sum of their newest revisions.
@@ -141,7 +165,7 @@ impl Shelf {
 
     pub(crate) fn find_mut(&mut self, update: UpdateId) -> Option<&mut Entry> {
         let place = self.places.find(update)?;
-        self.entries.get_mut(place as usize)?.as_mut()
+        self.entries.get_mut(place)?.as_mut()
     }
 
     /// The place of an update, given to it now when it has none; `None` when all places are taken, which no
@@ -161,7 +185,7 @@ impl Shelf {
         let mut put = |shelf: &mut Self, ids: &[UpdateId]| {
             let before = links.len();
             links.extend(ids.iter().filter_map(|id| shelf.place(*id)));
-            (links.len() - before) as u32
+            links.len() - before
         };
         let categories = put(self, &facts.categories);
         let supersedes = put(self, &facts.supersedes);
@@ -170,20 +194,19 @@ impl Shelf {
         self.take_out(place);
         let eula = facts.eula.map_or(0, |eula| self.number_of(eula));
         let entry = Entry {
-            created: facts.created.map_or(NEVER, Timestamp::ticks),
-            arrived: facts.arrived.ticks(),
-            first_arrived: facts.first_arrived.ticks(),
+            created: facts.created.map_or(NEVER, Timestamp::ticks).to_le_bytes(),
+            first_arrived: self.moments.number(facts.first_arrived.ticks()),
+            arrived: self.moments.number(facts.arrived.ticks()),
             newest: facts.newest,
-            text: self.texts.add(facts.search.as_bytes()).unwrap_or_default(),
-            links: self.links.add(&links).unwrap_or_default(),
-            categories,
-            supersedes,
+            text: self.texts.add(facts.search.as_bytes()),
+            links: self.links.add(&links, categories, supersedes),
             eula,
             title: u32::MAX,
             kind: facts.kind,
             category_kind: facts.category_kind,
-            deployable: facts.deployable,
-            expired: facts.expired,
+            traits: u8::from(facts.deployable) * DEPLOYABLE
+                | u8::from(facts.expired) * EXPIRED
+                | u8::from(supersedes > 0) * SUPERSEDES,
             severity: facts.severity,
             reboot: facts.reboot,
             approval: ApprovalState::Undecided,
@@ -193,7 +216,7 @@ impl Shelf {
             settled: false,
             line: Line::None,
         };
-        if let Some(slot) = self.entries.get_mut(place as usize) {
+        if let Some(slot) = self.entries.get_mut(place) {
             self.sum = (self.sum.0 + 1, self.sum.1 + u64::from(entry.newest.get()));
             *slot = Some(entry);
             self.fresh.push(place);
@@ -213,7 +236,7 @@ impl Shelf {
     /// Takes the entry out that another comes in the place of, with all that follows from it.
     fn take_out(&mut self, place: u32) {
         self.forget_links(place);
-        let Some(old) = self.entries.get_mut(place as usize).and_then(Option::take) else { return };
+        let Some(old) = self.entries.get_mut(place).and_then(Option::take) else { return };
         self.texts.free(old.text);
         self.links.free(old.links);
         self.sum = (self.sum.0.saturating_sub(1), self.sum.1.saturating_sub(u64::from(old.newest.get())));
@@ -239,62 +262,31 @@ impl Shelf {
         self.ledger = None;
     }
 
-    /// Whether titles are in order.
-    pub(crate) fn is_arranged(&self) -> bool {
-        self.untitled.is_empty()
-    }
-
-    /// Puts titles in order, and gives memory back that is not used.
-    pub(crate) fn arrange(&mut self) {
-        if self.is_arranged() {
-            return;
-        }
+    /// Moves texts and links together where much of them is not used any more.
+    pub(crate) fn tidy(&mut self) {
         self.texts.tidy(self.entries.iter_mut().flatten().map(|entry| &mut entry.text));
         self.links.tidy(self.entries.iter_mut().flatten().map(|entry| &mut entry.links));
-        shrink(&mut self.entries);
-        shrink(&mut self.named);
-        self.order_titles();
-    }
-
-    /// Numbers the titles in their order.
-    fn order_titles(&mut self) {
-        let mut fresh = Bits::for_places(self.places());
-        self.untitled.iter().for_each(|place| fresh.set(*place));
-        self.by_title.retain(|place| !fresh.has(*place));
-        self.untitled.sort_unstable();
-        self.untitled.dedup();
-        self.by_title.append(&mut self.untitled);
-        self.untitled = Vec::new();
-        let title = |place: u32| {
-            let text = self.entry(place).map(|entry| self.text(entry)).unwrap_or_default();
-            text.split(|byte| *byte == b'\n').next().unwrap_or_default()
-        };
-        let mut titles: Vec<(&[u8], u32)> =
-            self.by_title.iter().map(|place| (title(*place), *place)).collect();
-        // Stable, because that is quick where most are in order already.
-        titles.sort_by_key(|(title, _)| *title);
-        let mut numbers = Vec::with_capacity(titles.len());
-        let (mut number, mut last) = (0_u32, None);
-        for (title, place) in titles {
-            number += u32::from(last.replace(title).is_some_and(|last| last != title));
-            numbers.push((place, number));
-        }
-        for (place, number) in &numbers {
-            if let Some(Some(entry)) = self.entries.get_mut(*place as usize) {
-                entry.title = *number;
-            }
-        }
-        self.by_title = numbers.into_iter().map(|(place, _)| place).collect();
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
         let eula = size_of::<(EulaId, u32)>() + 1;
         self.places.heap_bytes()
-            + self.entries.capacity() * size_of::<Option<Entry>>()
+            + self.entries.heap_bytes()
+            + self.moments.heap_bytes()
             + self.texts.heap_bytes()
             + self.links.heap_bytes()
             + self.eulas.capacity() * eula
-            + self.named.capacity() * size_of::<Named>()
+            + self.named.heap_bytes()
             + (self.by_title.capacity() + self.untitled.capacity() + self.fresh.capacity()) * size_of::<u32>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_stays_narrow() {
+        assert_eq!(size_of::<Option<Entry>>(), 48);
     }
 }

@@ -83,8 +83,8 @@ impl Index {
                     }
                 }
                 let key = match query.sort {
-                    UpdateSort::Released => entry.created,
-                    UpdateSort::Arrived => entry.arrived,
+                    UpdateSort::Released => entry.created_or_never(),
+                    UpdateSort::Arrived => self.shelf.arrived(entry),
                     UpdateSort::Title => i64::from(entry.title),
                     UpdateSort::Severity => entry.severity as i64,
                     UpdateSort::Needed => states.needed() as i64,
@@ -172,11 +172,11 @@ impl<'a> Filter<'a> {
             && (query.severities.is_empty() || query.severities.contains(&entry.severity))
             && query.reboot.is_none_or(|reboot| reboot == entry.reboot)
             && within(entry.created(), query.released_from, query.released_to)
-            && within(Some(entry.arrived), query.arrived_from, query.arrived_to)
+            && within(Some(self.shelf.arrived(entry)), query.arrived_from, query.arrived_to)
             && is(query.superseded, entry.superseded)
             && is(query.supersedes, entry.supersedes())
             && is(query.needs_licence, entry.licence_open)
-            && is(query.expired, entry.expired)
+            && is(query.expired, entry.expired())
             && self.branches.iter().all(|branch| branch.has_any(self.shelf.categories(entry)))
             && self.words.fit(self.shelf.id(place), self.shelf.text(entry))
     }
