@@ -166,8 +166,7 @@ impl Fleet {
     /// Makes room for updates up to a place.
     pub(crate) fn reach(&mut self, places: usize) {
         if places > self.since.len() {
-            let never = self.moments.number(NEVER);
-            self.since.reach(places, never);
+            self.since.reach(places, Moments::NEVER);
             self.slots.reach(places, 0);
         }
     }

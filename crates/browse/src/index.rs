@@ -63,7 +63,7 @@ impl Index {
     pub fn settle(&mut self, decisions: &Decisions) {
         self.arrange();
         let settled = self.shelf.settle(decisions);
-        let mut counts: Vec<(i64, usize)> = settled.moments.all().iter().map(|at| (*at, 0)).collect();
+        let mut counts: Vec<(i64, usize)> = settled.moments.iter().map(|at| (at, 0)).collect();
         for (place, since) in (0..).zip(settled.since.iter()) {
             if settled.counted.has(place)
                 && let Some((_, count)) = counts.get_mut(*since as usize)

@@ -1,46 +1,50 @@
 //! Browse: times that many things share, kept once: an import is one moment for all that it brings.
 
 use crate::fleet::NEVER;
-use rustc_hash::FxHashMap;
+use crate::paged::Paged;
 
-/// Times by number.
+/// So many of the last times are looked at for one that comes again: what comes together has one time.
+const LAST: usize = 8;
+
+/// Times by number. A time that comes again much later has another number.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Moments {
-    all: Vec<i64>,
-    numbers: FxHashMap<i64, u32>,
-    /// The one that was asked for last.
-    last: Option<(i64, u32)>,
-}
+pub(crate) struct Moments(Paged<i64>);
 
 impl Moments {
+    /// The number of [`NEVER`].
+    pub(crate) const NEVER: u32 = u32::MAX;
+
     /// The number of a time, given to it now when it has none.
     pub(crate) fn number(&mut self, at: i64) -> u32 {
-        if let Some((_, number)) = self.last.filter(|(last, _)| *last == at) {
-            return number;
+        if at == NEVER {
+            return Self::NEVER;
         }
-        // There are no more of them than places.
-        let next = self.all.len() as u32;
-        let number = *self.numbers.entry(at).or_insert(next);
-        if number == next {
-            self.all.push(at);
-        }
-        self.last = Some((at, number));
-        number
+        // There are about as many of them as places at most.
+        let next = self.0.len() as u32;
+        let known = (next.saturating_sub(LAST as u32)..next).rev().find(|number| self.at(*number) == at);
+        known.unwrap_or_else(|| {
+            self.0.push(at);
+            next
+        })
     }
 
-    /// The time of a number; [`NEVER`] when there is none.
+    /// The time of a number.
     #[inline]
     pub(crate) fn at(&self, number: u32) -> i64 {
-        self.all.get(number as usize).copied().unwrap_or(NEVER)
+        self.0.get(number).copied().unwrap_or(NEVER)
     }
 
-    /// Every time.
-    pub(crate) fn all(&self) -> &[i64] {
-        &self.all
+    /// Every time, by number.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = i64> {
+        self.0.iter().copied()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.all.capacity() * size_of::<i64>() + self.numbers.capacity() * (size_of::<(i64, u32)>() + 1)
+        self.0.heap_bytes()
     }
 }
 
@@ -110,11 +114,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_has_one_number_however_often_it_comes() {
+    fn times_that_come_together_have_one_number() {
         let mut moments = Moments::default();
-        let numbers: Vec<u32> = [5, 7, 5, 5, -3, 7].into_iter().map(|at| moments.number(at)).collect();
-        assert_eq!(numbers, [0, 1, 0, 0, 2, 1]);
-        assert_eq!((moments.at(2), moments.at(3), moments.all()), (-3, NEVER, &[5, 7, -3][..]));
+        let numbers: Vec<u32> = [5, 7, 5, NEVER, -3, 7].into_iter().map(|at| moments.number(at)).collect();
+        assert_eq!(numbers, [0, 1, 0, Moments::NEVER, 2, 1]);
+        assert_eq!((moments.at(2), moments.at(3), moments.at(Moments::NEVER)), (-3, NEVER, NEVER));
+        assert!(moments.iter().eq([5, 7, -3]));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 const PAGE: usize = 4_096;
 
 /// A column. Pages but the last are full.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Paged<T> {
     pages: Vec<Vec<T>>,
 }

@@ -3,7 +3,6 @@
 //! as many places are looked at as there are new ones, however large the catalog.
 
 use crate::bits::Bits;
-use crate::fleet::NEVER;
 use crate::moments::Moments;
 use crate::paged::Paged;
 use crate::shelf::{Entry, Shelf};
@@ -57,11 +56,11 @@ impl Shelf {
         self.ledger = None;
         self.decide_all(decisions);
         self.relate_all();
-        let mut moments = Moments::default();
+        let mut moments = self.moments.clone();
         let mut since = Paged::default();
         let mut counted = Bits::for_places(self.places());
         for (place, slot) in (0..).zip(self.entries.iter()) {
-            since.push(moments.number(slot.as_ref().map_or(NEVER, |entry| self.first_arrived(entry))));
+            since.push(slot.as_ref().map_or(Moments::NEVER, |entry| entry.first_arrived));
             if slot.as_ref().is_some_and(Entry::counted) {
                 counted.set(place);
             }

@@ -22,7 +22,7 @@ pub(crate) struct Entry {
     created: [u8; 8],
     /// Numbers of [`Shelf::moments`].
     arrived: u32,
-    first_arrived: u32,
+    pub(crate) first_arrived: u32,
     pub(crate) newest: RevisionId,
     /// Where its text and its links begin.
     text: u32,
@@ -89,7 +89,7 @@ pub(crate) struct Shelf {
     /// By place; `None` is an update that something names and that is not in the catalog.
     pub(crate) entries: Paged<Option<Entry>>,
     /// When revisions arrived.
-    moments: Moments,
+    pub(crate) moments: Moments,
     /// Titles and what else a search looks at.
     pub(crate) texts: Texts,
     links: Links,
@@ -252,6 +252,7 @@ impl Shelf {
     pub(crate) fn clear(&mut self) {
         self.entries.iter_mut().for_each(|slot| *slot = None);
         self.named.iter_mut().for_each(|named| *named = Named::default());
+        self.moments.clear();
         self.texts.clear();
         self.links.clear();
         self.by_title.clear();

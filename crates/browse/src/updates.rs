@@ -163,22 +163,24 @@ impl<'a> Filter<'a> {
     fn fits(&self, place: u32, entry: &Entry) -> bool {
         let query = self.query;
         let is = |wanted: Option<bool>, value: bool| wanted.is_none_or(|wanted| wanted == value);
-        let within = |value: Option<i64>, from: Option<Timestamp>, to: Option<Timestamp>| {
-            from.is_none_or(|from| value.is_some_and(|value| value >= from.ticks()))
-                && to.is_none_or(|to| value.is_some_and(|value| value < to.ticks()))
+        // What is not asked about is not looked at: that would be another line of memory of each update.
+        let arrived = || Some(self.shelf.arrived(entry));
+        let within = |value: &dyn Fn() -> Option<i64>, from: Option<Timestamp>, to: Option<Timestamp>| {
+            from.is_none_or(|from| value().is_some_and(|value| value >= from.ticks()))
+                && to.is_none_or(|to| value().is_some_and(|value| value < to.ticks()))
         };
         (query.everything || entry.listed())
             && query.approval.is_none_or(|filter| self.approval(place, entry).fits(filter))
             && (query.severities.is_empty() || query.severities.contains(&entry.severity))
             && query.reboot.is_none_or(|reboot| reboot == entry.reboot)
-            && within(entry.created(), query.released_from, query.released_to)
-            && within(Some(self.shelf.arrived(entry)), query.arrived_from, query.arrived_to)
+            && within(&|| entry.created(), query.released_from, query.released_to)
+            && within(&arrived, query.arrived_from, query.arrived_to)
             && is(query.superseded, entry.superseded)
             && is(query.supersedes, entry.supersedes())
             && is(query.needs_licence, entry.licence_open)
             && is(query.expired, entry.expired())
             && self.branches.iter().all(|branch| branch.has_any(self.shelf.categories(entry)))
-            && self.words.fit(self.shelf.id(place), self.shelf.text(entry))
+            && (self.words.are_none() || self.words.fit(self.shelf.id(place), self.shelf.text(entry)))
     }
 
     fn approval(&self, place: u32, entry: &Entry) -> ApprovalState {

@@ -34,6 +34,11 @@ impl Words {
         words
     }
 
+    /// Whether everything fits.
+    pub(crate) fn are_none(&self) -> bool {
+        self.parts.is_empty() && self.lines.is_empty() && self.ids.is_empty()
+    }
+
     pub(crate) fn fit(&self, id: Option<UpdateId>, text: &[u8]) -> bool {
         self.ids.iter().all(|wanted| Some(*wanted) == id)
             && self.parts.iter().all(|part| part.find(text).is_some())
