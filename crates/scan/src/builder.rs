@@ -3,9 +3,10 @@
 
 use crate::drivers::DriverRows;
 use crate::error::CompileError;
-use crate::pool::{Pool, Ragged, count};
+use crate::numbers::Numbers;
+use crate::pool::{Pool, Ragged, at, count};
 use crate::snapshot::Snapshot;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 use sluicegate_catalog::ScanRecord;
 use sluicegate_policy::Decisions;
 use sluicegate_terms::{Anchor, CategoryKind, RevisionId, Timestamp, UpdateId, UpdateKind};
@@ -31,7 +32,27 @@ pub struct RevisionInput {
     pub leaf_changed: Anchor,
 }
 
-/// A revision as kept until it is compiled.
+/// When a revision came, and when its `IsLeaf` last changed. Those of one import are the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Moment {
+    pub(crate) arrived: Anchor,
+    pub(crate) arrived_at: Timestamp,
+    pub(crate) leaf_changed: Anchor,
+}
+
+/// So many of the last moments are looked at for one that comes again.
+const LAST_MOMENTS: usize = 8;
+
+/// What few revisions have.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Parts {
+    /// Its bundle clauses, as a range of [`SnapshotBuilder::bundle_clauses`].
+    pub(crate) bundles: (u32, u32),
+    /// Its driver entries, as a range of rows.
+    pub(crate) drivers: (u32, u32),
+}
+
+/// A revision as kept until it is compiled: as narrow as it can be, since the snapshot is made beside all rows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row {
     pub(crate) id: RevisionId,
@@ -44,17 +65,12 @@ pub(crate) struct Row {
     pub(crate) expired: bool,
     /// Number of its set of prerequisite clauses.
     pub(crate) gate: u32,
-    /// Its bundle clauses, as a range of [`SnapshotBuilder::bundle_clauses`].
-    pub(crate) bundles: (u32, u32),
-    /// Its driver entries, as a range of rows.
-    pub(crate) drivers: (u32, u32),
+    /// Number of its parts, plus one; 0 when it has none.
+    parts: u32,
     pub(crate) core_len: u32,
     pub(crate) core_token: u32,
-    pub(crate) arrived: Anchor,
-    pub(crate) arrived_at: Timestamp,
-    pub(crate) leaf_changed: Anchor,
-    /// Another row stands for the same thing, as told by the reason; this one is passed over.
-    pub(crate) passed_over: bool,
+    /// Number of the moment it came.
+    pub(crate) moment: u32,
 }
 
 /// Makes a [`Snapshot`].
@@ -62,8 +78,9 @@ pub(crate) struct Row {
 pub struct SnapshotBuilder {
     pub(crate) anchor: Anchor,
     pub(crate) rows: Vec<Row>,
-    numbers: FxHashMap<UpdateId, u32>,
-    pub(crate) updates: Vec<UpdateId>,
+    parts: Vec<Parts>,
+    pub(crate) moments: Vec<Moment>,
+    pub(crate) updates: Numbers,
     /// Each clause: 1 or 0 for IsCategory, then the numbers of its alternatives in order.
     pub(crate) clauses: Pool<u32>,
     /// Each gate: the numbers of its clauses in order.
@@ -87,8 +104,7 @@ impl SnapshotBuilder {
     #[must_use]
     pub fn with_room(mut self, revisions: usize) -> Self {
         self.rows.reserve_exact(revisions);
-        self.numbers.reserve(revisions);
-        self.updates.reserve_exact(revisions);
+        self.updates.reserve(revisions);
         self
     }
 
@@ -96,14 +112,14 @@ impl SnapshotBuilder {
     /// revision at all names it (MS-WUSP 3.1.5.7, IsLeaf).
     pub fn revision(&mut self, input: RevisionInput) -> &mut Self {
         let record = &input.record;
-        let update = self.number(record.identity.update);
+        let update = self.updates.number(record.identity.update);
         let mut gate = core::mem::take(&mut self.gate_buffer);
         let mut clause = core::mem::take(&mut self.buffer);
         gate.clear();
         for prerequisite in &record.prerequisites {
             clause.clear();
             for alternative in &prerequisite.any_of {
-                clause.push(self.number(*alternative));
+                clause.push(self.updates.number(*alternative));
             }
             clause.sort_unstable();
             clause.dedup();
@@ -117,7 +133,7 @@ impl SnapshotBuilder {
         for bundle in &record.bundles {
             clause.clear();
             for member in bundle {
-                clause.push(self.number(member.update));
+                clause.push(self.updates.number(member.update));
             }
             clause.sort_unstable();
             clause.dedup();
@@ -125,6 +141,14 @@ impl SnapshotBuilder {
         }
         self.buffer = clause;
         self.gate_buffer = gate;
+        let bundles = (first, count(self.bundle_clauses.len()));
+        let parts = Parts { bundles, drivers: self.drivers.add(&record.drivers) };
+        let parts = self.number_of_parts(parts);
+        let moment = self.number_of_moment(Moment {
+            arrived: input.arrived,
+            arrived_at: input.arrived_at,
+            leaf_changed: input.leaf_changed,
+        });
         self.rows.push(Row {
             id: input.id,
             update,
@@ -134,14 +158,10 @@ impl SnapshotBuilder {
             explicitly_deployable: record.explicitly_deployable,
             expired: record.expired,
             gate: gate_number,
-            bundles: (first, count(self.bundle_clauses.len())),
-            drivers: self.drivers.add(&record.drivers),
+            parts,
             core_len: input.core_escaped_len,
             core_token: input.core_token,
-            arrived: input.arrived,
-            arrived_at: input.arrived_at,
-            leaf_changed: input.leaf_changed,
-            passed_over: false,
+            moment,
         });
         self
     }
@@ -173,22 +193,51 @@ impl SnapshotBuilder {
         crate::compile::compile(self)
     }
 
-    /// The number of an update, if any revision has it or names it.
-    pub(crate) fn number_of(&self, update: UpdateId) -> Option<u32> {
-        self.numbers.get(&update).copied()
+    /// What a row has that few have.
+    pub(crate) fn parts(&self, row: &Row) -> Parts {
+        row.parts.checked_sub(1).map(|number| at(&self.parts, number)).unwrap_or_default()
     }
 
-    /// Gives the memory for [`SnapshotBuilder::number_of`] back, which finds nothing from then on.
-    pub(crate) fn forget_numbers(&mut self) {
-        self.numbers = FxHashMap::default();
+    /// When a row came.
+    pub(crate) fn moment(&self, row: &Row) -> Moment {
+        at(&self.moments, row.moment)
     }
 
-    fn number(&mut self, update: UpdateId) -> u32 {
-        let next = count(self.updates.len());
-        let number = *self.numbers.entry(update).or_insert(next);
-        if number == next {
-            self.updates.push(update);
+    /// The id of an update, by its number.
+    pub(crate) fn update(&self, number: u32) -> UpdateId {
+        at(self.updates.ids(), number)
+    }
+
+    /// Gives everything back but the anchor and the driver entries.
+    pub(crate) fn into_drivers(self) -> (Anchor, DriverRows) {
+        (self.anchor, self.drivers)
+    }
+
+    fn number_of_parts(&mut self, parts: Parts) -> u32 {
+        let none = |(start, end): (u32, u32)| start == end;
+        if none(parts.bundles) && none(parts.drivers) {
+            return 0;
         }
-        number
+        self.parts.push(parts);
+        count(self.parts.len())
+    }
+
+    fn number_of_moment(&mut self, moment: Moment) -> u32 {
+        let last = self.moments.iter().enumerate().rev().take(LAST_MOMENTS);
+        let known = last.filter(|(_, known)| **known == moment).map(|(number, _)| count(number)).next();
+        known.unwrap_or_else(|| {
+            self.moments.push(moment);
+            count(self.moments.len() - 1)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_stays_narrow() {
+        assert_eq!(size_of::<Row>(), 36);
     }
 }

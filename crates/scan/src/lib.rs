@@ -13,6 +13,7 @@ mod drivers;
 mod error;
 mod filter;
 mod lookups;
+mod numbers;
 mod opening;
 mod outcome;
 mod overlay;

@@ -29,6 +29,13 @@ impl<T> Default for Ragged<T> {
 }
 
 impl<T: Copy> Ragged<T> {
+    /// With room for so many lists, and so many elements of all of them.
+    pub(crate) fn with_room(lists: usize, elements: usize) -> Self {
+        let mut starts = Vec::with_capacity(lists + 1);
+        starts.push(0);
+        Self { starts, items: Vec::with_capacity(elements) }
+    }
+
     /// List number `index`; empty beyond the end.
     #[inline]
     pub(crate) fn get(&self, index: u32) -> &[T] {
@@ -71,9 +78,12 @@ impl Ragged<u32> {
     /// Groups values by key: list `k` holds the values paired with `k`, in the order given. The
     /// iterator is run twice.
     pub(crate) fn group(lists: usize, pairs: impl Iterator<Item = (u32, u32)> + Clone) -> Self {
-        let mut starts = vec![0_u32; lists + 1];
-        for (key, _) in pairs.clone() {
-            if let Some(slot) = starts.get_mut(key as usize + 1) {
+        // Counts stand two places behind their key at first, so that each list's beginning can move to its end
+        // while it is filled, and is the next one's beginning then.
+        let mut starts = vec![0_u32; lists + 2];
+        let is_list = |key: u32| (key as usize) < lists;
+        for (key, _) in pairs.clone().filter(|(key, _)| is_list(*key)) {
+            if let Some(slot) = starts.get_mut(key as usize + 2) {
                 *slot += 1;
             }
         }
@@ -82,16 +92,16 @@ impl Ragged<u32> {
             sum += *slot;
             *slot = sum;
         }
-        let mut next = starts.clone();
         let mut items = vec![0; sum as usize];
-        for (key, value) in pairs {
-            if let Some(place) = next.get_mut(key as usize).filter(|_| (key as usize) < lists) {
+        for (key, value) in pairs.filter(|(key, _)| is_list(*key)) {
+            if let Some(place) = starts.get_mut(key as usize + 1) {
                 if let Some(slot) = items.get_mut(*place as usize) {
                     *slot = value;
                 }
                 *place += 1;
             }
         }
+        starts.pop();
         Self { starts, items }
     }
 }

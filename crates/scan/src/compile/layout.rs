@@ -2,7 +2,7 @@
 //! use are renumbered and get the posting lists that answers follow.
 
 use super::history::History;
-use super::{NEVER, NONE, alternatives, bundle_clauses, identity, is_installable};
+use super::{NONE, alternatives, bundle_clauses, identity, is_installable};
 use crate::builder::{Row, SnapshotBuilder};
 use crate::error::{LeftOut, LeftOutReason};
 use crate::pool::{Ragged, at, count};
@@ -13,9 +13,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The row as an entry of the snapshot; its gate still has the builder's number.
-fn entry(row: &Row, update: UpdateId, history: &History, decisions: &Decisions) -> Entry {
+fn entry(builder: &SnapshotBuilder, row: &Row, history: &History, decisions: &Decisions) -> Entry {
     let is_leaf = history.is_leaf(row.update);
-    let declined = decisions.declined.get(&update);
+    let declined = decisions.declined.get(&builder.update(row.update));
     let base = if !is_installable(row.kind) {
         Base::Evaluate
     } else if history.is_member(row.update) {
@@ -27,15 +27,15 @@ fn entry(row: &Row, update: UpdateId, history: &History, decisions: &Decisions) 
     } else {
         Base::Free
     };
+    let moment = builder.moment(row);
     // Each fact that can turn later than the revision arrived, with the anchor at which it did.
-    let mut changed = row.arrived.max(row.leaf_changed).max(Anchor(1));
-    let known =
-        |anchors: &[Anchor]| anchors.get(row.update as usize).copied().filter(|anchor| *anchor != NEVER);
-    if let Some(named) = known(&history.named) {
+    let mut changed = moment.arrived.max(moment.leaf_changed).max(Anchor(1));
+    if let Some(named) = history.named(row.update) {
         changed = changed.max(named);
     }
     if is_installable(row.kind) {
-        let turned = if base == Base::Bundle { known(&history.bundled) } else { known(&history.dropped) };
+        let turned =
+            if base == Base::Bundle { history.bundled(row.update) } else { history.dropped(row.update) };
         changed = changed.max(turned.unwrap_or_default());
         if base != Base::Bundle {
             changed = changed.max(declined.map_or(Anchor::START, |change| change.anchor));
@@ -47,7 +47,7 @@ fn entry(row: &Row, update: UpdateId, history: &History, decisions: &Decisions) 
         core_len: row.core_len,
         core_token: row.core_token,
         changed,
-        arrived_at: row.arrived_at,
+        arrived_at: moment.arrived_at,
         number: RevisionNumber::new(i64::from(row.number)).unwrap_or_default(),
         kind: row.kind,
         base,
@@ -55,22 +55,30 @@ fn entry(row: &Row, update: UpdateId, history: &History, decisions: &Decisions) 
     }
 }
 
+/// A list of so many things from what cannot say how many it has: doubling would take three times its room.
+fn exactly<T>(len: usize, things: impl Iterator<Item = T>) -> Vec<T> {
+    let mut list = Vec::with_capacity(len);
+    list.extend(things);
+    list
+}
+
+/// The rows are as large as half of what is made of them: each thing here is given back once it is not read any more.
 pub(super) fn lay_out(
     builder: SnapshotBuilder,
-    history: &History,
+    history: History,
     left_out: BTreeMap<u32, LeftOutReason>,
-    scope: &[bool],
+    scope: Vec<bool>,
     decisions: Arc<Decisions>,
 ) -> Snapshot {
     // Page order: what others depend on first, then by revision id.
-    let mut order: Vec<u32> =
-        scope.iter().zip(0_u32..).filter(|(kept, _)| **kept).map(|(_, row)| row).collect();
+    let size = scope.iter().filter(|kept| **kept).count();
+    let mut order = exactly(size, scope.iter().zip(0_u32..).filter(|(kept, _)| **kept).map(|(_, row)| row));
+    drop(scope);
     let row_of = |number: u32| builder.rows.get(number as usize);
     order.sort_unstable_by_key(|number| row_of(*number).map(|row| (history.is_leaf(row.update), row.id)));
-    let rows: Vec<&Row> = order.iter().filter_map(|number| row_of(*number)).collect();
-    let updates: Vec<UpdateId> = rows.iter().map(|row| at(&builder.updates, row.update)).collect();
-    let mut entries: Vec<Entry> =
-        rows.iter().zip(&updates).map(|(row, update)| entry(row, *update, history, &decisions)).collect();
+    let rows = || order.iter().filter_map(|number| row_of(*number));
+    let mut entries = exactly(size, rows().map(|row| entry(&builder, row, &history, &decisions)));
+    drop(history);
     let mut left_out: Vec<LeftOut> = left_out
         .into_iter()
         .filter_map(|(row, reason)| {
@@ -80,30 +88,38 @@ pub(super) fn lay_out(
         .collect();
     left_out.sort_unstable_by_key(|left| left.revision);
 
-    let mut index_of = vec![NONE; builder.updates.len()];
-    for (row, index) in rows.iter().zip(0_u32..) {
+    let mut index_of = vec![NONE; builder.updates.ids().len()];
+    for (row, index) in rows().zip(0_u32..) {
         if let Some(slot) = index_of.get_mut(row.update as usize) {
             *slot = index;
         }
     }
-    let index_of = |update: &u32| index_of.get(*update as usize).copied().filter(|index| *index != NONE);
-    let relations = Relations::of(&builder, &mut entries, index_of);
+    let find = |update: &u32| index_of.get(*update as usize).copied().filter(|index| *index != NONE);
+    let relations = Relations::of(&builder, &mut entries, find);
+    let mut members = Ragged::with_room(size, 0);
+    let mut of_row: Vec<u32> = Vec::new();
+    for row in rows() {
+        of_row.clear();
+        of_row.extend(bundle_clauses(&builder, row).flatten().filter_map(find));
+        of_row.sort_unstable();
+        of_row.dedup();
+        members.push(of_row.iter().copied());
+    }
+    drop(index_of);
+    let category_kinds =
+        rows().zip(0_u32..).filter_map(|(row, index)| Some((index, row.category_kind?))).collect();
+    let is_driver = |row: &Row| row.kind == UpdateKind::Driver;
+    let drivers: Vec<(u32, (u32, u32))> = rows()
+        .zip(0_u32..)
+        .filter(|(row, _)| is_driver(row))
+        .map(|(row, index)| (index, builder.parts(row).drivers))
+        .collect();
+    let updates: Vec<UpdateId> = exactly(size, rows().map(|row| builder.update(row.update)));
+    let (anchor, driver_rows) = builder.into_drivers();
+    drop(order);
 
     let mut by_update: Vec<u32> = (0..count(updates.len())).collect();
     by_update.sort_unstable_by_key(|index| at(&updates, *index));
-    let members = rows.iter().fold(Ragged::default(), |mut members, row| {
-        let mut of_row: Vec<u32> = bundle_clauses(&builder, row).flatten().filter_map(index_of).collect();
-        of_row.sort_unstable();
-        of_row.dedup();
-        members.push(of_row);
-        members
-    });
-    let category_kinds =
-        rows.iter().zip(0_u32..).filter_map(|(row, index)| Some((index, row.category_kind?))).collect();
-    let is_driver = |row: &Row| row.kind == UpdateKind::Driver;
-    let in_scope =
-        rows.iter().zip(0_u32..).filter(|(row, _)| is_driver(row)).map(|(row, index)| (index, row.drivers));
-    let anchor = builder.anchor;
     let layout = Layout {
         by_id: IdIndex::new(&entries),
         entries,
@@ -118,7 +134,7 @@ pub(super) fn lay_out(
         open_gate: relations.open_gate,
         behind: relations.behind,
         members,
-        drivers: builder.drivers.compile(in_scope),
+        drivers: driver_rows.compile(&drivers),
         filters: Default::default(),
         openings: Default::default(),
         left_out,

@@ -8,7 +8,7 @@ mod soundness;
 
 use crate::builder::{Row, SnapshotBuilder};
 use crate::error::{CompileError, LeftOutReason};
-use crate::pool::{at, count};
+use crate::pool::count;
 use crate::snapshot::Snapshot;
 use history::History;
 use sluicegate_policy::{ApprovalAction, Decisions};
@@ -18,27 +18,26 @@ use std::collections::BTreeMap;
 
 /// "No row", "no index".
 const NONE: u32 = u32::MAX;
-/// "No anchor".
-const NEVER: Anchor = Anchor(u64::MAX);
 
 pub(crate) fn compile(mut builder: SnapshotBuilder) -> Result<Snapshot, CompileError> {
     check_sizes(&builder)?;
-    let twins = pass_over_twins(&mut builder);
+    let twins = twins(&builder);
     let decisions = builder.decisions.clone().unwrap_or_default();
-    let live = newest(&builder, &decisions);
-    // Not asked again, and as large as what is being made.
-    builder.forget_numbers();
+    let live = newest(&builder, &twins, &decisions);
+    // Not asked again.
+    builder.updates.forget();
     let history = History::of(&builder, &live);
     let mut left_out = left_out(&builder, &live);
     left_out.extend(twins);
     let scope = scope(&builder, &live, &history, &left_out, &decisions);
-    Ok(layout::lay_out(builder, &history, left_out, &scope, decisions))
+    drop(live);
+    Ok(layout::lay_out(builder, history, left_out, scope, decisions))
 }
 
 fn check_sizes(builder: &SnapshotBuilder) -> Result<(), CompileError> {
     let sizes = [
         ("revisions", builder.rows.len()),
-        ("updates", builder.updates.len()),
+        ("updates", builder.updates.ids().len()),
         ("prerequisites", builder.clauses.lists().total()),
         ("prerequisite clauses", builder.gates.lists().total()),
         ("bundled updates", builder.bundle_clauses.total()),
@@ -52,34 +51,35 @@ fn check_sizes(builder: &SnapshotBuilder) -> Result<(), CompileError> {
 
 fn identity(builder: &SnapshotBuilder, row: &Row) -> UpdateIdentity {
     UpdateIdentity {
-        update: at(&builder.updates, row.update),
+        update: builder.update(row.update),
         revision: RevisionNumber::new(i64::from(row.number)).unwrap_or_default(),
     }
 }
 
-/// Of rows with one revision id, and of rows of one revision, the first stays: clients know it. The others are
-/// passed over, by row.
-fn pass_over_twins(builder: &mut SnapshotBuilder) -> BTreeMap<u32, LeftOutReason> {
+/// Of rows with one revision id, and of rows of one revision, the first stays: clients know it. These are the others,
+/// which are passed over, by row.
+fn twins(builder: &SnapshotBuilder) -> BTreeMap<u32, LeftOutReason> {
     let mut twins = BTreeMap::new();
-    let mut rows: Vec<(&Row, u32)> = builder.rows.iter().zip(0_u32..).collect();
-    rows.sort_unstable_by_key(|(row, _)| (row.id, identity(builder, row)));
-    for same in rows.chunk_by(|(one, _), (other, _)| one.id == other.id) {
-        if let [(first, _), others @ ..] = same {
+    let row = |number: u32| builder.rows.get(number as usize);
+    let mut rows: Vec<u32> = (0..count(builder.rows.len())).collect();
+    rows.sort_unstable_by_key(|number| row(*number).map(|row| (row.id, identity(builder, row))));
+    let id = |number: &u32| row(*number).map(|row| row.id);
+    for same in rows.chunk_by(|one, other| id(one) == id(other)) {
+        if let [first, others @ ..] = same
+            && let Some(first) = row(*first)
+        {
             let reason = || LeftOutReason::SharedRevisionId(identity(builder, first));
-            twins.extend(others.iter().map(|(_, row)| (*row, reason())));
+            twins.extend(others.iter().map(|number| (*number, reason())));
         }
     }
-    rows.retain(|(_, row)| !twins.contains_key(row));
-    rows.sort_unstable_by_key(|(row, _)| (row.update, row.number, row.id));
-    for same in rows.chunk_by(|(one, _), (other, _)| (one.update, one.number) == (other.update, other.number))
-    {
-        if let [(first, _), others @ ..] = same {
-            twins.extend(others.iter().map(|(_, row)| (*row, LeftOutReason::SharedIdentity(first.id))));
-        }
-    }
-    for row in twins.keys() {
-        if let Some(row) = builder.rows.get_mut(*row as usize) {
-            row.passed_over = true;
+    rows.retain(|number| !twins.contains_key(number));
+    rows.sort_unstable_by_key(|number| row(*number).map(|row| (row.update, row.number, row.id)));
+    let revision = |number: &u32| row(*number).map(|row| (row.update, row.number));
+    for same in rows.chunk_by(|one, other| revision(one) == revision(other)) {
+        if let [first, others @ ..] = same
+            && let Some(first) = row(*first)
+        {
+            twins.extend(others.iter().map(|number| (*number, LeftOutReason::SharedIdentity(first.id))));
         }
     }
     twins
@@ -99,13 +99,14 @@ impl Live {
     }
 
     /// Since when a row is in service.
-    fn since(&self, row: &Row) -> Anchor {
-        row.arrived.max(self.released.get(&row.update).copied().unwrap_or(Anchor::START))
+    fn since(&self, builder: &SnapshotBuilder, row: &Row) -> Anchor {
+        let released = self.released.get(&row.update).copied().unwrap_or(Anchor::START);
+        builder.moment(row).arrived.max(released)
     }
 }
 
-fn newest(builder: &SnapshotBuilder, decisions: &Decisions) -> Live {
-    let numbers = |update: &UpdateId| builder.number_of(*update);
+fn newest(builder: &SnapshotBuilder, twins: &BTreeMap<u32, LeftOutReason>, decisions: &Decisions) -> Live {
+    let numbers = |update: &UpdateId| builder.updates.find(*update);
     let serving: BTreeMap<u32, u32> = decisions
         .held
         .iter()
@@ -121,8 +122,8 @@ fn newest(builder: &SnapshotBuilder, decisions: &Decisions) -> Live {
         Some(serving) if row.number > *serving => (false, u32::MAX - row.number),
         _ => (true, row.number),
     };
-    let mut live = vec![NONE; builder.updates.len()];
-    for (row, number) in builder.rows.iter().zip(0_u32..).filter(|(row, _)| !row.passed_over) {
+    let mut live = vec![NONE; builder.updates.ids().len()];
+    for (row, number) in builder.rows.iter().zip(0_u32..).filter(|(_, number)| !twins.contains_key(number)) {
         if let Some(slot) = live.get_mut(row.update as usize) {
             let better = builder.rows.get(*slot as usize).is_none_or(|other| rank(other) < rank(row));
             if better {
@@ -134,7 +135,8 @@ fn newest(builder: &SnapshotBuilder, decisions: &Decisions) -> Live {
 }
 
 fn bundle_clauses<'a>(builder: &'a SnapshotBuilder, row: &Row) -> impl Iterator<Item = &'a [u32]> + use<'a> {
-    (row.bundles.0..row.bundles.1).map(|clause| builder.bundle_clauses.get(clause))
+    let (first, end) = builder.parts(row).bundles;
+    (first..end).map(|clause| builder.bundle_clauses.get(clause))
 }
 
 /// The alternatives of a prerequisite clause; the first element says whether it is IsCategory.
@@ -155,13 +157,13 @@ fn scope(
 ) -> Vec<bool> {
     let usable = |update: &u32| live.of(*update).filter(|row| !left_out.contains_key(row));
     let mut scope = vec![false; builder.rows.len()];
-    let mut waiting: Vec<u32> = (0..count(builder.updates.len()))
+    let mut waiting: Vec<u32> = (0..count(builder.updates.ids().len()))
         .filter_map(|update| {
             let number = usable(&update)?;
             let row = builder.rows.get(number as usize)?;
             let part_only =
                 is_installable(row.kind) && history.is_member(update) && !row.explicitly_deployable;
-            let id = at(&builder.updates, update);
+            let id = builder.update(update);
             let declined = decisions.declined.contains_key(&id);
             let gone = row.expired && !is_removed(decisions, id);
             (!gone && !declined && !part_only).then_some(number)

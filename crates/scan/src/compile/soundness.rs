@@ -85,7 +85,7 @@ impl Soundness {
     }
 
     fn bundle_fault(&self, builder: &SnapshotBuilder, live: &Live, clause: &[u32]) -> Option<LeftOutReason> {
-        let Some(first) = clause.iter().map(|update| at(&builder.updates, *update)).min() else {
+        let Some(first) = clause.iter().map(|update| builder.update(*update)).min() else {
             return Some(LeftOutReason::EmptyClause);
         };
         let mut present = clause.iter().filter_map(|update| live.of(*update)).peekable();
@@ -101,7 +101,7 @@ impl Soundness {
 
 fn clause_fault(builder: &SnapshotBuilder, live: &Live, clause: u32) -> Option<LeftOutReason> {
     let alternatives = alternatives(builder, clause);
-    let Some(first) = alternatives.iter().map(|update| at(&builder.updates, *update)).min() else {
+    let Some(first) = alternatives.iter().map(|update| builder.update(*update)).min() else {
         return Some(LeftOutReason::EmptyClause);
     };
     let known = alternatives.iter().any(|update| live.of(*update).is_some());

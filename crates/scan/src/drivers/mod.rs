@@ -102,6 +102,9 @@ impl DriverTexts {
     }
 }
 
+/// Not the index of any revision.
+const NO_REVISION: u32 = u32::MAX;
+
 /// Driver entries on their way into a snapshot.
 #[derive(Debug, Default)]
 pub(crate) struct DriverRows {
@@ -141,15 +144,28 @@ impl DriverRows {
         self.rows.len()
     }
 
-    /// Keeps the entries of revisions in scope, given as (index, range of rows) by index.
-    pub(crate) fn compile(self, in_scope: impl Iterator<Item = (u32, (u32, u32))>) -> DriverIndex {
-        let mut index = DriverIndex::default();
+    /// Keeps the entries of revisions in scope, given as (index, range of rows) by index. They stay in the order in
+    /// which they came, so that no other list of them has to be made.
+    pub(crate) fn compile(mut self, in_scope: &[(u32, (u32, u32))]) -> DriverIndex {
+        for row in &mut self.rows {
+            row.revision = NO_REVISION;
+        }
         for (revision, (start, end)) in in_scope {
-            let rows = self.rows.get(start as usize..end as usize).unwrap_or(&[]);
-            let first = count(index.rows.len());
-            index.rows.extend(rows.iter().map(|row| DriverRow { revision, ..*row }));
-            index.revisions.push(revision);
-            index.of_revision.insert(revision, (first, count(index.rows.len())));
+            let rows = self.rows.get_mut(*start as usize..*end as usize).unwrap_or_default();
+            rows.iter_mut().for_each(|row| row.revision = *revision);
+        }
+        self.rows.retain(|row| row.revision != NO_REVISION);
+        self.rows.shrink_to_fit();
+        let mut index = DriverIndex { rows: self.rows, ..DriverIndex::default() };
+        index.revisions = in_scope.iter().map(|(revision, _)| *revision).collect();
+        index.of_revision = in_scope.iter().map(|(revision, _)| (*revision, (0, 0))).collect();
+        let mut first = 0;
+        for same in index.rows.chunk_by(|one, other| one.revision == other.revision) {
+            let end = first + count(same.len());
+            if let Some(range) = same.first().and_then(|row| index.of_revision.get_mut(&row.revision)) {
+                *range = (first, end);
+            }
+            first = end;
         }
         let pairs = index.rows.iter().zip(0_u32..).map(|(row, number)| (row.hardware, number));
         index.by_hardware = Ragged::group(self.texts.texts.lists().len(), pairs);
