@@ -18,23 +18,72 @@ pub struct FileFacts {
     pub extension: Arc<str>,
 }
 
-/// All declared files by SHA-1.
-#[derive(Debug, Default)]
+/// All declared files by SHA-1. There are more of them than updates, so they are kept sorted in many short lists:
+/// a table would be up to half empty, and three times as large at the moment it grows.
+#[derive(Debug)]
 pub(crate) struct FileIndex {
-    files: HashMap<Sha1Digest, Packed>,
+    /// By the first twelve bits of the digest, sorted.
+    shelves: Vec<Vec<Packed>>,
+    len: usize,
+    /// Sizes that do not fit into [`Packed`], which no real file has.
+    huge: HashMap<Sha1Digest, u64>,
     /// Endings are few; each is kept once.
     extensions: Vec<Arc<str>>,
     numbers: HashMap<Arc<str>, u32>,
 }
 
-/// What is kept of a file: there are more of them than updates. Its parts are no wider than they must be, so that
-/// with its digest it takes 32 bytes.
+/// What is kept of a file, no wider than it must be.
 #[derive(Clone, Copy, Debug)]
 struct Packed {
-    /// Little-endian.
-    size: [u8; 8],
-    /// Which of the endings.
-    extension: u32,
+    sha1: [u8; 20],
+    /// Little-endian; [`HUGE`] when it is among the huge ones.
+    size: [u8; 6],
+    /// Which of the endings, little-endian.
+    extension: [u8; 3],
+}
+
+const SHELVES: usize = 1 << 12;
+
+/// Stands for sizes from here on.
+const HUGE: u64 = (1 << 48) - 1;
+
+/// A full shelf grows by this part.
+const GROWTH: usize = 8;
+
+impl Default for FileIndex {
+    fn default() -> Self {
+        Self {
+            shelves: vec![Vec::new(); SHELVES],
+            len: 0,
+            huge: HashMap::new(),
+            extensions: Vec::new(),
+            numbers: HashMap::new(),
+        }
+    }
+}
+
+impl Packed {
+    fn new(sha1: Sha1Digest, size: u64, extension: u32) -> Self {
+        let [a, b, c, d, e, f, ..] = size.min(HUGE).to_le_bytes();
+        let [x, y, z, _] = extension.to_le_bytes();
+        Self { sha1: sha1.0, size: [a, b, c, d, e, f], extension: [x, y, z] }
+    }
+
+    const fn size(&self) -> u64 {
+        let [a, b, c, d, e, f] = self.size;
+        u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
+    }
+
+    const fn extension(&self) -> u32 {
+        let [x, y, z] = self.extension;
+        u32::from_le_bytes([x, y, z, 0])
+    }
+}
+
+/// Which shelf a digest belongs on.
+fn shelf(sha1: Sha1Digest) -> usize {
+    let [first, second, ..] = sha1.0;
+    usize::from(first) << 4 | usize::from(second >> 4)
 }
 
 impl FileIndex {
@@ -63,27 +112,48 @@ impl FileIndex {
                 number
             }
         };
-        self.files.entry(sha1).or_insert(Packed { size: size.to_le_bytes(), extension });
+        let Some(shelf) = self.shelves.get_mut(shelf(sha1)) else { return };
+        let Err(place) = shelf.binary_search_by_key(&sha1.0, |packed| packed.sha1) else { return };
+        if shelf.len() == shelf.capacity() {
+            shelf.reserve_exact(shelf.len() / GROWTH + 1);
+        }
+        shelf.insert(place, Packed::new(sha1, size, extension));
+        self.len += 1;
+        if size >= HUGE {
+            self.huge.insert(sha1, size);
+        }
     }
 
     /// Forgets a file that nothing declares any more.
     pub(crate) fn remove(&mut self, sha1: Sha1Digest) {
-        self.files.remove(&sha1);
+        let Some(shelf) = self.shelves.get_mut(shelf(sha1)) else { return };
+        if let Ok(place) = shelf.binary_search_by_key(&sha1.0, |packed| packed.sha1) {
+            shelf.remove(place);
+            self.len -= 1;
+            self.huge.remove(&sha1);
+        }
+    }
+
+    fn find(&self, sha1: Sha1Digest) -> Option<&Packed> {
+        let shelf = self.shelves.get(shelf(sha1))?;
+        let place = shelf.binary_search_by_key(&sha1.0, |packed| packed.sha1).ok()?;
+        shelf.get(place)
     }
 
     pub(crate) fn get(&self, sha1: Sha1Digest) -> Option<FileFacts> {
-        let packed = self.files.get(&sha1)?;
-        let extension = self.extensions.get(packed.extension as usize)?;
-        Some(FileFacts { size: u64::from_le_bytes(packed.size), extension: Arc::clone(extension) })
+        let packed = self.find(sha1)?;
+        let extension = self.extensions.get(packed.extension() as usize)?;
+        let size = self.huge.get(&sha1).copied().filter(|_| packed.size() == HUGE).unwrap_or(packed.size());
+        Some(FileFacts { size, extension: Arc::clone(extension) })
     }
 
     /// Whether some update names it.
     pub(crate) fn has(&self, sha1: Sha1Digest) -> bool {
-        self.files.contains_key(&sha1)
+        self.find(sha1).is_some()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.files.len()
+        self.len
     }
 }
 
@@ -112,4 +182,40 @@ pub(crate) fn owners(db: &Connection, sha1: Sha1Digest) -> Result<Vec<UpdateId>,
         Ok(())
     })?;
     Ok(updates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_found_with_its_size_and_ending_until_it_is_removed() {
+        let digest = |n: u32| {
+            let mut bytes = [7; 20];
+            bytes[..4].copy_from_slice(&n.wrapping_mul(2_654_435_761).to_le_bytes());
+            Sha1Digest(bytes)
+        };
+        let size = |n: u32| if n % 1_000 == 3 { u64::MAX - u64::from(n) } else { u64::from(n) << 20 };
+        let mut index = FileIndex::default();
+        for n in 0..20_000 {
+            index.insert(digest(n), size(n), &format!("a.X{}", n % 300));
+            index.insert(digest(n), 1, "other.txt");
+        }
+        assert_eq!(
+            (index.len(), index.get(digest(20_000)), index.has(digest(20_001))),
+            (20_000, None, false)
+        );
+        for n in 0..20_000 {
+            let facts = index.get(digest(n)).unwrap();
+            assert_eq!((facts.size, &*facts.extension), (size(n), &*format!("x{}", n % 300)));
+        }
+        (0..20_000).step_by(2).for_each(|n| index.remove(digest(n)));
+        index.remove(digest(0));
+        assert_eq!((index.len(), index.has(digest(4)), index.has(digest(5))), (10_000, false, true));
+        index.insert(Sha1Digest([1; 20]), HUGE, "none");
+        assert_eq!(
+            index.get(Sha1Digest([1; 20])).map(|f| (f.size, f.extension.is_empty())),
+            Some((HUGE, true))
+        );
+    }
 }

@@ -16,7 +16,7 @@ use std::sync::{Arc, Weak};
 /// Cores longer than this are always read from the segment, in bytes; there are few, and huge ones.
 const LARGEST_IN_MEMORY: u32 = 64 << 10;
 
-/// One allocation of the arena, in bytes.
+/// One allocation of the arena, in bytes; an offset in it takes three bytes of a slot.
 const CHUNK: usize = 8 << 20;
 
 /// Up to here imports add to the arena, in bytes.
@@ -25,8 +25,8 @@ const MOST_BY_IMPORTS: usize = 32 << 20;
 /// How much of the segment is read at a time when the arena is filled, in bytes.
 const WINDOW: usize = 4 << 20;
 
-/// Not in memory.
-const ON_DISK: u32 = u32::MAX;
+/// Not in memory: the number of no chunk.
+const ON_DISK: u16 = u16::MAX;
 
 /// Names a revision's Core bytes: a token that fits beside other things in a snapshot.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -129,19 +129,75 @@ pub(crate) struct Shelved {
     pub(crate) wanted: bool,
 }
 
+/// Where one revision's bytes lie, in as few bytes as it takes: there are as many as revisions, and all are in memory.
+/// Numbers are little-endian.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
-    core: Place,
-    fragments: Place,
-    chunk: u32,
-    start: u32,
+    core_at: [u8; 6],
+    core_len: [u8; 4],
+    fragments_at: [u8; 6],
+    fragments_len: [u8; 4],
+    /// [`ON_DISK`] when it is not in memory.
+    chunk: [u8; 2],
+    start: [u8; 3],
+}
+
+impl Slot {
+    fn new(core: Place, fragments: Place) -> Self {
+        Self {
+            core_at: narrow(core.at),
+            core_len: core.len.to_le_bytes(),
+            fragments_at: narrow(fragments.at),
+            fragments_len: fragments.len.to_le_bytes(),
+            ..EMPTY
+        }
+    }
+
+    fn core(&self) -> Place {
+        Place { at: wide(self.core_at), len: u32::from_le_bytes(self.core_len) }
+    }
+
+    fn fragments(&self) -> Place {
+        Place { at: wide(self.fragments_at), len: u32::from_le_bytes(self.fragments_len) }
+    }
+
+    /// The chunk and the place in it that its Core bytes have in memory, if they are there.
+    fn in_memory(&self) -> Option<(usize, usize)> {
+        let [a, b, c] = self.start;
+        let chunk = Some(u16::from_le_bytes(self.chunk)).filter(|chunk| *chunk != ON_DISK)?;
+        Some((chunk.into(), u32::from_le_bytes([a, b, c, 0]) as usize))
+    }
+
+    /// Says that they are there now; they stay on disk when there are too many chunks.
+    fn keep(&mut self, chunk: usize, start: usize) {
+        let [a, b, c, ..] = start.to_le_bytes();
+        self.chunk = u16::try_from(chunk).unwrap_or(ON_DISK).to_le_bytes();
+        self.start = [a, b, c];
+    }
+}
+
+/// An offset in a segment. No file system has files of 256 TiB; what were longer would be found damaged.
+fn narrow(at: u64) -> [u8; 6] {
+    let [a, b, c, d, e, f, ..] = at.to_le_bytes();
+    [a, b, c, d, e, f]
+}
+
+fn wide(at: [u8; 6]) -> u64 {
+    let [a, b, c, d, e, f] = at;
+    u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
 }
 
 /// Slots of a page. An import copies the pages it changes, which with ids in order are the last ones.
 const PAGE: usize = 4_096;
 
-const EMPTY: Slot =
-    Slot { core: Place { at: 0, len: 0 }, fragments: Place { at: 0, len: 0 }, chunk: ON_DISK, start: 0 };
+const EMPTY: Slot = Slot {
+    core_at: [0; 6],
+    core_len: [0; 4],
+    fragments_at: [0; 6],
+    fragments_len: [0; 4],
+    chunk: ON_DISK.to_le_bytes(),
+    start: [0; 3],
+};
 
 /// The Core fragments (ready bytes) and other fragments of all revisions, as of some anchor. Reading
 /// takes no lock and no SQL: memory, else one `pread`.
@@ -225,7 +281,7 @@ impl Cores {
     fn longer(&self, more: &[Shelved], budget: usize) -> Self {
         let mut next = self.clone();
         for shelved in more {
-            let fresh = Slot { core: shelved.core, fragments: shelved.fragments, ..EMPTY };
+            let fresh = Slot::new(shelved.core, shelved.fragments);
             next.change_slot(shelved.revision, |slot| *slot = fresh);
         }
         next.fill(more, budget);
@@ -261,9 +317,8 @@ impl Cores {
                 let next = BytesMut::with_capacity(left.min(CHUNK));
                 self.chunks.push(std::mem::replace(&mut chunk, next).freeze());
             }
-            let number = u32::try_from(self.chunks.len()).unwrap_or(ON_DISK);
-            let start = u32::try_from(chunk.len()).unwrap_or(0);
-            self.change_slot(shelved.revision, |slot| (slot.chunk, slot.start) = (number, start));
+            let number = self.chunks.len();
+            self.change_slot(shelved.revision, |slot| slot.keep(number, chunk.len()));
             left -= bytes.len().min(left);
             chunk.extend_from_slice(bytes);
             self.in_memory += bytes.len();
@@ -279,15 +334,15 @@ impl Cores {
     /// [`StoreError::UnknownRevision`] for a token of another server, or a failure to read.
     pub fn core(&self, core: CoreRef) -> Result<Bytes, StoreError> {
         let slot = self.slot(core.0)?;
-        let start = slot.start as usize;
-        let kept = self
-            .chunks
-            .get(slot.chunk as usize)
-            .filter(|chunk| start + slot.core.len as usize <= chunk.len());
+        let place = slot.core();
+        let kept = slot.in_memory().and_then(|(chunk, start)| {
+            let (chunk, end) = (self.chunks.get(chunk)?, start + place.len as usize);
+            (end <= chunk.len()).then(|| chunk.slice(start..end))
+        });
         match kept {
-            Some(chunk) => Ok(chunk.slice(start..start + slot.core.len as usize)),
+            Some(bytes) => Ok(bytes),
             None => {
-                let read = self.segments.core.read(slot.core).map(Bytes::from);
+                let read = self.segments.core.read(place).map(Bytes::from);
                 read.inspect_err(|error| {
                     if let Ok(revision) = RevisionId::new(i64::from(core.0)) {
                         self.found_damage(revision, error);
@@ -302,7 +357,7 @@ impl Cores {
     /// # Errors
     /// [`StoreError::UnknownRevision`], or a failure to read.
     pub fn fragments(&self, revision: RevisionId) -> Result<RevisionFragments, StoreError> {
-        let place = self.slot(revision.get())?.fragments;
+        let place = self.slot(revision.get())?.fragments();
         let decode = |record| {
             fragments::decode(record).map_err(|_| StoreError::Unreadable {
                 what: format!("fragment record of revision {revision}"),
@@ -368,7 +423,7 @@ impl Cores {
         self.slots
             .get(number as usize / PAGE)
             .and_then(|page| page.get(number as usize % PAGE))
-            .filter(|slot| slot.fragments.len > 0)
+            .filter(|slot| slot.fragments_len != [0; 4])
             .ok_or(StoreError::UnknownRevision(number))
     }
 }
