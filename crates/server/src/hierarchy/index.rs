@@ -172,25 +172,66 @@ fn hash_of(hardware_id: &str) -> u64 {
     hasher.finish()
 }
 
-/// One revision while the index is built.
-#[derive(Debug)]
+/// A number below 2^31, which all revisions have, and a mark.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place(u32);
+
+impl Place {
+    const fn new(number: u32, newest: bool) -> Self {
+        Self(number << 1 | newest as u32)
+    }
+
+    const fn number(self) -> u32 {
+        self.0 >> 1
+    }
+
+    const fn newest(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
+
+/// Puts things in the order that says of each place which of them belongs there, without a second list of them.
+fn put_in_order<T>(things: &mut [T], mut order: Vec<u32>) {
+    for start in 0..order.len() {
+        let mut at = start;
+        // Along the ring of those that take each other's places, which ends where it began.
+        loop {
+            let Some(slot) = order.get_mut(at) else { break };
+            let from = std::mem::replace(slot, count(at)) as usize;
+            if from == start || from >= things.len() || from == at {
+                break;
+            }
+            things.swap(at, from);
+            at = from;
+        }
+    }
+}
+
+/// What is known of a revision while the index is built, beside what is held of it.
+#[derive(Debug, Clone, Copy)]
 struct Row {
-    held: Held,
-    at: Timestamp,
+    /// Which of [`IndexBuilder::times`] it arrived at.
+    time: u32,
     set: u32,
+    /// Which of [`IndexBuilder::ranges`] its hardware ids have, plus one; 0 when it has none.
+    drivers: u32,
     config: bool,
-    /// Its hardware ids, as a range of [`IndexBuilder::drivers`].
-    drivers: (u32, u32),
     /// Downstream servers are told of it.
     listed: bool,
 }
 
-/// Makes a [`RevisionIndex`].
+/// Makes a [`RevisionIndex`]. It stands in memory beside all rows of a snapshot, so what is held is put in order where
+/// it is, and the rest is narrow.
 #[derive(Debug, Default)]
 pub(crate) struct IndexBuilder {
+    held: Vec<Held>,
     rows: Vec<Row>,
+    /// Times of arrival; what came together has one.
+    times: Vec<Timestamp>,
     /// Hashes of hardware ids.
     drivers: Vec<u64>,
+    /// Those of one revision.
+    ranges: Vec<(u32, u32)>,
     sets: Vec<Box<[UpdateId]>>,
     numbers: HashMap<Box<[UpdateId]>, u32>,
     /// What each category stands in itself, by its newest revision.
@@ -200,7 +241,8 @@ pub(crate) struct IndexBuilder {
 impl IndexBuilder {
     /// One with room for so many revisions at once.
     pub(crate) fn with_room(revisions: usize) -> Self {
-        Self { rows: Vec::with_capacity(revisions), ..Self::default() }
+        let (held, rows) = (Vec::with_capacity(revisions), Vec::with_capacity(revisions));
+        Self { held, rows, ..Self::default() }
     }
 
     /// Adds a revision; in any order.
@@ -219,11 +261,19 @@ impl IndexBuilder {
                 *known = (number, set);
             }
         }
-        let first = count(self.drivers.len());
-        self.drivers.extend(record.drivers.iter().map(|entry| hash_of(&entry.hardware_id)));
-        let drivers = (first, count(self.drivers.len()));
-        let held = Held { identity: record.identity, id, arrived };
-        self.rows.push(Row { held, at, set, config, drivers, listed: true });
+        let mut drivers = 0;
+        if !record.drivers.is_empty() {
+            let first = count(self.drivers.len());
+            self.drivers.extend(record.drivers.iter().map(|entry| hash_of(&entry.hardware_id)));
+            self.ranges.push((first, count(self.drivers.len())));
+            drivers = count(self.ranges.len());
+        }
+        if self.times.last() != Some(&at) {
+            self.times.push(at);
+        }
+        let time = count(self.times.len()).saturating_sub(1);
+        self.held.push(Held { identity: record.identity, id, arrived });
+        self.rows.push(Row { time, set, drivers, config, listed: true });
     }
 
     /// The revision added last will be removed: nobody is told of it any more, and whoever was still gets it.
@@ -247,31 +297,24 @@ impl IndexBuilder {
     /// The index of what was added, as of `anchor`.
     pub(crate) fn finish(mut self, anchor: Anchor) -> RevisionIndex {
         let sets = (0..self.sets.len()).map(|set| self.with_all_above(set)).collect();
-        self.rows.sort_unstable_by_key(|row| (row.held.arrived, row.held.id));
-        let row = |at: u32| self.rows.get(at as usize);
-        let mut by_identity: Vec<u32> = (0..count(self.rows.len())).collect();
-        by_identity.sort_unstable_by_key(|at| row(*at).map(|row| key(row.held.identity)));
-        // Of each row, where it stands by identity, and whether it is the newest of its update.
-        let mut places = vec![(0_u32, false); self.rows.len()];
-        let update = |at: &u32| row(*at).map(|row| row.held.identity.update);
-        let mut place = 0;
-        for same in by_identity.chunk_by(|one, other| update(one) == update(other)) {
-            let newest = same.iter().rev().find(|at| row(**at).is_some_and(|row| !row.config));
-            for at in same {
-                if let Some(slot) = places.get_mut(*at as usize) {
-                    *slot = (place, newest == Some(at));
-                }
-                place += 1;
-            }
-        }
-        let held = by_identity.iter().filter_map(|at| row(*at)).map(|row| row.held).collect();
-        drop(by_identity);
-        let mut index = RevisionIndex { anchor, sets, held, ..RevisionIndex::default() };
-        index.updates.reserve_exact(places.iter().filter(|(_, newest)| *newest).count());
+        let held = |at: u32| self.held.get(at as usize);
+        let mut by_identity: Vec<u32> = (0..count(self.held.len())).collect();
+        by_identity.sort_unstable_by_key(|at| held(*at).map(|held| key(held.identity)));
+        let places = self.places(&by_identity);
+        let mut by_arrival: Vec<u32> = (0..count(self.held.len())).collect();
+        by_arrival.sort_unstable_by_key(|at| held(*at).map(|held| (held.arrived, held.id)));
+        let mut index = RevisionIndex { anchor, sets, ..RevisionIndex::default() };
+        index.updates.reserve_exact(places.iter().filter(|place| place.newest()).count());
         let mut latest = i64::MIN;
-        for (row, (held, newest)) in self.rows.iter().zip(places) {
-            let change = row.held.arrived;
-            latest = latest.max(SyncAnchor::new(row.at, change).at);
+        for at in by_arrival {
+            let at = at as usize;
+            let (Some(held), Some(row), Some(place)) = (self.held.get(at), self.rows.get(at), places.get(at))
+            else {
+                continue;
+            };
+            let change = held.arrived;
+            let time = self.times.get(row.time as usize).copied().unwrap_or(Timestamp::MIN);
+            latest = latest.max(SyncAnchor::new(time, change).at);
             let arrived = SyncAnchor { at: latest, change };
             if !row.listed {
                 continue;
@@ -279,20 +322,47 @@ impl IndexBuilder {
             if index.moments.last() != Some(&arrived) {
                 index.moments.push(arrived);
             }
-            let entry = Entry { held, moment: count(index.moments.len()).saturating_sub(1), set: row.set };
+            let moment = count(index.moments.len()).saturating_sub(1);
+            let entry = Entry { held: place.number(), moment, set: row.set };
             if row.config {
                 index.categories.push(entry);
-            } else if newest {
+            } else if place.newest() {
                 let at = count(index.updates.len());
                 index.updates.push(entry);
-                let (first, end) = (row.drivers.0 as usize, row.drivers.1 as usize);
-                let hashes = self.drivers.get(first..end).unwrap_or_default();
+                let hashes = self.hashes(row);
                 index.drivers.extend(hashes.iter().map(|hash| (*hash, at)));
             }
         }
         index.drivers.sort_unstable();
         index.drivers.dedup();
+        index.drivers.shrink_to_fit();
+        put_in_order(&mut self.held, by_identity);
+        index.held = self.held;
         index
+    }
+
+    /// Of each row, where it stands by identity, and whether it is the newest of its update.
+    fn places(&self, by_identity: &[u32]) -> Vec<Place> {
+        let mut places = vec![Place::default(); self.held.len()];
+        let update = |at: &u32| self.held.get(*at as usize).map(|held| held.identity.update);
+        let mut number = 0;
+        for same in by_identity.chunk_by(|one, other| update(one) == update(other)) {
+            let is_config = |at: u32| self.rows.get(at as usize).is_none_or(|row| row.config);
+            let newest = same.iter().rev().find(|at| !is_config(**at));
+            for at in same {
+                if let Some(slot) = places.get_mut(*at as usize) {
+                    *slot = Place::new(number, newest == Some(at));
+                }
+                number += 1;
+            }
+        }
+        places
+    }
+
+    fn hashes(&self, row: &Row) -> &[u64] {
+        let range = row.drivers.checked_sub(1).and_then(|number| self.ranges.get(number as usize));
+        let (first, end) = range.copied().unwrap_or_default();
+        self.drivers.get(first as usize..end as usize).unwrap_or_default()
     }
 
     /// A set of categories and whatever those stand in: a filter may name a product family.
