@@ -73,6 +73,13 @@ pub(crate) struct Row {
     pub(crate) moment: u32,
 }
 
+impl Row {
+    /// Whether it has what few have.
+    pub(crate) const fn has_parts(&self) -> bool {
+        self.parts > 0
+    }
+}
+
 /// Makes a [`Snapshot`].
 #[derive(Debug, Default)]
 pub struct SnapshotBuilder {
@@ -208,9 +215,20 @@ impl SnapshotBuilder {
         at(self.updates.ids(), number)
     }
 
-    /// Gives everything back but the anchor and the driver entries.
-    pub(crate) fn into_drivers(self) -> (Anchor, DriverRows) {
-        (self.anchor, self.drivers)
+    /// The clauses of a bundle.
+    pub(crate) fn bundle_clauses_of(&self, parts: Parts) -> impl Iterator<Item = &[u32]> + use<'_> {
+        let (first, end) = parts.bundles;
+        (first..end).map(|clause| self.bundle_clauses.get(clause))
+    }
+
+    /// Gives the rows back, with what only they refer to.
+    pub(crate) fn forget_rows(&mut self) {
+        (self.rows, self.parts, self.moments) = Default::default();
+    }
+
+    /// Gives everything back but the anchor, the driver entries and the ids of updates.
+    pub(crate) fn into_drivers_and_ids(self) -> (Anchor, DriverRows, Vec<UpdateId>) {
+        (self.anchor, self.drivers, self.updates.into_ids())
     }
 
     fn number_of_parts(&mut self, parts: Parts) -> u32 {

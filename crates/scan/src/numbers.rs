@@ -27,6 +27,11 @@ impl Numbers {
         &self.ids
     }
 
+    /// Only the ids.
+    pub(crate) fn into_ids(self) -> Vec<UpdateId> {
+        self.ids
+    }
+
     /// The number of an id, given to it now when it has none.
     pub(crate) fn number(&mut self, id: UpdateId) -> u32 {
         if let Some(known) = self.find(id) {

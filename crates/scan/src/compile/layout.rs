@@ -2,8 +2,8 @@
 //! use are renumbered and get the posting lists that answers follow.
 
 use super::history::History;
-use super::{NONE, alternatives, bundle_clauses, identity, is_installable};
-use crate::builder::{Row, SnapshotBuilder};
+use super::{NONE, alternatives, identity, is_installable};
+use crate::builder::{Parts, Row, SnapshotBuilder};
 use crate::error::{LeftOut, LeftOutReason};
 use crate::pool::{Ragged, at, count};
 use crate::snapshot::{Base, Entry, IdIndex, Layout, Snapshot};
@@ -64,7 +64,7 @@ fn exactly<T>(len: usize, things: impl Iterator<Item = T>) -> Vec<T> {
 
 /// The rows are as large as half of what is made of them: each thing here is given back once it is not read any more.
 pub(super) fn lay_out(
-    builder: SnapshotBuilder,
+    mut builder: SnapshotBuilder,
     history: History,
     left_out: BTreeMap<u32, LeftOutReason>,
     scope: Vec<bool>,
@@ -88,35 +88,37 @@ pub(super) fn lay_out(
         .collect();
     left_out.sort_unstable_by_key(|left| left.revision);
 
+    let category_kinds =
+        rows().zip(0_u32..).filter_map(|(row, index)| Some((index, row.category_kind?))).collect();
+    let numbers = exactly(size, rows().map(|row| row.update));
+    // With the indices of the rows that have any; a driver has an entry here in any case.
+    let parts: Vec<(u32, Parts)> = rows()
+        .zip(0_u32..)
+        .filter(|(row, _)| row.has_parts() || row.kind == UpdateKind::Driver)
+        .map(|(row, index)| (index, builder.parts(row)))
+        .collect();
+    drop(order);
+    builder.forget_rows();
+
     let mut index_of = vec![NONE; builder.updates.ids().len()];
-    for (row, index) in rows().zip(0_u32..) {
-        if let Some(slot) = index_of.get_mut(row.update as usize) {
+    for (number, index) in numbers.iter().zip(0_u32..) {
+        if let Some(slot) = index_of.get_mut(*number as usize) {
             *slot = index;
         }
     }
     let find = |update: &u32| index_of.get(*update as usize).copied().filter(|index| *index != NONE);
     let relations = Relations::of(&builder, &mut entries, find);
-    let mut members = Ragged::with_room(size, 0);
-    let mut of_row: Vec<u32> = Vec::new();
-    for row in rows() {
-        of_row.clear();
-        of_row.extend(bundle_clauses(&builder, row).flatten().filter_map(find));
-        of_row.sort_unstable();
-        of_row.dedup();
-        members.push(of_row.iter().copied());
-    }
-    drop(index_of);
-    let category_kinds =
-        rows().zip(0_u32..).filter_map(|(row, index)| Some((index, row.category_kind?))).collect();
-    let is_driver = |row: &Row| row.kind == UpdateKind::Driver;
-    let drivers: Vec<(u32, (u32, u32))> = rows()
-        .zip(0_u32..)
-        .filter(|(row, _)| is_driver(row))
-        .map(|(row, index)| (index, builder.parts(row).drivers))
+    let members = members(&builder, size, &parts, find);
+    let is_driver = |index: u32| entries.get(index as usize).is_some_and(|e| e.kind == UpdateKind::Driver);
+    let drivers: Vec<(u32, (u32, u32))> = parts
+        .iter()
+        .filter(|(index, _)| is_driver(*index))
+        .map(|(index, parts)| (*index, parts.drivers))
         .collect();
-    let updates: Vec<UpdateId> = exactly(size, rows().map(|row| builder.update(row.update)));
-    let (anchor, driver_rows) = builder.into_drivers();
-    drop(order);
+    drop((index_of, parts));
+    let (anchor, driver_rows, ids) = builder.into_drivers_and_ids();
+    let updates: Vec<UpdateId> = numbers.iter().map(|number| at(&ids, *number)).collect();
+    drop((numbers, ids));
 
     let mut by_update: Vec<u32> = (0..count(updates.len())).collect();
     by_update.sort_unstable_by_key(|index| at(&updates, *index));
@@ -140,6 +142,31 @@ pub(super) fn lay_out(
         left_out,
     };
     Snapshot::new(anchor, Arc::new(layout), decisions)
+}
+
+/// The members of each revision in scope that are in scope themselves, by index.
+fn members(
+    builder: &SnapshotBuilder,
+    size: usize,
+    parts: &[(u32, Parts)],
+    find: impl Fn(&u32) -> Option<u32>,
+) -> Ragged<u32> {
+    let mut members = Ragged::with_room(size, 0);
+    let mut of_row: Vec<u32> = Vec::new();
+    for (index, parts) in parts {
+        while members.len() < *index as usize {
+            members.push([]);
+        }
+        of_row.clear();
+        of_row.extend(builder.bundle_clauses_of(*parts).flatten().filter_map(&find));
+        of_row.sort_unstable();
+        of_row.dedup();
+        members.push(of_row.iter().copied());
+    }
+    while members.len() < size {
+        members.push([]);
+    }
+    members
 }
 
 /// Clauses and gates in use, renumbered, with their posting lists.

@@ -135,8 +135,7 @@ fn newest(builder: &SnapshotBuilder, twins: &BTreeMap<u32, LeftOutReason>, decis
 }
 
 fn bundle_clauses<'a>(builder: &'a SnapshotBuilder, row: &Row) -> impl Iterator<Item = &'a [u32]> + use<'a> {
-    let (first, end) = builder.parts(row).bundles;
-    (first..end).map(|clause| builder.bundle_clauses.get(clause))
+    builder.bundle_clauses_of(builder.parts(row))
 }
 
 /// The alternatives of a prerequisite clause; the first element says whether it is IsCategory.
