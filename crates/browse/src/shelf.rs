@@ -204,9 +204,9 @@ impl Shelf {
             title: u32::MAX,
             kind: facts.kind,
             category_kind: facts.category_kind,
-            traits: u8::from(facts.deployable) * DEPLOYABLE
-                | u8::from(facts.expired) * EXPIRED
-                | u8::from(supersedes > 0) * SUPERSEDES,
+            traits: (u8::from(facts.deployable) * DEPLOYABLE)
+                | (u8::from(facts.expired) * EXPIRED)
+                | (u8::from(supersedes > 0) * SUPERSEDES),
             severity: facts.severity,
             reboot: facts.reboot,
             approval: ApprovalState::Undecided,

@@ -51,7 +51,7 @@ impl Shelf {
     }
 
     /// Sorts a part at a time, so that titles at hand take little room, and then the parts into one another.
-    fn sort_by_title(&self, places: &mut Vec<u32>) {
+    fn sort_by_title(&self, places: &mut [u32]) {
         for part in places.chunks_mut(AT_ONCE) {
             let mut titles: Vec<(&[u8], u32)> =
                 part.iter().map(|place| (self.title(*place), *place)).collect();

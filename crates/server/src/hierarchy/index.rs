@@ -195,8 +195,7 @@ fn put_in_order<T>(things: &mut [T], mut order: Vec<u32>) {
     for start in 0..order.len() {
         let mut at = start;
         // Along the ring of those that take each other's places, which ends where it began.
-        loop {
-            let Some(slot) = order.get_mut(at) else { break };
+        while let Some(slot) = order.get_mut(at) {
             let from = std::mem::replace(slot, count(at)) as usize;
             if from == start || from >= things.len() || from == at {
                 break;

@@ -9,6 +9,10 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 
+/// How much desks stand back (`nice`). Whoever waits for an answer comes first, and so does the one thread that stores:
+/// what it is late with at the end of a run, nothing goes on beside.
+const STAND_BACK: i32 = 5;
+
 type Work = Box<dyn FnOnce(&mut Intake) + Send>;
 
 /// The threads. They end when this and all its doors are gone.
@@ -40,6 +44,8 @@ impl Desks {
         for _ in 0..cores {
             let waiting = Arc::clone(&waiting);
             let work = move || {
+                // Of this thread alone, on Linux. Where it may not be, the work is done all the same.
+                let _ = rustix::process::setpriority_process(None, STAND_BACK);
                 let mut intake = Intake::new(limits);
                 loop {
                     // Of those that are idle, one waits for work and the others for their turn to wait.
