@@ -220,6 +220,11 @@ impl Appender {
         Ok(place)
     }
 
+    /// Where it ends with everything appended.
+    pub(crate) const fn end(&self) -> u64 {
+        self.end
+    }
+
     /// Makes everything appended durable; answers the new end.
     pub(crate) fn sync(&mut self) -> Result<u64, StoreError> {
         self.out

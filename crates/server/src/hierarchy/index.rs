@@ -49,6 +49,9 @@ pub(crate) struct RevisionIndex {
     moments: Vec<SyncAnchor>,
     /// Every revision, sorted by identity.
     held: Vec<Held>,
+    /// Where in `held` the ids begin that have each beginning of two bytes: looking one up then misses the
+    /// processor's caches once or twice, not at each step of a search through all of them.
+    beginnings: Vec<u32>,
     /// Hash of a hardware id, and which of `updates` fits it; sorted.
     drivers: Vec<(u64, u32)>,
 }
@@ -73,14 +76,24 @@ impl RevisionIndex {
 
     /// The revision of this identity.
     pub(crate) fn find(&self, identity: UpdateIdentity) -> Option<Held> {
-        let at = self.held.binary_search_by_key(&key(identity), |held| key(held.identity)).ok()?;
-        self.held.get(at).copied()
+        let near = self.near(identity.update);
+        let at = near.binary_search_by_key(&key(identity), |held| key(held.identity)).ok()?;
+        near.get(at).copied()
+    }
+
+    /// The revisions whose updates' ids begin as this one's.
+    fn near(&self, update: UpdateId) -> &[Held] {
+        let begin = beginning(update);
+        let place = |at: usize| self.beginnings.get(at).map(|place| *place as usize);
+        let range = place(begin).zip(place(begin + 1));
+        range.and_then(|(from, end)| self.held.get(from..end)).unwrap_or(&self.held)
     }
 
     /// The revisions of an update, oldest number first.
     pub(crate) fn revisions_of(&self, update: UpdateId) -> &[Held] {
-        let from = self.held.partition_point(|held| held.identity.update < update);
-        let rest = self.held.get(from..).unwrap_or_default();
+        let near = self.near(update);
+        let from = near.partition_point(|held| held.identity.update < update);
+        let rest = near.get(from..).unwrap_or_default();
         rest.get(..rest.partition_point(|held| held.identity.update == update)).unwrap_or_default()
     }
 
@@ -164,6 +177,28 @@ fn count(length: usize) -> u32 {
 
 const fn key(identity: UpdateIdentity) -> (UpdateId, u32) {
     (identity.update, identity.revision.get())
+}
+
+/// The first two bytes of an id.
+fn beginning(update: UpdateId) -> usize {
+    let [first, second, ..] = *update.0.as_bytes();
+    usize::from(u16::from_be_bytes([first, second]))
+}
+
+/// Where the revisions begin whose updates' ids have each beginning, and where the last ones end.
+fn beginnings(held: &[Held]) -> Vec<u32> {
+    let mut places = vec![0; usize::from(u16::MAX) + 2];
+    for held in held {
+        if let Some(slot) = places.get_mut(beginning(held.identity.update) + 1) {
+            *slot += 1;
+        }
+    }
+    let mut sum = 0;
+    for slot in &mut places {
+        sum += *slot;
+        *slot = sum;
+    }
+    places
 }
 
 fn hash_of(hardware_id: &str) -> u64 {
@@ -337,6 +372,7 @@ impl IndexBuilder {
         index.drivers.shrink_to_fit();
         put_in_order(&mut self.held, by_identity);
         index.held = self.held;
+        index.beginnings = beginnings(&index.held);
         index
     }
 

@@ -188,19 +188,24 @@ fn what_retires_is_listed_to_nobody_and_still_found_by_whoever_was_told_of_it() 
 #[test]
 fn every_revision_is_found_by_its_identity_in_whatever_order_they_came() {
     let numbers: Vec<i64> = (0..1_009).map(|n| n * 37 % 1_009).collect();
+    // All over the range of ids, the first and the last one too.
+    let id_of = |n: i64| u128::from(n.unsigned_abs() / 2) * (u128::MAX / 504);
     let rows = numbers.iter().map(|n| {
         // Two revisions of each update, and changes that do not come in the order of ids.
-        let (id, number) = (u128::from(n.unsigned_abs() / 2), n % 2 + 100);
+        let (id, number) = (id_of(*n), n % 2 + 100);
         (n.unsigned_abs() % 7 + 1, *n, record(id, number, UpdateKind::Software, &[]))
     });
     let index = index(rows.collect(), 9);
     assert_eq!(index.len(), 1_009);
     for (id, n) in (1..).zip(&numbers) {
         let revision = RevisionNumber::new(n % 2 + 100).unwrap();
-        let identity = UpdateIdentity { update: update(u128::from(n.unsigned_abs() / 2)), revision };
+        let identity = UpdateIdentity { update: update(id_of(*n)), revision };
         let held = index.find(identity).unwrap();
         let expected = (identity, id, Anchor(n.unsigned_abs() % 7 + 1));
         assert_eq!((held.identity, i64::from(held.id.get()), held.arrived), expected);
     }
-    assert_eq!(index.revisions_of(update(3)).len(), 2);
+    assert_eq!(index.revisions_of(update(id_of(6))).len(), 2);
+    assert_eq!(index.revisions_of(update(id_of(1_008))).len(), 1);
+    let unknown = UpdateIdentity { update: update(3), revision: RevisionNumber::new(100).unwrap() };
+    assert!(index.find(unknown).is_none());
 }

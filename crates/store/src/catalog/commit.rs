@@ -40,13 +40,15 @@ struct Committed {
 }
 
 impl Store {
-    /// Writes an import's rows. The segments are durable up to `lengths`.
+    /// Writes an import's rows. `durable` answers once the segments are, up to `lengths`: a row may only point at what
+    /// a power cut cannot take away, so nothing is committed before.
     pub(crate) fn commit_import(
         &self,
         gathered: Gathered,
         lengths: Lengths,
         now: Timestamp,
         progress: &mut dyn FnMut(u64, u64),
+        durable: impl FnOnce() -> Result<(), StoreError>,
     ) -> Result<ImportReport, StoreError> {
         let committed = self.shared.database.write_import(
             |tx| {
@@ -64,6 +66,7 @@ impl Store {
                 if let Some(after) = &committed.decisions {
                     audit::append(tx, &self.actor, now, &audit::decided(&decisions, after, Cause::Arrival))?;
                 }
+                durable()?;
                 Ok(committed)
             },
             |committed| {

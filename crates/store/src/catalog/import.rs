@@ -1,5 +1,5 @@
 //! Store: one import. Revisions are appended to the segments as they come; nothing of them counts until
-//! the commit, which syncs the segments and then writes all rows in one transaction.
+//! the commit, which writes all rows in one transaction that ends when the segments are synced.
 
 use crate::Store;
 use crate::catalog::document::{Document, Form};
@@ -151,21 +151,28 @@ struct Appenders {
 }
 
 impl Appenders {
-    /// Makes all three durable. At once: the disk is waited for, not the processor.
-    fn sync(&mut self) -> Result<Lengths, StoreError> {
+    /// Where they end with everything that was appended.
+    fn lengths(&self) -> Lengths {
         let Self { core, fragments, documents } = self;
-        let panicked = || StoreError::Invalid { what: "an import", reason: "syncing panicked".to_owned() };
+        Lengths { core: core.end(), fragments: fragments.end(), documents: documents.end() }
+    }
+
+    /// Makes all three durable. At once: the disk is waited for, not the processor.
+    fn sync(&mut self) -> Result<(), StoreError> {
+        let Self { core, fragments, documents } = self;
         std::thread::scope(|scope| {
             let core = scope.spawn(|| core.sync());
             let fragments = scope.spawn(|| fragments.sync());
-            let documents = documents.sync()?;
-            Ok(Lengths {
-                core: core.join().map_err(|_| panicked())??,
-                fragments: fragments.join().map_err(|_| panicked())??,
-                documents,
-            })
+            documents.sync()?;
+            core.join().map_err(panicked)??;
+            fragments.join().map_err(panicked)??;
+            Ok(())
         })
     }
+}
+
+fn panicked(_: Box<dyn std::any::Any + Send>) -> StoreError {
+    StoreError::Invalid { what: "an import", reason: "syncing panicked".to_owned() }
 }
 
 /// One import under way. Dropping it forgets everything it was given.
@@ -351,15 +358,26 @@ impl Importer<'_> {
         mut self,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<ImportReport, StoreError> {
-        let Some(appenders) = self.appenders.as_mut() else { return Ok(ImportReport::default()) };
-        // Bytes first: a row may only point at what a power cut cannot take away.
-        let lengths = appenders.sync()?;
+        let Some(mut appenders) = self.appenders.take() else { return Ok(ImportReport::default()) };
+        let lengths = appenders.lengths();
         let gathered = std::mem::take(&mut self.gathered);
-        // From here on the tail may be spoken for, even when the commit reports an error: an SQLite
+        let mut durable = false;
+        let committed = std::thread::scope(|scope| {
+            // The bytes go to the disk while the rows are written.
+            let syncing = scope.spawn(|| appenders.sync());
+            self.store.commit_import(gathered, lengths, self.now, progress, || {
+                syncing.join().map_err(panicked)??;
+                durable = true;
+                Ok(())
+            })
+        });
+        // Once the commit was begun the tail may be spoken for, even when it reports an error: an SQLite
         // commit that failed late can come back to life after a crash. So it is not cut off; the next
         // import or start does that, knowing what was committed.
-        self.appenders = None;
-        self.store.commit_import(gathered, lengths, self.now, progress)
+        if !durable {
+            self.appenders = Some(appenders);
+        }
+        committed
     }
 }
 

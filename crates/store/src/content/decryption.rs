@@ -14,7 +14,7 @@ pub const LONGEST_KEY: usize = 4_096;
 /// Whether an Extended fragment has a file that is encrypted (`Files/File/@IsEncrypted`).
 pub(crate) fn has_encrypted_files(extended: &str) -> bool {
     const NAME: &str = "IsEncrypted=";
-    extended.match_indices(NAME).any(|(at, _)| {
+    memchr::memmem::find_iter(extended.as_bytes(), NAME).any(|at| {
         let value = extended.get(at + NAME.len()..).unwrap_or_default();
         ["true", "1"].iter().any(|word| {
             value
