@@ -1,6 +1,8 @@
 //! Browse: many short lists in few pieces of memory, each known by where it begins. What is replaced leaves a gap;
 //! when gaps take too much, the owner has the rest moved together.
 
+use crate::paged;
+
 /// Things of one page; a longer list has a page for itself.
 const PAGE: usize = 1 << 16;
 
@@ -59,8 +61,7 @@ impl<T: Copy> Arena<T> {
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        let pages = self.pages.iter().map(|page| page.capacity() * size_of::<T>()).sum::<usize>();
-        pages + self.pages.capacity() * size_of::<Vec<T>>()
+        paged::heap_bytes(&self.pages)
     }
 }
 

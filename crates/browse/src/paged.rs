@@ -63,9 +63,14 @@ impl<T> Paged<T> {
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        let pages = self.pages.iter().map(|page| page.capacity() * size_of::<T>()).sum::<usize>();
-        pages + self.pages.capacity() * size_of::<Vec<T>>()
+        heap_bytes(&self.pages)
     }
+}
+
+/// Bytes of memory that pages take.
+pub(crate) fn heap_bytes<T>(pages: &Vec<Vec<T>>) -> usize {
+    let each = pages.iter().map(|page| page.capacity() * size_of::<T>());
+    each.sum::<usize>() + pages.capacity() * size_of::<Vec<T>>()
 }
 
 #[cfg(test)]
