@@ -4,6 +4,7 @@
 use crate::error::{During, StoreError};
 use rusqlite::{Connection, OptionalExtension, Row};
 use sluicegate_terms::{Guid, UpdateId};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Length of one id, in bytes.
 const ID: usize = 16;
@@ -28,7 +29,7 @@ fn of_bytes(bytes: &[u8]) -> Vec<UpdateId> {
 }
 
 /// The categories that the newest revision of an update is listed in; none for an update that is not here.
-pub(crate) fn of_newest(db: &Connection, update: UpdateId) -> Result<Vec<UpdateId>, StoreError> {
+fn of_newest(db: &Connection, update: UpdateId) -> Result<Vec<UpdateId>, StoreError> {
     let mut statement = db
         .prepare_cached(
             "SELECT l.categories FROM known_update k JOIN listing l ON l.revision_id = k.newest
@@ -37,6 +38,31 @@ pub(crate) fn of_newest(db: &Connection, update: UpdateId) -> Result<Vec<UpdateI
         .during("look up categories")?;
     let mut rows = statement.query([update.0.as_bytes()]).during("look up categories")?;
     rows.next().during("look up categories")?.map_or(Ok(Vec::new()), |row| of_row(row, 0))
+}
+
+/// The categories above categories, each looked up once.
+#[derive(Default)]
+pub(crate) struct CategoryTree(BTreeMap<UpdateId, Vec<UpdateId>>);
+
+impl CategoryTree {
+    /// All categories an update stands under, directly and through others.
+    pub(crate) fn over(&mut self, db: &Connection, update: UpdateId) -> Result<Vec<UpdateId>, StoreError> {
+        let mut found = BTreeSet::new();
+        let mut waiting = of_newest(db, update)?;
+        while let Some(category) = waiting.pop() {
+            if found.insert(category) {
+                let above = match self.0.get(&category) {
+                    Some(above) => above,
+                    None => {
+                        let above = of_newest(db, category)?;
+                        self.0.entry(category).or_insert(above)
+                    }
+                };
+                waiting.extend(above);
+            }
+        }
+        Ok(found.into_iter().collect())
+    }
 }
 
 /// The title of the classification among these categories.

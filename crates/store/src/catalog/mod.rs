@@ -20,9 +20,7 @@ mod shelf;
 mod summary;
 mod supersedence;
 
-pub(crate) use categories::{
-    column as categories_column, of_newest as categories_of_newest, of_row as categories_of_row,
-};
+pub(crate) use categories::{CategoryTree, column as categories_column, of_row as categories_of_row};
 pub(crate) use commit::{decode_record, relist};
 pub use document::Document;
 pub(crate) use document::{Form, LONGEST_DOCUMENT, decode as decode_document};

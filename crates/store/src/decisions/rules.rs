@@ -3,14 +3,13 @@
 
 use super::subject::subject;
 use crate::Store;
-use crate::catalog::categories_of_newest;
+use crate::catalog::CategoryTree;
 use crate::columns::Columns;
 use crate::error::{During, StoreError};
 use rusqlite::Connection;
 use sluicegate_policy::Decisions;
 use sluicegate_policy::rules::{Candidate, Plan, Rule, RuleId, plan};
 use sluicegate_terms::{Timestamp, UpdateId};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// What running rules did.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -114,29 +113,4 @@ pub(super) fn candidates(
         }
     }
     Ok(found)
-}
-
-/// The categories above categories, each looked up once.
-#[derive(Default)]
-struct CategoryTree(BTreeMap<UpdateId, Vec<UpdateId>>);
-
-impl CategoryTree {
-    /// All categories an update stands under, directly and through others.
-    fn over(&mut self, db: &Connection, update: UpdateId) -> Result<Vec<UpdateId>, StoreError> {
-        let mut found = BTreeSet::new();
-        let mut waiting = categories_of_newest(db, update)?;
-        while let Some(category) = waiting.pop() {
-            if found.insert(category) {
-                let above = match self.0.get(&category) {
-                    Some(above) => above,
-                    None => {
-                        let above = categories_of_newest(db, category)?;
-                        self.0.entry(category).or_insert(above)
-                    }
-                };
-                waiting.extend(above);
-            }
-        }
-        Ok(found.into_iter().collect())
-    }
 }

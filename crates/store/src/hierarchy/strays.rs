@@ -2,10 +2,10 @@
 //! anything that was asked for and needs them explains why.
 
 use crate::Store;
-use crate::catalog::categories_of_newest;
+use crate::catalog::CategoryTree;
 use crate::columns::{Columns, for_rows, signed};
 use crate::error::{During, StoreError};
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use sluicegate_policy::hierarchy::SyncFilter;
 use sluicegate_terms::UpdateId;
 use std::collections::BTreeSet;
@@ -65,12 +65,14 @@ impl Store {
                 )
                 .during("list what came outside the filter")?;
             let mut rows = statement.query([]).during("list what came outside the filter")?;
-            let mut list = Vec::new();
+            let (mut list, mut tree) = (Vec::new(), CategoryTree::default());
             for_rows(&mut rows, |row| {
                 let stray = Stray { update: row.update(0)?, title: row.text(1)?, run: row.natural(2)? };
-                let stands_in = categories_above(&db, stray.update)?;
-                let chosen = filter.products.listed().is_none_or(|ids| !ids.is_disjoint(&stands_in))
-                    && filter.classifications.listed().is_none_or(|ids| !ids.is_disjoint(&stands_in));
+                // Those above too: who asks for a family asks for its products.
+                let stands_in = tree.over(&db, stray.update)?;
+                let names = |chosen: &BTreeSet<UpdateId>| stands_in.iter().any(|id| chosen.contains(id));
+                let chosen = filter.products.listed().is_none_or(names)
+                    && filter.classifications.listed().is_none_or(names);
                 if !chosen {
                     list.push(stray);
                 }
@@ -79,16 +81,4 @@ impl Store {
             Ok(list)
         })
     }
-}
-
-/// The categories an update stands in, and those above them: who asks for a family asks for its products.
-fn categories_above(db: &Connection, update: UpdateId) -> Result<BTreeSet<UpdateId>, StoreError> {
-    let mut found = BTreeSet::new();
-    let mut waiting = categories_of_newest(db, update)?;
-    while let Some(category) = waiting.pop() {
-        if found.insert(category) {
-            waiting.extend(categories_of_newest(db, category)?);
-        }
-    }
-    Ok(found)
 }
