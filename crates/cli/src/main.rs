@@ -15,9 +15,10 @@ use clap::Parser as _;
 use std::process::ExitCode;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: sluicegate_allocator::Allocator = sluicegate_allocator::Allocator;
 
 fn main() -> ExitCode {
+    sluicegate_allocator::give_back_soon();
     let cli = args::Cli::parse();
     // Ten thousand clients are ten thousand open files; the usual soft limit of 1024 is for desktops.
     let _ = rlimit::increase_nofile_limit(1 << 20);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 /// Room, and the rooms it may know.
 const DRAWN: &[(&str, &[&str])] = &[
+    ("allocator", &[]),
     ("terms", &[]),
     ("cabinet", &[]),
     ("soap", &["terms", "cabinet"]),
@@ -19,7 +20,12 @@ const DRAWN: &[(&str, &[&str])] = &[
     ("upstream", &["terms", "cabinet", "soap", "catalog", "policy", "store"]),
     ("synth", &["terms", "catalog"]),
     ("doctor", &[]),
-    ("cli", &["terms", "soap", "catalog", "policy", "scan", "store", "server", "agent", "synth", "doctor"]),
+    (
+        "cli",
+        &[
+            "allocator", "terms", "soap", "catalog", "policy", "scan", "store", "server", "agent", "synth", "doctor",
+        ],
+    ),
 ];
 
 /// Rooms that do no I/O.

@@ -16,11 +16,11 @@ use support::{at, core_bytes, file, identity, import, open, prepared, software};
 /// Mounts a small file system on the folder, visible to the child only, and runs the rest in it.
 const IN_SMALL_DISK: &str = "mount -t tmpfs -o size=12m none \"$STORE_TEST_CHILD_FOLDER\" && exec \"$@\"";
 
-/// Files end at 1,536 blocks of half a KiB or of one; a write beyond is an error instead of a signal.
-const IN_SMALL_FILES: &str = "trap '' XFSZ; ulimit -f 1536; exec \"$@\"";
+/// Files end at 3,072 blocks of half a KiB or of one; a write beyond is an error instead of a signal.
+const IN_SMALL_FILES: &str = "trap '' XFSZ; ulimit -f 3072; exec \"$@\"";
 
 fn content() -> Vec<u8> {
-    (0..1_000_000_u32).flat_map(u32::to_le_bytes).take(3_000_000).collect()
+    (0..1_000_000_u32).flat_map(u32::to_le_bytes).take(4_000_000).collect()
 }
 
 /// Puts a catalog of ten updates into the folder, one of which has a large file.
@@ -58,7 +58,7 @@ fn import_large(store: &Store, n: u128) -> Result<u64, StoreError> {
     let mut importer = store.importer(at(1))?;
     for n in n..n + 4 {
         let mut revision = prepared("large.xml", &software(n, 1, "Large"));
-        revision.core_ready = vec![n as u8; 400_000];
+        revision.core_ready = vec![n as u8; 800_000];
         importer.add(revision)?;
     }
     importer.commit().map(|report| report.added)

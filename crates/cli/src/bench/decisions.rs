@@ -140,6 +140,8 @@ async fn approvable(admin: &AdminClient) -> anyhow::Result<Vec<Value>> {
     while found.len() < UPDATES {
         let query = [
             ("approval", Some("unapproved".to_owned())),
+            // Those with terms that nobody has accepted are refused, and some of them are in any large catalog.
+            ("needs_licence", Some("false".to_owned())),
             ("limit", Some("1000".to_owned())),
             ("offset", Some(found.len().to_string())),
         ];
