@@ -23,7 +23,17 @@ const DRAWN: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "allocator", "terms", "soap", "catalog", "policy", "scan", "store", "server", "agent", "synth", "doctor",
+            "allocator",
+            "terms",
+            "soap",
+            "catalog",
+            "policy",
+            "scan",
+            "store",
+            "server",
+            "agent",
+            "synth",
+            "doctor",
         ],
     ),
 ];
