@@ -80,6 +80,33 @@ def test_an_upstream_is_tried_before_it_is_saved(parent, child, tmp_path):
     assert [cleared["upstream"][name] for name in ("source", "proxy", "proxy_user", "ca_file")] == [None] * 4
 
 
+def test_an_empty_word_takes_nothing_away(parent, child):
+    run(child, "upstream", "set", parent.base, "--replica", "--account-name", "north")
+    try:
+        before = as_json(child, "upstream", "show")
+        assert before["mode"] == "replica"
+        said = run(child, "upstream", "set", "", "--no-probe", code=1)
+        assert "the upstream is empty" in said and "`none`" in said
+        for option in ("--ca", "--proxy-password-file"):
+            assert "a value is required" in run(child, "upstream", "set", parent.base, option, "", "--no-probe", code=2)
+        for option in (
+            "--proxy", "--tls-proxy", "--proxy-user", "--proxy-password-expires", "--proxy-bypass", "--account-name",
+        ):
+            said = run(child, "upstream", "set", parent.base, option, "", "--no-probe", code=1)
+            assert f"{option} is empty" in said and "`none`" in said
+        for name in ("source", "mode", "proxy", "account_name", "ca_file"):
+            with pytest.raises(AssertionError, match=f"`{name}` is empty"):
+                child.admin.call("PUT", "upstream", {name: "", "probe": False})
+        assert "none is set" in run(child, "upstream", "set", "none", "--replica", code=1)
+        assert as_json(child, "upstream", "show") == before
+        said = run(child, "upstream", "set", parent.base, "--account-name", "a b", "--no-probe", code=1)
+        assert "`none`" in said
+        assert as_json(child, "upstream", "set", "NONE", "--ca", "NONE", "--account-name", "None")["upstream"]["ca_file"] is None
+        assert as_json(child, "upstream", "show")["source"] is None
+    finally:
+        run(child, "upstream", "set", "none", "--account-name", "none")
+
+
 def test_what_is_excluded_is_shown_and_taken_back(child):
     said = run(child, "sync", "filter", "set", "--exclude", "preview", "--exclude", "architecture=ARM64")
     assert "Excluded" in said and "architecture=arm64, preview" in said

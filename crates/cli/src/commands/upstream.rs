@@ -77,21 +77,29 @@ async fn set(client: &AdminClient, args: &UpstreamSet, json: bool) -> anyhow::Re
 
 /// What is given, as the admin API takes it; `none` takes a thing away.
 fn wanted(args: &UpstreamSet) -> anyhow::Result<Map<String, Value>> {
-    let given = |text: &str| if text.eq_ignore_ascii_case("none") { Value::Null } else { json!(text) };
     let mut wanted = Map::new();
+    for (name, option, text) in [
+        ("source", "the upstream", Some(&args.source)),
+        ("proxy", "--proxy", args.proxy.as_ref()),
+        ("tls_proxy", "--tls-proxy", args.tls_proxy.as_ref()),
+        ("proxy_user", "--proxy-user", args.proxy_user.as_ref()),
+        ("proxy_password_expires", "--proxy-password-expires", args.proxy_password_expires.as_ref()),
+        ("account_name", "--account-name", args.account_name.as_ref()),
+    ] {
+        if let Some(text) = text {
+            filled(option, text)?;
+            wanted.insert(name.to_owned(), if is_none(text) { Value::Null } else { json!(text) });
+        }
+    }
     let mut put = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
             wanted.insert(name.to_owned(), value);
         }
     };
-    put("source", Some(given(&args.source)));
     put(
         "mode",
         if args.replica { Some(json!("replica")) } else { args.autonomous.then(|| json!("autonomous")) },
     );
-    put("proxy", args.proxy.as_deref().map(given));
-    put("tls_proxy", args.tls_proxy.as_deref().map(given));
-    put("proxy_user", args.proxy_user.as_deref().map(given));
     if let Some(path) = &args.proxy_password_file {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the password in `{}`", path.display()))?;
@@ -101,12 +109,13 @@ fn wanted(args: &UpstreamSet) -> anyhow::Result<Map<String, Value>> {
         }
         put("proxy_password", Some(json!(password)));
     }
-    put("proxy_password_expires", args.proxy_password_expires.as_deref().map(given));
+    for host in &args.proxy_bypass {
+        filled("--proxy-bypass", host)?;
+    }
     if let [first, rest @ ..] = args.proxy_bypass.as_slice() {
-        let none = rest.is_empty() && first.eq_ignore_ascii_case("none");
+        let none = rest.is_empty() && is_none(first);
         put("proxy_bypass", Some(if none { json!([]) } else { json!(args.proxy_bypass) }));
     }
-    put("account_name", args.account_name.as_deref().map(given));
     put("files_from_microsoft", args.files_from_microsoft.map(|yes| json!(yes)));
     put("probe", args.no_probe.then_some(json!(false)));
     put("proxy_basic", args.proxy_ntlm_only.then_some(json!(false)));
@@ -114,7 +123,20 @@ fn wanted(args: &UpstreamSet) -> anyhow::Result<Map<String, Value>> {
         let text = path.to_string_lossy();
         // The server has another current folder.
         let whole = || std::path::absolute(path).with_context(|| format!("`{text}` is not a path"));
-        put("ca_file", Some(if text == "none" { Value::Null } else { json!(whole()?.to_string_lossy()) }));
+        put("ca_file", Some(if is_none(&text) { Value::Null } else { json!(whole()?.to_string_lossy()) }));
     }
     Ok(wanted)
+}
+
+/// The word that takes a thing away.
+fn is_none(text: &str) -> bool {
+    text.trim().eq_ignore_ascii_case("none")
+}
+
+/// Refuses an empty text: a script whose variable is empty must not take anything away.
+fn filled(option: &str, text: &str) -> anyhow::Result<()> {
+    if text.trim().is_empty() {
+        anyhow::bail!("{option} is empty, so nothing was changed; give a value, or `none` to take it away");
+    }
+    Ok(())
 }

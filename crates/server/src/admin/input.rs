@@ -64,6 +64,30 @@ impl Input {
         }
     }
 
+    /// A setting that is a text; null is none. An empty text is refused: it is what a variable that nobody set leaves
+    /// behind, and must not take away what is set.
+    pub(super) fn setting(&self, name: &str) -> Result<Option<&str>, AdminError> {
+        match self.0.get(name) {
+            Some(Value::String(text)) if text.trim().is_empty() => Err(AdminError::invalid(format!(
+                "`{name}` is empty, so nothing was changed; give it a value, or null (`none` at the command line) to \
+                 take it away"
+            ))),
+            _ => self.text(name),
+        }
+    }
+
+    /// Refuses members that `what` does not have: a misspelt one would change nothing without a word.
+    pub(super) fn only(&self, what: &str, known: &[&str]) -> Result<(), AdminError> {
+        match self.0.keys().find(|name| !known.contains(&name.as_str())) {
+            None => Ok(()),
+            Some(unknown) => {
+                let unknown: String = unknown.chars().take(80).collect();
+                let known = known.join(", ");
+                Err(AdminError::invalid(format!("{what} has no `{unknown}`; it has {known}")))
+            }
+        }
+    }
+
     /// A list of texts or numbers; absent is empty.
     pub(super) fn texts(&self, name: &str) -> Result<Vec<String>, AdminError> {
         let bad = || AdminError::invalid(format!("`{name}` must be a list of texts"));
@@ -182,6 +206,15 @@ mod tests {
         assert_eq!(given.required("group").unwrap(), "Pilots");
         assert_eq!(given.time("deadline").unwrap(), None);
         assert!(given.text("n").is_err());
+        assert_eq!(given.setting("deadline").unwrap(), None);
+        assert_eq!(given.setting("group").unwrap(), Some("Pilots"));
+        for empty in ["", "  "] {
+            let error = input(serde_json::json!({ "proxy": empty })).setting("proxy").unwrap_err();
+            assert!(error.message.contains("`proxy` is empty"), "{}", error.message);
+        }
+        assert!(given.only("a thing", &["group", "deadline", "n"]).is_ok());
+        let error = given.only("a thing", &["group", "deadline"]).unwrap_err();
+        assert_eq!(error.message, "a thing has no `n`; it has group, deadline");
         assert!(given.required("name").is_err());
         assert!(input(serde_json::json!({"deadline": "soon"})).time("deadline").is_err());
         assert!(given.group("group", &GroupTree::new()).is_err());

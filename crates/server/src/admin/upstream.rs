@@ -138,44 +138,44 @@ async fn probed(app: &App, settings: UpstreamSettings) -> Result<Value, AdminErr
 
 /// Settings with what is named changed; null takes a thing away.
 fn changed(before: &UpstreamSettings, input: &Input) -> Result<UpstreamSettings, AdminError> {
-    let known = [&WAY[..], &BESIDE[..]].concat();
-    if let Some(unknown) = input.0.keys().find(|name| !known.contains(&name.as_str())) {
-        let unknown: String = unknown.chars().take(80).collect();
-        return Err(AdminError::invalid(format!(
-            "an upstream has no `{unknown}`; it has {}",
-            known.join(", ")
-        )));
-    }
+    input.only("an upstream", &[&WAY[..], &BESIDE[..]].concat())?;
     let mut after = before.clone();
     let named = |name: &str| input.0.contains_key(name);
     if named("source") {
-        after.source = input.text("source")?.map(str::parse).transpose()?;
+        after.source = input.setting("source")?.map(str::parse).transpose()?;
     }
     mode(&mut after, input)?;
     if named("proxy") {
-        after.proxy.http = input.text("proxy")?.map(proxy).transpose()?;
+        after.proxy.http = input.setting("proxy")?.map(proxy).transpose()?;
     }
     if named("tls_proxy") {
-        after.proxy.https = input.text("tls_proxy")?.map(proxy).transpose()?;
+        after.proxy.https = input.setting("tls_proxy")?.map(proxy).transpose()?;
     }
     if named("proxy_bypass") {
         after.proxy.bypass = input.texts("proxy_bypass")?;
+        if after.proxy.bypass.iter().any(|host| host.trim().is_empty()) {
+            return Err(AdminError::invalid(
+                "`proxy_bypass` has an empty name, so nothing was changed; name hosts, or give an empty list (`none` \
+                 at the command line) for none",
+            ));
+        }
     }
     credentials(&mut after, input)?;
     expiry(&mut after, input)?;
     if named("ca_file") {
-        after.ca_file = input.text("ca_file")?.map(PathBuf::from);
+        after.ca_file = input.setting("ca_file")?.map(PathBuf::from);
     }
     if let Some(path) = after.ca_file.as_ref().filter(|path| !path.is_absolute()) {
         let path = path.display();
         return Err(AdminError::invalid(format!("`{path}` is not a whole path; name the file from `/` on")));
     }
     if named("account_name") {
-        after.account_name = input.text("account_name")?.unwrap_or_default().to_owned();
+        after.account_name = input.setting("account_name")?.unwrap_or_default().to_owned();
         if !after.account_name.is_empty() && !is_account_name(&after.account_name) {
             return Err(AdminError::invalid(format!(
                 "{:?} cannot be the name of this server at its upstream: upstreams take letters, digits, hyphens \
-                 and underscores, in parts of at most 63 between dots; null lets it be the host name",
+                 and underscores, in parts of at most 63 between dots; null (`none` at the command line) lets it be \
+                 the name of this machine",
                 after.account_name
             )));
         }
@@ -185,6 +185,12 @@ fn changed(before: &UpstreamSettings, input: &Input) -> Result<UpstreamSettings,
     }
     // Nobody else can decide for a server without an upstream.
     if after.source.is_none() {
+        if after.mode == Mode::Replica && input.text("mode")?.is_some() {
+            return Err(AdminError::invalid(
+                "a replica takes its decisions from its upstream, and none is set then; name the upstream, or leave \
+                 the replica out",
+            ));
+        }
         (after.mode, after.lifted) = (Mode::Autonomous, false);
     }
     Ok(after)
@@ -194,7 +200,7 @@ fn changed(before: &UpstreamSettings, input: &Input) -> Result<UpstreamSettings,
 /// a replica again as if nothing had been.
 fn mode(after: &mut UpstreamSettings, input: &Input) -> Result<(), AdminError> {
     let keep = input.flag("keep_decisions")?.unwrap_or(false);
-    let Some(mode) = input.text("mode")? else {
+    let Some(mode) = input.setting("mode")? else {
         return match keep {
             true => Err(AdminError::invalid("`keep_decisions` goes with `mode`: autonomous")),
             false => Ok(()),
@@ -218,9 +224,9 @@ const BESIDE: [&str; 6] =
 
 /// Who we are to the proxy. Another user needs a password of its own.
 fn credentials(after: &mut UpstreamSettings, input: &Input) -> Result<(), AdminError> {
-    let password = input.text("proxy_password")?.map(|text| Password(text.to_owned()));
+    let password = input.setting("proxy_password")?.map(|text| Password(text.to_owned()));
     if input.0.contains_key("proxy_user") {
-        after.proxy.credentials = match input.text("proxy_user")? {
+        after.proxy.credentials = match input.setting("proxy_user")? {
             None => None,
             Some(text) => {
                 let (domain, user) = text.split_once('\\').unwrap_or(("", text));
@@ -253,7 +259,7 @@ fn credentials(after: &mut UpstreamSettings, input: &Input) -> Result<(), AdminE
 fn expiry(after: &mut UpstreamSettings, input: &Input) -> Result<(), AdminError> {
     let named = |name: &str| input.0.contains_key(name);
     if named("proxy_password_expires") {
-        after.proxy.password_expires = match input.text("proxy_password_expires")? {
+        after.proxy.password_expires = match input.setting("proxy_password_expires")? {
             None => None,
             Some(text) => Some(format!("{text}T00:00:00Z").parse().map_err(|_| {
                 let shown: String = text.chars().take(40).collect();
@@ -330,6 +336,30 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_text_takes_nothing_away() {
+        for name in [
+            "source",
+            "mode",
+            "proxy",
+            "tls_proxy",
+            "proxy_user",
+            "proxy_password",
+            "proxy_password_expires",
+            "ca_file",
+            "account_name",
+        ] {
+            for empty in ["", " "] {
+                let mut given = input(json!({}));
+                given.0.insert(name.to_owned(), json!(empty));
+                let error = changed(&UpstreamSettings::default(), &given).unwrap_err();
+                assert!(error.message.contains(name) && error.message.contains("none"), "{}", error.message);
+            }
+        }
+        let error = changed(&UpstreamSettings::default(), &input(json!({ "proxy_bypass": [""] }))).unwrap_err();
+        assert!(error.message.contains("proxy_bypass"), "{}", error.message);
+    }
+
+    #[test]
     fn only_the_mode_of_a_replica_is_lifted_and_naming_a_mode_ends_it() {
         let set = |before: &UpstreamSettings, value: Value| changed(before, &input(value)).unwrap();
         let parent = json!({ "source": "http://parent:8530", "mode": "replica" });
@@ -395,6 +425,8 @@ mod tests {
             (json!({ "proxy_password": "x" }), "proxy_user"),
             (json!({ "source": "parent" }), "http://"),
             (json!({ "mode": "half" }), "replica"),
+            (json!({ "mode": "replica" }), "none is set"),
+            (json!({ "source": null, "mode": "replica" }), "none is set"),
             (json!({ "ca_file": "ca.pem" }), "whole path"),
             (json!({ "colour": "blue" }), "colour"),
             (json!({ "proxy_password_expires": "2026-12-31" }), "proxy_user"),
