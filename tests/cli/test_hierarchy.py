@@ -107,6 +107,23 @@ def test_an_empty_word_takes_nothing_away(parent, child):
         run(child, "upstream", "set", "none", "--account-name", "none")
 
 
+def test_ntlm_only_stays_until_basic_is_allowed_again(child, tmp_path):
+    password = tmp_path / "password"
+    password.write_text("hunter2\n")
+    url = ("upstream", "set", "http://127.0.0.1:1", "--no-probe")
+    user = ("--proxy-password-file", str(password), "--proxy-user")
+    try:
+        run(child, *url, "--proxy", "http://127.0.0.1:3128", "--proxy-ntlm-only")
+        assert "by NTLM only" in run(child, "upstream", "show")
+        assert as_json(child, *url, *user, "sync")["upstream"]["proxy_basic"] is False
+        assert "by NTLM only" in run(child, *url, *user, "other")
+        assert "readable (Basic)" in run(child, *url, "--proxy-basic")
+        assert as_json(child, "upstream", "show")["proxy_basic"] is True
+        assert "--proxy-basic" in run(child, *url, "--proxy-basic", "--proxy-ntlm-only", code=2)
+    finally:
+        run(child, "upstream", "set", "none", "--proxy", "none", "--proxy-user", "none")
+
+
 def test_what_is_excluded_is_shown_and_taken_back(child):
     said = run(child, "sync", "filter", "set", "--exclude", "preview", "--exclude", "architecture=ARM64")
     assert "Excluded" in said and "architecture=arm64, preview" in said

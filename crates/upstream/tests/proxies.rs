@@ -68,6 +68,28 @@ async fn a_proxy_that_wants_a_password_nobody_set_p03() {
     }
 }
 
+#[tokio::test]
+async fn a_proxy_without_a_scheme_that_is_allowed_is_not_answered_with_asking_for_a_password() {
+    let proxy = Server::start(|_, _| wants(&["Basic realm=\"corp\""])).await;
+    let mut settings = through(&proxy, Some(("sync", "hunter2")));
+    let credentials = settings.proxy.as_mut().unwrap().credentials.as_mut().unwrap();
+    credentials.schemes = Schemes::NtlmOnly;
+    let transport = Transport::new(settings).unwrap();
+    for url in ["http://parent.example/x", "https://parent.example/x"] {
+        let error = call(&transport, url).await.unwrap_err();
+        assert_eq!(error.code(), "UssCommunicationError/ProxyAuthenticationRequired");
+        let text = error.to_string();
+        assert!(text.contains("--proxy-ntlm-only") && text.contains("--proxy-basic"), "{text}");
+        assert!(!text.contains("give a user"), "{text}");
+    }
+    assert!(proxy.requests().iter().all(|request| basic(request).is_none()), "never readable");
+
+    let strange = Server::start(|_, _| wants(&["Negotiate"])).await;
+    let transport = Transport::new(through(&strange, Some(("sync", "hunter2")))).unwrap();
+    let text = call(&transport, "http://parent.example/x").await.unwrap_err().to_string();
+    assert!(text.contains("offer NTLM or Basic") && !text.contains("give a user"), "{text}");
+}
+
 fn basic(request: &Received) -> Option<String> {
     let token = request.field("Proxy-Authorization")?.strip_prefix("Basic ")?;
     String::from_utf8(STANDARD.decode(token).unwrap()).ok()

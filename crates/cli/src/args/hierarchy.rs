@@ -40,8 +40,11 @@ pub(crate) struct UpstreamSet {
     #[arg(long, value_name = "FILE")]
     pub(crate) proxy_password_file: Option<PathBuf>,
     /// Never send the password readable: NTLM or nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with = "proxy_basic")]
     pub(crate) proxy_ntlm_only: bool,
+    /// Send the password readable to a proxy that does not offer NTLM; so it is at first
+    #[arg(long)]
+    pub(crate) proxy_basic: bool,
     /// File of PEM certificates to trust besides the system's, on the server's machine, or `none`
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,

@@ -28,14 +28,21 @@ fn table(settings: &Value) {
         say!("No upstream is set: the catalog holds what is imported. Set one with `upstream set`.");
         return;
     }
+    let mut settings = settings.clone();
+    settings["password_sent"] = match (settings["proxy_basic"] == false, settings["proxy_user"].is_null()) {
+        (true, _) => json!("by NTLM only"),
+        (false, false) => json!("by NTLM, readable (Basic) where the proxy does not offer that"),
+        (false, true) => Value::Null,
+    };
     output::fields(
-        settings,
+        &settings,
         &[
             ("Upstream", "/source"),
             ("Mode", "/mode"),
             ("Proxy", "/proxy"),
             ("Proxy for TLS", "/tls_proxy"),
             ("Proxy user", "/proxy_user"),
+            ("Password sent", "/password_sent"),
             ("Password expires", "/proxy_password_expires"),
             ("Without proxy", "/proxy_bypass"),
             ("Certificates", "/ca_file"),
@@ -118,7 +125,9 @@ fn wanted(args: &UpstreamSet) -> anyhow::Result<Map<String, Value>> {
     }
     put("files_from_microsoft", args.files_from_microsoft.map(|yes| json!(yes)));
     put("probe", args.no_probe.then_some(json!(false)));
-    put("proxy_basic", args.proxy_ntlm_only.then_some(json!(false)));
+    if args.proxy_ntlm_only || args.proxy_basic {
+        put("proxy_basic", Some(json!(args.proxy_basic)));
+    }
     if let Some(path) = &args.ca {
         let text = path.to_string_lossy();
         // The server has another current folder.

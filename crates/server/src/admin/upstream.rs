@@ -35,7 +35,7 @@ fn shown(settings: &UpstreamSettings) -> Value {
         "proxy": proxy(&settings.proxy.http),
         "tls_proxy": proxy(&settings.proxy.https),
         "proxy_user": credentials.map(account),
-        "proxy_basic": credentials.map(|c| c.allow_basic),
+        "proxy_basic": !settings.proxy.ntlm_only,
         "proxy_bypass": settings.proxy.bypass,
         "proxy_password_expires": settings.proxy.password_expires.map(day),
         "ca_file": settings.ca_file.as_ref().map(|path| path.display().to_string()),
@@ -222,7 +222,8 @@ fn mode(after: &mut UpstreamSettings, input: &Input) -> Result<(), AdminError> {
 const BESIDE: [&str; 6] =
     ["mode", "keep_decisions", "proxy_password_expires", "account_name", "files_from_microsoft", "probe"];
 
-/// Who we are to the proxy. Another user needs a password of its own.
+/// Who we are to the proxy. Another user needs a password of its own; whether it may be sent readable is said of the
+/// proxy, and holds for any user.
 fn credentials(after: &mut UpstreamSettings, input: &Input) -> Result<(), AdminError> {
     let password = input.setting("proxy_password")?.map(|text| Password(text.to_owned()));
     if input.0.contains_key("proxy_user") {
@@ -235,17 +236,17 @@ fn credentials(after: &mut UpstreamSettings, input: &Input) -> Result<(), AdminE
                 Some(ProxyCredentials {
                     user: user.to_owned(),
                     domain: domain.to_owned(),
-                    allow_basic: same.as_ref().is_none_or(|c| c.allow_basic),
                     password: same.map(|c| c.password).unwrap_or_default(),
                 })
             }
         };
     }
-    let basic = input.flag("proxy_basic")?;
+    if let Some(basic) = input.flag("proxy_basic")? {
+        after.proxy.ntlm_only = !basic;
+    }
     match &mut after.proxy.credentials {
         Some(credentials) => {
             credentials.password = password.unwrap_or_else(|| credentials.password.clone());
-            credentials.allow_basic = basic.unwrap_or(credentials.allow_basic);
             Ok(())
         }
         None if password.is_some() => {
@@ -392,6 +393,24 @@ mod tests {
         assert_eq!(same.proxy.credentials, first.proxy.credentials);
         let other = changed(&first, &input(json!({ "proxy_user": "b" }))).unwrap();
         assert_eq!(other.proxy.credentials.unwrap().password, Password::default());
+    }
+
+    #[test]
+    fn ntlm_only_stays_whoever_the_user_is_until_basic_is_allowed_again() {
+        let mut settings = UpstreamSettings::default();
+        assert_eq!(shown(&settings)["proxy_basic"], true);
+        for (given, basic) in [
+            (json!({ "proxy": "http://proxy:3128", "proxy_basic": false }), false),
+            (json!({ "proxy_user": "a", "proxy_password": "x" }), false),
+            (json!({ "proxy_user": "b", "proxy_password": "y" }), false),
+            (json!({ "proxy_user": null }), false),
+            (json!({ "proxy_user": "c", "proxy_password": "z" }), false),
+            (json!({ "proxy_basic": true }), true),
+            (json!({ "proxy_user": "d" }), true),
+        ] {
+            settings = changed(&settings, &input(given.clone())).unwrap();
+            assert_eq!(shown(&settings)["proxy_basic"], basic, "{given}");
+        }
     }
 
     #[test]

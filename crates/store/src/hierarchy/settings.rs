@@ -36,8 +36,6 @@ pub struct ProxyCredentials {
     pub domain: String,
     /// Its password.
     pub password: Password,
-    /// Whether the password may be sent readable (`Basic`) when the proxy offers nothing better.
-    pub allow_basic: bool,
 }
 
 /// One proxy.
@@ -58,6 +56,8 @@ pub struct ProxySettings {
     pub https: Option<ProxyServer>,
     /// For both.
     pub credentials: Option<ProxyCredentials>,
+    /// A password is never sent readable (`Basic`), whoever the user is: NTLM or nothing.
+    pub ntlm_only: bool,
     /// Hosts that are asked directly: names, or suffixes beginning with a dot.
     pub bypass: Vec<String>,
     /// When the password of the credentials expires, as far as an administrator said.
@@ -169,8 +169,8 @@ impl UpstreamSettings {
             put("proxy-user", c.user.clone());
             put("proxy-domain", c.domain.clone());
             put("proxy-password", c.password.0.clone());
-            put("proxy-basic", c.allow_basic.to_string());
         }
+        put("proxy-basic", (!self.proxy.ntlm_only).to_string());
         put("proxy-bypass", self.proxy.bypass.join("\n"));
         if let Some(at) = self.proxy.password_expires {
             put("proxy-password-expires", at.iso());
@@ -261,8 +261,9 @@ impl UpstreamSettings {
                     user: user.to_owned(),
                     domain: text("proxy-domain").unwrap_or_default().to_owned(),
                     password: Password(text("proxy-password").unwrap_or_default().to_owned()),
-                    allow_basic: flag("proxy-basic"),
                 }),
+                // Earlier versions wrote it with a user only.
+                ntlm_only: text("proxy-basic") == Some("false"),
                 bypass: text("proxy-bypass").map(lines).unwrap_or_default(),
                 password_expires: word(text("proxy-password-expires"), "date")?,
             },
@@ -439,8 +440,8 @@ mod tests {
                     user: "svc".to_owned(),
                     domain: "CORP".to_owned(),
                     password: Password("a b".to_owned()),
-                    allow_basic: true,
                 }),
+                ntlm_only: true,
                 bypass: vec![".corp".to_owned(), "localhost".to_owned()],
                 password_expires: Some("2026-12-31T00:00:00Z".parse().unwrap()),
             },
@@ -458,6 +459,10 @@ mod tests {
         let rows = settings.to_rows().into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
         let filter = [("language".to_owned(), vec!["en".to_owned()])].into_iter().collect();
         assert_eq!(UpstreamSettings::from_rows(&rows, &filter).unwrap(), settings);
+        let nobody = ProxySettings { credentials: None, ..settings.proxy.clone() };
+        let unknown = UpstreamSettings { proxy: nobody, ..settings.clone() };
+        let rows = unknown.to_rows().into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        assert!(UpstreamSettings::from_rows(&rows, &filter).unwrap().proxy.ntlm_only, "without a user too");
         let lifted = UpstreamSettings { mode: Mode::Autonomous, lifted: true, ..settings };
         let rows = lifted.to_rows().into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
         assert_eq!(UpstreamSettings::from_rows(&rows, &filter).unwrap(), lifted);

@@ -99,7 +99,7 @@ impl Surroundings {
         let credentials = settings.proxy.credentials.as_ref().map(|c| ProxyCredentials {
             user: if c.domain.is_empty() { c.user.clone() } else { format!("{}\\{}", c.domain, c.user) },
             password: c.password.0.clone(),
-            schemes: if c.allow_basic { Schemes::Any } else { Schemes::NtlmOnly },
+            schemes: if settings.proxy.ntlm_only { Schemes::NtlmOnly } else { Schemes::Any },
         });
         let proxy = |server: &Option<sluicegate_store::hierarchy::ProxyServer>| {
             let Some(server) = server else { return Ok(None) };

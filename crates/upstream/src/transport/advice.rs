@@ -1,6 +1,7 @@
 //! Transport: what to do about a failure on the way to an upstream, in a sentence for an administrator.
 
 use super::error::{Failure, Peer, TransportError};
+use super::settings::Schemes;
 use sluicegate_soap::fault::ErrorCode;
 
 impl TransportError {
@@ -33,6 +34,14 @@ impl TransportError {
             Failure::ConnectionLost { .. } | Failure::Truncated { .. } => {
                 "the run continues where it was; if this repeats, look at the network and at firewalls that inspect traffic"
                     .to_owned()
+            }
+            Failure::ProxyAuthentication { tried: None, allowed: Some(Schemes::NtlmOnly), .. } => {
+                "have the proxy offer NTLM, or allow Basic, which shows the password to whoever listens on the way to \
+                 the proxy (`sluicegate upstream set` with --proxy-basic)"
+                    .to_owned()
+            }
+            Failure::ProxyAuthentication { tried: None, allowed: Some(_), .. } => {
+                "have the proxy offer NTLM or Basic; other schemes are not known here".to_owned()
             }
             Failure::ProxyAuthentication { tried: None, .. } => {
                 "give a user and password for the proxy, for a scheme that it offers (basic and NTLM are known here)"

@@ -2,6 +2,7 @@
 //! known ones, a sentence that names what was tried, and one that says what to do next (`advice.rs`).
 
 use super::certificate::Rejected;
+use super::settings::Schemes;
 use super::url::Url;
 use core::fmt;
 use sluicegate_soap::fault::{ErrorCode, ReceivedFault};
@@ -85,6 +86,8 @@ pub enum Failure {
         offered: Vec<String>,
         /// The scheme that was tried in vain; none without credentials or without a common scheme.
         tried: Option<&'static str>,
+        /// The schemes that the settings allow; none without a user.
+        allowed: Option<Schemes>,
     },
     /// The proxy does not let the request through, or could not.
     ProxyRefused {
@@ -333,16 +336,21 @@ impl TransportError {
             Failure::Truncated { received, reason } => {
                 write!(f, "the answer of {} broke off after {received} bytes ({reason})", self.host())
             }
-            Failure::ProxyAuthentication { offered, tried } => {
+            Failure::ProxyAuthentication { offered, tried, allowed } => {
                 let offered = if offered.is_empty() { "none".to_owned() } else { offered.join(", ") };
                 write!(
                     f,
                     "{} asks for authentication (407; it offers: {offered})",
                     self.name_of(Peer::Proxy)
                 )?;
-                match tried {
-                    Some(scheme) => write!(f, " and did not accept the user and password given by {scheme}"),
-                    None => Ok(()),
+                match (tried, allowed) {
+                    (Some(scheme), _) => {
+                        write!(f, " and did not accept the user and password given by {scheme}")
+                    }
+                    (None, Some(Schemes::NtlmOnly)) => {
+                        f.write_str(", and the settings allow NTLM only (--proxy-ntlm-only)")
+                    }
+                    (None, _) => Ok(()),
                 }
             }
             Failure::ProxyRefused { status, reason } => {

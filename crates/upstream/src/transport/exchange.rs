@@ -179,7 +179,11 @@ impl Inner {
                 Ok(())
             }
             _ if kept => Ok(()),
-            _ => Err(Failure::ProxyAuthentication { offered, tried: tried.map(Scheme::name) }),
+            _ => Err(Failure::ProxyAuthentication {
+                offered,
+                tried: tried.map(Scheme::name),
+                allowed: proxy.credentials.as_ref().map(|known| known.schemes),
+            }),
         }
     }
 

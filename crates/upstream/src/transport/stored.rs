@@ -18,7 +18,7 @@ impl TransportSettings {
                 domain => format!("{domain}\\{}", known.user),
             },
             password: known.password.0.clone(),
-            schemes: if known.allow_basic { Schemes::Any } else { Schemes::NtlmOnly },
+            schemes: if stored.ntlm_only { Schemes::NtlmOnly } else { Schemes::Any },
         });
         let proxy = |server: &Option<store::ProxyServer>| -> Result<Option<ProxySettings>, TransportError> {
             let Some(server) = server else { return Ok(None) };
@@ -55,8 +55,8 @@ mod tests {
                     user: "sync".to_owned(),
                     domain: "CORP".to_owned(),
                     password: store::Password("hunter2".to_owned()),
-                    allow_basic: false,
                 }),
+                ntlm_only: true,
                 bypass: vec![".corp.example".to_owned()],
                 ..Default::default()
             },

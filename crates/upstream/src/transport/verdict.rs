@@ -58,7 +58,10 @@ pub(super) fn of_status(
         401 => Some(Failure::Unauthorized),
         403 => Some(Failure::Forbidden),
         404 | 410 => Some(Failure::NotFound),
-        407 => Some(Failure::ProxyAuthentication { offered: proxy_auth::offered(headers), tried: None }),
+        407 => {
+            let offered = proxy_auth::offered(headers);
+            Some(Failure::ProxyAuthentication { offered, tried: None, allowed: None })
+        }
         429 | 503 => Some(Failure::Busy { retry_after: retry_after(headers, now) }),
         502 | 504 if via_proxy => Some(Failure::ProxyRefused {
             status: number,
