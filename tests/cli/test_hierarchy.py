@@ -124,6 +124,19 @@ def test_ntlm_only_stays_until_basic_is_allowed_again(child, tmp_path):
         run(child, "upstream", "set", "none", "--proxy", "none", "--proxy-user", "none")
 
 
+def test_a_port_that_cannot_be_is_refused_though_nothing_is_tried(child):
+    for words, port in (
+        (("http://127.0.0.1:99999",), "99999"),
+        (("http://127.0.0.1:0",), "127.0.0.1:0"),
+        (("http://127.0.0.1:1", "--proxy", "127.0.0.1:70000"), "70000"),
+        (("http://127.0.0.1:1", "--tls-proxy", "http://127.0.0.1:0"), "`0`"),
+    ):
+        said = run(child, "upstream", "set", *words, "--no-probe", code=1)
+        assert port in said and "1 to 65535" in said
+    shown = as_json(child, "upstream", "show")
+    assert (shown["source"], shown["proxy"], shown["tls_proxy"]) == (None, None, None)
+
+
 def test_what_is_excluded_is_shown_and_taken_back(child):
     said = run(child, "sync", "filter", "set", "--exclude", "preview", "--exclude", "architecture=ARM64")
     assert "Excluded" in said and "architecture=arm64, preview" in said

@@ -23,6 +23,7 @@ mod import;
 mod input;
 mod languages;
 mod listed;
+mod proxy;
 mod reports;
 mod rules;
 mod status;

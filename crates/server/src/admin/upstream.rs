@@ -3,7 +3,7 @@
 
 use super::error::AdminError;
 use super::input::Input;
-use super::with_store;
+use super::{proxy, with_store};
 use crate::services::upstream::is_account_name;
 use crate::state::App;
 use crate::watching;
@@ -13,11 +13,9 @@ use sluicegate_store::hierarchy::{
     Password, ProxyCredentials, ProxyServer, UpstreamSettings, UpstreamSource,
 };
 use sluicegate_terms::Timestamp;
+use sluicegate_upstream::transport::Url;
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// The port of a proxy whose address names none.
-const PROXY_PORT: u16 = 8080;
 
 /// `GET upstream`.
 pub(super) fn show(app: &App) -> Value {
@@ -25,7 +23,7 @@ pub(super) fn show(app: &App) -> Value {
 }
 
 fn shown(settings: &UpstreamSettings) -> Value {
-    let proxy = |server: &Option<ProxyServer>| server.as_ref().map(address);
+    let proxy = |server: &Option<ProxyServer>| server.as_ref().map(proxy::address);
     let credentials = settings.proxy.credentials.as_ref();
     json!({
         "source": settings.source.as_ref().map(UpstreamSource::as_str),
@@ -47,15 +45,6 @@ fn shown(settings: &UpstreamSettings) -> Value {
 /// A date as administrators write it.
 fn day(at: Timestamp) -> String {
     at.iso().chars().take(10).collect()
-}
-
-fn address(server: &ProxyServer) -> String {
-    let host = &server.host;
-    if host.contains(':') {
-        format!("http://[{host}]:{}", server.port)
-    } else {
-        format!("http://{host}:{}", server.port)
-    }
 }
 
 fn account(credentials: &ProxyCredentials) -> String {
@@ -142,14 +131,14 @@ fn changed(before: &UpstreamSettings, input: &Input) -> Result<UpstreamSettings,
     let mut after = before.clone();
     let named = |name: &str| input.0.contains_key(name);
     if named("source") {
-        after.source = input.setting("source")?.map(str::parse).transpose()?;
+        after.source = input.setting("source")?.map(source).transpose()?;
     }
     mode(&mut after, input)?;
     if named("proxy") {
-        after.proxy.http = input.setting("proxy")?.map(proxy).transpose()?;
+        after.proxy.http = input.setting("proxy")?.map(proxy::parse).transpose()?;
     }
     if named("tls_proxy") {
-        after.proxy.https = input.setting("tls_proxy")?.map(proxy).transpose()?;
+        after.proxy.https = input.setting("tls_proxy")?.map(proxy::parse).transpose()?;
     }
     if named("proxy_bypass") {
         after.proxy.bypass = input.texts("proxy_bypass")?;
@@ -194,6 +183,15 @@ fn changed(before: &UpstreamSettings, input: &Input) -> Result<UpstreamSettings,
         (after.mode, after.lifted) = (Mode::Autonomous, false);
     }
     Ok(after)
+}
+
+/// Where the catalog comes from. An address must be one that can be asked, also when nobody tries it first.
+fn source(text: &str) -> Result<UpstreamSource, AdminError> {
+    let source: UpstreamSource = text.parse()?;
+    if let UpstreamSource::Server(url) = &source {
+        url.parse::<Url>().map_err(|error| AdminError::invalid(error.to_string()))?;
+    }
+    Ok(source)
 }
 
 /// Who decides. With `keep_decisions`, a replica becomes autonomous with the decisions it has, so that it can be
@@ -276,33 +274,6 @@ fn expiry(after: &mut UpstreamSettings, input: &Input) -> Result<(), AdminError>
         ));
     }
     Ok(())
-}
-
-/// A proxy from `http://host:port`, `host:port` or `host`.
-fn proxy(text: &str) -> Result<ProxyServer, AdminError> {
-    let shown: String = text.chars().take(80).collect();
-    let bad = |why: &str| {
-        AdminError::invalid(format!(
-            "`{shown}` is not the address of a proxy ({why}); write http://HOST:PORT"
-        ))
-    };
-    let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    let uri: http::Uri = whole.parse().map_err(|_| bad("it cannot be read"))?;
-    if uri.scheme_str() != Some("http") {
-        return Err(bad("proxies are spoken to in plain http, also about https addresses"));
-    }
-    let authority = uri.authority().ok_or_else(|| bad("it has no host"))?;
-    if authority.as_str().contains('@') {
-        return Err(bad("the name and password are set on their own"));
-    }
-    if uri.path_and_query().is_some_and(|rest| rest.as_str() != "/") {
-        return Err(bad("nothing can follow the port"));
-    }
-    let host = authority.host().trim_matches(['[', ']']);
-    if host.is_empty() {
-        return Err(bad("it has no host"));
-    }
-    Ok(ProxyServer { host: host.to_owned(), port: authority.port_u16().unwrap_or(PROXY_PORT) })
 }
 
 #[cfg(test)]
@@ -437,12 +408,12 @@ mod tests {
     #[test]
     fn what_cannot_be_set_is_said() {
         for (given, said) in [
-            (json!({ "proxy": "https://proxy:1" }), "plain http"),
-            (json!({ "proxy": "http://u:p@proxy:1" }), "on their own"),
-            (json!({ "proxy": "http://proxy:1/x" }), "follow the port"),
-            (json!({ "proxy": "http://pro xy" }), "cannot be read"),
             (json!({ "proxy_password": "x" }), "proxy_user"),
+            (json!({ "proxy": "proxy:70000" }), "`70000`"),
+            (json!({ "tls_proxy": "proxy:0" }), "`0`"),
             (json!({ "source": "parent" }), "http://"),
+            (json!({ "source": "http://127.0.0.1:99999" }), "127.0.0.1:99999"),
+            (json!({ "source": "https://parent:0" }), "port"),
             (json!({ "mode": "half" }), "replica"),
             (json!({ "mode": "replica" }), "none is set"),
             (json!({ "source": null, "mode": "replica" }), "none is set"),
