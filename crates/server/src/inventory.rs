@@ -46,7 +46,11 @@ impl Inventory {
                 .collect::<String>()
         };
         Self {
-            os: os_name(info),
+            os: os_name(
+                info.os_description.as_deref().unwrap_or_default(),
+                [info.os_major_version, info.os_minor_version, info.os_build_number],
+                info.old_product_type,
+            ),
             os_version: format!(
                 "{}.{}.{}",
                 info.os_major_version, info.os_minor_version, info.os_build_number
@@ -91,18 +95,17 @@ impl Inventory {
     }
 }
 
-/// A name that tells Windows 10 and 11 apart by the build number.
-fn os_name(info: &ComputerInfo) -> String {
-    let described = info.os_description.as_deref().unwrap_or_default().trim();
-    let workstation = info.old_product_type <= 1;
-    let name = match (info.os_major_version, info.os_minor_version) {
-        (10, 0) if workstation && info.os_build_number >= WINDOWS_11 => {
-            match described.strip_prefix("Windows 10") {
-                Some(edition) => format!("Windows 11{edition}"),
-                None if described.is_empty() => "Windows 11".to_owned(),
-                None => described.to_owned(),
-            }
-        }
+/// A name that tells Windows 10 and 11 apart by the build number. `version` is major, minor and build.
+pub(crate) fn os_name(description: &str, version: [i32; 3], old_product_type: u8) -> String {
+    let described = description.trim();
+    let workstation = old_product_type <= 1;
+    let [major, minor, build] = version;
+    let name = match (major, minor) {
+        (10, 0) if workstation && build >= WINDOWS_11 => match described.strip_prefix("Windows 10") {
+            Some(edition) => format!("Windows 11{edition}"),
+            None if described.is_empty() => "Windows 11".to_owned(),
+            None => described.to_owned(),
+        },
         _ if !described.is_empty() => described.to_owned(),
         (10, 0) if workstation => "Windows 10".to_owned(),
         (10, 0) => "Windows Server".to_owned(),
@@ -111,7 +114,7 @@ fn os_name(info: &ComputerInfo) -> String {
         _ => "Windows".to_owned(),
     };
     let name: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
-    format!("{name} ({}.{}.{})", info.os_major_version, info.os_minor_version, info.os_build_number)
+    format!("{name} ({major}.{minor}.{build})")
 }
 
 #[cfg(test)]
@@ -130,10 +133,10 @@ mod tests {
 
     #[test]
     fn windows_11_is_told_by_its_build() {
-        assert_eq!(os_name(&info(26_200, 1, "Windows 10 Pro")), "Windows 11 Pro (10.0.26200)");
-        assert_eq!(os_name(&info(19_045, 1, "Windows 10 Pro")), "Windows 10 Pro (10.0.19045)");
-        assert_eq!(os_name(&info(26_100, 3, "Windows Server 2025")), "Windows Server 2025 (10.0.26100)");
-        assert_eq!(os_name(&info(26_200, 1, "")), "Windows 11 (10.0.26200)");
+        assert_eq!(os_name("Windows 10 Pro", [10, 0, 26_200], 1), "Windows 11 Pro (10.0.26200)");
+        assert_eq!(os_name("Windows 10 Pro", [10, 0, 19_045], 1), "Windows 10 Pro (10.0.19045)");
+        assert_eq!(os_name("Windows Server 2025", [10, 0, 26_100], 3), "Windows Server 2025 (10.0.26100)");
+        assert_eq!(os_name("", [10, 0, 26_200], 1), "Windows 11 (10.0.26200)");
     }
 
     #[test]

@@ -4,10 +4,11 @@
 use super::error::AdminError;
 use super::input::Query;
 use super::with_store;
+use crate::inventory::os_name;
 use crate::state::App;
 use serde_json::{Value, json};
 use sluicegate_policy::UpdateState;
-use sluicegate_store::hierarchy::{DownstreamComputer, DownstreamComputerFilter};
+use sluicegate_store::hierarchy::{ComputerDetails, DownstreamComputer, DownstreamComputerFilter};
 use sluicegate_terms::{ComputerId, Guid, Timestamp};
 
 /// `GET downstream/computers?server=ID&search=TEXT&limit=N&offset=N`, by name.
@@ -42,7 +43,7 @@ fn shown(computer: &DownstreamComputer) -> Value {
         "id": told.id.as_str(),
         "dns_name": details.map(|d| d.full_domain_name.as_str()),
         "ip": details.map(|d| d.ip_address.as_str()),
-        "os": details.map(|d| d.os_description.as_str()),
+        "os": details.map(system),
         "server": told.server.to_string(),
         "server_name": computer.server_name,
         "last_sync": told.last_sync.map(Timestamp::iso),
@@ -52,6 +53,12 @@ fn shown(computer: &DownstreamComputer) -> Value {
         "installed": of(UpdateState::Installed),
         "pending_reboot": of(UpdateState::InstalledPendingReboot),
     })
+}
+
+/// The system by the name it has in the list of this server's own computers.
+fn system(details: &ComputerDetails) -> String {
+    let [major, minor, build, ..] = details.os_version;
+    os_name(&details.os_description, [major, minor, build], details.old_product_type)
 }
 
 /// `GET downstream/computers/{id}`: the state of each update on it.

@@ -4,6 +4,7 @@
 mod admin;
 mod admin_audit;
 mod admin_cleanup;
+mod admin_downstream;
 mod admin_export;
 mod admin_hierarchy;
 mod admin_rules;
