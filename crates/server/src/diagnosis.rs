@@ -4,7 +4,7 @@
 use crate::state::App;
 use crate::{checking, watching};
 use serde_json::{Value, json};
-use sluicegate_store::hierarchy::{FileNeed, UpstreamSettings, UpstreamSource};
+use sluicegate_store::hierarchy::{FileNeed, UpstreamSettings};
 use sluicegate_store::{CategoryRow, StoreError};
 use sluicegate_terms::{CategoryKind, UpdateId};
 use sluicegate_upstream::Probe;
@@ -183,8 +183,10 @@ async fn upstream(app: &Arc<App>, settings: &UpstreamSettings) -> Vec<Check> {
     };
     let probed = app.synchronizer.probe(settings.clone()).await;
     watching::after_probe(app, probed.as_ref().err()).await;
+    let asked = app.synchronizer.asked(source);
     let set = match probed.as_ref().err().filter(|error| is_own_fault(error)) {
-        None => Check::passed("upstream-set", expected, source.as_str()),
+        None if asked == source.as_str() => Check::passed("upstream-set", expected, asked),
+        None => Check::passed("upstream-set", expected, format!("{source}, asked at {asked}")),
         Some(error) => {
             let remedy = "change it with `sluicegate upstream set`";
             Check::failed("upstream-set", "its settings can be used", error.to_string(), remedy)
@@ -192,7 +194,7 @@ async fn upstream(app: &Arc<App>, settings: &UpstreamSettings) -> Vec<Check> {
         }
     };
     let mut checks = vec![set];
-    let way = Way::of(source, settings);
+    let way = Way::of(asked, settings);
     checks.extend(STEPS.iter().map(|(step, name, expected)| way.check(*step, name, expected, &probed)));
     checks
 }
@@ -230,17 +232,13 @@ struct Way {
 }
 
 impl Way {
-    fn of(source: &UpstreamSource, settings: &UpstreamSettings) -> Self {
-        let shown = match source {
-            UpstreamSource::MicrosoftUpdate => "https://sws.update.microsoft.com".to_owned(),
-            UpstreamSource::Server(url) => url.clone(),
-        };
-        let url: Option<Url> = shown.parse().ok();
+    fn of(asked: &str, settings: &UpstreamSettings) -> Self {
+        let url: Option<Url> = asked.parse().ok();
         let proxy = TransportSettings::stored(settings)
             .ok()
             .zip(url.as_ref())
             .and_then(|(transport, url)| transport.proxy_for(url).map(|proxy| proxy.address.authority()));
-        Self { url, shown, proxy }
+        Self { url, shown: asked.to_owned(), proxy }
     }
 
     fn check(
@@ -405,6 +403,7 @@ mod tests {
     use super::*;
     use crate::testing;
     use sluicegate_policy::hierarchy::Choice;
+    use sluicegate_store::hierarchy::UpstreamSource;
     use sluicegate_terms::Guid;
 
     fn verdict<'a>(checks: &'a [Check], name: &str) -> &'a Check {

@@ -6,7 +6,7 @@ use crate::sync::{Phase, Progress, Reason, Run, Stop, Surroundings, SyncError, W
 use crate::transport::RetryPolicy;
 use parking_lot::Mutex;
 use sluicegate_policy::hierarchy::Schedule;
-use sluicegate_store::hierarchy::{Generation, RunOutcome, SyncRun, UpstreamSettings};
+use sluicegate_store::hierarchy::{Generation, RunOutcome, SyncRun, UpstreamSettings, UpstreamSource};
 use sluicegate_store::{Store, StoreError};
 use sluicegate_terms::Timestamp;
 use std::sync::Arc;
@@ -371,6 +371,12 @@ impl Synchronizer {
             Ok(progress) => progress.clone(),
             Err(_) => self.status(),
         }
+    }
+
+    /// The address that is asked for an upstream; for Microsoft Update that of its mirror, where there is one.
+    #[must_use]
+    pub fn asked<'a>(&'a self, source: &'a UpstreamSource) -> &'a str {
+        self.inner.options.around.asked(source)
     }
 
     /// Tries settings before they are saved: reaches the upstream, gets a cookie and asks for its configuration.

@@ -94,6 +94,23 @@ async fn diagnosing_names_the_first_thing_that_fails_and_what_to_do() {
 }
 
 #[tokio::test]
+async fn diagnosing_looks_at_the_mirror_that_is_asked_for_microsoft_update() {
+    let (parent, mut child) = (Site::start().await, Site::start().await);
+    let mirror = format!("http://{}", parent.addr);
+    child.mirror = Some(mirror.parse().unwrap());
+    child.restart().await;
+    child.manage("PUT", "upstream", json!({ "source": "microsoft-update", "probe": false })).await;
+    let found = child.manage("POST", "diagnose", json!(null)).await;
+    assert_eq!(check(&found, "upstream-set")["found"], format!("microsoft-update, asked at {mirror}"));
+    assert_eq!(check(&found, "name")["found"], "127.0.0.1");
+    for name in ["connection", "service"] {
+        assert_eq!((&check(&found, name)["result"], &check(&found, name)["found"]), (&json!("passed"), &json!(mirror)));
+    }
+    assert_eq!(check(&found, "tls")["result"], "skipped", "the mirror is asked in plain http: {found}");
+    assert!(!found.to_string().contains("sws.update.microsoft.com"), "{found}");
+}
+
+#[tokio::test]
 async fn an_upstream_is_tried_before_it_is_saved_unless_nobody_wants_that() {
     let (parent, child) = (Site::start().await, Site::start().await);
     let (good, gone) = (format!("http://{}", parent.addr), nobody().await);

@@ -119,15 +119,19 @@ impl Surroundings {
         })
     }
 
-    /// The address below which the services of an upstream are.
-    pub(crate) fn base(&self, source: &UpstreamSource) -> Result<Url, TransportError> {
-        let text = match source {
+    /// The address that is asked for an upstream, as it was written: Microsoft Update may be asked at a mirror.
+    pub(crate) fn asked<'a>(&'a self, source: &'a UpstreamSource) -> &'a str {
+        match source {
             UpstreamSource::MicrosoftUpdate => {
                 self.microsoft_update.as_ref().map_or(MICROSOFT_UPDATE, Mirror::as_str)
             }
             UpstreamSource::Server(url) => url,
-        };
-        text.parse().map_err(|error: crate::transport::UrlError| TransportError::settings(error.to_string()))
+        }
+    }
+
+    /// The address below which the services of an upstream are.
+    pub(crate) fn base(&self, source: &UpstreamSource) -> Result<Url, TransportError> {
+        self.asked(source).parse().map_err(|error: crate::transport::UrlError| TransportError::settings(error.to_string()))
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -20,7 +20,7 @@ pub use http::{Answer, exchange};
 use serde_json::{Value, json};
 use sluicegate_catalog::compose::Document;
 use sluicegate_server::clock::ManualClock;
-use sluicegate_server::{Limits, Running, Server, ServerOptions};
+use sluicegate_server::{Limits, Mirror, Running, Server, ServerOptions};
 use sluicegate_terms::Timestamp;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,6 +33,8 @@ pub struct Site {
     pub running: Option<Running>,
     pub addr: SocketAddr,
     pub limits: Limits,
+    /// What it asks in the place of Microsoft Update, from the next start on.
+    pub mirror: Option<Mirror>,
 }
 
 pub fn noon() -> Timestamp {
@@ -48,7 +50,7 @@ impl Site {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::new(noon()));
         let mut site =
-            Self { dir, clock, running: None, addr: SocketAddr::from(([127, 0, 0, 1], 0)), limits };
+            Self { dir, clock, running: None, addr: SocketAddr::from(([127, 0, 0, 1], 0)), limits, mirror: None };
         site.launch().await;
         site
     }
@@ -57,6 +59,7 @@ impl Site {
         let mut options = ServerOptions::new(self.dir.path(), SocketAddr::from(([127, 0, 0, 1], 0)));
         options.clock = Arc::clone(&self.clock) as Arc<_>;
         options.limits = self.limits.clone();
+        options.microsoft_update.clone_from(&self.mirror);
         let running = Server::start(options).await.unwrap();
         self.addr = running.local_addr();
         self.running = Some(running);
