@@ -220,6 +220,12 @@ def test_schedule_filter_and_content_are_typed(parent, child):
     assert as_json(child, "sync", "schedule")["schedule"] == "4@03:00+30"
     assert as_json(child, "sync", "schedule", "--times", "1", "--at", "22:15", "--spread", "0")["schedule"] == "1@22:15"
     assert "24" in run(child, "sync", "schedule", "--times", "25", "--at", "03:00", code=1)
+    assert "--times" in run(child, "sync", "schedule", "--spread", "5", code=2)
+    for time in ("24:00", "03:60", "noon"):
+        said = run(child, "sync", "schedule", "--times", "1", "--at", time, code=1)
+        assert f"`{time}`" in said and "00:00 to 23:59" in said and "TIMES@" not in said
+    assert as_json(child, "sync", "schedule")["schedule"] == "1@22:15"
+    assert "--spread" in run(child, "sync", "schedule", "manual", "--spread", "5", code=2)
     assert "only on request" in run(child, "sync", "schedule", "manual")
     assert "for 45 minutes is ended" in run(child, "sync", "schedule", "--patience", "45")
     assert as_json(child, "sync", "schedule")["schedule"] == "manual", "the schedule stays as it was"

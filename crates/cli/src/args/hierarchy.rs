@@ -109,7 +109,7 @@ pub(crate) enum Synchronize {
 #[derive(Debug, Args)]
 pub(crate) struct Schedule {
     /// Only on request
-    #[arg(value_parser = ["manual"], conflicts_with = "times")]
+    #[arg(value_parser = ["manual"], conflicts_with_all = ["times", "at"])]
     pub(crate) manual: Option<String>,
     /// How many times a day, evenly spaced: 1 to 24
     #[arg(long, value_name = "N", requires = "at")]
@@ -117,9 +117,9 @@ pub(crate) struct Schedule {
     /// The first of them, UTC
     #[arg(long, value_name = "HH:MM", requires = "times")]
     pub(crate) at: Option<String>,
-    /// Each begins up to so many minutes later, at random
-    #[arg(long, value_name = "MINUTES", default_value_t = 30)]
-    pub(crate) spread: u16,
+    /// Each begins up to so many minutes later, at random; 30 when it is not said
+    #[arg(long, value_name = "MINUTES", requires = "times", conflicts_with = "manual")]
+    pub(crate) spread: Option<u16>,
     /// A synchronization that does not come forward for so long is ended: 1 to 1440, at first 30
     #[arg(long, value_name = "MINUTES")]
     pub(crate) patience: Option<u16>,

@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 /// Without a terminal, a line of progress is written so often, and at each new phase.
 const EVERY: Duration = Duration::from_secs(10);
 
+/// A synchronization begins up to so many minutes after its time when nobody says otherwise.
+const SPREAD: u16 = 30;
+
 pub(crate) async fn run(client: &AdminClient, args: Synchronize, json: bool) -> anyhow::Result<()> {
     match args {
         Synchronize::Now { wait, retry_failed } => now(client, wait, retry_failed, json).await,
@@ -222,7 +225,7 @@ fn history_table(runs: &Value) {
 async fn schedule(client: &AdminClient, args: &Schedule, json: bool) -> anyhow::Result<()> {
     let wanted = match (&args.manual, args.times, &args.at) {
         (Some(_), ..) => Some("manual".to_owned()),
-        (None, Some(times), Some(at)) => Some(format!("{times}@{at}+{}", args.spread)),
+        (None, Some(times), Some(at)) => Some(format!("{times}@{at}+{}", args.spread.unwrap_or(SPREAD))),
         _ => None,
     };
     let schedule = if wanted.is_some() || args.patience.is_some() {

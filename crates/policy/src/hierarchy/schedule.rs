@@ -42,6 +42,9 @@ pub enum ScheduleError {
         "`{0}` is not a schedule (use manual, or TIMES@HH:MM, or TIMES@HH:MM+MINUTES for a random offset)"
     )]
     Form(String),
+    /// A time that no day has.
+    #[error("`{0}` is no time of day for a schedule; use 00:00 to 23:59")]
+    Time(String),
 }
 
 impl Schedule {
@@ -107,17 +110,22 @@ impl FromStr for Schedule {
             return Ok(Self::Manual);
         }
         let bad = || ScheduleError::Form(text.chars().take(40).collect());
+        let wrong_time = |time: &str| ScheduleError::Time(time.chars().take(40).collect());
         let (times, rest) = text.split_once('@').ok_or_else(bad)?;
         let (time, spread) = rest.split_once('+').unwrap_or((rest, "0"));
-        let (hours, minutes) = time.split_once(':').ok_or_else(bad)?;
         let number = |part: &str| part.trim().parse::<u16>().map_err(|_| bad());
-        let (hours, minutes) = (number(hours)?, number(minutes)?);
-        if hours > 23 || minutes > 59 {
-            return Err(bad());
-        }
+        let from = time_of_day(time).ok_or_else(|| wrong_time(time))?;
         let times = u8::try_from(number(times)?).map_err(|_| bad())?;
-        Self::daily(times, hours * 60 + minutes, number(spread)?)
+        Self::daily(times, from, number(spread)?)
     }
+}
+
+/// The minutes after midnight of `HH:MM`.
+fn time_of_day(text: &str) -> Option<u16> {
+    let (hours, minutes) = text.split_once(':')?;
+    let number = |part: &str| part.trim().parse::<u16>().ok();
+    let (hours, minutes) = (number(hours)?, number(minutes)?);
+    (hours <= 23 && minutes <= 59).then(|| hours * 60 + minutes)
 }
 
 #[cfg(test)]
@@ -174,6 +182,11 @@ mod tests {
         }
         for odd in ["", "0@03:00", "25@03:00", "4@24:00", "4@03:60", "4@03:00+1440", "x@y", "4", "-1@00:00"] {
             assert!(odd.parse::<Schedule>().is_err(), "{odd}");
+        }
+        for odd in ["24:00", "03:60", "noon"] {
+            let error = format!("4@{odd}+5").parse::<Schedule>().unwrap_err();
+            assert_eq!(error, ScheduleError::Time(odd.to_owned()));
+            assert!(error.to_string().contains("00:00 to 23:59"), "{error}");
         }
     }
 }
