@@ -158,6 +158,19 @@ def test_another_choice_of_languages_says_first_what_it_means(child):
     run(child, "sync", "filter", "set", "--language", "all")
 
 
+def test_languages_that_choose_nothing_are_refused_or_warned_of(child):
+    before = as_json(child, "sync", "filter", "show")["languages"]
+    assert "`pt_br` is no language" in run(child, "sync", "filter", "set", "--language", "pt_br", code=1)
+    said = run(child, "sync", "filter", "set", "--language", "all", "--language", "en", code=1)
+    assert "`all` beside others" in said
+    assert as_json(child, "sync", "filter", "show")["languages"] == before
+    said = run(child, "sync", "filter", "set", "--language", "english", "--dry-run")
+    assert "Warning" in said and "do you mean `en`?" in said
+    said = run(child, "sync", "filter", "set", "--language", "english")
+    assert said.count("Warning") == 1 and "english" in said
+    run(child, "sync", "filter", "set", "--language", "all")
+
+
 def test_diagnosing_a_server_without_an_upstream_says_what_is_missing(child):
     def diagnosed(*words):
         command = [str(binary()), "diagnose", *words, "--data", str(child.data)]

@@ -254,7 +254,10 @@ async fn filter(client: &AdminClient, args: Filter, json: bool) -> anyhow::Resul
             if !language.is_empty() && (dry_run || !json) {
                 let meant = client.post("sync/filter/preview", &json!({ "languages": language })).await?;
                 if dry_run {
-                    output::show(json, &meant, say_meant);
+                    output::show(json, &meant, |meant| {
+                        say_meant(meant);
+                        say_warnings(meant);
+                    });
                     return Ok(());
                 }
                 say_meant(&meant);
@@ -281,6 +284,7 @@ async fn filter(client: &AdminClient, args: Filter, json: bool) -> anyhow::Resul
         if filter["exclude"].as_array().is_some_and(|list| !list.is_empty()) {
             say!("{:<16} {}", "Excluded", chosen(&filter["exclude"]));
         }
+        say_warnings(filter);
     });
     Ok(())
 }
@@ -300,6 +304,13 @@ fn say_meant(meant: &Value) {
         say!("{kept} files ({held}) that are here would not be wanted; they stay.");
     }
     say!("Texts need no fetching: every update is here with its texts in all languages.");
+}
+
+/// What came with an answer for a person to look at.
+fn say_warnings(answer: &Value) {
+    for warning in answer["warnings"].as_array().into_iter().flatten() {
+        say!("Warning: {}", output::text(Some(warning)));
+    }
 }
 
 /// Titles where they are known, ids where not.

@@ -5,7 +5,7 @@
 
 use super::error::AdminError;
 use super::input::Input;
-use super::{filters, sync, with_store};
+use super::{filters, languages, sync, with_store};
 use crate::state::App;
 use serde_json::{Value, json};
 use sluicegate_policy::hierarchy::{Choice, FilterPart};
@@ -45,13 +45,17 @@ pub(super) async fn show(app: &App) -> Result<Value, AdminError> {
     }))
 }
 
+/// What a filter has.
+pub(super) const PARTS: [&str; 4] = ["products", "classifications", "languages", "exclude"];
+
 /// `PUT sync/filter`: `products`, `classifications` and `languages`, each a list or `"all"`, and `exclude`, a list of
-/// filters in place of those that were; one that is not named stays.
+/// filters in place of those that were; one that is not named stays. The answer has `warnings`, sentences.
 pub(super) async fn change(app: &App, input: &Input) -> Result<Value, AdminError> {
+    input.only("a filter", &PARTS)?;
     let rows = with_store(app, |store| store.categories()).await?;
     let products = category_choice(&rows, input, "products", FilterPart::Product)?;
     let classifications = category_choice(&rows, input, "classifications", FilterPart::Classification)?;
-    let languages = languages(input)?;
+    let (languages, warnings) = languages::chosen(app, input).await?;
     let exclude = match input.0.contains_key("exclude") {
         true => Some(filters::parse_all(&input.texts("exclude")?)?),
         false => None,
@@ -62,19 +66,9 @@ pub(super) async fn change(app: &App, input: &Input) -> Result<Value, AdminError
     if let Some(exclude) = exclude {
         filters::replace(app, exclude).await?;
     }
-    show(app).await
-}
-
-/// The languages that are named, if any are.
-pub(super) fn languages(input: &Input) -> Result<Option<Choice<Locale>>, AdminError> {
-    Ok(match list(input, "languages")? {
-        None => None,
-        Some(Choice::All) => Some(Choice::All),
-        Some(Choice::Only(tags)) => {
-            let tags = tags.iter().map(|tag| language(tag)).collect::<Result<_, _>>()?;
-            Some(Choice::Only(tags))
-        }
-    })
+    let mut shown = show(app).await?;
+    shown["warnings"] = json!(warnings);
+    Ok(shown)
 }
 
 async fn choose(
@@ -93,22 +87,20 @@ async fn choose(
     .await
 }
 
-fn language(tag: &str) -> Result<Locale, AdminError> {
-    tag.trim().parse().map_err(|error: sluicegate_terms::TermError| {
-        let shown: String = tag.chars().take(80).collect();
-        AdminError::invalid(format!("`{shown}` is no language: {error}"))
-    })
-}
-
 /// A list of words, or all; `None` when it is not named.
-fn list(input: &Input, name: &str) -> Result<Option<Choice<String>>, AdminError> {
+pub(super) fn list(input: &Input, name: &str) -> Result<Option<Choice<String>>, AdminError> {
     match input.0.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.eq_ignore_ascii_case(ALL) => Ok(Some(Choice::All)),
         Some(_) => {
             let words = input.texts(name)?;
             match words.as_slice() {
-                [only] if only.eq_ignore_ascii_case(ALL) => Ok(Some(Choice::All)),
+                [only] if only.trim().eq_ignore_ascii_case(ALL) => Ok(Some(Choice::All)),
+                several if several.iter().any(|word| word.trim().eq_ignore_ascii_case(ALL)) => {
+                    Err(AdminError::invalid(format!(
+                        "`{name}` has `{ALL}` beside others; say `{ALL}` alone, or leave it out"
+                    )))
+                }
                 _ => Ok(Some(Choice::Only(words.into_iter().collect()))),
             }
         }

@@ -328,13 +328,43 @@ async fn the_filter_takes_titles_and_ids_and_narrows_what_is_synchronized() {
         (json!({ "classifications": ["Contoso Desk"] }), "no classification"),
         (json!({ "classifications": [update(COMPANY).to_string()] }), "`Contoso`"),
         (json!({ "languages": ["???"] }), "???"),
+        (json!({ "languages": ["pt_br"] }), "pt_br"),
+        (json!({ "languages": ["all", "en"] }), "`all` beside others"),
+        (json!({ "products": ["Contoso Desk", "ALL"] }), "`all` beside others"),
+        (json!({ "product": ["Contoso Desk"] }), "no `product`; it has products"),
         (json!({ "products": [] }), "no product"),
     ] {
         let (status, refused) = child.admin("PUT", "sync/filter", wrong.clone()).await;
         assert!(status == 400 || status == 404, "{wrong}");
         assert!(refused["error"]["message"].as_str().unwrap().contains(said), "{refused}");
     }
+    let unchanged = child.manage("GET", "sync/filter", json!(null)).await;
+    assert_eq!((&unchanged["languages"], &unchanged["products"]), (&json!("all"), &filter["products"]));
     drop(parent);
+}
+
+#[tokio::test]
+async fn a_language_nobody_knows_is_warned_of_and_refused_once_the_catalog_says_its_languages() {
+    let site = Site::start().await;
+    let set = site.manage("PUT", "sync/filter", json!({ "languages": ["de", "english"] })).await;
+    assert_eq!(set["languages"], json!(["de", "english"]));
+    assert!(set["warnings"][0].as_str().unwrap().contains("do you mean `en`"), "{set}");
+    assert_eq!(set["warnings"].as_array().unwrap().len(), 1);
+    let mut icelandic = plain(30, 100, "For one language");
+    icelandic.properties.languages = vec!["is".parse().unwrap()];
+    let mut file = catalog::file();
+    file.sha1 = sluicegate_terms::Sha1Digest::from_hex("00000000000000000000000000000000000000AA").unwrap();
+    icelandic.files = vec![file];
+    site.import(&catalog::small()).await;
+    site.import(&[icelandic]).await;
+    for path in ["sync/filter", "sync/filter/preview"] {
+        let method = if path == "sync/filter" { "PUT" } else { "POST" };
+        let (status, refused) = site.admin(method, path, json!({ "languages": ["is", "zz"] })).await;
+        assert_eq!((status, &refused["error"]["code"]), (404, &json!("unknown")), "{refused}");
+        assert!(refused["error"]["message"].as_str().unwrap().contains("no language `zz`"), "{refused}");
+    }
+    let set = site.manage("PUT", "sync/filter", json!({ "languages": ["is", "de"] })).await;
+    assert_eq!((&set["languages"], &set["warnings"]), (&json!(["de", "is"]), &json!([])));
 }
 
 #[tokio::test]

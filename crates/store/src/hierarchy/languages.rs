@@ -2,10 +2,12 @@
 
 use super::files::{for_each_file_of, wants};
 use crate::Store;
-use crate::columns::Columns;
-use crate::error::StoreError;
+use crate::columns::{Columns, for_rows};
+use crate::error::{During, StoreError, StoredAs};
 use rusqlite::Row;
 use sluicegate_policy::hierarchy::{ContentPolicy, SyncFilter};
+use sluicegate_terms::Locale;
+use std::collections::BTreeSet;
 
 /// Some files.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -28,6 +30,28 @@ pub struct LanguageChange {
 }
 
 impl Store {
+    /// The languages that files of the catalog are for, as far as their updates say so. It looks at every file.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn file_languages(&self) -> Result<BTreeSet<Locale>, StoreError> {
+        let during = "list the languages of files";
+        self.shared.database.read(|db| {
+            let mut statement = db
+                .prepare_cached("SELECT DISTINCT languages FROM file WHERE languages <> ''")
+                .during(during)?;
+            let mut rows = statement.query([]).during(during)?;
+            let mut found = BTreeSet::new();
+            for_rows(&mut rows, |row| {
+                for tag in row.text(0)?.lines() {
+                    found.insert(tag.parse().stored_as("language of a file")?);
+                }
+                Ok(())
+            })?;
+            Ok(found)
+        })
+    }
+
     /// What the languages of `after` in place of those of `before` would mean for the files that `policy` wants.
     ///
     /// # Errors

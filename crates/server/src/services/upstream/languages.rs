@@ -47,6 +47,11 @@ const LANGUAGES: [(i32, &str, &str); 38] = [
     (66577, "ja-nec", "Japanese NEC"),
 ];
 
+/// The short names.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    LANGUAGES.iter().map(|(_, short, _)| *short)
+}
+
 /// The whole list, `all` first, with those enabled that this server takes.
 pub(crate) fn list(wanted: &Choice<Locale>) -> Vec<ServerSyncLanguageData> {
     let listed = wanted.listed();
