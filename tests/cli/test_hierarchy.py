@@ -294,6 +294,34 @@ def test_downstream_servers_are_listed_allowed_and_disallowed(parent, child):
     run(child, "sync", "now", "--wait")
 
 
+def test_a_misspelt_server_is_warned_of_and_a_name_no_host_can_have_refused(parent):
+    try:
+        said = run(parent, "downstream", "allow", "midle")
+        assert "Only these" in said and "Warning" in said and "`midle`" in said and "No server that was here" in said
+        assert as_json(parent, "downstream", "list")["never_seen"] == ["midle"]
+        assert "letters, digits" in run(parent, "downstream", "allow", "a b", code=1)
+        assert as_json(parent, "downstream", "list")["allowed"] == ["midle"]
+    finally:
+        run(parent, "downstream", "allow", "--all")
+
+
+def test_a_server_is_forgotten_until_it_comes_again(parent, child):
+    run(child, "upstream", "set", parent.base, "--account-name", "forgetme")
+    run(child, "sync", "content", "never")
+    run(child, "sync", "now", "--wait")
+    own = as_json(child, "status")["server_id"]
+    computer = leaf(child)
+    run(child, "sync", "now", "--wait", "--retry-failed")
+    said = run(parent, "downstream", "forget", "FORGETME")
+    assert "Forgot forgetme, and 1 computer it told of" in said
+    assert own not in run(parent, "downstream", "list")
+    assert computer.id.lower() not in run(parent, "downstream", "computers")
+    assert "downstream list" in run(parent, "downstream", "forget", "forgetme", code=1)
+    run(child, "sync", "now", "--wait")
+    assert own in run(parent, "downstream", "list")
+    assert as_json(parent, "downstream", "forget", own)["name"] == "forgetme"
+
+
 def test_computers_of_downstream_servers_are_listed_and_shown(parent, child):
     run(child, "upstream", "set", parent.base)
     run(child, "sync", "content", "never")

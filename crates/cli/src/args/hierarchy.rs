@@ -197,6 +197,12 @@ pub(crate) enum Downstream {
         #[arg(long, conflicts_with = "servers")]
         all: bool,
     },
+    /// Forget a server and the computers it told of; it is listed again when it comes again
+    Forget {
+        /// Name or id, as `downstream list` shows it
+        #[arg(value_name = "NAME|ID")]
+        who: String,
+    },
     /// Keep a server from synchronizing
     Disallow {
         /// Name or id, as `downstream list` shows it

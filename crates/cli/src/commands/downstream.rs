@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 pub(crate) async fn run(client: &AdminClient, args: Downstream, json: bool) -> anyhow::Result<()> {
     let before = client.get("downstream", &[]).await?;
+    let mut given = Vec::new();
     let allowed = match args {
         Downstream::Computers { id: Some(id), .. } => return computer(client, &id, json).await,
         Downstream::Computers { of, search, limit, offset, .. } => {
@@ -27,8 +28,16 @@ pub(crate) async fn run(client: &AdminClient, args: Downstream, json: bool) -> a
             output::show(json, &before, table);
             return Ok(());
         }
+        Downstream::Forget { who } => {
+            let gone = client.delete(&format!("downstream/{}", server_id(&before, &who)?)).await?;
+            output::show(json, &gone, forgotten);
+            return Ok(());
+        }
         Downstream::Allow { all: true, .. } => Vec::new(),
-        Downstream::Allow { servers, .. } => allow(&before, &servers),
+        Downstream::Allow { servers, .. } => {
+            given.clone_from(&servers);
+            allow(&before, &servers)
+        }
         Downstream::Disallow { servers } => disallow(&before, &servers)?,
     };
     let after = client.put("downstream/allowed", &json!({ "allowed": allowed })).await?;
@@ -38,8 +47,44 @@ pub(crate) async fn run(client: &AdminClient, args: Downstream, json: bool) -> a
         } else {
             say!("Only these may synchronize: {}.", output::text(after.get("allowed")));
         }
+        if let Some(warning) = never_seen(after, &given) {
+            say!("Warning: {warning}");
+        }
     });
     Ok(())
+}
+
+/// What is to be said when servers were allowed that were never here: a misspelt name keeps everybody else out.
+fn never_seen(after: &Value, given: &[String]) -> Option<String> {
+    let strangers = words(&after["never_seen"]);
+    let new: Vec<String> = strangers
+        .iter()
+        .filter(|who| given.iter().any(|one| one.trim().trim_end_matches('.').eq_ignore_ascii_case(who)))
+        .map(|who| format!("`{who}`"))
+        .collect();
+    if new.is_empty() {
+        return None;
+    }
+    let nobody = match strangers.len() == words(&after["allowed"]).len() {
+        true => ". No server that was here may synchronize now",
+        false => "",
+    };
+    Some(format!(
+        "no server called {} was ever here{nobody}; `sluicegate downstream list` shows those that were",
+        new.join(" or ")
+    ))
+}
+
+fn forgotten(gone: &Value) {
+    let name = match gone["name"].as_str() {
+        None | Some("") => output::text(gone.get("id")),
+        Some(name) => name.to_owned(),
+    };
+    let computers = gone["computers"].as_u64().unwrap_or(0);
+    say!("Forgot {name}, and {} it told of. It is listed again when it comes again.", output::count(computers, "computer"));
+    if gone["on_the_list"] == true {
+        say!("It stays on the list of those that may synchronize: `sluicegate downstream disallow` takes it off.");
+    }
 }
 
 fn table(downstream: &Value) {
@@ -62,6 +107,10 @@ fn table(downstream: &Value) {
     );
     if downstream["everybody"] == false {
         say!("\nOnly these may synchronize: {}", output::text(downstream.get("allowed")));
+    }
+    let strangers = words(&downstream["never_seen"]);
+    if !strangers.is_empty() {
+        say!("Of them never here: {}", strangers.join(", "));
     }
 }
 
@@ -199,6 +248,17 @@ mod tests {
         assert!(id("west").unwrap_err().to_string().contains("downstream list"));
         let twins = json!({ "servers": [{ "id": "A1", "name": "x" }, { "id": "B2", "name": "x" }] });
         assert!(server_id(&twins, "x").unwrap_err().to_string().contains("by its id"));
+    }
+
+    #[test]
+    fn a_name_that_was_never_here_is_warned_of_and_more_so_when_it_keeps_everybody_out() {
+        let after = |never: &[&str]| json!({ "allowed": ["midle", "north"], "never_seen": never });
+        let said = |never: &[&str], given: &str| never_seen(&after(never), &list(&[given]));
+        assert_eq!(said(&[], "north"), None);
+        assert_eq!(said(&["midle"], "north"), None, "an old one is no news");
+        let one = said(&["midle"], "MIDLE").unwrap();
+        assert!(one.contains("`midle`") && !one.contains("No server that was here"), "{one}");
+        assert!(said(&["midle", "north"], "midle").unwrap().contains("No server that was here"));
     }
 
     #[test]

@@ -1,12 +1,14 @@
-//! `GET downstream` and `PUT downstream/allowed`: the servers that synchronize from this one, and which may.
+//! `GET downstream`, `PUT downstream/allowed` and `DELETE downstream/{id}`: the servers that synchronize from this one,
+//! which may, and forgetting one.
 
 use super::error::AdminError;
 use super::input::Input;
 use super::with_store;
+use crate::services::upstream::is_account_name;
 use crate::state::App;
 use serde_json::{Value, json};
 use sluicegate_store::hierarchy::DownstreamServer;
-use sluicegate_terms::Timestamp;
+use sluicegate_terms::{Guid, Timestamp};
 
 /// Most servers on the list of those that may synchronize.
 const MOST: usize = 10_000;
@@ -25,7 +27,23 @@ pub(super) async fn show(app: &App) -> Result<Value, AdminError> {
     .await?;
     let name = |id| servers.iter().find(|s| s.told.id == id).map(|s| s.told.name.as_str());
     let list: Vec<Value> = servers.iter().map(|s| shown(s, s.told.parent.and_then(name))).collect();
-    Ok(json!({ "servers": list, "allowed": *allowed, "everybody": allowed.is_empty() }))
+    let strangers = strangers(&allowed, &servers);
+    Ok(json!({
+        "servers": list,
+        "allowed": *allowed,
+        "never_seen": strangers,
+        "everybody": allowed.is_empty(),
+    }))
+}
+
+/// Those of a list that are neither name nor id of a server that was here: misspelt, or still to come.
+fn strangers<'a>(list: &'a [String], servers: &[DownstreamServer]) -> Vec<&'a str> {
+    let is = |who: &str, server: &DownstreamServer| {
+        let told = &server.told;
+        who.eq_ignore_ascii_case(&told.id.to_string()) || who.to_lowercase() == told.name.to_lowercase()
+    };
+    let strange = |who: &&str| !servers.iter().any(|server| is(who, server));
+    list.iter().map(String::as_str).filter(strange).collect()
 }
 
 fn shown(server: &DownstreamServer, parent: Option<&str>) -> Value {
@@ -63,11 +81,53 @@ pub(super) async fn allow(app: &App, input: &Input) -> Result<Value, AdminError>
             who.len()
         )));
     }
-    if let Some(odd) = who.iter().find(|name| name.trim().is_empty() || name.chars().any(char::is_control)) {
-        return Err(AdminError::invalid(format!("{odd:?} is neither the name nor the id of a server")));
+    let who: Vec<String> = who.iter().map(|who| who.trim().trim_end_matches('.').to_owned()).collect();
+    let (servers, before) =
+        with_store(app, |store| Ok((store.downstream_servers()?, store.allowed_downstream()))).await?;
+    // What stands on the list already may be on it for long.
+    let could_be = |who: &&str| {
+        is_account_name(who) || who.parse::<Guid>().is_ok() || before.contains(&who.to_lowercase())
+    };
+    if let Some(odd) = strangers(&who, &servers).into_iter().find(|who| !could_be(who)) {
+        let odd: String = odd.chars().take(80).collect();
+        return Err(AdminError::invalid(format!(
+            "{odd:?} is neither the name nor the id of a server, so nothing was changed; names have letters, digits, \
+             hyphens and underscores, in parts of at most 63 between dots"
+        )));
     }
     let now = app.clock.now();
     with_store(app, move |store| store.set_allowed_downstream(&who, now)).await?;
     tracing::info!("the list of servers that may synchronize was changed");
     show(app).await
+}
+
+/// `DELETE downstream/{id}`: forgets a server and the computers it told of. When it comes again it is listed again.
+pub(super) async fn forget(app: &App, id: &str) -> Result<Value, AdminError> {
+    let unknown = || {
+        let shown: String = id.chars().take(80).collect();
+        AdminError::unknown(format!(
+            "no server below this one has the id `{shown}`; `GET downstream` (`sluicegate downstream list`) lists them"
+        ))
+    };
+    let server: Guid = id.parse().map_err(|_| unknown())?;
+    // A contact that is not written down yet would bring it back.
+    let heard = app.synchronized.lock().remove(&server);
+    let now = app.clock.now();
+    let gone = with_store(app, move |store| {
+        if let Some(contact) = heard {
+            store.record_downstream(contact)?;
+        }
+        store.forget_downstream(server, now)
+    })
+    .await?;
+    let (name, computers) = gone.ok_or_else(unknown)?;
+    tracing::info!(%server, name, computers, "a downstream server was forgotten");
+    let listed = [server.to_string().to_lowercase(), name.to_lowercase()];
+    let allowed = app.store.allowed_downstream();
+    Ok(json!({
+        "id": server.to_string(),
+        "name": name,
+        "computers": computers,
+        "on_the_list": allowed.iter().any(|who| listed.contains(who)),
+    }))
 }

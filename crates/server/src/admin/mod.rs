@@ -214,6 +214,7 @@ async fn dispatch(
         ["downstream", "computers"] if get => below::list(app, &query).await?,
         ["downstream", "computers", id] if get => below::show(app, id).await?,
         ["downstream", "allowed"] if put => downstream::allow(app, &input::json(app, request).await?).await?,
+        ["downstream", id] if *request.method() == Method::DELETE => downstream::forget(app, id).await?,
         ["audit"] if get => audit::list(app, &query).await?,
         ["audit", "verify"] if get => audit::verify(app).await?,
         ["alerts"] if get => audit::alerts(app).await?,
@@ -242,7 +243,7 @@ fn is_known(names: &[&str]) -> bool {
                 "sync",
                 "now" | "cancel" | "history" | "progress" | "schedule" | "content" | "filter" | "strays"
             ]
-            | ["downstream", "allowed" | "computers"]
+            | ["downstream", _]
             | ["downstream", "computers", _]
             | ["sync", "filter", "preview"]
             | ["audit" | "alerts" | "check" | "diagnose"]

@@ -5,10 +5,12 @@ use super::allowed::is_allowed;
 use super::counts::{ClientSummary, ServerSummary, decode_clients, encode_clients, merged};
 use super::crowd::{self, MOST_STRANGERS};
 use crate::Store;
+use crate::audit::{self, Entry};
 use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use sluicegate_terms::{Guid, Timestamp, UpdateId};
+use std::sync::Arc;
 
 /// Critical Updates and Security Updates; the ids are the same on every server.
 const URGENT: [UpdateId; 2] = [
@@ -246,21 +248,36 @@ impl Store {
         })
     }
 
-    /// Forgets a downstream server and the computers it told about.
+    /// Forgets a downstream server and the computers it told of. Servers below it stay, and so does its place on the
+    /// list of those that may synchronize. Answers its name and how many computers went with it; `None` when it is not
+    /// known.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] when it is not known, or a failure to write.
-    pub fn forget_downstream(&self, id: Guid) -> Result<(), StoreError> {
-        self.shared.database.write(move |tx| {
-            let gone = tx
-                .execute("DELETE FROM downstream_server WHERE server_id = ?1", [id.as_bytes()])
-                .during("forget a downstream server")?;
-            if gone == 0 {
-                let reason = format!("there is no downstream server {id}; list them to see their ids");
-                return Err(StoreError::Invalid { what: "the change", reason });
-            }
-            Ok(())
-        })
+    /// A failure to write.
+    pub fn forget_downstream(&self, id: Guid, now: Timestamp) -> Result<Option<(String, u64)>, StoreError> {
+        let actor = Arc::clone(&self.actor);
+        let gone = self.shared.database.write(move |tx| {
+            let during = "forget a downstream server";
+            let computers = tx
+                .prepare_cached("SELECT count(*) FROM downstream_computer WHERE server_id = ?1")
+                .and_then(|mut s| s.query_row([id.as_bytes()], |row| row.get::<_, i64>(0)))
+                .during(during)?;
+            // The computers go with it, and their status with them.
+            let name: Option<String> = tx
+                .prepare_cached("DELETE FROM downstream_server WHERE server_id = ?1 RETURNING name")
+                .and_then(|mut s| s.query_row([id.as_bytes()], |row| row.get(0)).optional())
+                .during(during)?;
+            let Some(name) = name else { return Ok(None) };
+            let before = Some(name.clone());
+            let subject = id.to_string();
+            let entry = Entry { action: "forget-downstream", subject, update: None, before, after: None };
+            audit::append(tx, &actor, now, &[entry])?;
+            Ok(Some((name, u64::try_from(computers).unwrap_or(0))))
+        })?;
+        if gone.is_some() {
+            self.note_audit_head();
+        }
+        Ok(gone)
     }
 
     /// The activities of these servers have been passed on upstream and count from zero again.
