@@ -171,6 +171,11 @@ def test_languages_that_choose_nothing_are_refused_or_warned_of(child):
     run(child, "sync", "filter", "set", "--language", "all")
 
 
+def test_the_mirror_is_in_the_help_of_serve():
+    helped = subprocess.run([str(binary()), "serve", "--help"], capture_output=True, text=True, timeout=60, check=True)
+    assert "--microsoft-update-mirror" in helped.stdout
+
+
 def test_diagnosing_a_server_without_an_upstream_says_what_is_missing(child):
     def diagnosed(*words):
         command = [str(binary()), "diagnose", *words, "--data", str(child.data)]
@@ -225,6 +230,9 @@ def test_a_synchronization_that_fails_is_told_by_the_exit_code(child):
     run(child, "sync", "cancel")
     _, said = waiting.communicate(timeout=60)
     assert waiting.returncode == 1 and b"synchronization" in said
+    [run_] = rows(as_json(child, "sync", "history", "--limit", "1"), "runs")
+    told = run(child, "sync", "history")
+    assert "CODE" in told and run_["error_code"] and run_["error_code"] in told
 
 
 def test_schedule_filter_and_content_are_typed(parent, child):

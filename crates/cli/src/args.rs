@@ -140,7 +140,7 @@ pub(crate) struct Serve {
     #[arg(long)]
     pub(crate) demo: bool,
     /// A private mirror of Microsoft Update, asked where the upstream is microsoft-update (https, or this machine)
-    #[arg(long, value_name = "URL", hide = true, env = "SLUICEGATE_MICROSOFT_UPDATE_MIRROR")]
+    #[arg(long, value_name = "URL", env = "SLUICEGATE_MICROSOFT_UPDATE_MIRROR")]
     pub(crate) microsoft_update_mirror: Option<Mirror>,
     /// Log lines as text for people or as JSON for programs
     #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "SLUICEGATE_LOG_FORMAT")]

@@ -215,6 +215,7 @@ fn history_table(runs: &Value) {
             ("Files", "/counts/files"),
             ("Problem", "/problem"),
             ("Strays", "/counts/strays"),
+            ("Code", "/error_code"),
             ("Error", "/error"),
             ("Warning", "/warning"),
         ],
