@@ -211,6 +211,7 @@ def test_synchronizing_brings_the_catalog_and_says_what_it_brought(parent, child
     history = rows(as_json(child, "sync", "history"), "runs")
     assert [one["counts"]["new"] for one in history] == [0, 6]
     assert "succeeded" in run(child, "sync", "history", "--limit", "1")
+    assert "--limit" in run(child, "sync", "history", "--limit", "0", code=2)
     status = as_json(child, "sync", "status")
     assert status["running"] is False and status["last_run"] == history[0]
     assert "Last synchronization" in run(child, "sync", "status")
@@ -240,6 +241,9 @@ def test_schedule_filter_and_content_are_typed(parent, child):
     assert "4 times a day, the first at 03:00" in run(child, "sync", "schedule", "--times", "4", "--at", "03:00")
     assert as_json(child, "sync", "schedule")["schedule"] == "4@03:00+30"
     assert as_json(child, "sync", "schedule", "--times", "1", "--at", "22:15", "--spread", "0")["schedule"] == "1@22:15"
+    said = run(child, "sync", "schedule", "--times", "1", "--at", "22:15", "--spread", "1", "--patience", "1")
+    assert "1 time a day" in said and "up to 1 minute later" in said and "for 1 minute is ended" in said
+    run(child, "sync", "schedule", "--times", "1", "--at", "22:15", "--spread", "0", "--patience", "30")
     assert "24" in run(child, "sync", "schedule", "--times", "25", "--at", "03:00", code=1)
     assert "--times" in run(child, "sync", "schedule", "--spread", "5", code=2)
     for time in ("24:00", "03:60", "noon"):
@@ -271,7 +275,7 @@ def test_schedule_filter_and_content_are_typed(parent, child):
 def test_a_replica_takes_decisions_and_files_and_refuses_its_own(parent, child):
     assert "replica" in run(child, "upstream", "set", parent.base, "--replica")
     said = run(child, "sync", "now", "--wait")
-    assert "1 files" in said
+    assert "; 1 file (" in said
     ours, theirs = decided(child), decided(parent)
     assert ours[0] == theirs[0]
     *_, fix, tool = catalog()

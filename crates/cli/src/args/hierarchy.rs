@@ -82,7 +82,7 @@ pub(crate) enum Synchronize {
     /// List the last synchronizations with what they brought
     History {
         /// How many to list at most
-        #[arg(long, default_value_t = 20)]
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
     },
     /// Stop the synchronization under way; the next goes on where it was

@@ -36,7 +36,8 @@ pub(crate) async fn run(client: &AdminClient, args: Filters, json: bool) -> anyh
         Filters::Preview { filter } => {
             let found = client.post("filters/preview", &json!({ "filter": filter })).await?;
             output::show(json, &found, |found| {
-                say!("It would decline {} updates that nobody decided about.", found["count"]);
+                let updates = output::count(found["count"].as_u64().unwrap_or(0), "update");
+                say!("It would decline {updates} that nobody decided about.");
                 found["titles"].as_array().into_iter().flatten().for_each(|title| {
                     say!("  {}", output::text(Some(title)));
                 });

@@ -85,14 +85,14 @@ fn finished(run: &Value, json: bool) -> anyhow::Result<()> {
     output::show(json, run, |run| {
         let count = |name: &str| run["counts"][name].as_u64().unwrap_or(0);
         say!(
-            "With {}: {} new, {} revised, {} expired, {} held back; {} approvals changed; {} files ({}).",
+            "With {}: {} new, {} revised, {} expired, {} held back; {} changed; {} ({}).",
             output::text(run.get("upstream")),
             count("new"),
             count("revised"),
             count("expired"),
             count("quarantined"),
-            count("approvals"),
-            count("files"),
+            output::count(count("approvals"), "approval"),
+            output::count(count("files"), "file"),
             output::size(count("file_bytes")),
         );
         if count("quarantined") > 0 {
@@ -105,7 +105,8 @@ fn finished(run: &Value, json: bool) -> anyhow::Result<()> {
             say!("Warning: {warning}.");
         }
         if count("files_failed") > 0 {
-            say!("{} files could not be fetched; they are tried again later.", count("files_failed"));
+            let files = output::count(count("files_failed"), "file");
+            say!("{files} could not be fetched; another try is made later.");
         }
     });
     match run["outcome"].as_str() {
@@ -235,15 +236,17 @@ async fn schedule(client: &AdminClient, args: &Schedule, json: bool) -> anyhow::
         client.get("sync/schedule", &[]).await?
     };
     output::show(json, &schedule, |schedule| {
+        let minutes = |name: &str| output::count(schedule[name].as_u64().unwrap_or(0), "minute");
         match schedule["times"].as_u64() {
             Some(times @ 1..) => say!(
-                "Synchronizes {times} times a day, the first at {} UTC, each up to {} minutes later.",
+                "Synchronizes {} a day, the first at {} UTC, each up to {} later.",
+                output::count(times, "time"),
                 output::text(schedule.get("at")),
-                schedule["spread"]
+                minutes("spread")
             ),
             _ => say!("Synchronizes only on request (`sluicegate sync now`)."),
         }
-        say!("One that does not come forward for {} minutes is ended.", schedule["patience"]);
+        say!("One that does not come forward for {} is ended.", minutes("patience"));
     });
     Ok(())
 }
@@ -299,10 +302,12 @@ fn say_meant(meant: &Value) {
     let ((fetched, much), (dropped, less), (kept, held)) =
         (sum("fetched"), sum("no_longer_fetched"), sum("kept_though_unwanted"));
     say!(
-        "The next synchronization fetches {fetched} more files ({much}); {dropped} ({less}) are not fetched any more."
+        "The next synchronization fetches {} ({much}), and no longer {} ({less}).",
+        output::count(fetched, "more file"),
+        output::count(dropped, "file")
     );
     if kept > 0 {
-        say!("{kept} files ({held}) that are here would not be wanted; they stay.");
+        say!("Of the files that are here, {kept} ({held}) would not be wanted; what is here stays.");
     }
     say!("Texts need no fetching: every update is here with its texts in all languages.");
 }

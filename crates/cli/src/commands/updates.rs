@@ -167,6 +167,6 @@ pub(super) fn footer(list: &Value, key: &str) {
         say!("\n{shown} of {total}; --limit and --offset show others.");
     }
     if let Some(pending) = list["pending"].as_u64().filter(|pending| *pending > 0) {
-        say!("\nThe newest reports of {pending} computers are not counted yet.");
+        say!("\nThe newest reports of {} are not counted yet.", output::count(pending, "computer"));
     }
 }

@@ -142,6 +142,9 @@ pub(super) fn cancel(app: &App) -> Value {
 /// `GET sync/history?limit=N`: the newest runs first.
 pub(super) async fn history(app: &App, query: &Query) -> Result<Value, AdminError> {
     let limit = query.number("limit", USUAL)?;
+    if limit == 0 {
+        return Err(AdminError::invalid("`limit` must be at least 1; of no runs there is nothing to tell"));
+    }
     let runs = with_store(app, move |store| store.sync_history(limit)).await?;
     Ok(json!({ "runs": runs.iter().map(ran).collect::<Vec<_>>() }))
 }

@@ -161,8 +161,10 @@ async fn a_run_that_fails_says_why_in_progress_and_history() {
     assert!(["cancelled", "failed"].contains(&ended["outcome"].as_str().unwrap()), "{ended}");
     assert!(!ended["error"].as_str().unwrap().is_empty());
     assert_eq!(child.manage("POST", "sync/cancel", json!(null)).await["cancelled"], false);
-    let (status, unknown) = child.admin("GET", "sync/history?limit=x", json!(null)).await;
-    assert_eq!((status, &unknown["error"]["code"]), (400, &json!("invalid")));
+    for limit in ["x", "0"] {
+        let (status, unknown) = child.admin("GET", &format!("sync/history?limit={limit}"), json!(null)).await;
+        assert_eq!((status, &unknown["error"]["code"]), (400, &json!("invalid")));
+    }
 }
 
 #[tokio::test]

@@ -86,8 +86,8 @@ impl TransportError {
             }
             Failure::Fault(_) if self.is_refusal() => {
                 format!(
-                    "the administrator of {} must let this server synchronize (`sluicegate downstream allow` there), \
-                     under a name that a host can have",
+                    "the administrator of {} must let this server synchronize (`sluicegate downstream allow` there, by \
+                     the name that --account-name of `sluicegate upstream set` gives it here, else that of its machine)",
                     self.host()
                 )
             }
