@@ -81,9 +81,14 @@ fn forgotten(gone: &Value) {
         Some(name) => name.to_owned(),
     };
     let computers = gone["computers"].as_u64().unwrap_or(0);
-    say!("Forgot {name}, and {} it told of. It is listed again when it comes again.", output::count(computers, "computer"));
+    say!(
+        "Forgot {name}, and {} it told of. It is listed again when it comes again.",
+        output::count(computers, "computer")
+    );
     if gone["on_the_list"] == true {
-        say!("It stays on the list of those that may synchronize: `sluicegate downstream disallow` takes it off.");
+        say!(
+            "It stays on the list of those that may synchronize: `sluicegate downstream disallow` takes it off."
+        );
     }
 }
 

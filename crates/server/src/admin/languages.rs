@@ -41,9 +41,8 @@ fn read(word: &str) -> Result<Locale, AdminError> {
     let word = word.trim();
     let part = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
     let first = word.split('-').next().unwrap_or_default();
-    let formed = word.split('-').all(part)
-        && first.len() >= 2
-        && first.bytes().all(|b| b.is_ascii_alphabetic());
+    let formed =
+        word.split('-').all(part) && first.len() >= 2 && first.bytes().all(|b| b.is_ascii_alphabetic());
     match word.parse::<Locale>() {
         Ok(tag) if formed => Ok(tag),
         _ => {
@@ -114,7 +113,9 @@ mod tests {
 
     #[test]
     fn tags_are_read_as_they_are_written_and_other_texts_refused() {
-        for (word, tag) in [("en", "en"), (" PT-br ", "pt-br"), ("zh-hant", "zh-hant"), ("sr-latn-rs", "sr-latn-rs")] {
+        for (word, tag) in
+            [("en", "en"), (" PT-br ", "pt-br"), ("zh-hant", "zh-hant"), ("sr-latn-rs", "sr-latn-rs")]
+        {
             assert_eq!(read(word).unwrap().as_str(), tag);
         }
         for odd in ["", "e", "pt_br", "de-", "-de", "de--at", "1", "12-de", "???", "deutschland"] {

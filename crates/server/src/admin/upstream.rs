@@ -327,7 +327,8 @@ mod tests {
                 assert!(error.message.contains(name) && error.message.contains("none"), "{}", error.message);
             }
         }
-        let error = changed(&UpstreamSettings::default(), &input(json!({ "proxy_bypass": [""] }))).unwrap_err();
+        let error =
+            changed(&UpstreamSettings::default(), &input(json!({ "proxy_bypass": [""] }))).unwrap_err();
         assert!(error.message.contains("proxy_bypass"), "{}", error.message);
     }
 

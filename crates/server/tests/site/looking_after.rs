@@ -104,7 +104,10 @@ async fn diagnosing_looks_at_the_mirror_that_is_asked_for_microsoft_update() {
     assert_eq!(check(&found, "upstream-set")["found"], format!("microsoft-update, asked at {mirror}"));
     assert_eq!(check(&found, "name")["found"], "127.0.0.1");
     for name in ["connection", "service"] {
-        assert_eq!((&check(&found, name)["result"], &check(&found, name)["found"]), (&json!("passed"), &json!(mirror)));
+        assert_eq!(
+            (&check(&found, name)["result"], &check(&found, name)["found"]),
+            (&json!("passed"), &json!(mirror))
+        );
     }
     assert_eq!(check(&found, "tls")["result"], "skipped", "the mirror is asked in plain http: {found}");
     assert!(!found.to_string().contains("sws.update.microsoft.com"), "{found}");

@@ -131,7 +131,9 @@ impl Surroundings {
 
     /// The address below which the services of an upstream are.
     pub(crate) fn base(&self, source: &UpstreamSource) -> Result<Url, TransportError> {
-        self.asked(source).parse().map_err(|error: crate::transport::UrlError| TransportError::settings(error.to_string()))
+        self.asked(source)
+            .parse()
+            .map_err(|error: crate::transport::UrlError| TransportError::settings(error.to_string()))
     }
 
     pub(crate) fn now(&self) -> Timestamp {

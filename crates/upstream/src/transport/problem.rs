@@ -105,7 +105,12 @@ mod tests {
             (sync, name(Peer::Proxy), Step::Proxy, Some("P-11")),
             (sync, Failure::Refused { whose: Peer::Server }, Step::Connection, Some("P-13")),
             (sync, Failure::Refused { whose: Peer::Proxy }, Step::Proxy, Some("P-13")),
-            (sync, Failure::ProxyAuthentication { offered: vec![], tried: None, allowed: None }, Step::Proxy, Some("P-03")),
+            (
+                sync,
+                Failure::ProxyAuthentication { offered: vec![], tried: None, allowed: None },
+                Step::Proxy,
+                Some("P-03"),
+            ),
             (sync, Failure::Tls { reason: "x".into() }, Step::Tls, Some("P-13")),
             (sync, Failure::NotFound, Step::Service, Some("P-02")),
             (sync, Failure::Busy { retry_after: None }, Step::Service, None),

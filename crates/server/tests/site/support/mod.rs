@@ -49,8 +49,14 @@ impl Site {
     pub async fn with_limits(limits: Limits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::new(noon()));
-        let mut site =
-            Self { dir, clock, running: None, addr: SocketAddr::from(([127, 0, 0, 1], 0)), limits, mirror: None };
+        let mut site = Self {
+            dir,
+            clock,
+            running: None,
+            addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+            limits,
+            mirror: None,
+        };
         site.launch().await;
         site
     }
