@@ -1,5 +1,6 @@
-//! The languages of `PUT sync/filter`, and `POST sync/filter/preview`: what another choice of languages would mean for files, before it is saved (known problem
-//! P-22). Texts are not part of it: a document holds them in every language, so none has to be fetched later.
+//! The languages of `PUT sync/filter`, and `POST sync/filter/preview`: what another choice of languages would mean for
+//! files, before it is saved (known problem P-22). Texts are not part of it: a document holds them in every language, so
+//! none has to be fetched later.
 
 use super::error::AdminError;
 use super::input::Input;
