@@ -170,7 +170,7 @@ impl Decisions {
                 taken.accepted += 1;
             }
         }
-        self.take_restored(carried, stamp.change, &mut taken);
+        self.take_restored(carried, &mut known, stamp.change, &mut taken)?;
         // Which updates are members of bundles, and can be decided about only with them, depends on the revisions
         // in service: those first that are not the newest.
         for waits in [true, false] {
@@ -178,10 +178,9 @@ impl Decisions {
                 self.take_declines(carried, &mut known, stamp.change, &mut taken)?;
             }
             for (&(update, group), &at) in &carried.withdrawn {
-                if carried.held.contains_key(&update) == waits
-                    && let Some(&group) = taking.groups.get(&group)
-                {
-                    self.take_withdrawal(update, group, Change { at, ..stamp.change }, &mut taken);
+                if carried.held.contains_key(&update) == waits {
+                    let change = Change { at, ..stamp.change };
+                    self.take_withdrawal((update, group), &taking, &mut known, change, &mut taken)?;
                 }
             }
             for approval in &carried.approvals {
@@ -204,7 +203,12 @@ impl Decisions {
         taken: &mut TakenIn,
     ) -> Result<(), E> {
         for &update in taking.carried.held.keys() {
-            let Some(known) = known(self, update)? else { continue };
+            let Some(known) = known(self, update)? else {
+                taken.skip(|| {
+                    format!("a revision of {update} waits there, and it is not in the catalog here")
+                });
+                continue;
+            };
             let deploys = self.approvals.of(update).any(|approval| approval.action.deploys());
             if deploys && let Some((serving, reason)) = taking.hold(self, &known) {
                 self.held.insert(update, Hold { serving, reason, since });
@@ -268,23 +272,47 @@ impl Decisions {
         .max()
     }
 
-    fn take_withdrawal(&mut self, update: UpdateId, group: GroupId, change: Change, taken: &mut TakenIn) {
-        let key = (update, group);
+    fn take_withdrawal<E>(
+        &mut self,
+        (update, group): (UpdateId, GroupId),
+        taking: &Taking<'_>,
+        mut known: impl FnMut(&Self, UpdateId) -> Result<Option<Known>, E>,
+        change: Change,
+        taken: &mut TakenIn,
+    ) -> Result<(), E> {
+        let Some(&here) = taking.groups.get(&group) else {
+            taken.skip(|| {
+                format!("the withdrawal of {update} is for the group {group}, which is not carried")
+            });
+            return Ok(());
+        };
+        let key = (update, here);
         if let Some(own) = self.approvals.get(&key) {
             if own.changed_at < change.at {
-                self.withdraw(update, group, change);
+                self.withdraw(update, here, change);
                 self.settle(update, change);
                 taken.withdrawn += 1;
             } else {
                 taken.older += 1;
             }
         } else if self.withdrawn.get(&key).is_none_or(|own| own.at < change.at) {
+            if known(self, update)?.is_none() {
+                taken.skip(|| format!("{update} is no longer approved there and not in the catalog here"));
+                return Ok(());
+            }
             // Remembered, so that an older file does not bring the approval back.
             self.withdrawn.insert(key, change);
         }
+        Ok(())
     }
 
-    fn take_restored(&mut self, carried: &CarriedDecisions, change: Change, taken: &mut TakenIn) {
+    fn take_restored<E>(
+        &mut self,
+        carried: &CarriedDecisions,
+        mut known: impl FnMut(&Self, UpdateId) -> Result<Option<Known>, E>,
+        change: Change,
+        taken: &mut TakenIn,
+    ) -> Result<(), E> {
         for (&update, &at) in &carried.restored {
             let change = Change { at, ..change };
             match self.declined.get(&update) {
@@ -295,11 +323,18 @@ impl Decisions {
                 }
                 Some(_) => taken.older += 1,
                 None if self.restored.get(&update).is_none_or(|own| own.at < at) => {
-                    self.restored.insert(update, change);
+                    if known(self, update)?.is_some() {
+                        self.restored.insert(update, change);
+                    } else {
+                        taken.skip(|| {
+                            format!("{update} is no longer declined there and not in the catalog here")
+                        });
+                    }
                 }
                 None => {}
             }
         }
+        Ok(())
     }
 
     fn take_declines<E>(

@@ -135,6 +135,42 @@ fn what_cannot_be_taken_in_is_said_and_hinders_nothing_else() {
 }
 
 #[test]
+fn every_kind_of_decision_about_an_update_that_is_not_here_is_left_out_and_said() {
+    let (missing, everybody) = (uid(200), GroupId::ALL_COMPUTERS);
+    let approval = CarriedApproval {
+        update: missing,
+        group: everybody,
+        action: ApprovalAction::Install,
+        deadline: None,
+        by: "admin".to_owned(),
+        at: at(5),
+    };
+    let nothing = CarriedDecisions::default;
+    for (what, carried) in [
+        ("declined", CarriedDecisions { declined: [(missing, at(5))].into(), ..nothing() }),
+        ("restored", CarriedDecisions { restored: [(missing, at(5))].into(), ..nothing() }),
+        ("withdrawn", CarriedDecisions { withdrawn: [((missing, everybody), at(5))].into(), ..nothing() }),
+        ("approval", CarriedDecisions { approvals: vec![approval], ..nothing() }),
+        ("held", CarriedDecisions { held: [(missing, (rev(1), HoldReason::Review))].into(), ..nothing() }),
+    ] {
+        let mut to = Decisions::default();
+        let taken = take(&mut to, &carried, 50);
+        assert_eq!((taken.skipped, &to), (1, &Decisions::default()), "{what}");
+        assert!(taken.reasons[0].contains(&missing.to_string()), "{what}: {:?}", taken.reasons);
+        assert!(taken.reasons[0].contains("not in the catalog here"), "{what}: {:?}", taken.reasons);
+    }
+}
+
+#[test]
+fn a_withdrawal_for_a_group_that_is_not_carried_is_left_out_and_said() {
+    let withdrawn = [((uid(10), gid(1)), at(5))].into();
+    let mut to = Decisions::default();
+    let taken = take(&mut to, &CarriedDecisions { withdrawn, ..CarriedDecisions::default() }, 50);
+    assert_eq!((taken.skipped, to), (1, Decisions::default()));
+    assert!(taken.reasons[0].contains(&gid(1).to_string()), "{:?}", taken.reasons);
+}
+
+#[test]
 fn a_revision_that_waits_there_waits_here_unless_it_is_in_service() {
     let mut from = origin();
     from.held.insert(uid(10), Hold { serving: rev(1), reason: HoldReason::Review, since: stamp(14).change });

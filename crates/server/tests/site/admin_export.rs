@@ -186,6 +186,21 @@ async fn a_decision_about_what_is_not_here_is_said_and_the_others_count() {
 }
 
 #[tokio::test]
+async fn marks_of_what_is_not_here_cost_no_other_decision() {
+    let (from, to) = (origin().await, Site::start().await);
+    let mut exported = export(&from, "").await;
+    let (missing, at) = (update(999).to_string(), "2026-10-04T12:00:00Z");
+    let everybody = sluicegate_terms::GroupId::ALL_COMPUTERS.to_string();
+    exported.decisions.push(json!({ "withdrawn": { "at": at, "group": everybody, "update": missing } }));
+    exported.decisions.push(json!({ "restored": { "at": at, "update": missing } }));
+    let (_, taken) = import(&to, &exported).await;
+    assert_eq!((&taken["approved"], &taken["declined"]), (&json!(1), &json!(1)));
+    assert_eq!(taken["skipped"], 2, "{taken}");
+    assert!(taken["reasons"].to_string().contains(&missing), "{taken}");
+    assert_eq!(decided(&to), decided(&from));
+}
+
+#[tokio::test]
 async fn only_files_that_are_missing_are_asked_for() {
     let site = Site::start().await;
     site.import(&catalog::small()).await;
