@@ -21,9 +21,11 @@ impl Store {
         let before = self.decisions();
         let mut trial = Decisions::clone(&before);
         let change = Change { anchor: self.anchor(), at: now };
+        // What is tried needs ids that no approval has; those that count come with the change.
+        let next = trial.approvals.values().map(|own| i64::from(own.deployment.get()) + 1).max().unwrap_or(0);
         let told = self.shared.database.read(|db| {
             let known = |decisions: &Decisions, update| known(db, carried, decisions, update);
-            trial.take_in(carried, known, &mut Stamp::new(change, 0))
+            trial.take_in(carried, known, &mut Stamp::new(change, next))
         })?;
         if trial == *before {
             return Ok(told);

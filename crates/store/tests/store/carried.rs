@@ -3,7 +3,7 @@
 
 use crate::support::{at, identity, import, open, software, uid};
 use sluicegate_catalog::compose::Document;
-use sluicegate_policy::{ApprovalAction, EulaId, HoldReason};
+use sluicegate_policy::{ApprovalAction, CarriedApproval, CarriedDecisions, EulaId, HoldReason};
 use sluicegate_store::{ApprovalOrder, Store};
 use sluicegate_terms::{GroupId, Guid};
 
@@ -64,4 +64,41 @@ fn bundles_whose_revisions_wait_have_the_same_members_on_both_sides() {
     assert_eq!((taken.accepted, taken.declined, taken.skipped), (1, 1, 0), "{:?}", taken.reasons);
     assert!(to.decisions().held.is_empty());
     assert_eq!(to.decisions().to_carry(), from.decisions().to_carry());
+}
+
+#[test]
+fn a_decision_about_an_update_that_is_not_here_costs_no_other_decision() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    import(&store, 1, &first());
+    let missing = uid(99);
+    let carried = CarriedDecisions {
+        restored: [(missing, at(5))].into(),
+        withdrawn: [((missing, GroupId::ALL_COMPUTERS), at(5))].into(),
+        declined: [(uid(LATER), at(5))].into(),
+        ..CarriedDecisions::default()
+    };
+    let taken = store.take_in(&carried, at(10)).unwrap();
+    assert_eq!((taken.declined, taken.skipped), (1, 2), "{:?}", taken.reasons);
+    assert!(store.decisions().declined.contains_key(&uid(LATER)));
+}
+
+#[test]
+fn approvals_arrive_beside_those_that_are_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    import(&store, 1, &first());
+    approve(&store, BUNDLE, 2);
+    let approval = CarriedApproval {
+        update: uid(LATER),
+        group: GroupId::ALL_COMPUTERS,
+        action: ApprovalAction::Install,
+        deadline: None,
+        by: "admin".to_owned(),
+        at: at(5),
+    };
+    let carried = CarriedDecisions { approvals: vec![approval], ..CarriedDecisions::default() };
+    let taken = store.take_in(&carried, at(10)).unwrap();
+    assert_eq!((taken.approved, taken.skipped), (1, 0), "{:?}", taken.reasons);
+    assert_eq!(store.decisions().approvals.len(), 2);
 }
