@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import re
 import socket
 import subprocess
 from xml.sax.saxutils import escape
@@ -415,13 +416,40 @@ def test_files_that_are_no_exports_are_named(parent, tmp_path):
     other = tmp_path / "other.cab"
     other.write_bytes(b"not a package")
     assert "other.cab" in run(parent, "import", str(other), code=1)
-    whole, torn = tmp_path / "whole.xml.gz", tmp_path / "torn.xml.gz"
+    whole = tmp_path / "whole.xml.gz"
     run(parent, "export", str(whole))
-    torn.write_bytes(whole.read_bytes()[:-200])
-    assert "torn.xml.gz" in run(parent, "import", str(torn), code=1)
     damaged = tmp_path / "content" / "AB" / f"{FILE.sha1.hex().upper()}.cab"
     damaged.parent.mkdir(parents=True)
     damaged.write_bytes(b"x")
     with ServerUnderTest() as empty:
         said = run(empty, "import", str(whole), "--content", str(tmp_path / "content"), code=1)
         assert "1 files were refused" in said
+
+
+@pytest.mark.parametrize("ending", [".cab", ".xml.gz"])
+def test_of_a_damaged_package_nothing_is_taken_in_and_that_is_said(parent, child, tmp_path, ending):
+    path = tmp_path / f"catalog{ending}"
+    run(parent, "export", str(path))
+    whole = bytearray(path.read_bytes())
+    cut, other = whole[:-200], bytearray(whole)
+    half = len(whole) // 2
+    other[half : half + 20] = bytes(byte ^ 0xFF for byte in whole[half : half + 20])
+    for damaged in (cut, other):
+        path.write_bytes(damaged)
+        said = run(child, "import", str(path), code=1)
+        assert path.name in said and "nothing of it was taken in" in said and "copy it again" in said, said
+        assert as_json(child, "status")["catalog"]["revisions"] == 0
+
+
+@pytest.mark.parametrize("version", ["FormatVersion 9.0", "ProtocolVersion 9.9"])
+def test_a_package_of_another_major_version_is_refused_whole(parent, child, tmp_path, version):
+    path = tmp_path / "catalog.xml.gz"
+    run(parent, "export", str(path))
+    name, number = version.split()
+    text = gzip.decompress(path.read_bytes()).decode()
+    changed, count = re.subn(f'{name}="[^"]*"', f'{name}="{number}"', text, count=1)
+    assert count == 1
+    path.write_bytes(gzip.compress(changed.encode()))
+    said = run(child, "import", str(path), code=1)
+    assert version in said and "newer program" in said and "copy it again" not in said, said
+    assert as_json(child, "status")["catalog"]["revisions"] == 0

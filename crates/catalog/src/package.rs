@@ -71,6 +71,17 @@ pub enum PackageError {
         /// What is wrong.
         reason: String,
     },
+    /// Written in a form, or for a protocol, of another major version.
+    #[error(
+        "the package says {what} {said}, and this program reads version 1: import it with a newer program, or export \
+         it with an older one"
+    )]
+    Version {
+        /// Which version: `FormatVersion` or `ProtocolVersion`.
+        what: &'static str,
+        /// What it says, at most 20 characters.
+        said: String,
+    },
     /// Neither form.
     #[error("this is not an export package: it starts with neither an entry nor <ExportPackage>")]
     NotAPackage,

@@ -14,7 +14,8 @@ use std::io::BufRead;
 /// In `metadata.txt` each document is an entry `update id,revision,length,document` with revision and
 /// length in hexadecimal, the length counted in UTF-16 units, and a line end after it (as public tools
 /// that interoperate with WSUS 2016 write it). In the XML form, every element inside
-/// `ExportPackage/Updates/Update` whose text is a document counts.
+/// `ExportPackage/Updates/Update` whose text is a document counts; a package of another major version than 1 is
+/// refused before its first document, one that says none is read.
 pub fn read<R: BufRead>(source: R, limits: Limits) -> Documents<R> {
     Documents {
         state: State::Start(Utf8::new(source)),
@@ -266,6 +267,7 @@ impl<R: BufRead> XmlState<R> {
                 }
                 Event::Start(start) => {
                     self.text.clear();
+                    known_version(&start)?;
                     if self.update.is_none() && addresses.len() < MOST_ADDRESSES {
                         addresses.extend(address(&start));
                     }
@@ -315,6 +317,22 @@ impl<R: BufRead> XmlState<R> {
 fn value(start: &BytesStart<'_>, name: &str) -> Option<String> {
     let attribute = start.attributes().flatten().find(|attribute| attribute.key.into_inner() == name)?;
     attribute.normalized_value(XmlVersion::Implicit1_0).ok().map(|value| value.into_owned())
+}
+
+/// Refuses a package of another major version. Servers agree on their protocol the same way: major version 1
+/// (MS-WSUSSS 1.7).
+fn known_version(start: &BytesStart<'_>) -> Result<(), PackageError> {
+    if start.local_name().into_inner() != "ExportPackage" {
+        return Ok(());
+    }
+    for what in ["FormatVersion", "ProtocolVersion"] {
+        let said = value(start, what).unwrap_or_default();
+        let major = said.trim().split('.').next().unwrap_or_default();
+        if !major.is_empty() && major != "1" {
+            return Err(PackageError::Version { what, said: said.chars().take(20).collect() });
+        }
+    }
+    Ok(())
 }
 
 /// Where a file is, when this is a `File` that says so.

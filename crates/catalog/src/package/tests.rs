@@ -159,6 +159,32 @@ fn other_files_are_no_packages() {
 }
 
 #[test]
+fn a_package_of_another_major_version_is_refused_before_its_first_document() {
+    let package = |versions: &str| {
+        let update = "<Update><Xml>&lt;Update/&gt;</Xml></Update>";
+        format!("<ExportPackage {versions}><Updates>{update}</Updates></ExportPackage>")
+    };
+    for known in [
+        "",
+        "FormatVersion=\"1.0\" ProtocolVersion=\"1.20\"",
+        "FormatVersion=\"1.1\"",
+        "ProtocolVersion=\"1\"",
+    ] {
+        let text = package(known);
+        assert!(matches!(read(text.as_bytes(), Limits::default()).next(), Some(Ok(_))), "{known}");
+    }
+    for (unknown, name) in [
+        ("FormatVersion=\"9.0\" ProtocolVersion=\"1.20\"", "FormatVersion 9.0"),
+        ("FormatVersion=\"1.0\" ProtocolVersion=\"9.9\"", "ProtocolVersion 9.9"),
+        ("FormatVersion=\"10.0\"", "FormatVersion 10.0"),
+    ] {
+        let text = package(unknown);
+        let error = read(text.as_bytes(), Limits::default()).next().unwrap().unwrap_err();
+        assert!(matches!(error, PackageError::Version { .. }) && error.to_string().contains(name), "{error}");
+    }
+}
+
+#[test]
 fn notes_come_back_and_documents_are_read_as_without_them() {
     let export = Export {
         server: Guid::from_u128(9),

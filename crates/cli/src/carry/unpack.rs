@@ -1,11 +1,13 @@
 //! Cli room: reads an export package of either form, one document at a time. Which form it is is told by
 //! its first bytes.
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use flate2::read::MultiGzDecoder;
 use sluicegate_catalog::Limits;
-use sluicegate_catalog::package::{self, METADATA_MEMBER, MOST_NOTES, NOTES_MEMBER, PACKAGE_MEMBER};
-use sluicegate_soap::cabinet::{self, Cabinet};
+use sluicegate_catalog::package::{
+    self, METADATA_MEMBER, MOST_NOTES, NOTES_MEMBER, PACKAGE_MEMBER, PackageError,
+};
+use sluicegate_soap::cabinet::{self, Cabinet, CabinetError, Entry};
 use sluicegate_terms::{Sha1Digest, UpdateIdentity};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -29,40 +31,102 @@ pub(crate) struct Beside {
     pub(crate) addresses: Vec<(Sha1Digest, String)>,
 }
 
+/// Why a package is not taken.
+enum Fault {
+    /// It has not the bytes that were written.
+    Damaged(anyhow::Error),
+    /// It has, and is not for us.
+    Unusable(anyhow::Error),
+}
+
+impl Fault {
+    /// As a sentence about the whole file. The server takes all documents of an import or none.
+    fn of(self, path: &Path) -> anyhow::Error {
+        let path = path.display();
+        match self {
+            Self::Damaged(why) => anyhow!(
+                "`{path}` is damaged or not whole, and nothing of it was taken in: {why:#}; copy it again, or export it anew"
+            ),
+            Self::Unusable(why) => anyhow!("nothing of `{path}` was taken in: {why:#}"),
+        }
+    }
+}
+
+impl From<PackageError> for Fault {
+    fn from(error: PackageError) -> Self {
+        match error {
+            PackageError::Read { .. } | PackageError::Entry { .. } | PackageError::Xml { .. } => {
+                Self::Damaged(error.into())
+            }
+            PackageError::TooLarge { .. } | PackageError::Version { .. } | PackageError::NotAPackage => {
+                Self::Unusable(error.into())
+            }
+        }
+    }
+}
+
+impl From<CabinetError> for Fault {
+    fn from(error: CabinetError) -> Self {
+        match error {
+            CabinetError::Spanned | CabinetError::Limit { .. } | CabinetError::Compression(_) => {
+                Self::Unusable(error.into())
+            }
+            error => Self::Damaged(error.into()),
+        }
+    }
+}
+
 /// Hands each document on, with the revision the package says it is, until `take` answers false.
 pub(crate) fn each(
     path: &Path,
     mut take: impl FnMut(Option<UpdateIdentity>, String) -> anyhow::Result<bool>,
 ) -> anyhow::Result<Beside> {
-    let unreadable = || format!("cannot read `{}`", path.display());
+    let unreadable = || format!("cannot read `{}`, so nothing was taken in", path.display());
     let mut file = BufReader::with_capacity(256 << 10, File::open(path).with_context(unreadable)?);
     let first = file.fill_buf().with_context(unreadable)?;
     if first.starts_with(b"MSCF") {
         let mut bytes = Vec::new();
         (&mut file).take(LARGEST_CABINET).read_to_end(&mut bytes).with_context(unreadable)?;
-        return from_cabinet(&bytes, &mut take).with_context(unreadable);
+        return from_cabinet(&bytes, &mut take).map_err(|fault| fault.of(path));
     }
     if first.starts_with(&[0x1f, 0x8b]) {
         let plain = MultiGzDecoder::new(file).take(LARGEST);
-        return documents(BufReader::with_capacity(256 << 10, plain), &mut take).with_context(unreadable);
+        let plain = BufReader::with_capacity(256 << 10, plain);
+        return documents(plain, &mut take).map_err(|fault| fault.of(path));
     }
-    bail!("`{}` is no export: it is neither a Cabinet file nor gzip-compressed", path.display())
+    bail!(
+        "`{}` is no export, and nothing of it was taken in: it is neither a Cabinet file nor gzip-compressed; name a \
+         file that `export` or `wsusutil export` wrote, or copy it again",
+        path.display()
+    )
 }
 
 type Take<'a> = dyn FnMut(Option<UpdateIdentity>, String) -> anyhow::Result<bool> + 'a;
 
-fn documents(from: impl BufRead, take: &mut Take<'_>) -> anyhow::Result<Beside> {
+fn documents(from: impl BufRead, take: &mut Take<'_>) -> Result<Beside, Fault> {
     let mut documents = package::read(from, Limits::default());
     for document in documents.by_ref() {
         let document = document?;
-        if !take(document.identity, document.xml)? {
+        if !take(document.identity, document.xml).map_err(Fault::Unusable)? {
             break;
         }
     }
     Ok(Beside { notes: documents.take_notes(), addresses: documents.take_addresses() })
 }
 
-fn from_cabinet(bytes: &[u8], take: &mut Take<'_>) -> anyhow::Result<Beside> {
+/// The addresses of files in the list of a Cabinet. Without the list files have other sources, so one that cannot be
+/// read is no reason to fail; a version that is not known is.
+fn listed(opened: &Cabinet<'_>, entry: &Entry) -> Result<Vec<(Sha1Digest, String)>, Fault> {
+    let Ok(bytes) = opened.read(entry) else { return Ok(Vec::new()) };
+    let mut listing = package::read(bytes.as_slice(), Limits::default());
+    match listing.by_ref().find_map(Result::err) {
+        None => Ok(listing.take_addresses()),
+        Some(error @ PackageError::Version { .. }) => Err(error.into()),
+        Some(_) => Ok(Vec::new()),
+    }
+}
+
+fn from_cabinet(bytes: &[u8], take: &mut Take<'_>) -> Result<Beside, Fault> {
     let limits = cabinet::Limits {
         member_bytes: LARGEST,
         total_bytes: LARGEST,
@@ -72,9 +136,13 @@ fn from_cabinet(bytes: &[u8], take: &mut Take<'_>) -> anyhow::Result<Beside> {
     let opened = Cabinet::open(bytes, &limits)?;
     let member = |name: &str| opened.entries().iter().find(|entry| entry.name.eq_ignore_ascii_case(name));
     let Some(metadata) = member(METADATA_MEMBER) else {
-        bail!(
+        return Err(Fault::Unusable(anyhow!(
             "it has no `{METADATA_MEMBER}`, so it is no export (`sluicegate catalog import` takes Cabinet files of documents)"
-        )
+        )));
+    };
+    let addresses = match member(PACKAGE_MEMBER).filter(|entry| entry.size <= LARGEST_LISTING) {
+        Some(entry) => listed(&opened, entry)?,
+        None => Vec::new(),
     };
     // Unpacked on a thread of its own: two gigabytes of text are never whole in memory.
     std::thread::scope(|scope| {
@@ -89,19 +157,16 @@ fn from_cabinet(bytes: &[u8], take: &mut Take<'_>) -> anyhow::Result<Beside> {
         });
         documents(Pieces { receiver, current: Vec::new(), at: 0 }, take)
     })?;
-    let mut beside = Beside::default();
-    // Without the list files have other sources, so one that cannot be read is no reason to fail.
-    if let Some(entry) = member(PACKAGE_MEMBER).filter(|entry| entry.size <= LARGEST_LISTING)
-        && let Ok(bytes) = opened.read(entry)
-        && let Ok(listing) = documents(bytes.as_slice(), &mut |_, _| Ok(true))
-    {
-        beside.addresses = listing.addresses;
-    }
+    let mut beside = Beside { notes: Vec::new(), addresses };
     let Some(entry) = member(NOTES_MEMBER) else { return Ok(beside) };
     if entry.size > MOST_NOTES as u64 {
-        bail!("its decisions have {} bytes; at most {MOST_NOTES} are read", entry.size);
+        let size = entry.size;
+        return Err(Fault::Unusable(anyhow!(
+            "its decisions have {size} bytes; at most {MOST_NOTES} are read"
+        )));
     }
-    let notes = String::from_utf8(opened.read(entry)?).context("its decisions are not text")?;
+    let notes = String::from_utf8(opened.read(entry)?);
+    let notes = notes.context("its decisions are not text").map_err(Fault::Damaged)?;
     beside.notes = notes.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
     Ok(beside)
 }

@@ -207,8 +207,11 @@ impl Import {
             Some(entry) => {
                 let listing =
                     opened.entries().iter().find(|entry| entry.name.eq_ignore_ascii_case(PACKAGE_MEMBER));
-                if let Some(listing) = listing.filter(|listing| listing.size <= LARGEST_LISTING) {
-                    self.listing(&opened, listing);
+                if let Some(listing) = listing.filter(|listing| listing.size <= LARGEST_LISTING)
+                    && let Err(error) = self.listing(&opened, listing)
+                {
+                    importer.reject(name.to_owned(), None, error.to_string());
+                    return Ok(());
                 }
                 self.unpacked(importer, name, &opened, entry)
             }
@@ -232,13 +235,16 @@ impl Import {
     }
 
     /// What `package.xml` says of files. They have other sources, so one that cannot be read is no reason to refuse
-    /// documents.
-    fn listing(&mut self, opened: &Cabinet<'_>, entry: &Entry) {
-        let Ok(bytes) = opened.read(entry) else { return };
+    /// documents; a version that is not known is.
+    fn listing(&mut self, opened: &Cabinet<'_>, entry: &Entry) -> Result<(), PackageError> {
+        let Ok(bytes) = opened.read(entry) else { return Ok(()) };
         let mut listing = package::read(bytes.as_slice(), self.limits);
-        if listing.by_ref().all(|document| document.is_ok()) {
-            self.addresses.append(&mut listing.take_addresses());
+        match listing.by_ref().find_map(Result::err) {
+            None => self.addresses.append(&mut listing.take_addresses()),
+            Some(error @ PackageError::Version { .. }) => return Err(error),
+            Some(_) => {}
         }
+        Ok(())
     }
 
     /// The documents of `metadata.txt`, unpacked on a thread of its own: full exports pass many gigabytes

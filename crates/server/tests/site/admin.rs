@@ -165,6 +165,21 @@ async fn packages_are_unpacked() {
 }
 
 #[tokio::test]
+async fn packages_of_another_major_version_are_held_back_whole() {
+    let site = Site::start().await;
+    let xml = catalog::plain(60, 1, "Packed").to_xml();
+    let mut line = String::new();
+    sluicegate_catalog::package::push_metadata_line(&mut line, catalog::identity(60, 1), &xml);
+    let list = b"<ExportPackage FormatVersion=\"9.0\"><Files></Files></ExportPackage>";
+    let members: [(&str, &[u8]); 2] = [("metadata.txt", line.as_bytes()), ("package.xml", list)];
+    let cab = sluicegate_soap::cabinet::write(&members).unwrap();
+    let report = site.import_files(&[("export.cab", &cab)]).await;
+    assert_eq!(report["report"]["added"], 0, "{report}");
+    let reason = report["report"]["quarantined"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("FormatVersion 9.0"), "{reason}");
+}
+
+#[tokio::test]
 async fn an_import_that_breaks_off_leaves_nothing() {
     let site = Site::start().await;
     let xml = catalog::small()[0].to_xml();
