@@ -453,3 +453,24 @@ def test_a_package_of_another_major_version_is_refused_whole(parent, child, tmp_
     said = run(child, "import", str(path), code=1)
     assert version in said and "newer program" in said and "copy it again" not in said, said
     assert as_json(child, "status")["catalog"]["revisions"] == 0
+
+
+@pytest.mark.parametrize("name", ["folder.cab", "folder.xml.gz"])
+def test_an_export_to_the_name_of_a_folder_writes_nothing(parent, tmp_path, name):
+    (tmp_path / name).mkdir()
+    said = run(parent, "export", str(tmp_path / name), code=1)
+    assert "is a folder" in said and "nothing was written" in said
+    assert [file.name for file in tmp_path.rglob("*")] == [name]
+    said = run(parent, "export", str(tmp_path / "missing" / "catalog.cab"), code=1)
+    assert str(tmp_path / "missing") in said
+    (tmp_path / "file").write_text("")
+    said = run(parent, "export", str(tmp_path / "catalog.cab"), "--content", str(tmp_path / "file"), code=1)
+    assert "is no folder" in said and not (tmp_path / "catalog.cab").exists()
+
+
+def test_an_export_takes_the_place_of_an_earlier_one(parent, child, tmp_path):
+    path = tmp_path / "catalog.xml.gz"
+    path.write_bytes(b"an earlier one")
+    run(parent, "export", str(path))
+    assert "6" in run(child, "import", str(path))
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]

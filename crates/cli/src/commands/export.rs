@@ -21,20 +21,20 @@ const LONGEST_DOCUMENT: u64 = 1 << 30;
 
 pub(crate) async fn run(client: &AdminClient, args: &Export, json: bool) -> anyhow::Result<()> {
     let form = Form::of(&args.path)?;
+    writable(args)?;
     let query = [("decisions", args.no_decisions.then(|| "false".to_owned()))];
     let mut lines = Lines::new(client.stream("export", &query).await?);
     // A file that is not whole must not look like one.
     let partial = partial(&args.path);
-    let written = write(&mut lines, form, &partial, json).await;
-    let written = match written {
-        Ok(written) => written,
-        Err(error) => {
-            let _ = std::fs::remove_file(&partial);
-            return Err(error);
-        }
-    };
-    std::fs::rename(&partial, &args.path)
-        .with_context(|| format!("cannot give `{}` its name", args.path.display()))?;
+    let written = write(&mut lines, form, &partial, json).await.and_then(|written| {
+        std::fs::rename(&partial, &args.path)
+            .with_context(|| format!("cannot give `{}` its name", args.path.display()))?;
+        Ok(written)
+    });
+    if written.is_err() {
+        let _ = std::fs::remove_file(&partial);
+    }
+    let written = written?;
     let copied = match &args.content {
         Some(folder) => Some(content::fetch(client, folder, &written.held, json).await?),
         None => None,
@@ -69,6 +69,24 @@ pub(crate) async fn run(client: &AdminClient, args: &Export, json: bool) -> anyh
         );
     });
     Ok(())
+}
+
+/// Looks whether the names can be written to, before the server is asked for anything.
+fn writable(args: &Export) -> anyhow::Result<()> {
+    let path = args.path.display();
+    if args.path.is_dir() {
+        bail!("`{path}` is a folder, so nothing was written; name a file, in it or beside it");
+    }
+    let parent = args.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
+        bail!("`{path}` cannot be written: there is no folder `{}`; make it first", parent.display());
+    }
+    match &args.content {
+        Some(folder) if folder.exists() && !folder.is_dir() => {
+            bail!("`{}` is no folder, so nothing was written; name one for --content", folder.display())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn partial(path: &Path) -> PathBuf {
