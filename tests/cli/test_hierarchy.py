@@ -455,6 +455,25 @@ def test_a_package_of_another_major_version_is_refused_whole(parent, child, tmp_
     assert as_json(child, "status")["catalog"]["revisions"] == 0
 
 
+def test_a_damaged_content_file_is_called_damaged_and_written_anew(parent, child, tmp_path):
+    path, content = tmp_path / "catalog.xml.gz", tmp_path / "content"
+    run(parent, "export", str(path), "--content", str(content))
+    [copied] = [file for file in content.rglob("*") if file.is_file()]
+    for damage in (b"X" * len(FILE.data), b"short"):
+        copied.write_bytes(damage)
+        command = [str(binary()), "import", str(path), "--content", str(content), "--data", str(child.data)]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert ran.returncode == 1 and "1 files were refused" in ran.stderr, ran.stdout + ran.stderr
+        assert f"`{copied}` was refused: its bytes are not those its name says" in ran.stdout
+        assert "copy it again" in ran.stdout and "import the update" not in ran.stdout
+        again = as_json(parent, "export", str(path), "--content", str(content))["content"]
+        assert (again["copied"], again["already_there"], again["were_damaged"]) == (1, 0, 1)
+        assert copied.read_bytes() == FILE.data
+    copied.write_bytes(b"X" * len(FILE.data))
+    assert "1 were there damaged" in run(parent, "export", str(path), "--content", str(content))
+    assert "1 sent" in run(child, "import", str(path), "--content", str(content))
+
+
 @pytest.mark.parametrize("name", ["folder.cab", "folder.xml.gz"])
 def test_an_export_to_the_name_of_a_folder_writes_nothing(parent, tmp_path, name):
     (tmp_path / name).mkdir()

@@ -1,6 +1,6 @@
 //! Cli room: the files of updates beside an export, in a folder laid out as content folders are
-//! (`XX/SHA1.ending`). Copied out of a server and verified; of what lies there another server is sent only
-//! what it lacks, and verifies it itself.
+//! (`XX/SHA1.ending`). Copied out of a server and verified, and so is what lies there already; another server is
+//! sent only what it lacks, and verifies it itself.
 
 use crate::admin_client::AdminClient;
 use crate::output;
@@ -12,6 +12,7 @@ use sha1::{Digest as _, Sha1};
 use sluicegate_terms::Sha1Digest;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use tokio::io::AsyncWriteExt as _;
 
@@ -32,23 +33,35 @@ pub(crate) struct Held {
 pub(crate) struct Fetched {
     copied: usize,
     bytes: u64,
+    /// Were there with the bytes their names say.
     there: usize,
+    /// Of the copied ones, those in whose place other bytes were.
+    damaged: usize,
 }
 
 impl Fetched {
     pub(crate) fn to_json(&self) -> Value {
-        json!({ "copied": self.copied, "bytes": self.bytes, "already_there": self.there })
+        json!({
+            "copied": self.copied,
+            "bytes": self.bytes,
+            "already_there": self.there,
+            "were_damaged": self.damaged,
+        })
     }
 }
 
 impl fmt::Display for Fetched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let size = output::size(self.bytes);
-        write!(f, "Files: {} copied ({size}), {} were there.", self.copied, self.there)
+        write!(f, "Files: {} copied ({size}), {} were there and are whole.", self.copied, self.there)?;
+        match self.damaged {
+            0 => Ok(()),
+            damaged => write!(f, " Of those copied, {damaged} were there damaged and are written anew."),
+        }
     }
 }
 
-/// Copies files into a folder; those of the right name and size that are there are left alone.
+/// Copies files into a folder; those that are there with the bytes their names say are left alone.
 pub(crate) async fn fetch(
     client: &AdminClient,
     folder: &Path,
@@ -60,17 +73,37 @@ pub(crate) async fn fetch(
     let bar = if json { ProgressBar::hidden() } else { ProgressBar::new(total) };
     for one in held {
         let path = place(folder, &one.path)?;
-        if std::fs::metadata(&path).is_ok_and(|meta| meta.is_file() && meta.len() == one.size) {
+        let lies_there = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file);
+        if lies_there.as_ref().is_some_and(|meta| meta.len() == one.size)
+            && digest_of(&path).await.is_ok_and(|found| found == one.sha1)
+        {
             fetched.there += 1;
             bar.inc(one.size);
             continue;
         }
         fetch_one(client, one, &path, &bar).await?;
+        fetched.damaged += usize::from(lies_there.is_some());
         fetched.copied += 1;
         fetched.bytes += one.size;
     }
     bar.finish_and_clear();
     Ok(fetched)
+}
+
+/// The digest of a file's bytes.
+async fn digest_of(path: &Path) -> anyhow::Result<Sha1Digest> {
+    let path = path.to_owned();
+    let read = move || -> std::io::Result<Sha1Digest> {
+        let mut file = std::fs::File::open(path)?;
+        let (mut digest, mut piece) = (Sha1::new(), vec![0; 256 << 10]);
+        loop {
+            match file.read(&mut piece)? {
+                0 => return Ok(Sha1Digest(digest.finalize().into())),
+                count => digest.update(&piece[..count]),
+            }
+        }
+    };
+    Ok(tokio::task::spawn_blocking(read).await??)
 }
 
 /// Where a file goes: two plain names below the folder, whatever the server says.
@@ -91,7 +124,26 @@ async fn fetch_one(client: &AdminClient, one: &Held, path: &Path, bar: &Progress
     let parent = path.parent().unwrap_or(Path::new("."));
     tokio::fs::create_dir_all(parent).await.with_context(unwritable)?;
     let partial = path.with_extension("part");
-    let mut out = tokio::fs::File::create(&partial).await.with_context(unwritable)?;
+    let fetched = async {
+        write_one(client, one, &partial, bar).await?;
+        tokio::fs::rename(&partial, path).await.with_context(unwritable)
+    };
+    let fetched = fetched.await;
+    if fetched.is_err() {
+        let _ = std::fs::remove_file(&partial);
+    }
+    fetched
+}
+
+/// Writes a file under another name, and verifies it on the way.
+async fn write_one(
+    client: &AdminClient,
+    one: &Held,
+    partial: &Path,
+    bar: &ProgressBar,
+) -> anyhow::Result<()> {
+    let unwritable = || format!("cannot write `{}`", partial.display());
+    let mut out = tokio::fs::File::create(partial).await.with_context(unwritable)?;
     let mut body = client.fetch(&format!("Content/{}", one.path)).await?.into_body();
     let mut digest = Sha1::new();
     while let Some(frame) = body.frame().await {
@@ -103,15 +155,13 @@ async fn fetch_one(client: &AdminClient, one: &Held, path: &Path, bar: &Progress
         }
     }
     out.sync_all().await.with_context(unwritable)?;
-    drop(out);
     if Sha1Digest(digest.finalize().into()) != one.sha1 {
-        let _ = std::fs::remove_file(&partial);
         bail!(
             "`{}` does not have the digest in its name; it was damaged on the way or on the server",
             one.path
         );
     }
-    tokio::fs::rename(&partial, path).await.with_context(unwritable)
+    Ok(())
 }
 
 /// What was sent to a server.
@@ -171,16 +221,25 @@ pub(crate) async fn send(client: &AdminClient, folder: &Path, json: bool) -> any
     }
     for sha1 in missing {
         let Some(path) = files.get(&sha1) else { continue };
-        match crate::commands::content::add(client, path, json).await {
-            Ok(added) => {
+        let added = crate::commands::content::add(client, path, json).await;
+        // The server knows files by their bytes. Whether these are the bytes that the name says is known here.
+        let reason = match added {
+            Ok(added) if added["sha1"].as_str().is_some_and(|taken| taken == sha1.to_hex_upper()) => {
                 sent.sent += 1;
                 sent.bytes += added["size"].as_u64().unwrap_or(0);
+                continue;
             }
-            Err(error) => sent.refused.push((path.display().to_string(), format!("{error:#}"))),
-        }
+            Ok(_) => DAMAGED.to_owned(),
+            Err(_) if digest_of(path).await.is_ok_and(|found| found != sha1) => DAMAGED.to_owned(),
+            Err(error) => format!("{error:#}"),
+        };
+        sent.refused.push((path.display().to_string(), reason));
     }
     Ok(sent)
 }
+
+/// Why a file was refused whose bytes have another digest than the one in its name.
+const DAMAGED: &str = "its bytes are not those its name says: it is damaged, copy it again";
 
 /// The files whose names are digests, in the folder and in those within it.
 fn find(folder: &Path) -> anyhow::Result<BTreeMap<Sha1Digest, PathBuf>> {
