@@ -474,6 +474,34 @@ def test_a_damaged_content_file_is_called_damaged_and_written_anew(parent, child
     assert "1 sent" in run(child, "import", str(path), "--content", str(content))
 
 
+def test_a_folder_of_content_that_is_missing_is_said_before_anything_is_sent(parent, child, tmp_path):
+    path = tmp_path / "catalog.xml.gz"
+    run(parent, "export", str(path))
+    said = run(child, "import", str(path), "--content", str(tmp_path / "missing"), code=1)
+    assert "nothing was sent" in said and str(tmp_path / "missing") in said
+    assert as_json(child, "status")["catalog"]["revisions"] == 0
+
+
+def test_a_replica_takes_documents_and_files_of_a_package_and_says_who_decides(parent, child, tmp_path):
+    path, content = tmp_path / "catalog.xml.gz", tmp_path / "content"
+    run(parent, "export", str(path), "--content", str(content))
+    run(child, "upstream", "set", parent.base, "--replica")
+    said = run(child, "import", str(path), "--content", str(content), code=1)
+    assert "everything but the decisions was taken in" in said and "--no-decisions" in said, said
+    assert parent.base in said
+    said = run(child, "import", str(path), "--content", str(content), "--no-decisions")
+    assert "were left out" in said and "1 were held" in said
+    again = as_json(child, "import", str(path), "--no-decisions")
+    assert (again["catalog"]["unchanged"], again["decisions"], again["decisions_refused"]) == (6, None, None)
+
+
+def test_decisions_can_be_left_out_of_an_import(parent, child, tmp_path):
+    path = tmp_path / "catalog.cab"
+    run(parent, "export", str(path))
+    assert "were left out" in run(child, "import", str(path), "--no-decisions")
+    assert [name for name, _ in decided(child)[0]] == ["All Computers", "Unassigned Computers"]
+
+
 @pytest.mark.parametrize("name", ["folder.cab", "folder.xml.gz"])
 def test_an_export_to_the_name_of_a_folder_writes_nothing(parent, tmp_path, name):
     (tmp_path / name).mkdir()

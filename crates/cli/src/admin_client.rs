@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::body::{Frame, Incoming};
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
@@ -104,13 +104,31 @@ impl AdminClient {
         let status = response.status();
         let body =
             response.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-        let message = serde_json::from_slice::<Value>(&body)
-            .ok()
-            .and_then(|v| v.pointer("/error/message").and_then(Value::as_str).map(str::to_owned))
+        let said = serde_json::from_slice::<Value>(&body).unwrap_or_default();
+        let part = |pointer: &str| said.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let message = part("/error/message")
             .unwrap_or_else(|| String::from_utf8_lossy(&body).trim().chars().take(400).collect());
-        bail!("the server refused ({status}): {message}")
+        Err(Refused { status, code: part("/error/code").unwrap_or_default(), message }.into())
     }
 }
+
+/// The server answered, and refused.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    status: StatusCode,
+    /// For programs.
+    pub(crate) code: String,
+    /// The server's sentence.
+    pub(crate) message: String,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the server refused ({}): {}", self.status, self.message)
+    }
+}
+
+impl std::error::Error for Refused {}
 
 /// The header in which both sides say which version of the admin API they speak, and in which program.
 const VERSION: &str = "sluicegate-version";

@@ -214,10 +214,10 @@ pub(crate) enum Downstream {
 /// `export`
 #[derive(Debug, Args)]
 pub(crate) struct Export {
-    /// File to write: .cab (up to 2 GiB of documents) or .xml.gz
+    /// File to write: .cab (up to 2 GiB of documents) or .xml.gz; one of this name is replaced
     #[arg(value_name = "PATH")]
     pub(crate) path: PathBuf,
-    /// Copy the files of updates into this folder too; those that are there already are left alone
+    /// Copy the files of updates into this folder too; those that are there and whole are left alone
     #[arg(long, value_name = "DIR")]
     pub(crate) content: Option<PathBuf>,
     /// Leave out groups, approvals, declines and accepted licence terms
@@ -234,4 +234,7 @@ pub(crate) struct Import {
     /// Take the files that the server lacks from this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) content: Option<PathBuf>,
+    /// Leave out groups, approvals, declines and accepted licence terms
+    #[arg(long)]
+    pub(crate) no_decisions: bool,
 }

@@ -203,10 +203,13 @@ impl fmt::Display for Sent {
     }
 }
 
-/// Sends the files of a folder that the server lacks.
-pub(crate) async fn send(client: &AdminClient, folder: &Path, json: bool) -> anyhow::Result<Sent> {
+/// Sends those of the files that the server lacks.
+pub(crate) async fn send(
+    client: &AdminClient,
+    files: &BTreeMap<Sha1Digest, PathBuf>,
+    json: bool,
+) -> anyhow::Result<Sent> {
     let mut sent = Sent::default();
-    let files = find(folder)?;
     let digests: Vec<&Sha1Digest> = files.keys().collect();
     let mut missing = Vec::new();
     for some in digests.chunks(ASKED) {
@@ -242,7 +245,7 @@ pub(crate) async fn send(client: &AdminClient, folder: &Path, json: bool) -> any
 const DAMAGED: &str = "its bytes are not those its name says: it is damaged, copy it again";
 
 /// The files whose names are digests, in the folder and in those within it.
-fn find(folder: &Path) -> anyhow::Result<BTreeMap<Sha1Digest, PathBuf>> {
+pub(crate) fn find(folder: &Path) -> anyhow::Result<BTreeMap<Sha1Digest, PathBuf>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![(folder.to_owned(), 0)];
     while let Some((folder, depth)) = folders.pop() {

@@ -1,16 +1,16 @@
 //! Cli room: `import`, what `export` or `wsusutil export` wrote: documents first, then decisions, then the
 //! files of updates that the server lacks. The file is unpacked here, one document at a time.
 
-use crate::admin_client::{AdminClient, Chunks, read_json};
+use crate::admin_client::{AdminClient, Chunks, Refused, read_json};
 use crate::args::hierarchy::Import;
 use crate::carry::unpack::Beside;
 use crate::carry::{content, unpack};
 use crate::commands::catalog;
 use crate::output;
 use crate::output::say;
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use bytes::Bytes;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// Bytes sent at once.
@@ -20,6 +20,10 @@ const PIECE: usize = 256 << 10;
 const ADDRESSES: usize = 2_000;
 
 pub(crate) async fn run(client: &AdminClient, args: &Import, json: bool) -> anyhow::Result<()> {
+    // Looked at first: what cannot be done is said before the rest of it is.
+    let files = args.content.as_deref().map(content::find).transpose();
+    let files =
+        files.context("nothing was sent; --content takes a folder as `export --content` writes it")?;
     let (pieces, body) = tokio::sync::mpsc::channel(8);
     let path = args.path.clone();
     let unpacking = tokio::task::spawn_blocking(move || send(&path, pieces));
@@ -39,54 +43,112 @@ pub(crate) async fn run(client: &AdminClient, args: &Import, json: bool) -> anyh
             .await
             .context("the documents are in the catalog, the addresses of their files are not")?;
     }
-    let decisions = match notes.is_empty() {
-        true => None,
-        false => Some(
-            send_decisions(client, notes)
-                .await
-                .context("the documents are in the catalog, the decisions are not")?,
-        ),
-    };
-    let copied = match &args.content {
-        Some(folder) => Some(content::send(client, folder, json).await?),
+    let decided = decide(client, notes, args.no_decisions).await?;
+    let copied = match &files {
+        Some(files) => Some(content::send(client, files, json).await?),
         None => None,
     };
     let all = json!({
         "catalog": report,
-        "decisions": decisions,
+        "decisions": match &decided {
+            Decided::Taken(taken) => taken.clone(),
+            _ => Value::Null,
+        },
+        "decisions_refused": match &decided {
+            Decided::Refused(why) => Value::from(why.as_str()),
+            _ => Value::Null,
+        },
         "content": copied.as_ref().map(content::Sent::to_json),
     });
     output::show(json, &all, |all| {
         catalog::report_table(&all["catalog"]);
-        match decisions {
-            None => say!("\nThe file has no decisions."),
-            Some(_) => {
-                say!("\nDecisions");
-                output::fields(
-                    &all["decisions"],
-                    &[
-                        ("Groups", "/groups"),
-                        ("Approved", "/approved"),
-                        ("Withdrawn", "/withdrawn"),
-                        ("Declined", "/declined"),
-                        ("Taken back", "/restored"),
-                        ("Older than here", "/older"),
-                        ("Left out", "/skipped"),
-                    ],
-                );
-                for reason in all["decisions"]["reasons"].as_array().into_iter().flatten() {
-                    say!("  {}", output::text(Some(reason)));
-                }
-            }
-        }
+        decided.say();
         if let Some(copied) = &copied {
             say!("\n{copied}");
         }
     });
-    if let Some(copied) = copied.filter(|copied| !copied.refused.is_empty()) {
-        anyhow::bail!("{} files were refused", copied.refused.len());
+    let refused = copied.map_or(0, |copied| copied.refused.len());
+    match decided {
+        Decided::Refused(why) if refused == 0 => {
+            bail!("everything but the decisions was taken in; they were not: {why}")
+        }
+        Decided::Refused(why) => bail!("{refused} files were refused, and so were the decisions: {why}"),
+        _ if refused > 0 => bail!("{refused} files were refused"),
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// What became of the decisions of a file.
+enum Decided {
+    /// It has none.
+    None,
+    /// They were to stay out.
+    LeftOut,
+    /// The server's report.
+    Taken(Value),
+    /// Why, and what to do.
+    Refused(String),
+}
+
+impl Decided {
+    fn say(&self) {
+        let taken = match self {
+            Self::None => return say!("\nThe file has no decisions."),
+            Self::LeftOut => return say!("\nThe decisions of the file were left out."),
+            Self::Refused(_) => return say!("\nThe decisions of the file were not taken in."),
+            Self::Taken(taken) => taken,
+        };
+        say!("\nDecisions");
+        output::fields(
+            taken,
+            &[
+                ("Groups", "/groups"),
+                ("Approved", "/approved"),
+                ("Withdrawn", "/withdrawn"),
+                ("Declined", "/declined"),
+                ("Taken back", "/restored"),
+                ("Older than here", "/older"),
+                ("Left out", "/skipped"),
+            ],
+        );
+        for reason in taken["reasons"].as_array().into_iter().flatten() {
+            say!("  {}", output::text(Some(reason)));
+        }
+    }
+}
+
+/// Sends the decisions that stand beside the documents, or the keys of encrypted files among them alone. That the
+/// server does not take decisions hinders nothing else.
+async fn decide(client: &AdminClient, mut notes: Vec<String>, keys_only: bool) -> anyhow::Result<Decided> {
+    let all = notes.len();
+    if keys_only {
+        notes.retain(|note| is_key(note));
+    }
+    let left_out = notes.len() < all;
+    if notes.is_empty() {
+        return Ok(if left_out { Decided::LeftOut } else { Decided::None });
+    }
+    let sent = send_decisions(client, notes).await;
+    match sent {
+        Ok(_) if left_out => Ok(Decided::LeftOut),
+        Ok(taken) => Ok(Decided::Taken(taken)),
+        Err(error) => match error.downcast_ref::<Refused>() {
+            Some(refused) if refused.code == REPLICA => Ok(Decided::Refused(format!(
+                "{}; `import --no-decisions` takes documents and files without them",
+                refused.message
+            ))),
+            Some(refused) => Ok(Decided::Refused(refused.to_string())),
+            None => Err(error.context("the documents are in the catalog, the decisions and files are not")),
+        },
+    }
+}
+
+/// The code with which a replica refuses to decide.
+const REPLICA: &str = "LocalError/Replica";
+
+/// Whether a line is the key of an encrypted file, which is part of the catalog.
+fn is_key(note: &str) -> bool {
+    serde_json::from_str::<Value>(note).is_ok_and(|note| note.get("file_key").is_some())
 }
 
 /// Unpacks the file and sends its documents; answers what stands beside them.
@@ -122,7 +184,7 @@ fn send(path: &Path, pieces: Chunks) -> anyhow::Result<Beside> {
     }
 }
 
-async fn send_decisions(client: &AdminClient, notes: Vec<String>) -> anyhow::Result<serde_json::Value> {
+async fn send_decisions(client: &AdminClient, notes: Vec<String>) -> anyhow::Result<Value> {
     let (pieces, body) = tokio::sync::mpsc::channel(8);
     let sending = tokio::spawn(async move {
         let mut pending = Vec::new();
