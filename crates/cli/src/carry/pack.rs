@@ -263,6 +263,31 @@ mod tests {
     }
 
     #[test]
+    fn a_cabinet_of_another_major_version_is_refused_before_its_documents() {
+        let mut line = String::new();
+        push_metadata_line(&mut line, identity(1), "<Update/>");
+        let list = |version: &str| format!("<ExportPackage FormatVersion=\"{version}\"></ExportPackage>");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out.cab");
+        for (version, known) in [("1.0", true), ("9.0", false)] {
+            let list = list(version);
+            let members: [(&str, &[u8]); 2] =
+                [(METADATA_MEMBER, line.as_bytes()), (PACKAGE_MEMBER, list.as_bytes())];
+            std::fs::write(&path, sluicegate_soap::cabinet::write(&members).unwrap()).unwrap();
+            let mut seen = 0;
+            let outcome = unpack::each(&path, |_, _| {
+                seen += 1;
+                Ok(true)
+            });
+            assert_eq!((outcome.is_ok(), seen), (known, usize::from(known)), "{version}");
+            if let Err(error) = outcome {
+                let said = error.to_string();
+                assert!(said.contains("FormatVersion 9.0") && !said.contains("copy it again"), "{said}");
+            }
+        }
+    }
+
+    #[test]
     fn an_empty_export_is_a_package() {
         for name in ["out.cab", "out.xml.gz"] {
             let dir = packed(name, vec![Item::End]).unwrap();
