@@ -9,7 +9,7 @@ use sluicegate_catalog::compose::Document;
 use sluicegate_catalog::{FileEntry, Limits};
 use sluicegate_store::{Store, StoreOptions};
 use sluicegate_terms::{Guid, RevisionNumber, Sha1Digest, Sha256Digest, Timestamp, UpdateId, UpdateIdentity};
-use sluicegate_upstream::content::{ContentOptions, WantedFile, fetch_all};
+use sluicegate_upstream::content::{ContentOptions, ContentReport, WantedFile, fetch_all};
 use sluicegate_upstream::intake::Intake;
 use sluicegate_upstream::transport::{
     AnswerLimits, ProxyCredentials, ProxySettings, RetryPolicy, Schemes, Transport, TransportError,
@@ -104,7 +104,8 @@ async fn content(
     importer.commit()?;
     let began = Instant::now();
     let wanted = vec![WantedFile { sha1, size, sources: vec![url.parse()?] }];
-    let report = fetch_all(&store, transport, wanted, &ContentOptions::default()).await;
+    let mut report = ContentReport::default();
+    fetch_all(&store, transport, wanted, &ContentOptions::default(), &mut report).await;
     let seconds = began.elapsed().as_secs_f64();
     if let Some(failed) = report.failed.into_iter().next() {
         return Err(failed.error.into());

@@ -276,7 +276,10 @@ impl Synchronizer {
         let ended = loop {
             tokio::select! {
                 ended = &mut task => break ended,
-                () = tokio::time::sleep(self.inner.options.around.glance) => self.end_when_stuck(patience),
+                () = tokio::time::sleep(self.inner.options.around.glance) => {
+                    self.end_when_stuck(patience);
+                    self.keep_counts(&mut record).await;
+                }
             }
         };
         let (counts, outcome) = match ended {
@@ -331,6 +334,21 @@ impl Synchronizer {
         });
         (self.inner.options.around.changed)();
         self.inner.woken.notify_one();
+    }
+
+    /// Writes down what the run under way has done so far: should the process end, the history tells.
+    async fn keep_counts(&self, record: &mut SyncRun) {
+        let reached = self.inner.progress.get();
+        if (reached.counts, reached.phase.as_str()) == (record.counts, record.phase.as_str()) {
+            return;
+        }
+        record.counts = reached.counts;
+        reached.phase.as_str().clone_into(&mut record.phase);
+        let (inner, kept) = (Arc::clone(&self.inner), record.clone());
+        let written = tokio::task::spawn_blocking(move || inner.store.write_sync_run(&kept)).await;
+        if !matches!(written, Ok(Ok(()))) {
+            tracing::warn!(run = record.id, "how far the run is could not be written to the history");
+        }
     }
 
     /// Asks the run under way to stop; `false` when there is none. What it has done stays.

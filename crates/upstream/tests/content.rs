@@ -80,7 +80,9 @@ fn wanted(bytes: &[u8], sources: &[Url]) -> WantedFile {
 
 async fn fetch(store: &Store, wanted: Vec<WantedFile>) -> ContentReport {
     let transport = Transport::new(TransportSettings { retry: QUICK, ..settings() }).unwrap();
-    fetch_all(store, &transport, wanted, &ContentOptions::default()).await
+    let mut report = ContentReport::default();
+    fetch_all(store, &transport, wanted, &ContentOptions::default(), &mut report).await;
+    report
 }
 
 fn held(store: &Store, bytes: &[u8]) -> bool {
@@ -125,7 +127,8 @@ async fn files_come_from_the_parents_folder_once_and_progress_is_told() {
         }),
     };
     let transport = Transport::new(settings()).unwrap();
-    let report = fetch_all(&store, &transport, list(), &options).await;
+    let mut report = ContentReport::default();
+    fetch_all(&store, &transport, list(), &options, &mut report).await;
     assert_eq!((report.fetched.len(), report.already_held), (6, 6), "{report:?}");
     assert_eq!((bytes.load(Ordering::SeqCst), files.load(Ordering::SeqCst)), (6 * SIZE as u64, 6));
     assert!(all.iter().all(|bytes| held(&store, bytes)));

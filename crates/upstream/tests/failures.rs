@@ -253,6 +253,7 @@ async fn faults_keep_their_code_id_and_message() {
     ] {
         let (error, text) = failure(move || Reply::Send(fault(code))).await;
         assert_eq!((error.code(), error.is_transient()), (stable, transient), "{text}");
+        assert_eq!(text.contains("too busy") && text.contains("tried again"), code == "ServerBusy", "{text}");
         let kept = error.fault().unwrap();
         assert_eq!((kept.error_code_text.as_str(), kept.message.as_str()), (code, "why"));
         assert!(text.contains("c0a7445f-b989-43fa-ac20-11f8ca65fa8c"), "{text}");

@@ -214,6 +214,7 @@ fn history_table(runs: &Value) {
             ("Expired", "/counts/expired"),
             ("Held back", "/counts/quarantined"),
             ("Files", "/counts/files"),
+            ("Not come", "/counts/files_failed"),
             ("Problem", "/problem"),
             ("Strays", "/counts/strays"),
             ("Code", "/error_code"),

@@ -31,8 +31,10 @@ pub(super) async fn status(app: &App) -> Result<Value, AdminError> {
     // Looked at before the history, in which a run ends first: who reads that none is under way also reads how the
     // last one ended.
     let progress = app.synchronizer.status();
-    let (state, last) =
-        with_store(app, |store| Ok((store.sync_state()?, store.sync_history(1)?.pop()))).await?;
+    let (state, last, succeeded) = with_store(app, |store| {
+        Ok((store.sync_state()?, store.sync_history(1)?.pop(), store.last_succeeded()?))
+    })
+    .await?;
     let now = app.clock.now();
     Ok(json!({
         "upstream": settings.source.as_ref().map(UpstreamSource::as_str),
@@ -45,7 +47,9 @@ pub(super) async fn status(app: &App) -> Result<Value, AdminError> {
         // Of the run under way, or of the last one until the next begins.
         "warning": progress.warning,
         "last_run": last.as_ref().map(ran),
-        "last_success": state.last_success.map(Timestamp::iso),
+        "last_success": succeeded.map(Timestamp::iso),
+        // Documents and decisions; files may have been cut off after it.
+        "metadata_complete": state.last_success.map(Timestamp::iso),
         "schedule": settings.schedule.to_string(),
         "next_run": state.next_run.map(Timestamp::iso),
         "last_rollup": state.last_rollup.map(Timestamp::iso),

@@ -99,6 +99,10 @@ pub struct SyncRun {
     pub warning: Option<String>,
 }
 
+/// What the history says of a run that the end of the process cut off.
+const INTERRUPTED: &str = "the server ended while it was under way; what it had stored is kept, and the next one goes on \
+                           from there";
+
 const COLUMNS: &str =
     "id, started, ended, started_by, upstream, outcome, phase, new, revised, expired, quarantined,
     approvals, files, file_bytes, files_failed, error_code, error_text, strays, warning";
@@ -200,13 +204,27 @@ impl Store {
         self.shared.database.write_alone(
             |tx| {
                 tx.execute(
-                    "UPDATE sync_run SET outcome = 'interrupted', ended = ?1 WHERE outcome = 'running'",
-                    [now.ticks()],
+                    "UPDATE sync_run SET outcome = 'interrupted', ended = ?1, error_text = ?2 WHERE outcome = 'running'",
+                    params![now.ticks(), INTERRUPTED],
                 )
                 .during("close interrupted runs")
             },
             |_| {},
         )
+    }
+
+    /// When a run last succeeded, files and all.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn last_succeeded(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.shared.database.read(|db| {
+            let sql = "SELECT ended FROM sync_run WHERE outcome = 'succeeded' ORDER BY id DESC LIMIT 1";
+            let mut statement = db.prepare_cached(sql).during("look up the last run that succeeded")?;
+            let mut rows = statement.query([]).during("look up the last run that succeeded")?;
+            let row = rows.next().during("look up the last run that succeeded")?;
+            row.map(|row| row.time_if_any(0)).transpose().map(Option::flatten)
+        })
     }
 
     /// The newest runs, newest first.

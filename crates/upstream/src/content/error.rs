@@ -80,6 +80,25 @@ impl ContentError {
         }
     }
 
+    /// Whether nobody could be reached where it was looked for, which says nothing about this file.
+    pub(crate) fn concerns_the_way(&self) -> bool {
+        match self {
+            Self::Transport { source, .. } => matches!(
+                source.failure(),
+                Failure::NameNotResolved { .. }
+                    | Failure::Refused { .. }
+                    | Failure::TimedOut { .. }
+                    | Failure::Unreachable { .. }
+                    | Failure::ProxyAuthentication { .. }
+                    | Failure::ProxyRefused { .. }
+                    | Failure::Certificate(_)
+                    | Failure::Tls { .. }
+                    | Failure::Busy { .. }
+            ),
+            _ => false,
+        }
+    }
+
     /// Whether every other file would fail in the same way now.
     pub(crate) fn concerns_all(&self) -> bool {
         match self {

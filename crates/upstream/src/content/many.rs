@@ -106,14 +106,15 @@ impl Counters {
 }
 
 /// Fetches files into the store. What is held is not fetched, whoever brought it; each file is fetched once, however
-/// often it is wanted. Dropping the future breaks off; what has come is gone on with next time.
+/// often it is wanted. Dropping the future breaks off; what has come is gone on with next time, and `report` says what
+/// that is.
 pub async fn fetch_all(
     store: &Store,
     transport: &Transport,
     wanted: Vec<WantedFile>,
     options: &ContentOptions,
-) -> ContentReport {
-    let mut report = ContentReport::default();
+    report: &mut ContentReport,
+) {
     let mut seen = HashSet::new();
     let mut queue = Vec::with_capacity(wanted.len());
     for file in wanted {
@@ -145,6 +146,7 @@ pub async fn fetch_all(
         let Some(joined) = running.join_next().await else { break };
         counters.files.fetch_add(1, Ordering::Relaxed);
         counters.tell();
+        report.bytes = counters.bytes.load(Ordering::Relaxed);
         // A task that panicked has been reported by the panic itself; its file stays wanted.
         let Ok((sha1, result)) = joined else { continue };
         match result {
@@ -159,8 +161,6 @@ pub async fn fetch_all(
         }
     }
     report.not_begun.extend(queue.map(|file| file.sha1));
-    report.bytes = counters.bytes.load(Ordering::Relaxed);
-    report
 }
 
 async fn one(

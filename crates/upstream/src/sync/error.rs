@@ -116,6 +116,7 @@ impl SyncError {
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Transport(error) => error.is_transient(),
+            Self::Content(error) => error.is_transient(),
             Self::Stuck { .. } => true,
             _ => false,
         }

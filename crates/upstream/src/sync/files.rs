@@ -7,7 +7,8 @@ use crate::content::{ContentOptions, ContentReport, WantedFile, fetch_all, paren
 use sluicegate_soap::fault::ErrorCode;
 use sluicegate_soap::server_sync::{DownloadFilesRequest, DownloadFilesResponse};
 use sluicegate_store::hierarchy::{FileNeed, UpstreamSource};
-use sluicegate_terms::Sha1Digest;
+use sluicegate_terms::{Sha1Digest, Timestamp};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,25 +25,35 @@ impl Run {
     pub(super) async fn files(&mut self) -> Result<(), SyncError> {
         let (content, filter) = (self.settings.content, self.settings.filter.clone());
         let now = self.around.now();
-        let (needs, facts) = self
+        let (needs, facts, waiting) = self
             .on_store(move |store| {
                 let needs = store.missing_files(content.when, content.express, &filter, now)?;
-                Ok((needs, store.sync_state()?.facts))
+                let all = store.missing_files(content.when, content.express, &filter, Timestamp::MAX)?;
+                let waiting = waiting(all, &needs, store.failed_files()?);
+                Ok((needs, store.sync_state()?.facts, waiting))
             })
             .await?;
+        if let Some((count, reason)) = waiting {
+            let files = if count == 1 { "1 file waits".to_owned() } else { format!("{count} files wait") };
+            self.progress.warn(&format!("{files} for an hour after failing to come; the first: {reason}"));
+        }
         if needs.is_empty() {
             return Ok(());
         }
         let wanted = needs.iter().map(|need| self.wanted(need, facts.catalog_only)).collect();
-        let report = self.fetch_files(wanted).await?;
-        self.take_in(&report).await?;
+        let (report, stopped) = self.fetch_files(wanted).await;
+        let taken_in = self.take_in(&report).await;
+        if let Some(why) = stopped {
+            return Err(why);
+        }
+        taken_in?;
         if !report.not_there.is_empty() && self.settings.source != Some(UpstreamSource::MicrosoftUpdate) {
             self.ask_for(&report.not_there).await;
         }
-        match report.failed.into_iter().find(|failed| failed.error.concerns_all()) {
-            Some(failed) => Err(SyncError::Content(Box::new(failed.error))),
-            None => Ok(()),
+        if let Some(warning) = judge(report)? {
+            self.progress.warn(&warning);
         }
+        Ok(())
     }
 
     /// Where a file can be had. A parent that keeps files is nearer than Microsoft, unless it is told otherwise.
@@ -63,7 +74,8 @@ impl Run {
         WantedFile { sha1: need.sha1, size: need.size, sources }
     }
 
-    async fn fetch_files(&mut self, wanted: Vec<WantedFile>) -> Result<ContentReport, SyncError> {
+    /// Answers what came, and why it ended before everything had been tried.
+    async fn fetch_files(&mut self, wanted: Vec<WantedFile>) -> (ContentReport, Option<SyncError>) {
         let (progress, clock) = (self.progress.clone(), Arc::clone(&self.around.clock));
         let known = AtomicU64::new(0);
         let tell = move |now: crate::content::ContentProgress| {
@@ -79,10 +91,12 @@ impl Run {
         };
         let options = ContentOptions { parallel: PARALLEL, progress: Arc::new(tell) };
         let transport = self.session.transport().clone();
-        tokio::select! {
-            report = fetch_all(&self.store, &transport, wanted, &options) => Ok(report),
-            why = self.stop.asked() => Err(why),
-        }
+        let mut report = ContentReport::default();
+        let stopped = tokio::select! {
+            () = fetch_all(&self.store, &transport, wanted, &options, &mut report) => None,
+            why = self.stop.asked() => Some(why),
+        };
+        (report, stopped)
     }
 
     async fn take_in(&self, report: &ContentReport) -> Result<(), SyncError> {
@@ -128,6 +142,39 @@ impl Run {
     }
 }
 
+/// A file that does not come is worth a warning; when none came because nobody could be reached, the run failed.
+fn judge(report: ContentReport) -> Result<Option<String>, SyncError> {
+    let ContentReport { fetched, not_there, failed, .. } = report;
+    let nothing_came = fetched.is_empty() && not_there.is_empty();
+    let wrong_way = nothing_came && failed.iter().all(|failed| failed.error.concerns_the_way());
+    let wanted = fetched.len() + not_there.len() + failed.len();
+    if wrong_way || failed.iter().any(|failed| failed.error.concerns_all()) {
+        let worst = failed.into_iter().max_by_key(|failed| failed.error.concerns_all());
+        return worst.map_or(Ok(None), |failed| Err(SyncError::Content(Box::new(failed.error))));
+    }
+    let again = if failed.len() == 1 { "is tried again" } else { "are tried again" };
+    Ok(failed.first().map(|first| {
+        format!(
+            "{} of {wanted} files did not come and {again} later; the first: {}",
+            failed.len(),
+            first.error
+        )
+    }))
+}
+
+/// How many of the files that are missing failed so lately that this run does not try them, and why the first did.
+fn waiting(
+    all: Vec<FileNeed>,
+    now: &[FileNeed],
+    failed: Vec<(Sha1Digest, String)>,
+) -> Option<(usize, String)> {
+    let tried: HashSet<Sha1Digest> = now.iter().map(|need| need.sha1).collect();
+    let missing: HashSet<Sha1Digest> =
+        all.into_iter().map(|need| need.sha1).filter(|sha1| !tried.contains(sha1)).collect();
+    let mut reasons = failed.into_iter().filter(|(sha1, _)| missing.contains(sha1));
+    reasons.next().map(|(_, reason)| (reasons.count() + 1, reason))
+}
+
 /// What to do when the upstream does not know files any more: its cleanup removed the updates they belong to, which
 /// are in use here. Nobody there will ever fetch them, so waiting does not help.
 fn forgotten(files: usize) -> String {
@@ -136,4 +183,54 @@ fn forgotten(files: usize) -> String {
          fetch them; add them here with `sluicegate content add`, import the updates there again, have files \
          fetched from Microsoft, or take back what approves the updates here"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::{ContentError, FailedFile};
+    use crate::transport::{Failure, Peer, TransportError};
+
+    fn failed(failure: Failure) -> FailedFile {
+        let url = "http://files.example:8530/Content/a.cab".parse().unwrap();
+        let source = TransportError::new(&url, None, failure);
+        let error = ContentError::Transport { name: "a.cab".to_owned(), source };
+        FailedFile { sha1: Sha1Digest([1; 20]), error }
+    }
+
+    fn refused() -> FailedFile {
+        failed(Failure::Refused { whose: Peer::Server })
+    }
+
+    #[test]
+    fn a_run_fails_when_nobody_could_be_reached_for_any_file() {
+        let error =
+            judge(ContentReport { failed: vec![refused(), refused()], ..Default::default() }).unwrap_err();
+        assert_eq!(error.code(), "UssCommunicationError/ConnectionRefused");
+        assert!(error.is_transient(), "so it is tried again soon");
+        assert!(judge(ContentReport::default()).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_did_not_come_beside_others_is_a_warning_that_says_why() {
+        let came = vec![Sha1Digest([2; 20])];
+        for report in [
+            ContentReport { failed: vec![refused()], fetched: came.clone(), ..Default::default() },
+            ContentReport { failed: vec![refused()], not_there: came, ..Default::default() },
+            ContentReport { failed: vec![failed(Failure::NotFound), refused()], ..Default::default() },
+        ] {
+            let count = report.failed.len();
+            let warning = judge(report).unwrap().unwrap();
+            assert!(warning.starts_with(&format!("{count} of 2 files did not come")), "{warning}");
+            assert!(warning.contains("`a.cab`"), "{warning}");
+        }
+    }
+
+    #[test]
+    fn what_meets_every_file_fails_the_run_whatever_came() {
+        let full = Failure::Settings { reason: "the CA file is gone".to_owned() };
+        let failed = vec![refused(), failed(full)];
+        let report = ContentReport { failed, fetched: vec![Sha1Digest([2; 20])], ..Default::default() };
+        assert_eq!(judge(report).unwrap_err().code(), "LocalError/TransportSettings");
+    }
 }

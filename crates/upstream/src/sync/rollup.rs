@@ -11,7 +11,7 @@ use sluicegate_soap::server_reporting::{
     RollupComputersRequest, RollupComputersResponse, RollupConfiguration, RollupDownstreamServersRequest,
     RollupDownstreamServersResponse,
 };
-use sluicegate_store::hierarchy::{RolledServer, TellComputer, Told};
+use sluicegate_store::hierarchy::{DownstreamServer, RolledServer, TellComputer, Told};
 use sluicegate_terms::{ComputerId, Guid, Timestamp};
 use std::collections::HashSet;
 
@@ -33,12 +33,28 @@ fn limit(said: i32) -> usize {
     usize::try_from(said).unwrap_or(1).max(1)
 }
 
+/// Two servers changed places: what is above now is no longer below, with all servers it told of. Parents come before
+/// their children.
+fn branch_of(above: Guid, below: &[DownstreamServer]) -> Vec<Guid> {
+    let mut branch = Vec::new();
+    for DownstreamServer { told, .. } in below {
+        if told.id == above || told.parent.is_some_and(|parent| branch.contains(&parent)) {
+            branch.push(told.id);
+        }
+    }
+    branch
+}
+
 impl Run {
     pub(super) async fn rollup(&mut self) -> Result<(), SyncError> {
         let body = self.session.report(&GetRollupConfigurationRequest { cookie: cookie() }).await?;
         let config = self.session.decode_report::<GetRollupConfigurationResponse>(&body)?.configuration;
-        let reset = config.rollup_reset;
+        let (reset, above) = (config.rollup_reset, config.server_id);
         self.on_store(move |store| {
+            for server in branch_of(above, &store.downstream_servers()?) {
+                tracing::info!(%server, upstream = %above, "is above this server now and forgotten as one below");
+                store.forget_downstream(server)?;
+            }
             if store.sync_state()?.rollup_reset != Some(reset) {
                 store.forget_told()?;
                 store.change_sync_state(|state| state.rollup_reset = Some(reset))?;

@@ -4,6 +4,12 @@ use super::error::{Failure, Peer, TransportError};
 use super::settings::Schemes;
 use sluicegate_soap::fault::ErrorCode;
 
+/// What to do about a server that has too much to do, however it says so.
+const BUSY: &str = "nothing to do here: it is tried again later";
+
+/// What a service of authorization names when the id of the server that asks is of no use to it (MS-WSUSSS 3.1.4.2).
+const ACCOUNT: &str = "accountGuid";
+
 impl TransportError {
     /// What to do next.
     #[must_use]
@@ -65,7 +71,7 @@ impl TransportError {
                 if self.is_dss_auth() { " and check its list of allowed downstream servers" } else { "" }
             ),
             Failure::NotFound => format!("{own_side}; it must be that of an update server, without a path"),
-            Failure::Busy { .. } => "nothing to do here: it is tried again later".to_owned(),
+            Failure::Busy { .. } => BUSY.to_owned(),
             Failure::Status { .. } => "look in that server's log for this time".to_owned(),
             Failure::TooLarge { .. } => {
                 "choose fewer products or languages, or check that the address is that of an update server".to_owned()
@@ -84,6 +90,11 @@ impl TransportError {
                     crate::sync::PROTOCOL
                 )
             }
+            Failure::Fault(fault) if self.is_refusal() && fault.message == ACCOUNT => format!(
+                "if {} is this server itself, name another: a server cannot be its own upstream; otherwise its \
+                 administrator must let this server synchronize (`sluicegate downstream allow` there)",
+                self.host()
+            ),
             Failure::Fault(_) if self.is_refusal() => {
                 format!(
                     "the administrator of {} must let this server synchronize (`sluicegate downstream allow` there, by \
@@ -91,6 +102,7 @@ impl TransportError {
                     self.host()
                 )
             }
+            Failure::Fault(fault) if fault.error_code == Some(ErrorCode::ServerBusy) => BUSY.to_owned(),
             Failure::Fault(fault) => match fault.id {
                 Some(id) => format!("look for the id {id} in the log of {}", self.host()),
                 None => format!("look in the log of {} for this time", self.host()),

@@ -376,6 +376,9 @@ impl TransportError {
             Failure::IncompatibleVersion { said, ours } => {
                 write!(f, "{} speaks version {said} of the protocol, and this server {ours}", self.host())
             }
+            Failure::Fault(fault) if fault.error_code == Some(ErrorCode::ServerBusy) => {
+                write!(f, "the server is too busy (the fault {fault})")
+            }
             Failure::Fault(fault) => write!(f, "the service answered with the fault {fault}"),
             Failure::DiskFull { path } => write!(f, "the disk that holds {path} is full"),
             Failure::Settings { reason } => f.write_str(reason),

@@ -3,6 +3,7 @@
 use super::{Contact, EventBatch, Guid, Registration, ReportedEvent, Store};
 use super::{follow, identity, now, open, parent, run_well, uid};
 use sluicegate_soap::server_reporting::DownstreamServerRollupClientSummary;
+use sluicegate_store::hierarchy::DownstreamContact;
 
 const DESK: &str = r#"{"os_version":"10.0.26200","service_pack":"0.0","os_locale":"de-CH","suite_mask":256,
     "old_product_type":1,"product_type":48,"processor":"AMD64","model":"ignored"}"#;
@@ -116,4 +117,32 @@ async fn what_an_upstream_did_not_take_is_told_in_the_next_run() {
     let state = upstream.state.lock();
     let told = &state.servers.last().unwrap().client_summaries;
     assert_eq!((told[0].count, told[0].activity[0].successes), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_was_below_is_no_longer_told_of_itself_nor_of_those_below_it() {
+    let upstream = parent(1).await;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |_| {});
+    let came = |id: u128| DownstreamContact {
+        id: Guid::from_u128(id),
+        name: format!("server-{id}"),
+        at: now(),
+        synced: true,
+    };
+    // The id that the upstream says it has, one below that, and one that stays where it is.
+    for id in [6, 7, 8] {
+        store.record_downstream(came(id)).unwrap();
+    }
+    let mut child =
+        store.downstream_servers().unwrap().into_iter().find(|s| s.told.name == "server-7").unwrap();
+    child.told.parent = Some(Guid::from_u128(6));
+    assert!(store.roll_up_servers(vec![child.told], now()).unwrap());
+    let ended = run_well(&store).await;
+    assert_eq!(ended.warning, None);
+    let told: Vec<Guid> = upstream.state.lock().servers.iter().map(|server| server.server_id).collect();
+    assert_eq!(told, [store.server_id(), Guid::from_u128(8)]);
+    let left: Vec<String> = store.downstream_servers().unwrap().into_iter().map(|s| s.told.name).collect();
+    assert_eq!(left, ["server-8"]);
 }

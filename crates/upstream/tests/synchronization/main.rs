@@ -6,6 +6,7 @@
 mod bounds;
 mod chaos;
 mod clients;
+mod files;
 mod keys;
 mod replica;
 mod schedule;
@@ -101,11 +102,16 @@ fn follow(store: &Store, upstream: &Upstream, change: impl FnOnce(&mut UpstreamS
     store.set_upstream_settings(settings, now()).unwrap();
 }
 
-fn synchronizer(store: &Store) -> Synchronizer {
+fn surroundings() -> Surroundings {
     let mut around = Surroundings::new(Arc::new(now), "child.example".to_owned());
     around.batch = 10;
     around.transport.retry = RetryPolicy { first: Duration::from_millis(1), ..RetryPolicy::default() };
-    Synchronizer::start(store.clone(), SynchronizerOptions { around, random: Arc::new(|| 4) }).unwrap()
+    around
+}
+
+fn synchronizer(store: &Store) -> Synchronizer {
+    let options = SynchronizerOptions { around: surroundings(), random: Arc::new(|| 4) };
+    Synchronizer::start(store.clone(), options).unwrap()
 }
 
 async fn run(store: &Store) -> Progress {

@@ -1,0 +1,88 @@
+//! Files of a run: what is said of those that do not come, and what a run that ends early has to show for itself.
+
+use super::*;
+use sluicegate_upstream::sync::Phase;
+
+/// `count` approved updates, each with a file that the upstream has.
+async fn with_files(count: u8) -> (Upstream, tempfile::TempDir, Store) {
+    let upstream = parent(1).await;
+    for n in 0..count {
+        let bytes = [n; 40];
+        let mut document = update(6_000 + u128::from(n), 1, PRODUCT);
+        document.files.push(file(&bytes, "a.cab"));
+        give(&upstream, &document, PRODUCT);
+        put(&upstream, n, bytes.to_vec());
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |s| s.content.when = ContentWhen::All);
+    (upstream, dir, store)
+}
+
+/// Has the upstream serve these bytes as the file of an update.
+fn put(upstream: &Upstream, n: u8, bytes: Vec<u8>) {
+    let hex = Sha1Digest(Sha1::digest([n; 40]).into()).to_hex_upper();
+    upstream.state.lock().files.insert(format!("{}/{hex}.cab", &hex[38..]), bytes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_does_not_come_is_told_of_in_its_run_and_in_those_until_it_is_tried_again() {
+    let (upstream, _dir, store) = with_files(3).await;
+    put(&upstream, 1, b"something else".to_vec());
+    let ended = run_well(&store).await;
+    assert_eq!((ended.counts.files, ended.counts.files_failed), (2, 1));
+    let warning = ended.warning.unwrap();
+    assert!(warning.contains("1 of 3 files did not come") && warning.contains("`a.cab`"), "{warning}");
+    assert_eq!(store.sync_history(1).unwrap()[0].warning.as_ref(), Some(&warning));
+    let warning = run_well(&store).await.warning.unwrap();
+    assert!(warning.contains("1 file waits") && warning.contains("`a.cab`"), "{warning}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_cancelled_while_files_come_counts_those_that_came() {
+    let (upstream, _dir, store) = with_files(40).await;
+    upstream.state.lock().slow = Duration::from_millis(30);
+    let synchronizer = synchronizer(&store);
+    synchronizer.request_run("test").await.unwrap();
+    let mut watch = synchronizer.watch();
+    watch.wait_for(|p| p.phase == Phase::Files && p.done >= 5).await.unwrap();
+    assert!(synchronizer.cancel());
+    let ended = synchronizer.wait().await;
+    assert_eq!(ended.error_code, Some("Cancelled"));
+    let came = store.sync_history(1).unwrap()[0].counts;
+    assert!(came.files >= 4 && came.files < 40, "{came:?}");
+    assert!(came.file_bytes >= 40 * came.files, "{came:?}");
+    assert!(store.content().totals().0 as u64 >= came.files);
+    assert_eq!(store.last_succeeded().unwrap(), None, "cancelled is not succeeded");
+    upstream.state.lock().slow = Duration::ZERO;
+    run_well(&store).await;
+    assert_eq!(store.content().totals().0, 40);
+    assert!(store.last_succeeded().unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_history_tells_of_a_run_under_way_what_it_has_done_should_the_process_end() {
+    let (upstream, _dir, store) = with_files(40).await;
+    upstream.state.lock().slow = Duration::from_millis(50);
+    let mut around = surroundings();
+    around.glance = Duration::from_millis(1);
+    let options = SynchronizerOptions { around, random: Arc::new(|| 4) };
+    let synchronizer = Synchronizer::start(store.clone(), options).unwrap();
+    synchronizer.request_run("test").await.unwrap();
+    let kept = loop {
+        let kept = store.sync_history(1).unwrap().remove(0);
+        assert_eq!(kept.outcome, RunOutcome::Running, "it ended before anything was written down");
+        if kept.phase == "files" {
+            break kept;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    };
+    assert_eq!(kept.counts.new, 44);
+    // What the next start makes of it.
+    store.close_interrupted_runs(now()).unwrap();
+    let closed = store.sync_history(1).unwrap().remove(0);
+    assert_eq!((closed.outcome, closed.counts.new), (RunOutcome::Interrupted, 44));
+    assert!(closed.error_text.unwrap().contains("the next one goes on"));
+    synchronizer.cancel();
+    synchronizer.wait().await;
+}
