@@ -414,8 +414,12 @@ fn take_group(
         if own.name != group.name {
             tree.rename(group.id, group.name.clone())?;
         }
-        if own.parent != Some(parent) {
-            tree.move_below(group.id, parent, change.anchor)?;
+        if own.parent != Some(parent)
+            && let Err(error) = tree.move_below(group.id, parent, change.anchor)
+        {
+            // What is said to be left out is not half taken in.
+            tree.rename(group.id, own.name.clone())?;
+            return Err(error);
         }
         return Ok((group.id, own.name != group.name || own.parent != Some(parent)));
     }

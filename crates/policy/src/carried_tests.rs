@@ -301,6 +301,19 @@ fn a_group_that_was_renamed_or_moved_there_is_so_here_and_counted_once() {
 }
 
 /// Update 10 is a bundle: its first revision has the member 20, its second the member 21.
+#[test]
+fn a_group_that_cannot_be_moved_keeps_its_name_too() {
+    let (mut from, mut to) = (Decisions::default(), origin());
+    // There a group of the inner one's name holds the outer one.
+    from.groups.create(gid(500), "Inner".parse().unwrap(), None).unwrap();
+    from.groups.create(gid(9), "Ring".parse().unwrap(), Some(gid(500))).unwrap();
+    let taken = carry(&from, &mut to, 60);
+    assert_eq!(taken.groups, 0);
+    assert!(taken.reasons.iter().any(|reason| reason.contains("`Ring`")), "{taken:?}");
+    let outer = to.groups.get(gid(9)).unwrap();
+    assert_eq!((outer.name.as_str(), outer.parent), ("Outer", Some(GroupId::ALL_COMPUTERS)));
+}
+
 fn bundle(decisions: &Decisions, update: UpdateId) -> Result<Option<Known>, ApprovalError> {
     let first = decisions.held.get(&uid(10)).is_some_and(|hold| hold.serving == rev(1));
     let member = if first { uid(20) } else { uid(21) };
