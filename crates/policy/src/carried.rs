@@ -418,7 +418,7 @@ fn take_group(
             && let Err(error) = tree.move_below(group.id, parent, change.anchor)
         {
             // What is said to be left out is not half taken in.
-            tree.rename(group.id, own.name.clone())?;
+            tree.rename(group.id, own.name)?;
             return Err(error);
         }
         return Ok((group.id, own.name != group.name || own.parent != Some(parent)));

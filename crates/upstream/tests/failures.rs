@@ -352,3 +352,12 @@ async fn another_port_of_the_host_that_answers_is_found_p02() {
     let right: Url = format!("http://{host}:8530").parse().unwrap();
     assert!(neighbours(&settings(), &right).await.is_empty(), "what is configured is no news");
 }
+
+#[tokio::test]
+async fn where_a_message_is_not_understood_the_address_may_be_that_of_another_service() {
+    for line in ["400 Bad Request", "405 Method Not Allowed"] {
+        let (error, text) = failure(move || Reply::Send(answer(line, &[], "no"))).await;
+        assert_eq!(error.code(), "UssCommunicationError/UnexpectedStatus");
+        assert!(text.contains("https") && text.contains("no path"), "{text}");
+    }
+}

@@ -5,7 +5,7 @@ use super::settings::Schemes;
 use sluicegate_soap::fault::ErrorCode;
 
 /// What to do about a server that has too much to do, however it says so.
-const BUSY: &str = "nothing to do here: it is tried again later";
+const BUSY: &str = "nothing is wrong here: a synchronization is tried again later by itself";
 
 /// What a service of authorization names when the id of the server that asks is of no use to it (MS-WSUSSS 3.1.4.2).
 const ACCOUNT: &str = "accountGuid";
@@ -38,7 +38,7 @@ impl TransportError {
                     .to_owned(),
             },
             Failure::ConnectionLost { .. } | Failure::Truncated { .. } => {
-                "the run continues where it was; if this repeats, look at the network and at firewalls that inspect traffic"
+                "a synchronization goes on where it was; if this repeats, look at the network and at firewalls that inspect traffic"
                     .to_owned()
             }
             Failure::ProxyAuthentication { tried: None, allowed: Some(Schemes::NtlmOnly), .. } => {
@@ -72,6 +72,11 @@ impl TransportError {
             ),
             Failure::NotFound => format!("{own_side}; it must be that of an update server, without a path"),
             Failure::Busy { .. } => BUSY.to_owned(),
+            // What a listener for TLS, and one for pages, answer to a message they do not understand.
+            Failure::Status { status: 400 | 405 } => format!(
+                "{own_side}: whether it is to be https (8531 and 443 are usual), and that it has no path; otherwise \
+                 look in that server's log for this time"
+            ),
             Failure::Status { .. } => "look in that server's log for this time".to_owned(),
             Failure::TooLarge { .. } => {
                 "choose fewer products or languages, or check that the address is that of an update server".to_owned()
