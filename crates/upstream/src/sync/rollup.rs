@@ -49,11 +49,11 @@ impl Run {
     pub(super) async fn rollup(&mut self) -> Result<(), SyncError> {
         let body = self.session.report(&GetRollupConfigurationRequest { cookie: cookie() }).await?;
         let config = self.session.decode_report::<GetRollupConfigurationResponse>(&body)?.configuration;
-        let (reset, above) = (config.rollup_reset, config.server_id);
+        let (reset, above, now) = (config.rollup_reset, config.server_id, self.around.now());
         self.on_store(move |store| {
             for server in branch_of(above, &store.downstream_servers()?) {
                 tracing::info!(%server, upstream = %above, "is above this server now and forgotten as one below");
-                store.forget_downstream(server)?;
+                store.forget_downstream(server, now)?;
             }
             if store.sync_state()?.rollup_reset != Some(reset) {
                 store.forget_told()?;
