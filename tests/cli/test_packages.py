@@ -1,0 +1,180 @@
+"""`export` and `import` typed against running servers: networks without a connection."""
+
+import base64
+import gzip
+import json
+import re
+import subprocess
+from xml.sax.saxutils import escape
+
+import pytest
+
+from tests.cli.conftest import decided
+from tests.cli.test_commands import FILE, as_json, catalog, run
+from tests.support.places import binary
+from tests.support.server import ServerUnderTest
+
+
+@pytest.mark.parametrize("name", ["catalog.cab", "catalog.xml.gz"])
+def test_an_export_goes_into_an_empty_server_as_it_was(parent, child, tmp_path, name):
+    path, content = tmp_path / name, tmp_path / "content"
+    said = run(parent, "export", str(path), "--content", str(content))
+    assert "6 revisions" in said and "1 copied" in said
+    [copied] = [file for file in content.rglob("*") if file.is_file()]
+    assert copied.read_bytes() == FILE.data and copied.stem == FILE.sha1.hex().upper()
+    assert "1 were there" in run(parent, "export", str(path), "--content", str(content))
+    assert not list(tmp_path.glob("*.part"))
+
+    said = run(child, "import", str(path), "--content", str(content))
+    assert "1 sent" in said
+    assert decided(child) == decided(parent)
+    again = as_json(child, "import", str(path), "--content", str(content))
+    assert (again["catalog"]["added"], again["catalog"]["unchanged"]) == (0, 6)
+    assert [again["decisions"][name] for name in ("groups", "approved", "declined", "skipped")] == [0, 0, 0, 0]
+    assert (again["content"]["sent"], again["content"]["already_held"]) == (0, 1)
+
+
+def test_a_package_says_where_files_are_unless_that_is_the_exporting_server(child, tmp_path):
+    digest = base64.b64encode(FILE.sha1).decode()
+    elsewhere = "http://download.example/msdownload/update/fix.cab"
+    own = f"http://exporter:8530/Content/{FILE.sha1.hex()[-2:].upper()}/{FILE.sha1.hex().upper()}.cab"
+    path = tmp_path / "package.xml.gz"
+    for url in (own, elsewhere):
+        updates = "".join(f"<Update><Xml>{escape(one.bytes().decode())}</Xml></Update>" for one in catalog())
+        head = f'<ExportPackage><Files><File Digest="{digest}" MUUrl="{url}" Name="fix.cab" /></Files><Updates>'
+        path.write_bytes(gzip.compress(f"{head}{updates}</Updates></ExportPackage>".encode()))
+        run(child, "import", str(path))
+        lines = child.admin.request("GET", "export?decisions=false").raw.split(b"\n")
+        files = [json.loads(line)["file"] for line in lines if line.startswith(b'{"file"')]
+        assert (elsewhere in [file["url"] for file in files]) == (url == elsewhere), files
+        assert own not in [file["url"] for file in files]
+
+
+def test_an_export_without_decisions_has_none(parent, child, tmp_path):
+    path = tmp_path / "bare.xml.gz"
+    assert as_json(parent, "export", str(path), "--no-decisions")["decisions"] == 0
+    assert "no decisions" in run(child, "import", str(path))
+    assert [name for name, _ in decided(child)[0]] == ["All Computers", "Unassigned Computers"]
+
+
+def test_the_cabinet_has_what_other_tools_look_for(parent, tmp_path):
+    path = tmp_path / "catalog.cab"
+    run(parent, "export", str(path))
+    listed = subprocess.run(["cabextract", "-l", str(path)], capture_output=True, text=True, check=True).stdout
+    assert "package.xml" in listed and "metadata.txt" in listed
+    subprocess.run(["cabextract", "-q", "-d", str(tmp_path), str(path)], check=True)
+    metadata = (tmp_path / "metadata.txt").read_bytes().decode()
+    assert catalog()[4].id.lower() in metadata.lower()
+    assert (tmp_path / "package.xml").read_text().startswith("<?xml")
+
+
+def test_files_that_are_no_exports_are_named(parent, tmp_path):
+    assert ".xml.gz" in run(parent, "export", str(tmp_path / "out.zip"), code=1)
+    other = tmp_path / "other.cab"
+    other.write_bytes(b"not a package")
+    assert "other.cab" in run(parent, "import", str(other), code=1)
+    whole = tmp_path / "whole.xml.gz"
+    run(parent, "export", str(whole))
+    damaged = tmp_path / "content" / "AB" / f"{FILE.sha1.hex().upper()}.cab"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"x")
+    with ServerUnderTest() as empty:
+        said = run(empty, "import", str(whole), "--content", str(tmp_path / "content"), code=1)
+        assert "1 files were refused" in said
+
+
+@pytest.mark.parametrize("ending", [".cab", ".xml.gz"])
+def test_of_a_damaged_package_nothing_is_taken_in_and_that_is_said(parent, child, tmp_path, ending):
+    path = tmp_path / f"catalog{ending}"
+    run(parent, "export", str(path))
+    whole = bytearray(path.read_bytes())
+    cut, other = whole[:-200], bytearray(whole)
+    half = len(whole) // 2
+    other[half : half + 20] = bytes(byte ^ 0xFF for byte in whole[half : half + 20])
+    for damaged in (cut, other):
+        path.write_bytes(damaged)
+        said = run(child, "import", str(path), code=1)
+        assert path.name in said and "nothing of it was taken in" in said and "copy it again" in said, said
+        assert as_json(child, "status")["catalog"]["revisions"] == 0
+
+
+@pytest.mark.parametrize("version", ["FormatVersion 9.0", "ProtocolVersion 9.9"])
+def test_a_package_of_another_major_version_is_refused_whole(parent, child, tmp_path, version):
+    path = tmp_path / "catalog.xml.gz"
+    run(parent, "export", str(path))
+    name, number = version.split()
+    text = gzip.decompress(path.read_bytes()).decode()
+    changed, count = re.subn(f'{name}="[^"]*"', f'{name}="{number}"', text, count=1)
+    assert count == 1
+    path.write_bytes(gzip.compress(changed.encode()))
+    said = run(child, "import", str(path), code=1)
+    assert version in said and "newer program" in said and "copy it again" not in said, said
+    assert as_json(child, "status")["catalog"]["revisions"] == 0
+
+
+def test_a_damaged_content_file_is_called_damaged_and_written_anew(parent, child, tmp_path):
+    path, content = tmp_path / "catalog.xml.gz", tmp_path / "content"
+    run(parent, "export", str(path), "--content", str(content))
+    [copied] = [file for file in content.rglob("*") if file.is_file()]
+    for damage in (b"X" * len(FILE.data), b"short"):
+        copied.write_bytes(damage)
+        command = [str(binary()), "import", str(path), "--content", str(content), "--data", str(child.data)]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert ran.returncode == 1 and "1 files were refused" in ran.stderr, ran.stdout + ran.stderr
+        assert f"`{copied}` was refused: its bytes are not those its name says" in ran.stdout
+        assert "copy it again" in ran.stdout and "import the update" not in ran.stdout
+        again = as_json(parent, "export", str(path), "--content", str(content))["content"]
+        assert (again["copied"], again["already_there"], again["were_damaged"]) == (1, 0, 1)
+        assert copied.read_bytes() == FILE.data
+    copied.write_bytes(b"X" * len(FILE.data))
+    assert "1 were there damaged" in run(parent, "export", str(path), "--content", str(content))
+    assert "1 sent" in run(child, "import", str(path), "--content", str(content))
+
+
+def test_a_folder_of_content_that_is_missing_is_said_before_anything_is_sent(parent, child, tmp_path):
+    path = tmp_path / "catalog.xml.gz"
+    run(parent, "export", str(path))
+    said = run(child, "import", str(path), "--content", str(tmp_path / "missing"), code=1)
+    assert "nothing was sent" in said and str(tmp_path / "missing") in said
+    assert as_json(child, "status")["catalog"]["revisions"] == 0
+
+
+def test_a_replica_takes_documents_and_files_of_a_package_and_says_who_decides(parent, child, tmp_path):
+    path, content = tmp_path / "catalog.xml.gz", tmp_path / "content"
+    run(parent, "export", str(path), "--content", str(content))
+    run(child, "upstream", "set", parent.base, "--replica")
+    said = run(child, "import", str(path), "--content", str(content), code=1)
+    assert "everything but the decisions was taken in" in said and "--no-decisions" in said, said
+    assert parent.base in said
+    said = run(child, "import", str(path), "--content", str(content), "--no-decisions")
+    assert "were left out" in said and "1 were held" in said
+    again = as_json(child, "import", str(path), "--no-decisions")
+    assert (again["catalog"]["unchanged"], again["decisions"], again["decisions_refused"]) == (6, None, None)
+
+
+def test_decisions_can_be_left_out_of_an_import(parent, child, tmp_path):
+    path = tmp_path / "catalog.cab"
+    run(parent, "export", str(path))
+    assert "were left out" in run(child, "import", str(path), "--no-decisions")
+    assert [name for name, _ in decided(child)[0]] == ["All Computers", "Unassigned Computers"]
+
+
+@pytest.mark.parametrize("name", ["folder.cab", "folder.xml.gz"])
+def test_an_export_to_the_name_of_a_folder_writes_nothing(parent, tmp_path, name):
+    (tmp_path / name).mkdir()
+    said = run(parent, "export", str(tmp_path / name), code=1)
+    assert "is a folder" in said and "nothing was written" in said
+    assert [file.name for file in tmp_path.rglob("*")] == [name]
+    said = run(parent, "export", str(tmp_path / "missing" / "catalog.cab"), code=1)
+    assert str(tmp_path / "missing") in said
+    (tmp_path / "file").write_text("")
+    said = run(parent, "export", str(tmp_path / "catalog.cab"), "--content", str(tmp_path / "file"), code=1)
+    assert "is no folder" in said and not (tmp_path / "catalog.cab").exists()
+
+
+def test_an_export_takes_the_place_of_an_earlier_one(parent, child, tmp_path):
+    path = tmp_path / "catalog.xml.gz"
+    path.write_bytes(b"an earlier one")
+    run(parent, "export", str(path))
+    assert "6" in run(child, "import", str(path))
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
