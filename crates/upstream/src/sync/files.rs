@@ -1,12 +1,15 @@
 //! Synchronization: the files that the content policy wants and that downstream servers asked for
-//! (MS-WSUSSS 3.2.4.4). A file that does not come never stops a run; it is wanted again next time.
+//! (MS-WSUSSS 3.2.4.4). A file that does not come never stops a run; it is wanted again next time, and a run for which
+//! nobody could be reached has failed.
 
 use super::session::LARGEST_ANSWER;
 use super::{Run, SyncError};
 use crate::content::{ContentOptions, ContentReport, WantedFile, fetch_all, parent_address};
+use sluicegate_policy::hierarchy::{ContentPolicy, SyncFilter};
 use sluicegate_soap::fault::ErrorCode;
 use sluicegate_soap::server_sync::{DownloadFilesRequest, DownloadFilesResponse};
 use sluicegate_store::hierarchy::{FileNeed, UpstreamSource};
+use sluicegate_store::{Store, StoreError};
 use sluicegate_terms::{Sha1Digest, Timestamp};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -28,8 +31,7 @@ impl Run {
         let (needs, facts, waiting) = self
             .on_store(move |store| {
                 let needs = store.missing_files(content.when, content.express, &filter, now)?;
-                let all = store.missing_files(content.when, content.express, &filter, Timestamp::MAX)?;
-                let waiting = waiting(all, &needs, store.failed_files()?);
+                let waiting = waiting(&store, content, &filter, &needs)?;
                 Ok((needs, store.sync_state()?.facts, waiting))
             })
             .await?;
@@ -164,15 +166,21 @@ fn judge(report: ContentReport) -> Result<Option<String>, SyncError> {
 
 /// How many of the files that are missing failed so lately that this run does not try them, and why the first did.
 fn waiting(
-    all: Vec<FileNeed>,
-    now: &[FileNeed],
-    failed: Vec<(Sha1Digest, String)>,
-) -> Option<(usize, String)> {
-    let tried: HashSet<Sha1Digest> = now.iter().map(|need| need.sha1).collect();
+    store: &Store,
+    content: ContentPolicy,
+    filter: &SyncFilter,
+    tried: &[FileNeed],
+) -> Result<Option<(usize, String)>, StoreError> {
+    let failed = store.failed_files()?;
+    if failed.is_empty() {
+        return Ok(None);
+    }
+    let tried: HashSet<Sha1Digest> = tried.iter().map(|need| need.sha1).collect();
+    let missing = store.missing_files(content.when, content.express, filter, Timestamp::MAX)?;
     let missing: HashSet<Sha1Digest> =
-        all.into_iter().map(|need| need.sha1).filter(|sha1| !tried.contains(sha1)).collect();
+        missing.into_iter().map(|need| need.sha1).filter(|sha1| !tried.contains(sha1)).collect();
     let mut reasons = failed.into_iter().filter(|(sha1, _)| missing.contains(sha1));
-    reasons.next().map(|(_, reason)| (reasons.count() + 1, reason))
+    Ok(reasons.next().map(|(_, reason)| (reasons.count() + 1, reason)))
 }
 
 /// What to do when the upstream does not know files any more: its cleanup removed the updates they belong to, which
