@@ -4,7 +4,7 @@
 
 pub use mimalloc::MiMalloc as Allocator;
 
-use libmimalloc_sys::{mi_option_get, mi_option_set, mi_option_t};
+use libmimalloc_sys::{mi_option_set, mi_option_t};
 use std::ffi::c_long;
 
 /// `mi_option_purge_delay` of mimalloc.h; the bindings do not name it.
@@ -17,19 +17,9 @@ const KEPT: c_long = 50;
 /// Has freed memory given back to the system soon. To be called once, when the program starts.
 pub fn give_back_soon() {
     #[allow(unsafe_code)]
-    // SAFETY: both take numbers only; the option is one that mimalloc.h lists, and setting it is one atomic store.
+    // SAFETY: it takes numbers only; the option is one that mimalloc.h lists, and setting it is one atomic store.
     unsafe {
         mi_option_set(PURGE_DELAY, KEPT);
-    }
-}
-
-/// How long freed memory is kept for the next who asks, in milliseconds.
-#[must_use]
-pub fn kept() -> i64 {
-    #[allow(unsafe_code)]
-    // SAFETY: takes and gives a number; the option is one that mimalloc.h lists.
-    unsafe {
-        mi_option_get(PURGE_DELAY)
     }
 }
 
@@ -40,6 +30,15 @@ mod tests {
 
     #[global_allocator]
     static ALLOCATOR: Allocator = Allocator;
+
+    /// How long freed memory is kept for the next who asks, in milliseconds.
+    fn kept() -> c_long {
+        #[allow(unsafe_code)]
+        // SAFETY: takes and gives a number; the option is one that mimalloc.h lists.
+        unsafe {
+            libmimalloc_sys::mi_option_get(PURGE_DELAY)
+        }
+    }
 
     /// Memory of this process that is in use, in MiB.
     fn resident() -> usize {

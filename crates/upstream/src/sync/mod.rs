@@ -22,9 +22,7 @@ pub use mirror::{Mirror, MirrorError};
 pub use progress::{Phase, Progress};
 
 use crate::Probe;
-use crate::transport::{
-    NoProxy, ProxyCredentials, ProxySettings, Schemes, Transport, TransportError, TransportSettings, Url,
-};
+use crate::transport::{Transport, TransportError, TransportSettings, Url};
 pub(crate) use progress::Watched;
 pub(crate) use session::PROTOCOL;
 use session::Session;
@@ -96,27 +94,9 @@ impl Surroundings {
     /// # Errors
     /// [`TransportError`] when a proxy or the file of certificates is not usable.
     pub(crate) fn transport(&self, settings: &UpstreamSettings) -> Result<Transport, TransportError> {
-        let credentials = settings.proxy.credentials.as_ref().map(|c| ProxyCredentials {
-            user: if c.domain.is_empty() { c.user.clone() } else { format!("{}\\{}", c.domain, c.user) },
-            password: c.password.0.clone(),
-            schemes: if settings.proxy.ntlm_only { Schemes::NtlmOnly } else { Schemes::Any },
-        });
-        let proxy = |server: &Option<sluicegate_store::hierarchy::ProxyServer>| {
-            let Some(server) = server else { return Ok(None) };
-            let host =
-                if server.host.contains(':') { format!("[{}]", server.host) } else { server.host.clone() };
-            let address: Url = format!("http://{host}:{}", server.port)
-                .parse()
-                .map_err(|error: crate::transport::UrlError| TransportError::settings(error.to_string()))?;
-            Ok(Some(ProxySettings { address, credentials: credentials.clone() }))
-        };
-        Transport::new(TransportSettings {
-            proxy: proxy(&settings.proxy.http)?,
-            tls_proxy: proxy(&settings.proxy.https)?,
-            no_proxy: NoProxy::new(&settings.proxy.bypass),
-            ca_file: settings.ca_file.clone(),
-            ..self.transport.clone()
-        })
+        let TransportSettings { proxy, tls_proxy, no_proxy, ca_file, .. } =
+            TransportSettings::stored(settings)?;
+        Transport::new(TransportSettings { proxy, tls_proxy, no_proxy, ca_file, ..self.transport.clone() })
     }
 
     /// The address that is asked for an upstream, as it was written: Microsoft Update may be asked at a mirror.
