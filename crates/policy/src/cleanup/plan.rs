@@ -7,6 +7,7 @@ use crate::approvals::ApprovalAction;
 use crate::decisions::Decisions;
 use sluicegate_terms::{GroupId, RevisionId, Timestamp, UpdateId, UpdateKind};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::iter;
 
 /// What may be removed. Nothing that stays refers to any of it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -65,7 +66,7 @@ impl Graph {
     /// Updates to decline because their publisher withdrew them and no group has them approved.
     #[must_use]
     pub fn expired(&self, decisions: &Decisions) -> Vec<UpdateId> {
-        let members = self.members();
+        let members = self.members(decisions);
         let expired = self.present().filter(|(at, update, newest)| {
             newest.expired
                 && installable(newest.kind)
@@ -98,7 +99,7 @@ impl Graph {
         now: Timestamp,
     ) -> Vec<UpdateId> {
         let replacers = self.approved_replacers(decisions);
-        let members = self.members();
+        let members = self.members(decisions);
         let mut list = Vec::new();
         for (at, update, newest) in self.present() {
             let by = replacers.get(&update).map_or(&[][..], Vec::as_slice);
@@ -129,7 +130,7 @@ impl Graph {
     /// decided about, also that it is declined no longer, is left alone.
     #[must_use]
     pub fn filtered(&self, decisions: &Decisions, named: impl Fn(UpdateId) -> bool) -> Vec<UpdateId> {
-        let members = self.members();
+        let members = self.members(decisions);
         let unwanted = self.present().filter(|(at, update, newest)| {
             installable(newest.kind)
                 && newest.deployable
@@ -238,9 +239,28 @@ impl Graph {
         old
     }
 
-    /// Updates that some newest revision bundles.
-    fn members(&self) -> HashSet<u32> {
-        self.present().flat_map(|(.., newest)| newest.members.iter().map(|(update, _)| *update)).collect()
+    /// Updates that a newest revision bundles, or one that serves while the newest is held: neither is declined
+    /// alone.
+    fn members(&self, decisions: &Decisions) -> HashSet<u32> {
+        let bundles = self.present().flat_map(|(at, update, newest)| {
+            let serving = self.serving(at, update, newest, decisions).filter(|row| row.id != newest.id);
+            iter::once(newest).chain(serving)
+        });
+        bundles.flat_map(|row| row.members.iter().map(|(update, _)| *update)).collect()
+    }
+
+    /// The revision of an update that is in service: the newest, or another while that one is held.
+    fn serving<'a>(
+        &'a self,
+        at: u32,
+        update: UpdateId,
+        newest: &'a Row,
+        decisions: &Decisions,
+    ) -> Option<&'a Row> {
+        match decisions.held.get(&update).map(|hold| hold.serving.get()) {
+            Some(number) => self.rows(at).iter().find(|row| row.number == number),
+            None => Some(newest),
+        }
     }
 
     /// For each superseded update, those approved for installation that replace it. What the revision in
@@ -248,11 +268,7 @@ impl Graph {
     fn approved_replacers(&self, decisions: &Decisions) -> BTreeMap<UpdateId, Vec<UpdateId>> {
         let mut replacers: BTreeMap<UpdateId, Vec<UpdateId>> = BTreeMap::new();
         for (at, update, newest) in self.present() {
-            let serving = decisions.held.get(&update).map(|hold| hold.serving.get());
-            let row = match serving {
-                Some(number) => self.rows(at).iter().find(|row| row.number == number),
-                None => Some(newest),
-            };
+            let row = self.serving(at, update, newest, decisions);
             let Some(row) = row.filter(|row| !row.supersedes.is_empty() && !row.expired) else { continue };
             if decisions.approvals_of(update).any(|approval| approval.action == ApprovalAction::Install) {
                 for superseded in row.supersedes.iter().filter(|superseded| **superseded != at) {

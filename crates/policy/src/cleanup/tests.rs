@@ -49,6 +49,15 @@ fn identity(update: u128, revision: i64) -> UpdateIdentity {
     UpdateIdentity { update: uid(update), revision: RevisionNumber::new(revision).unwrap() }
 }
 
+/// The first revision serves while a newer one waits.
+fn hold() -> crate::Hold {
+    crate::Hold {
+        serving: RevisionNumber::new(1).unwrap(),
+        reason: crate::HoldReason::Review,
+        since: Change { anchor: Anchor(1), at: day(-10) },
+    }
+}
+
 fn graph(docs: &[Doc]) -> Graph {
     let mut graph = Graph::default();
     for (number, doc) in (1..).zip(docs) {
@@ -186,12 +195,7 @@ fn a_revision_that_is_held_replaces_nothing_yet() {
     let mut decisions = Decisions::default();
     approve(&mut decisions, NEW, ApprovalAction::Install, -300);
     assert_eq!(superseded(&docs, &decisions), [uid(OLD)], "the newest is in service");
-    let hold = crate::Hold {
-        serving: RevisionNumber::new(1).unwrap(),
-        reason: crate::HoldReason::Review,
-        since: Change { anchor: Anchor(1), at: day(-10) },
-    };
-    decisions.held.insert(uid(NEW), hold);
+    decisions.held.insert(uid(NEW), hold());
     assert_eq!(superseded(&docs, &decisions), []);
 }
 
@@ -216,6 +220,18 @@ fn a_member_of_a_bundle_and_what_is_declined_already_are_not_declined() {
     docs.pop();
     decline(&mut decisions, OLD, -1);
     assert_eq!(superseded(&docs, &decisions), []);
+}
+
+#[test]
+fn a_member_of_what_serves_is_not_declined_before_its_bundle_lets_go_of_it() {
+    let bundle = Doc { members: vec![(OLD, 1)], ..doc(3, 1, -1) };
+    let docs = [Doc { expired: true, ..doc(OLD, 1, -1) }, bundle, doc(3, 2, -1)];
+    let mut decisions = Decisions::default();
+    decisions.held.insert(uid(3), hold());
+    assert_eq!(graph(&docs).expired(&decisions), []);
+    assert_eq!(graph(&docs).filtered(&decisions, |update| update == uid(OLD)), []);
+    decisions.held.clear();
+    assert_eq!(graph(&docs).expired(&decisions), [uid(OLD)]);
 }
 
 #[test]

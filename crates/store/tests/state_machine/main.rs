@@ -402,6 +402,15 @@ fn an_order_for_many_updates_sees_what_it_has_done_to_a_bundle() {
     }
 }
 
+/// An expired member that the newest revision of its bundle lets go of, while that revision is held: it cannot be
+/// declined, so cleanup must not find it again and again.
+#[test]
+fn a_member_of_what_serves_is_nothing_for_cleanup() {
+    let member_expires = [0, 5, 156, 0];
+    let steps = [[28, 0, 188, 0], member_expires, [0, 4, 1, 162], [0, 4, 1, 43], [38, 0, 0, 0]];
+    run(folder().path(), &steps);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: sequences(), failure_persistence: None, max_shrink_iters: 2_000, ..ProptestConfig::default()

@@ -26,13 +26,7 @@ impl Model {
     fn clean_once(&mut self) {
         if !self.replica {
             for list in [Self::expired, Self::superseded] {
-                let going = list(self);
-                going
-                    .into_iter()
-                    .filter(|u| !self.is_member(*u))
-                    .collect::<Vec<_>>()
-                    .into_iter()
-                    .for_each(|update| self.decline(update));
+                list(self).into_iter().for_each(|update| self.decline(update));
             }
         }
         for whole in [false, true, true] {
@@ -71,10 +65,13 @@ impl Model {
         expired.collect()
     }
 
-    /// Neither part of the newest bundle nor declined nor held.
+    /// Neither part of a bundle, as it is or as it will be, nor declined nor held.
     fn stands_alone(&self, update: u128) -> bool {
-        let bundled = update == MEMBER && self.newest(BUNDLE).is_some_and(|bundle| bundle.member.is_some());
-        !bundled && !self.declined.contains_key(&update) && !self.held.contains_key(&update)
+        let soon = update == MEMBER && self.newest(BUNDLE).is_some_and(|bundle| bundle.member.is_some());
+        !soon
+            && !self.is_member(update)
+            && !self.declined.contains_key(&update)
+            && !self.held.contains_key(&update)
     }
 
     /// Replaced by approved ones, in the days the wizard wants. No computer reports, and none is mandatory.
