@@ -20,7 +20,7 @@ const LARGEST_IN_MEMORY: u32 = 64 << 10;
 const CHUNK: usize = 8 << 20;
 
 /// Up to here imports add to the arena, in bytes.
-const MOST_BY_IMPORTS: usize = 32 << 20;
+const MOST_BY_IMPORTS: usize = 16 << 20;
 
 /// How much of the segment is read at a time when the arena is filled, in bytes.
 const WINDOW: usize = 4 << 20;
