@@ -52,6 +52,13 @@ pub(crate) struct Parts {
     pub(crate) drivers: (u32, u32),
 }
 
+/// What a bundle names: an update by its number, and which revision of it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct Member {
+    pub(crate) update: u32,
+    pub(crate) number: u32,
+}
+
 /// A revision as kept until it is compiled: as narrow as it can be, since the snapshot is made beside all rows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row {
@@ -92,12 +99,13 @@ pub struct SnapshotBuilder {
     pub(crate) clauses: Pool<u32>,
     /// Each gate: the numbers of its clauses in order.
     pub(crate) gates: Pool<u32>,
-    pub(crate) bundle_clauses: Ragged<u32>,
+    pub(crate) bundle_clauses: Ragged<Member>,
     pub(crate) drivers: DriverRows,
     pub(crate) decisions: Option<Arc<Decisions>>,
     pub(crate) damaged: FxHashSet<RevisionId>,
     buffer: Vec<u32>,
     gate_buffer: Vec<u32>,
+    member_buffer: Vec<Member>,
 }
 
 impl SnapshotBuilder {
@@ -137,16 +145,19 @@ impl SnapshotBuilder {
         gate.dedup();
         let gate_number = self.gates.intern(&gate);
         let first = count(self.bundle_clauses.len());
+        let mut members = core::mem::take(&mut self.member_buffer);
         for bundle in &record.bundles {
-            clause.clear();
+            members.clear();
             for member in bundle {
-                clause.push(self.updates.number(member.update));
+                let update = self.updates.number(member.update);
+                members.push(Member { update, number: member.revision.get() });
             }
-            clause.sort_unstable();
-            clause.dedup();
-            self.bundle_clauses.push(clause.iter().copied());
+            members.sort_unstable();
+            members.dedup();
+            self.bundle_clauses.push(members.iter().copied());
         }
         self.buffer = clause;
+        self.member_buffer = members;
         self.gate_buffer = gate;
         let bundles = (first, count(self.bundle_clauses.len()));
         let parts = Parts { bundles, drivers: self.drivers.add(&record.drivers) };
@@ -216,7 +227,7 @@ impl SnapshotBuilder {
     }
 
     /// The clauses of a bundle.
-    pub(crate) fn bundle_clauses_of(&self, parts: Parts) -> impl Iterator<Item = &[u32]> + use<'_> {
+    pub(crate) fn bundle_clauses_of(&self, parts: Parts) -> impl Iterator<Item = &[Member]> + use<'_> {
         let (first, end) = parts.bundles;
         (first..end).map(|clause| self.bundle_clauses.get(clause))
     }

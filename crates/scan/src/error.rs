@@ -10,7 +10,7 @@ pub enum CompileError {
     TooLarge(&'static str),
 }
 
-/// A newest revision that no client is given, because clients could not make sense of it.
+/// A revision in service, or one that such a revision bundles, that no client is given, because clients could not make sense of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{identity} is left out of scans: {reason}")]
 pub struct LeftOut {

@@ -51,7 +51,8 @@ impl Snapshot {
     }
 
     /// Whether a revision is deployed to clients at all. Unapproved ones are (observed behaviour 4:
-    /// GetExtendedUpdateInfo answers them too); declined, expired and superseded-by-revision ones not.
+    /// GetExtendedUpdateInfo answers them too); declined, expired and superseded-by-revision ones not,
+    /// unless a bundle names such a revision.
     #[must_use]
     pub fn is_deployed(&self, revision: i32) -> bool {
         self.layout.by_id.get(revision).is_some()
@@ -70,7 +71,7 @@ impl Snapshot {
     }
 
     fn index_of(&self, identity: UpdateIdentity) -> Option<u32> {
-        self.index_of_update(identity.update).filter(|index| self.identity(*index) == identity)
+        self.layout.indices_of_update(identity.update).find(|index| self.identity(*index) == identity)
     }
 
     /// The answer to RefreshCache: one element for each identity that is deployed, in the order of the

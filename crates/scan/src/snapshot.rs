@@ -25,7 +25,7 @@ pub(crate) enum Base {
     Evaluate,
     /// Expired, and others need it or some group is to remove it.
     Expired,
-    /// Member of a bundle.
+    /// Member of a bundle, or the revision of one that only a bundle names.
     Bundle,
     /// Can be approved.
     Free,
@@ -61,6 +61,8 @@ pub(crate) struct Entry {
     pub(crate) kind: UpdateKind,
     pub(crate) base: Base,
     pub(crate) is_leaf: bool,
+    /// Whether it is the revision of its update that counts. Others are in scope only as what bundles name.
+    pub(crate) in_service: bool,
 }
 
 /// The gate of what no gate stands before in a software scan: drivers, and nothing at all.
@@ -175,7 +177,7 @@ pub(crate) struct Layout {
     pub(crate) entries: Vec<Entry>,
     pub(crate) updates: Vec<UpdateId>,
     pub(crate) by_id: IdIndex,
-    /// Indices in the order of update ids.
+    /// Indices in the order of update ids; of one update, the revision in service is the first.
     pub(crate) by_update: Vec<u32>,
     pub(crate) category_kinds: FxHashMap<u32, CategoryKind>,
     /// The alternatives of each clause, as indices.
@@ -248,10 +250,17 @@ impl Layout {
         at(&self.updates, index)
     }
 
-    /// The index of the revision of an update that is in scope.
+    /// The index of the revision in service of an update, when that is in scope.
     fn index_of_update(&self, update: UpdateId) -> Option<u32> {
-        let found = self.by_update.binary_search_by(|index| self.update(*index).cmp(&update)).ok()?;
-        self.by_update.get(found).copied()
+        let in_service = |index: &u32| self.entries.get(*index as usize).is_some_and(|e| e.in_service);
+        self.indices_of_update(update).next().filter(in_service)
+    }
+
+    /// The indices of all revisions of an update that are in scope.
+    pub(crate) fn indices_of_update(&self, update: UpdateId) -> impl Iterator<Item = u32> + use<'_> {
+        let first = self.by_update.partition_point(|index| self.update(*index) < update);
+        let rest = self.by_update.get(first..).unwrap_or_default();
+        rest.iter().copied().take_while(move |index| self.update(*index) == update)
     }
 }
 
@@ -293,7 +302,7 @@ impl Snapshot {
         self.layout.entries.is_empty()
     }
 
-    /// Newest revisions no client is given, with the reason, by revision id.
+    /// Revisions in service, and revisions that they bundle, which no client is given, with the reason, by revision id.
     #[must_use]
     pub fn left_out(&self) -> &[LeftOut] {
         &self.layout.left_out
@@ -330,7 +339,7 @@ impl Snapshot {
         UpdateIdentity { update: self.update(index), revision }
     }
 
-    /// The index of the revision of an update that is in scope.
+    /// The index of the revision in service of an update, when that is in scope.
     pub(crate) fn index_of_update(&self, update: UpdateId) -> Option<u32> {
         self.layout.index_of_update(update)
     }

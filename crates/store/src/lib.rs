@@ -27,7 +27,7 @@ mod wire;
 
 pub use catalog::{
     CatalogSize, CategoryRow, CoreRef, Cores, DamagedRevision, Document, Documents, FileAddress, FileFacts,
-    ImportReport, Importer, PackedRevision, PreparedRevision, QuarantineEntry, Quarantined,
+    ImportReport, Importer, PackedRevision, PreparedRevision, QuarantineEntry, Quarantined, RevisionFile,
     RevisionFragments, RevisionRow, Serving, StoredRevision, UpdateDetails, UpdatePage, UpdateRow,
 };
 pub use computers::{

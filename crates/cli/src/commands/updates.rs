@@ -60,7 +60,14 @@ pub(crate) async fn run(client: &AdminClient, args: Updates, json: bool) -> anyh
                 say!("\nFiles");
                 output::rows(
                     &value["files"],
-                    &[("Name", "/name"), ("Size", "/size"), ("SHA-1", "/sha1"), ("Held", "/held")],
+                    &[
+                        ("Name", "/name"),
+                        ("Size", "/size"),
+                        ("SHA-1", "/sha1"),
+                        ("Held", "/held"),
+                        ("Revision", "/revision"),
+                        ("In service", "/in_service"),
+                    ],
                     "None.",
                 );
                 say!("\nStatus");

@@ -2,7 +2,7 @@
 //! that, and both can turn long after the update itself arrived, which clients must be told.
 
 use super::{Live, alternatives, bundle_clauses};
-use crate::builder::SnapshotBuilder;
+use crate::builder::{Member, SnapshotBuilder};
 use crate::pool::{at, count};
 use sluicegate_terms::Anchor;
 
@@ -22,7 +22,8 @@ pub(super) struct History {
     named: Vec<Rank>,
     /// Since when a revision in service bundles it.
     bundled: Vec<Rank>,
-    /// When the revision of a bundle in service came not to have it, which another revision has.
+    /// When the revision of a bundle in service came not to have it, which another revision has. Where a revision can
+    /// be in scope without being in service, also since when the one in service is that.
     dropped: Vec<Rank>,
 }
 
@@ -64,20 +65,34 @@ impl History {
             if newest == Some(number) {
                 let since = history.rank(live.since(builder, row));
                 for member in bundle_clauses(builder, row).flatten() {
-                    lower(&mut history.bundled, *member, since);
+                    lower(&mut history.bundled, member.update, since);
                 }
             } else if let Some(newest) = newest.and_then(|n| builder.rows.get(n as usize)) {
                 let since = history.rank(live.since(builder, newest));
                 for member in bundle_clauses(builder, row).flatten() {
-                    let kept =
-                        bundle_clauses(builder, newest).any(|clause| clause.binary_search(member).is_ok());
-                    if let Some(slot) = history.dropped.get_mut(*member as usize).filter(|_| !kept) {
-                        *slot = since.max(*slot);
+                    let has = |clause: &[Member]| {
+                        clause.binary_search_by_key(&member.update, |other| other.update).is_ok()
+                    };
+                    if !bundle_clauses(builder, newest).any(has) {
+                        history.dropped_at(member.update, since);
                     }
                 }
             }
         }
+        let parts = live.parts.iter().filter_map(|row| builder.rows.get(*row as usize));
+        for update in parts.map(|row| row.update).chain(live.released.keys().copied()) {
+            if let Some(row) = live.of(update).and_then(|row| builder.rows.get(row as usize)) {
+                let since = history.rank(live.since(builder, row));
+                history.dropped_at(update, since);
+            }
+        }
         history
+    }
+
+    fn dropped_at(&mut self, update: u32, since: Rank) {
+        if let Some(slot) = self.dropped.get_mut(update as usize) {
+            *slot = since.max(*slot);
+        }
     }
 
     /// Since when any revision needs an update.
@@ -90,7 +105,7 @@ impl History {
         self.anchor(&self.bundled, update)
     }
 
-    /// When a bundle came not to have an update any more.
+    /// When an update came to stand by itself, for all that bundles have to do with it.
     pub(super) fn dropped(&self, update: u32) -> Option<Anchor> {
         self.anchor(&self.dropped, update)
     }

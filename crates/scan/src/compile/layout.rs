@@ -2,23 +2,30 @@
 //! use are renumbered and get the posting lists that answers follow.
 
 use super::history::History;
-use super::{NONE, alternatives, identity, is_installable};
-use crate::builder::{Parts, Row, SnapshotBuilder};
+use super::{NONE, Parted, alternatives, identity, is_installable};
+use crate::builder::{Member, Parts, Row, SnapshotBuilder};
 use crate::error::{LeftOut, LeftOutReason};
 use crate::pool::{Ragged, at, count};
 use crate::snapshot::{Base, Entry, IdIndex, Layout, Snapshot};
+use rustc_hash::FxHashMap;
 use sluicegate_policy::Decisions;
 use sluicegate_terms::{Anchor, RevisionNumber, UpdateId, UpdateKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The row as an entry of the snapshot; its gate still has the builder's number.
-fn entry(builder: &SnapshotBuilder, row: &Row, history: &History, decisions: &Decisions) -> Entry {
+fn entry(
+    builder: &SnapshotBuilder,
+    row: &Row,
+    in_service: bool,
+    history: &History,
+    decisions: &Decisions,
+) -> Entry {
     let is_leaf = history.is_leaf(row.update);
     let declined = decisions.declined.get(&builder.update(row.update));
     let base = if !is_installable(row.kind) {
         Base::Evaluate
-    } else if history.is_member(row.update) {
+    } else if !in_service || history.is_member(row.update) {
         Base::Bundle
     } else if declined.is_some() {
         Base::Evaluate
@@ -34,8 +41,7 @@ fn entry(builder: &SnapshotBuilder, row: &Row, history: &History, decisions: &De
         changed = changed.max(named);
     }
     if is_installable(row.kind) {
-        let turned =
-            if base == Base::Bundle { history.bundled(row.update) } else { history.dropped(row.update) };
+        let turned = history.bundled(row.update).or_else(|| history.dropped(row.update));
         changed = changed.max(turned.unwrap_or_default());
         if base != Base::Bundle {
             changed = changed.max(declined.map_or(Anchor::START, |change| change.anchor));
@@ -52,6 +58,7 @@ fn entry(builder: &SnapshotBuilder, row: &Row, history: &History, decisions: &De
         kind: row.kind,
         base,
         is_leaf,
+        in_service,
     }
 }
 
@@ -68,6 +75,7 @@ pub(super) fn lay_out(
     history: History,
     left_out: BTreeMap<u32, LeftOutReason>,
     scope: Vec<bool>,
+    parted: Parted,
     decisions: Arc<Decisions>,
 ) -> Snapshot {
     // Page order: what others depend on first, then by revision id.
@@ -77,8 +85,20 @@ pub(super) fn lay_out(
     let row_of = |number: u32| builder.rows.get(number as usize);
     order.sort_unstable_by_key(|number| row_of(*number).map(|row| (history.is_leaf(row.update), row.id)));
     let rows = || order.iter().filter_map(|number| row_of(*number));
-    let mut entries = exactly(size, rows().map(|row| entry(&builder, row, &history, &decisions)));
+    let in_service = |number: &u32| !parted.parts.contains(number);
+    let mut entries = exactly(
+        size,
+        order.iter().filter_map(|number| {
+            Some(entry(&builder, row_of(*number)?, in_service(number), &history, &decisions))
+        }),
+    );
     drop(history);
+    let parts_in_scope: FxHashMap<u32, u32> = order
+        .iter()
+        .zip(0_u32..)
+        .filter(|(number, _)| !in_service(number))
+        .map(|(row, index)| (*row, index))
+        .collect();
     let mut left_out: Vec<LeftOut> = left_out
         .into_iter()
         .filter_map(|(row, reason)| {
@@ -101,27 +121,35 @@ pub(super) fn lay_out(
     builder.forget_rows();
 
     let mut index_of = vec![NONE; builder.updates.ids().len()];
-    for (number, index) in numbers.iter().zip(0_u32..) {
+    // A part stands for its update nowhere but in bundles that name it: an id means the revision in service.
+    for ((number, index), _) in
+        numbers.iter().zip(0_u32..).zip(&entries).filter(|(_, entry)| entry.in_service)
+    {
         if let Some(slot) = index_of.get_mut(*number as usize) {
             *slot = index;
         }
     }
     let find = |update: &u32| index_of.get(*update as usize).copied().filter(|index| *index != NONE);
     let relations = Relations::of(&builder, &mut entries, find);
-    let members = members(&builder, size, &parts, find);
+    let find_member = |member: &Member| match parted.named.get(member) {
+        Some(row) => parts_in_scope.get(row).copied(),
+        None => find(&member.update),
+    };
+    let members = members(&builder, size, &parts, find_member);
     let is_driver = |index: u32| entries.get(index as usize).is_some_and(|e| e.kind == UpdateKind::Driver);
     let drivers: Vec<(u32, (u32, u32))> = parts
         .iter()
         .filter(|(index, _)| is_driver(*index))
         .map(|(index, parts)| (*index, parts.drivers))
         .collect();
-    drop((index_of, parts));
+    drop((index_of, parts, parts_in_scope));
     let (anchor, driver_rows, ids) = builder.into_drivers_and_ids();
     let updates: Vec<UpdateId> = numbers.iter().map(|number| at(&ids, *number)).collect();
     drop((numbers, ids));
 
     let mut by_update: Vec<u32> = (0..count(updates.len())).collect();
-    by_update.sort_unstable_by_key(|index| at(&updates, *index));
+    let is_part = |index: u32| entries.get(index as usize).is_some_and(|entry| !entry.in_service);
+    by_update.sort_unstable_by_key(|index| (at(&updates, *index), is_part(*index)));
     let layout = Layout {
         by_id: IdIndex::new(&entries),
         entries,
@@ -149,7 +177,7 @@ fn members(
     builder: &SnapshotBuilder,
     size: usize,
     parts: &[(u32, Parts)],
-    find: impl Fn(&u32) -> Option<u32>,
+    find: impl Fn(&Member) -> Option<u32>,
 ) -> Ragged<u32> {
     let mut members = Ragged::with_room(size, 0);
     let mut of_row: Vec<u32> = Vec::new();

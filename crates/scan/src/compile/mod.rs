@@ -6,11 +6,12 @@ mod history;
 mod layout;
 mod soundness;
 
-use crate::builder::{Row, SnapshotBuilder};
+use crate::builder::{Member, Row, SnapshotBuilder};
 use crate::error::{CompileError, LeftOutReason};
 use crate::pool::count;
 use crate::snapshot::Snapshot;
 use history::History;
+use rustc_hash::{FxHashMap, FxHashSet};
 use sluicegate_policy::{ApprovalAction, Decisions};
 use sluicegate_terms::{Anchor, RevisionNumber, UpdateId, UpdateIdentity, UpdateKind};
 use soundness::left_out;
@@ -23,15 +24,16 @@ pub(crate) fn compile(mut builder: SnapshotBuilder) -> Result<Snapshot, CompileE
     check_sizes(&builder)?;
     let twins = twins(&builder);
     let decisions = builder.decisions.clone().unwrap_or_default();
-    let live = newest(&builder, &twins, &decisions);
+    let mut live = newest(&builder, &twins, &decisions);
+    live.find_parts(&builder, &twins);
     // Not asked again.
     builder.updates.forget();
     let history = History::of(&builder, &live);
     let mut left_out = left_out(&builder, &live);
     left_out.extend(twins);
     let scope = scope(&builder, &live, &history, &left_out, &decisions);
-    drop(live);
-    Ok(layout::lay_out(builder, history, left_out, scope, decisions))
+    let Live { named, parts, .. } = live;
+    Ok(layout::lay_out(builder, history, left_out, scope, Parted { named, parts }, decisions))
 }
 
 fn check_sizes(builder: &SnapshotBuilder) -> Result<(), CompileError> {
@@ -91,11 +93,59 @@ struct Live {
     rows: Vec<u32>,
     /// Rows that went into service later than they arrived.
     released: BTreeMap<u32, Anchor>,
+    /// The rows of what bundles name and what is not the revision in service; few bundles name such a one.
+    named: FxHashMap<Member, u32>,
+    /// Those of them that are given to clients as members: what is in service bundles them, or one of them does.
+    parts: FxHashSet<u32>,
+}
+
+/// [`Live::named`] and [`Live::parts`].
+struct Parted {
+    named: FxHashMap<Member, u32>,
+    parts: FxHashSet<u32>,
 }
 
 impl Live {
     fn of(&self, update: u32) -> Option<u32> {
         self.rows.get(update as usize).copied().filter(|row| *row != NONE)
+    }
+
+    /// The row of a member of a bundle: the revision that the bundle names, since agents resolve members by it. One
+    /// that is not here is stood for by the revision in service.
+    fn member(&self, member: &Member) -> Option<u32> {
+        self.named.get(member).copied().or_else(|| self.of(member.update))
+    }
+
+    fn find_parts(&mut self, builder: &SnapshotBuilder, twins: &BTreeMap<u32, LeftOutReason>) {
+        let row = |number: u32| builder.rows.get(number as usize);
+        let serves = |member: &Member| {
+            self.of(member.update).and_then(row).is_none_or(|row| row.number == member.number)
+        };
+        let members = builder.bundle_clauses.iter().flatten();
+        let mut named: FxHashMap<Member, u32> =
+            members.filter(|member| !serves(member)).map(|member| (*member, NONE)).collect();
+        if named.is_empty() {
+            return;
+        }
+        for (row, number) in builder.rows.iter().zip(0_u32..) {
+            let member = Member { update: row.update, number: row.number };
+            if let Some(slot) = named.get_mut(&member).filter(|_| !twins.contains_key(&number)) {
+                *slot = number;
+            }
+        }
+        named.retain(|_, row| *row != NONE);
+        let parts_of = |number: u32| {
+            let clauses = row(number).into_iter().flat_map(|row| bundle_clauses(builder, row));
+            clauses.flatten().filter_map(|member| named.get(member).copied())
+        };
+        let serving = self.rows.iter().copied().filter(|row| *row != NONE);
+        let mut waiting: Vec<u32> = serving.flat_map(parts_of).collect();
+        while let Some(part) = waiting.pop() {
+            if self.parts.insert(part) {
+                waiting.extend(parts_of(part));
+            }
+        }
+        self.named = named;
     }
 
     /// Since when a row is in service.
@@ -131,10 +181,13 @@ fn newest(builder: &SnapshotBuilder, twins: &BTreeMap<u32, LeftOutReason>, decis
             }
         }
     }
-    Live { rows: live, released }
+    Live { rows: live, released, named: FxHashMap::default(), parts: FxHashSet::default() }
 }
 
-fn bundle_clauses<'a>(builder: &'a SnapshotBuilder, row: &Row) -> impl Iterator<Item = &'a [u32]> + use<'a> {
+fn bundle_clauses<'a>(
+    builder: &'a SnapshotBuilder,
+    row: &Row,
+) -> impl Iterator<Item = &'a [Member]> + use<'a> {
     builder.bundle_clauses_of(builder.parts(row))
 }
 
@@ -146,7 +199,8 @@ fn alternatives(builder: &SnapshotBuilder, clause: u32) -> &[u32] {
 /// Every revision in service that is neither declined nor expired, and what those need and contain
 /// (observed behaviour 3.3, rule 1). What has expired is in scope while it is to be removed somewhere
 /// (IUpdate.Approve of WSUS takes no other order for it). What is only there as a part is in scope with its bundle: once all
-/// its bundles are declined, nobody is given it.
+/// its bundles are declined, nobody is given it. A bundle brings the revisions of its members that it names, also
+/// where another revision of a member is in service: then both can be in scope.
 fn scope(
     builder: &SnapshotBuilder,
     live: &Live,
@@ -154,7 +208,8 @@ fn scope(
     left_out: &BTreeMap<u32, LeftOutReason>,
     decisions: &Decisions,
 ) -> Vec<bool> {
-    let usable = |update: &u32| live.of(*update).filter(|row| !left_out.contains_key(row));
+    let whole = |row: &u32| !left_out.contains_key(row);
+    let usable = |update: &u32| live.of(*update).filter(whole);
     let mut scope = vec![false; builder.rows.len()];
     let mut waiting: Vec<u32> = (0..count(builder.updates.ids().len()))
         .filter_map(|update| {
@@ -178,7 +233,7 @@ fn scope(
             waiting.extend(alternatives(builder, *clause).iter().filter_map(usable));
         }
         for clause in bundle_clauses(builder, row) {
-            waiting.extend(clause.iter().filter_map(usable));
+            waiting.extend(clause.iter().filter_map(|member| live.member(member)).filter(whole));
         }
     }
     scope

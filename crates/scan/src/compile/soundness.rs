@@ -1,13 +1,14 @@
-//! Scan: which newest revisions make no sense to a client: those that need or bundle what is not there,
-//! bundles that contain themselves, and those of which something is damaged. One such revision must not stop the rest of the catalog.
+//! Scan: which revisions in service, and revisions they bundle, make no sense to a client: those that need or bundle
+//! what is not there, bundles that contain themselves, and those of which something is damaged. One such revision must
+//! not stop the rest of the catalog.
 
 use super::{Live, NONE, alternatives, bundle_clauses};
-use crate::builder::SnapshotBuilder;
+use crate::builder::{Member, SnapshotBuilder};
 use crate::error::LeftOutReason;
 use crate::pool::{Ragged, at, count};
 use std::collections::BTreeMap;
 
-/// The newest revisions that clients could not make sense of, by row.
+/// The revisions in service, and those they bundle, that clients could not make sense of, by row.
 pub(super) fn left_out(builder: &SnapshotBuilder, live: &Live) -> BTreeMap<u32, LeftOutReason> {
     Soundness::of(builder, live).left_out
 }
@@ -23,10 +24,11 @@ impl Soundness {
         // ring, and what contains one, are never reached.
         let mut waiting_for = vec![0_u32; builder.rows.len()];
         let mut edges = Vec::new();
-        for row in live.rows.iter().copied().filter(|row| *row != NONE) {
+        let rows = || live.rows.iter().copied().filter(|row| *row != NONE).chain(live.parts.iter().copied());
+        for row in rows() {
             let Some(bundle) = builder.rows.get(row as usize) else { continue };
             let mut members: Vec<u32> =
-                bundle_clauses(builder, bundle).flatten().filter_map(|member| live.of(*member)).collect();
+                bundle_clauses(builder, bundle).flatten().filter_map(|member| live.member(member)).collect();
             members.sort_unstable();
             members.dedup();
             if let Some(slot) = waiting_for.get_mut(row as usize) {
@@ -35,8 +37,7 @@ impl Soundness {
             edges.extend(members.into_iter().map(|member| (member, row)));
         }
         let bundles_of = Ragged::group(builder.rows.len(), edges.iter().copied());
-        let rows = live.rows.iter().copied().filter(|row| *row != NONE);
-        let mut ready: Vec<u32> = rows.clone().filter(|row| at(&waiting_for, *row) == 0).collect();
+        let mut ready: Vec<u32> = rows().filter(|row| at(&waiting_for, *row) == 0).collect();
         let faults: Vec<Option<LeftOutReason>> = (0..count(builder.clauses.lists().len()))
             .map(|clause| clause_fault(builder, live, clause))
             .collect();
@@ -58,8 +59,8 @@ impl Soundness {
                 }
             }
         }
-        if judged < rows.clone().count() {
-            for row in rows.filter(|row| at(&waiting_for, *row) != NONE) {
+        if judged < rows().count() {
+            for row in rows().filter(|row| at(&waiting_for, *row) != NONE) {
                 sound.left_out.insert(row, LeftOutReason::BundleCycle);
             }
         }
@@ -84,11 +85,16 @@ impl Soundness {
         })
     }
 
-    fn bundle_fault(&self, builder: &SnapshotBuilder, live: &Live, clause: &[u32]) -> Option<LeftOutReason> {
-        let Some(first) = clause.iter().map(|update| builder.update(*update)).min() else {
+    fn bundle_fault(
+        &self,
+        builder: &SnapshotBuilder,
+        live: &Live,
+        clause: &[Member],
+    ) -> Option<LeftOutReason> {
+        let Some(first) = clause.iter().map(|member| builder.update(member.update)).min() else {
             return Some(LeftOutReason::EmptyClause);
         };
-        let mut present = clause.iter().filter_map(|update| live.of(*update)).peekable();
+        let mut present = clause.iter().filter_map(|member| live.member(member)).peekable();
         if present.peek().is_none() {
             Some(LeftOutReason::MissingBundled(first))
         } else if present.all(|member| self.left_out.contains_key(&member)) {

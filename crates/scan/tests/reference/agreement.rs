@@ -230,13 +230,13 @@ proptest! {
             }
             let needed = model.needed_software(&question.query());
             let held: BTreeSet<i32> = client.held.keys().copied().collect();
-            let ids = needed.iter().map(|update| i32::try_from(model.scope[update].id.get()).unwrap());
+            let ids = needed.iter().map(|found| i32::try_from(model.scope[found].id.get()).unwrap());
             prop_assert_eq!(held, ids.collect::<BTreeSet<i32>>());
-            for update in needed {
-                let id = i32::try_from(model.scope[&update].id.get()).unwrap();
+            for found in needed {
+                let id = i32::try_from(model.scope[&found].id.get()).unwrap();
                 let (_, is_leaf, deployed) = &client.held[&id];
-                prop_assert_eq!(*is_leaf, model.is_leaf(update), "IsLeaf of {}", id);
-                prop_assert_eq!(deployed, &model.deployed(update, &question.groups, question.protocol));
+                prop_assert_eq!(*is_leaf, model.is_leaf(found.update), "IsLeaf of {}", id);
+                prop_assert_eq!(deployed, &model.deployed(found, &question.groups, question.protocol));
             }
         }
     }

@@ -18,11 +18,11 @@ pub(crate) struct Model<'a> {
     pub(crate) anchor: Anchor,
     pub(crate) all: Vec<&'a RevisionInput>,
     pub(crate) decisions: &'a Decisions,
-    /// The revision in scope of each update.
-    pub(crate) scope: BTreeMap<UpdateId, &'a RevisionInput>,
+    /// The revisions in scope.
+    pub(crate) scope: BTreeMap<UpdateIdentity, &'a RevisionInput>,
     /// The revision of each update in service: the newest, or the one that stays while that is held.
     live: BTreeMap<UpdateId, &'a RevisionInput>,
-    /// Ids of the newest revisions that are left out.
+    /// Ids of the revisions that are left out.
     pub(crate) left_out: BTreeSet<u32>,
 }
 
@@ -69,37 +69,71 @@ impl<'a> Model<'a> {
         model
     }
 
+    /// What a clause of a bundle can be: the revisions it names, since agents look members up by identity. One that
+    /// is not here is stood for by the revision in service.
+    fn contained(&self, clause: &[UpdateIdentity]) -> Vec<&'a RevisionInput> {
+        let named = |member: &UpdateIdentity| self.all.iter().find(|r| r.record.identity == *member);
+        let serving = |member: &UpdateIdentity| self.live.get(&member.update);
+        clause.iter().filter_map(|member| named(member).or_else(|| serving(member)).copied()).collect()
+    }
+
+    /// All that a revision contains.
+    fn contents(&self, revision: &RevisionInput) -> BTreeMap<UpdateIdentity, &'a RevisionInput> {
+        let clauses = revision.record.bundles.iter();
+        clauses.flat_map(|clause| self.contained(clause)).map(|r| (r.record.identity, r)).collect()
+    }
+
+    /// Whether it is the revision of its update that counts, not only one that a bundle names.
+    fn serves(&self, identity: UpdateIdentity) -> bool {
+        self.live.get(&identity.update).is_some_and(|r| r.record.identity == identity)
+    }
+
+    /// The revision in service of an update, when that is in scope.
+    pub(crate) fn serving(&self, update: UpdateId) -> Option<&'a RevisionInput> {
+        let live = self.live.get(&update)?;
+        self.scope.get(&live.record.identity).copied()
+    }
+
     /// Judges a revision once all that it bundles has been judged; what never gets judged is part of a
     /// ring of bundles or contains one.
     fn leave_out(&mut self) {
-        let mut verdicts: BTreeMap<UpdateId, bool> = BTreeMap::new();
+        let mut given: BTreeMap<UpdateIdentity, &RevisionInput> =
+            self.live.values().map(|r| (r.record.identity, *r)).collect();
+        loop {
+            let before = given.len();
+            given.extend(given.clone().values().flat_map(|revision| self.contents(revision)));
+            if given.len() == before {
+                break;
+            }
+        }
+        let mut verdicts: BTreeMap<UpdateIdentity, bool> = BTreeMap::new();
         loop {
             let before = verdicts.len();
-            for (update, revision) in &self.live {
-                let present = |member: &UpdateId| self.live.contains_key(member);
-                let judged =
-                    members(&revision.record).iter().filter(|m| present(m)).all(|m| verdicts.contains_key(m));
-                if judged && !verdicts.contains_key(update) {
+            for (identity, revision) in &given {
+                let judged = self.contents(revision).keys().all(|member| verdicts.contains_key(member));
+                if judged && !verdicts.contains_key(identity) {
+                    let present = |update: &UpdateId| self.live.contains_key(update);
                     let needs = |clause: &Clause| clause.any_of.iter().any(present);
                     let contains = |clause: &Vec<UpdateIdentity>| {
-                        clause.iter().any(|member| verdicts.get(&member.update) == Some(&true))
+                        let mut members = self.contained(clause).into_iter();
+                        members.any(|member| verdicts[&member.record.identity])
                     };
                     let sound = revision.record.prerequisites.iter().all(needs)
                         && revision.record.bundles.iter().all(contains);
-                    verdicts.insert(*update, sound);
+                    verdicts.insert(*identity, sound);
                 }
             }
             if verdicts.len() == before {
                 break;
             }
         }
-        let sound = |update: &UpdateId| verdicts.get(update) == Some(&true);
+        let sound = |identity: &UpdateIdentity| verdicts.get(identity) == Some(&true);
         self.left_out =
-            self.live.iter().filter(|(update, _)| !sound(update)).map(|(_, r)| r.id.get()).collect();
+            given.iter().filter(|(identity, _)| !sound(identity)).map(|(_, r)| r.id.get()).collect();
     }
 
     fn find_scope(&mut self) {
-        let mut scope = BTreeSet::new();
+        let mut scope: BTreeMap<UpdateIdentity, &RevisionInput> = BTreeMap::new();
         for (update, revision) in &self.live {
             let part_only = installable(&revision.record)
                 && self.is_member(*update)
@@ -107,24 +141,24 @@ impl<'a> Model<'a> {
             let declined = self.decisions.declined.contains_key(update);
             let removed = self.decisions.approvals.of(*update).any(|a| a.action == ApprovalAction::Uninstall);
             if (!revision.record.expired || removed) && !declined && !part_only {
-                scope.insert(*update);
+                scope.insert(revision.record.identity, revision);
             }
         }
-        scope.retain(|update| !self.left_out.contains(&self.live[update].id.get()));
+        scope.retain(|_, revision| !self.left_out.contains(&revision.id.get()));
         loop {
             let mut more = scope.clone();
-            for update in &scope {
-                let record = &self.live[update].record;
-                more.extend(names(record));
-                more.extend(members(record));
+            for revision in scope.values() {
+                let needed = names(&revision.record).into_iter().filter_map(|update| self.live.get(&update));
+                more.extend(needed.map(|r| (r.record.identity, *r)));
+                more.extend(self.contents(revision));
             }
-            more.retain(|update| self.live.get(update).is_some_and(|r| !self.left_out.contains(&r.id.get())));
-            if more == scope {
+            more.retain(|_, revision| !self.left_out.contains(&revision.id.get()));
+            if more.len() == scope.len() {
                 break;
             }
             scope = more;
         }
-        self.scope = scope.into_iter().map(|update| (update, self.live[&update])).collect();
+        self.scope = scope;
     }
 
     /// A leaf is named as a prerequisite by no revision at all.
@@ -137,12 +171,13 @@ impl<'a> Model<'a> {
     }
 
     /// The anchor from which on deployment and IsLeaf may be what they are.
-    pub(crate) fn changed(&self, update: UpdateId, groups: &[GroupId]) -> Anchor {
-        self.anchor.min(self.changed_by_facts(update, groups))
+    pub(crate) fn changed(&self, identity: UpdateIdentity, groups: &[GroupId]) -> Anchor {
+        self.anchor.min(self.changed_by_facts(identity, groups))
     }
 
-    fn changed_by_facts(&self, update: UpdateId, groups: &[GroupId]) -> Anchor {
-        let revision = self.scope[&update];
+    fn changed_by_facts(&self, identity: UpdateIdentity, groups: &[GroupId]) -> Anchor {
+        let revision = self.scope[&identity];
+        let update = identity.update;
         let mut changed = vec![Anchor(1), revision.arrived, revision.leaf_changed];
         changed
             .extend(self.all.iter().filter(|r| names(&r.record).contains(&update)).map(|r| r.arrived).min());
@@ -155,9 +190,14 @@ impl<'a> Model<'a> {
             let dropped = self.all.iter().filter(|old| bundles(old));
             let dropped = dropped.map(|old| self.in_service(self.live[&update_of(old)]));
             changed.extend(dropped);
+            // From then on another revision was only what a bundle names, and this one no longer.
+            changed.push(self.in_service(self.live[&update]));
+            if !self.serves(identity) {
+                return changed.into_iter().max().unwrap();
+            }
             changed.extend(self.decisions.declined.get(&update).map(|change| change.anchor));
             if !self.decisions.declined.contains_key(&update) {
-                changed.push(self.decided(update, groups).1);
+                changed.push(self.decided(revision, groups).1);
             }
         }
         changed.into_iter().max().unwrap()
@@ -170,13 +210,13 @@ impl<'a> Model<'a> {
     }
 
     /// The action without approvals.
-    fn base(&self, update: UpdateId) -> DeploymentAction {
-        let record = &self.scope[&update].record;
+    fn base(&self, identity: UpdateIdentity) -> DeploymentAction {
+        let record = &self.scope[&identity].record;
         if !installable(record) {
             DeploymentAction::Evaluate
-        } else if self.is_member(update) {
+        } else if self.is_member(identity.update) || !self.serves(identity) {
             DeploymentAction::Bundle
-        } else if record.expired || self.decisions.declined.contains_key(&update) {
+        } else if record.expired || self.decisions.declined.contains_key(&identity.update) {
             DeploymentAction::Evaluate
         } else {
             DeploymentAction::PreDeploymentCheck
@@ -184,7 +224,8 @@ impl<'a> Model<'a> {
     }
 
     /// The approval that wins for these groups, and since when that is decided.
-    fn decided(&self, update: UpdateId, groups: &[GroupId]) -> (Option<Approval>, Anchor) {
+    fn decided(&self, revision: &RevisionInput, groups: &[GroupId]) -> (Option<Approval>, Anchor) {
+        let update = update_of(revision);
         let tree = &self.decisions.groups;
         let mut since = self.decisions.restored.get(&update).map_or(Anchor(0), |change| change.anchor);
         let recorded =
@@ -212,7 +253,7 @@ impl<'a> Model<'a> {
                 group = tree.get(here).unwrap().parent;
             }
         }
-        let expired = self.scope[&update].record.expired;
+        let expired = revision.record.expired;
         for action in [ApprovalAction::Install, ApprovalAction::OptionalInstall, ApprovalAction::Uninstall] {
             let of_action = winners.iter().filter(|approval| approval.action == action);
             let first = of_action.min_by_key(|a| (a.deadline.unwrap_or(Timestamp::MAX), a.deployment));
@@ -226,14 +267,14 @@ impl<'a> Model<'a> {
 
     pub(crate) fn deployed(
         &self,
-        update: UpdateId,
+        identity: UpdateIdentity,
         groups: &[GroupId],
         protocol: ProtocolVersion,
     ) -> Deployed {
-        let revision = self.scope[&update];
+        let revision = self.scope[&identity];
         let mut deployed = Deployed {
             id: DeploymentId::implicit(revision.id),
-            action: self.base(update),
+            action: self.base(identity),
             deadline: None,
             is_assigned: true,
             last_change: revision.arrived_at,
@@ -246,9 +287,10 @@ impl<'a> Model<'a> {
             }),
         };
         let fixed = !installable(&revision.record)
-            || self.is_member(update)
-            || self.decisions.declined.contains_key(&update);
-        if !fixed && let (Some(approval), _) = self.decided(update, groups) {
+            || !self.serves(identity)
+            || self.is_member(identity.update)
+            || self.decisions.declined.contains_key(&identity.update);
+        if !fixed && let (Some(approval), _) = self.decided(revision, groups) {
             deployed.id = approval.deployment;
             deployed.deadline = approval.deadline;
             deployed.last_change = approval.changed_at;
@@ -261,20 +303,22 @@ impl<'a> Model<'a> {
         deployed
     }
 
-    /// The updates whose revision in scope is among these ids.
-    fn with_ids(&self, ids: &[i32]) -> BTreeSet<UpdateId> {
+    /// The revisions in scope that are among these ids.
+    fn with_ids(&self, ids: &[i32]) -> BTreeSet<UpdateIdentity> {
         let listed = |revision: &RevisionInput| ids.contains(&i32::try_from(revision.id.get()).unwrap());
-        self.scope.iter().filter(|(_, revision)| listed(revision)).map(|(update, _)| *update).collect()
+        self.scope.iter().filter(|(_, revision)| listed(revision)).map(|(identity, _)| *identity).collect()
     }
 
-    pub(crate) fn satisfied(&self, update: UpdateId, installed: &[i32]) -> bool {
-        let installed = self.with_ids(installed);
-        let clauses = &self.scope[&update].record.prerequisites;
+    /// Only the revision in service counts as its update.
+    pub(crate) fn satisfied(&self, identity: UpdateIdentity, installed: &[i32]) -> bool {
+        let installed = self.with_ids(installed).into_iter().filter(|identity| self.serves(*identity));
+        let installed: BTreeSet<UpdateId> = installed.map(|identity| identity.update).collect();
+        let clauses = &self.scope[&identity].record.prerequisites;
         clauses.iter().all(|clause| clause.any_of.iter().any(|alternative| installed.contains(alternative)))
     }
 
     /// What a category scan is about; `None` for a regular scan.
-    pub(crate) fn concerned(&self, query: &SyncQuery<'_>) -> Option<BTreeSet<UpdateId>> {
+    pub(crate) fn concerned(&self, query: &SyncQuery<'_>) -> Option<BTreeSet<UpdateIdentity>> {
         let regular = query.filter_categories.is_empty()
             || query.also_regular
             || query.protocol < ProtocolVersion { major: 1, minor: 7 };
@@ -282,19 +326,24 @@ impl<'a> Model<'a> {
             return None;
         }
         let is_category = |update: &UpdateId| {
-            self.scope.get(update).is_some_and(|revision| revision.record.kind == UpdateKind::Category)
+            self.serving(*update).is_some_and(|revision| revision.record.kind == UpdateKind::Category)
         };
-        let mut placed: BTreeSet<UpdateId> =
-            query.filter_categories.iter().copied().filter(is_category).collect();
+        let asked = query.filter_categories.iter().filter(|update| is_category(update));
+        let mut placed: BTreeSet<UpdateIdentity> =
+            asked.filter_map(|update| self.serving(*update)).map(|r| r.record.identity).collect();
         loop {
-            let inside = |clause: &Clause| {
-                clause.is_category && clause.any_of.iter().any(|u| placed.contains(u) && is_category(u))
+            let among = |update: &UpdateId| {
+                is_category(update)
+                    && self.serving(*update).is_some_and(|r| placed.contains(&r.record.identity))
             };
-            let more: BTreeSet<UpdateId> = self
+            let inside = |clause: &Clause| clause.is_category && clause.any_of.iter().any(among);
+            let more: BTreeSet<UpdateIdentity> = self
                 .scope
                 .iter()
-                .filter(|(update, r)| placed.contains(update) || r.record.prerequisites.iter().any(inside))
-                .map(|(update, _)| *update)
+                .filter(|(identity, r)| {
+                    placed.contains(identity) || r.record.prerequisites.iter().any(inside)
+                })
+                .map(|(identity, _)| *identity)
                 .collect();
             if more == placed {
                 break;
@@ -303,11 +352,13 @@ impl<'a> Model<'a> {
         }
         loop {
             let mut more = placed.clone();
-            for update in &placed {
-                more.extend(names(&self.scope[update].record));
-                more.extend(members(&self.scope[update].record));
+            for identity in &placed {
+                let revision = self.scope[identity];
+                let needed = names(&revision.record).into_iter().filter_map(|update| self.serving(update));
+                more.extend(needed.map(|r| r.record.identity));
+                more.extend(self.contents(revision).into_keys());
             }
-            more.retain(|update| self.scope.contains_key(update));
+            more.retain(|identity| self.scope.contains_key(identity));
             if more == placed {
                 return Some(placed);
             }
@@ -316,25 +367,25 @@ impl<'a> Model<'a> {
     }
 
     /// The revisions a software pass needs.
-    pub(crate) fn needed_software(&self, query: &SyncQuery<'_>) -> BTreeSet<UpdateId> {
+    pub(crate) fn needed_software(&self, query: &SyncQuery<'_>) -> BTreeSet<UpdateIdentity> {
         let concerned = self.concerned(query);
         self.scope
             .iter()
             .filter(|(_, revision)| revision.record.kind != UpdateKind::Driver)
-            .map(|(update, _)| *update)
-            .filter(|update| self.satisfied(*update, query.installed_non_leaf))
-            .filter(|update| concerned.as_ref().is_none_or(|concerned| concerned.contains(update)))
+            .map(|(identity, _)| *identity)
+            .filter(|identity| self.satisfied(*identity, query.installed_non_leaf))
+            .filter(|identity| concerned.as_ref().is_none_or(|concerned| concerned.contains(identity)))
             .collect()
     }
 
     pub(crate) fn answer(&self, query: &SyncQuery<'_>) -> SyncAnswer {
         let concerned = self.concerned(query);
-        let mut needed: BTreeMap<UpdateId, BTreeSet<Box<str>>> = BTreeMap::new();
+        let mut needed: BTreeMap<UpdateIdentity, BTreeSet<Box<str>>> = BTreeMap::new();
         let cached: Vec<i32> = if query.skip_software {
             needed = self.needed_drivers(query);
             query.cached_drivers.to_vec()
         } else {
-            needed.extend(self.needed_software(query).into_iter().map(|update| (update, BTreeSet::new())));
+            needed.extend(self.needed_software(query).into_iter().map(|found| (found, BTreeSet::new())));
             [query.installed_non_leaf, query.other_cached].concat()
         };
         let mut answer =
@@ -358,7 +409,7 @@ impl<'a> Model<'a> {
 
     pub(crate) fn compose(
         &self,
-        needed: &BTreeMap<UpdateId, BTreeSet<Box<str>>>,
+        needed: &BTreeMap<UpdateIdentity, BTreeSet<Box<str>>>,
         cached: &[i32],
         groups: &[GroupId],
         seen: Anchor,
@@ -366,26 +417,26 @@ impl<'a> Model<'a> {
         budget: PageBudget,
     ) -> SyncAnswer {
         let held = self.with_ids(cached);
-        let deployed = |update: UpdateId| Deployed {
+        let deployed = |identity: UpdateIdentity| Deployed {
             hardware_ids: match protocol >= (ProtocolVersion { major: 1, minor: 6 }) {
-                true => needed[&update].iter().cloned().collect(),
+                true => needed[&identity].iter().cloned().collect(),
                 false => Vec::new(),
             },
-            ..self.deployed(update, groups, protocol)
+            ..self.deployed(identity, groups, protocol)
         };
-        let mut order: Vec<UpdateId> = needed.keys().copied().collect();
-        order.sort_by_key(|update| (self.is_leaf(*update), self.scope[update].id));
+        let mut order: Vec<UpdateIdentity> = needed.keys().copied().collect();
+        order.sort_by_key(|identity| (self.is_leaf(identity.update), self.scope[identity].id));
         let mut answer = SyncAnswer { anchor: self.anchor, ..SyncAnswer::default() };
         let mut room = i64::from(budget.floor) + held.len() as i64 * i64::from(budget.per_held);
         room = room.min(i64::from(budget.ceiling));
-        for update in &order {
-            let revision = self.scope[update];
-            let is_leaf = self.is_leaf(*update);
-            if held.contains(update) {
-                if self.changed(*update, groups) > seen {
+        for identity in &order {
+            let revision = self.scope[identity];
+            let is_leaf = self.is_leaf(identity.update);
+            if held.contains(identity) {
+                if self.changed(*identity, groups) > seen {
                     answer.changed.push(ChangedUpdate {
                         revision: revision.id,
-                        deployment: deployed(*update),
+                        deployment: deployed(*identity),
                         is_leaf,
                     });
                 }
@@ -399,14 +450,14 @@ impl<'a> Model<'a> {
             answer.new.push(NewUpdate {
                 revision: revision.id,
                 index: 0,
-                deployment: deployed(*update),
+                deployment: deployed(*identity),
                 is_leaf,
                 core_token: revision.core_token,
                 core_escaped_len: revision.core_escaped_len,
             });
         }
         for id in cached {
-            let needed = self.with_ids(&[*id]).iter().any(|update| needed.contains_key(update));
+            let needed = self.with_ids(&[*id]).iter().any(|held| needed.contains_key(held));
             if !needed && !answer.out_of_scope.contains(id) {
                 answer.out_of_scope.push(*id);
             }
@@ -422,15 +473,13 @@ impl<'a> Model<'a> {
         v: ProtocolVersion,
     ) -> Vec<RefreshedRevision> {
         ids.iter()
-            .filter(|identity| {
-                self.scope.get(&identity.update).is_some_and(|r| r.record.identity == **identity)
-            })
-            .filter(|identity| self.base(identity.update) != DeploymentAction::Bundle)
+            .filter(|identity| self.scope.contains_key(identity))
+            .filter(|identity| self.base(**identity) != DeploymentAction::Bundle)
             .map(|identity| RefreshedRevision {
                 identity: *identity,
-                revision: self.scope[&identity.update].id,
+                revision: self.scope[identity].id,
                 is_leaf: self.is_leaf(identity.update),
-                deployment: self.deployed(identity.update, groups, v),
+                deployment: self.deployed(*identity, groups, v),
             })
             .collect()
     }

@@ -4,7 +4,7 @@
 use crate::model::Model;
 use sluicegate_catalog::DriverEntry;
 use sluicegate_scan::{Device, PrinterQuery, SyncAnswer, SyncQuery};
-use sluicegate_terms::{DeploymentAction, Guid, Timestamp, UpdateId, UpdateKind};
+use sluicegate_terms::{DeploymentAction, Guid, Timestamp, UpdateId, UpdateIdentity, UpdateKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the five rules look at. `None` is worse than anything.
@@ -111,7 +111,7 @@ fn installed_fit(device: &Device<'_>, query: &SyncQuery<'_>) -> Option<Fit> {
 }
 
 struct Found<'a> {
-    update: UpdateId,
+    revision: UpdateIdentity,
     entry: &'a DriverEntry,
     fit: Fit,
     order: (u32, u32),
@@ -127,14 +127,14 @@ fn best<'f, 'a>(found: &'f [Found<'a>]) -> Option<&'f Found<'a>> {
 }
 
 impl<'a> Model<'a> {
-    fn action(&self, update: UpdateId, query: &SyncQuery<'_>) -> DeploymentAction {
-        self.deployed(update, query.groups, query.protocol).action
+    fn action(&self, revision: UpdateIdentity, query: &SyncQuery<'_>) -> DeploymentAction {
+        self.deployed(revision, query.groups, query.protocol).action
     }
 
-    fn reachable(&self, update: UpdateId, query: &SyncQuery<'_>) -> bool {
-        self.scope.get(&update).is_some_and(|revision| revision.record.kind == UpdateKind::Driver)
-            && self.satisfied(update, query.installed_non_leaf)
-            && self.concerned(query).is_none_or(|concerned| concerned.contains(&update))
+    fn reachable(&self, identity: UpdateIdentity, query: &SyncQuery<'_>) -> bool {
+        self.scope.get(&identity).is_some_and(|revision| revision.record.kind == UpdateKind::Driver)
+            && self.satisfied(identity, query.installed_non_leaf)
+            && self.concerned(query).is_none_or(|concerned| concerned.contains(&identity))
     }
 
     fn printer_rules(&self, drivers: &[DriverEntry], device: &Device<'_>) -> bool {
@@ -155,15 +155,18 @@ impl<'a> Model<'a> {
     }
 
     /// The needed drivers, each with the hardware ids it is the best match by.
-    pub(crate) fn needed_drivers(&self, query: &SyncQuery<'_>) -> BTreeMap<UpdateId, BTreeSet<Box<str>>> {
-        let mut needed: BTreeMap<UpdateId, BTreeSet<Box<str>>> = BTreeMap::new();
+    pub(crate) fn needed_drivers(
+        &self,
+        query: &SyncQuery<'_>,
+    ) -> BTreeMap<UpdateIdentity, BTreeSet<Box<str>>> {
+        let mut needed: BTreeMap<UpdateIdentity, BTreeSet<Box<str>>> = BTreeMap::new();
         for device in query.system_spec {
             // Base drivers compete with each other; so do the extensions of each provider.
             let mut slots: BTreeMap<Option<String>, Vec<Found<'_>>> = BTreeMap::new();
-            for (update, revision) in &self.scope {
+            for (identity, revision) in &self.scope {
                 let drivers = &revision.record.drivers;
-                let action = self.action(*update, query);
-                let offered = self.reachable(*update, query)
+                let action = self.action(*identity, query);
+                let offered = self.reachable(*identity, query)
                     && !matches!(action, DeploymentAction::Evaluate | DeploymentAction::Uninstall)
                     && self.printer_rules(drivers, device);
                 if !offered {
@@ -181,7 +184,7 @@ impl<'a> Model<'a> {
                     let order = (entry.whql_driver_id, revision.id.get());
                     let approved = action == DeploymentAction::Install;
                     slots.entry(slot).or_default().push(Found {
-                        update: *update,
+                        revision: *identity,
                         entry,
                         fit,
                         order,
@@ -196,7 +199,7 @@ impl<'a> Model<'a> {
                         && installed.as_ref().is_none_or(|installed| better(&one.fit, installed))
                     {
                         needed
-                            .entry(one.update)
+                            .entry(one.revision)
                             .or_default()
                             .insert(one.entry.hardware_id.to_lowercase().into());
                     }
@@ -207,15 +210,15 @@ impl<'a> Model<'a> {
             }
             for id in &device.recovery_ids {
                 let Ok(update) = id.parse::<UpdateId>() else { continue };
-                if self.reachable(update, query) && self.action(update, query) == DeploymentAction::Uninstall
+                let Some(revision) = self.serving(update) else { continue };
+                let identity = revision.record.identity;
+                if self.reachable(identity, query)
+                    && self.action(identity, query) == DeploymentAction::Uninstall
                 {
-                    let fitting = self.scope[&update]
-                        .record
-                        .drivers
-                        .iter()
-                        .map(|entry| entry.hardware_id.to_lowercase());
+                    let fitting =
+                        revision.record.drivers.iter().map(|entry| entry.hardware_id.to_lowercase());
                     let fitting = fitting.filter(|hardware| ids(device).iter().any(|id| same(id, hardware)));
-                    needed.entry(update).or_default().extend(fitting.map(Box::from));
+                    needed.entry(identity).or_default().extend(fitting.map(Box::from));
                 }
             }
         }
@@ -225,16 +228,16 @@ impl<'a> Model<'a> {
     /// SyncPrinterCatalog (MS-WUSP 3.1.5.12).
     pub(crate) fn printers(&self, query: &PrinterQuery<'_>) -> SyncAnswer {
         let drivers = || self.scope.iter().filter(|(_, revision)| revision.record.kind == UpdateKind::Driver);
-        let mut needed: BTreeMap<UpdateId, BTreeSet<Box<str>>> = BTreeMap::new();
-        for (update, revision) in drivers() {
-            let action = self.deployed(*update, query.groups, query.protocol).action;
+        let mut needed: BTreeMap<UpdateIdentity, BTreeSet<Box<str>>> = BTreeMap::new();
+        for (identity, revision) in drivers() {
+            let action = self.deployed(*identity, query.groups, query.protocol).action;
             let printers = revision.record.drivers.iter().filter(|entry| is_printer(&entry.class));
             let hardware: BTreeSet<Box<str>> =
                 printers.map(|entry| entry.hardware_id.to_lowercase().into()).collect();
             let wanted = !matches!(action, DeploymentAction::Evaluate | DeploymentAction::Uninstall)
-                && self.satisfied(*update, query.installed_non_leaf);
+                && self.satisfied(*identity, query.installed_non_leaf);
             if wanted && !hardware.is_empty() {
-                needed.insert(*update, hardware);
+                needed.insert(*identity, hardware);
             }
         }
         let (seen, protocol, budget) = (query.seen, query.protocol, query.budget);

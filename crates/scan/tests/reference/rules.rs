@@ -319,7 +319,7 @@ fn an_update_whose_newest_revision_is_damaged_is_left_out_and_offered_again_when
         record(0, Software),
         newer,
         record(1, Software),
-        bundles(record(2, Software), &[0]),
+        ScanRecord { bundles: vec![vec![identity(0, 101)]], ..record(2, Software) },
     ]);
     let mut builder = catalog.builder();
     builder.damaged(catalog.revisions[1].id).damaged(RevisionId::new(77).unwrap());

@@ -269,8 +269,9 @@ fn record(draws: &mut Draws, n: usize, number: usize, kind: UpdateKind, updates:
     }
     if kind == UpdateKind::Software && draws.chance(40) {
         for _ in 0..1 + draws.below(2) {
-            let member =
-                |draws: &mut Draws| UpdateIdentity { update: other(draws), revision: identity.revision };
+            // Of any revision, which may be an old one or not there at all.
+            let revision = RevisionNumber::new(100 + draws.below(3) as i64).unwrap();
+            let member = |draws: &mut Draws| UpdateIdentity { update: other(draws), revision };
             record.bundles.push((0..1 + draws.below(2)).map(|_| member(draws)).collect());
         }
     }

@@ -23,11 +23,14 @@ pub(super) async fn show(app: &App, id: &str) -> Result<Value, AdminError> {
         let listing = &details.listing;
         let titles = |ids: &[UpdateId]| -> Vec<String> { ids.iter().map(|id| title(store, *id)).collect() };
         let texts = |ids: &[UpdateId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let files: Vec<Value> = listing
+        let files: Vec<Value> = details
             .files
             .iter()
-            .map(|file| {
+            .map(|of_revision| {
+                let file = &of_revision.file;
                 json!({
+                    "revision": of_revision.revision.get(),
+                    "in_service": of_revision.in_service,
                     "name": file.name,
                     "size": file.size,
                     "sha1": file.sha1.to_hex_upper(),

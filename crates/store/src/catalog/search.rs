@@ -3,12 +3,12 @@
 
 use crate::Store;
 use crate::catalog::categories;
-use crate::catalog::decode_record;
+use crate::catalog::{decode_record, given};
 use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError, StoredAs};
 use rusqlite::{Connection, OptionalExtension};
 use sluicegate_browse::{ApprovalState, Reboot, Severity, StateCounts, UpdateHit};
-use sluicegate_catalog::{Limits, Listing, ScanRecord, parse};
+use sluicegate_catalog::{FileEntry, Limits, Listing, ScanRecord, parse};
 use sluicegate_terms::{
     CategoryKind, RevisionId, RevisionNumber, Timestamp, UpdateId, UpdateIdentity, UpdateKind,
 };
@@ -91,6 +91,17 @@ pub struct CategoryRow {
     pub title: String,
 }
 
+/// A file of one revision.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RevisionFile {
+    /// The file.
+    pub file: FileEntry,
+    /// Of which revision.
+    pub revision: RevisionNumber,
+    /// Clients are given this revision: it is the one in service, or a bundle in service names it.
+    pub in_service: bool,
+}
+
 /// Everything about one update.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UpdateDetails {
@@ -102,6 +113,8 @@ pub struct UpdateDetails {
     pub record: ScanRecord,
     /// All its revisions, newest first.
     pub revisions: Vec<RevisionRow>,
+    /// The files of its newest revision, and of others that clients are given.
+    pub files: Vec<RevisionFile>,
     /// The updates whose newest revision supersedes this one.
     pub superseded_by: Vec<UpdateId>,
     /// The updates whose newest revision bundles this one.
@@ -123,23 +136,47 @@ impl Store {
     /// [`StoreError::UnknownUpdate`], or a failure to read.
     pub fn update(&self, update: UpdateId) -> Result<UpdateDetails, StoreError> {
         let hit = self.states_of_update(update)?.ok_or(StoreError::UnknownUpdate(update))?;
-        let (row, revisions, kinds, superseded_by, bundled_by) = self.shared.database.read(|db| {
+        let serving = self.decisions().held.get(&update).map(|hold| hold.serving);
+        let (row, revisions, kinds, superseded_by, bundled_by, given) = self.shared.database.read(|db| {
             let db = db.transaction().during("look up an update")?;
             let row = update_row(&db, &hit)?.ok_or(StoreError::UnknownUpdate(update))?;
             let kinds: BTreeMap<UpdateId, CategoryKind> =
                 categories(&db)?.into_iter().map(|c| (c.update, c.kind)).collect();
             let revisions = revisions(&db, update)?;
-            Ok((row, revisions, kinds, superseded_by(&db, update)?, bundled_by(&db, update)?))
+            let mut given = Vec::new();
+            let serving = serving.unwrap_or(row.revision);
+            for revision in revisions.iter().map(|revision: &RevisionRow| revision.number) {
+                if given::is_given(&db, update, revision, serving)? {
+                    given.push(revision);
+                }
+            }
+            Ok((row, revisions, kinds, superseded_by(&db, update)?, bundled_by(&db, update)?, given))
         })?;
         let record = self.newest_record(update)?;
-        let document = self.document_bytes(row.id)?;
+        let mut listing = self.listing(update, row.id)?;
+        listing.classify(|category| kinds.get(&category).copied());
+        let mut files = Vec::new();
+        for revision in &revisions {
+            let (number, in_service) = (revision.number, given.contains(&revision.number));
+            let of_revision = match (revision.id == row.id, in_service) {
+                (true, _) => listing.files.clone(),
+                (false, true) => self.listing(update, revision.id)?.files,
+                (false, false) => continue,
+            };
+            let tell = |file| RevisionFile { file, revision: number, in_service };
+            files.extend(of_revision.into_iter().map(tell));
+        }
+        Ok(UpdateDetails { row, listing, record, revisions, files, superseded_by, bundled_by })
+    }
+
+    /// What the document of a revision says.
+    fn listing(&self, update: UpdateId, revision: RevisionId) -> Result<Listing, StoreError> {
+        let document = self.document_bytes(revision)?;
         let parsed = parse(&document, &Limits::default()).map_err(|e| StoreError::Unreadable {
             what: format!("document of update {update}"),
             reason: e.to_string(),
         })?;
-        let mut listing = parsed.listing();
-        listing.classify(|category| kinds.get(&category).copied());
-        Ok(UpdateDetails { row, listing, record, revisions, superseded_by, bundled_by })
+        Ok(parsed.listing())
     }
 
     /// An update's title.

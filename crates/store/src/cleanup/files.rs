@@ -2,6 +2,7 @@
 
 use super::{Cleanup, StepReport};
 use crate::Store;
+use crate::catalog::given;
 use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError};
 use rusqlite::Connection;
@@ -13,15 +14,6 @@ const AT_ONCE: u32 = 500;
 /// Content is left alone for so long after it came: what declares it, or a decision about it, may still be on
 /// its way. In seconds.
 const FRESH: i64 = 86_400;
-
-/// Whether somebody needs a file: an update that is not declined (its newest revision, or the one that serves
-/// while the newest is held), or a downstream server that asked for it. Members of bundles are never
-/// declined, but those of declined bundles alone are not needed; they go when their bundle is removed.
-const NEEDED: &str = "SELECT EXISTS (SELECT 1 FROM wanted_file w WHERE w.sha1 = ?1)
-    OR EXISTS (SELECT 1 FROM revision_file f JOIN revision r ON r.id = f.revision_id
-        JOIN known_update k ON k.update_id = r.update_id LEFT JOIN held h ON h.update_id = r.update_id
-        WHERE f.sha1 = ?1 AND (r.id = k.newest OR r.number = h.serving)
-            AND NOT EXISTS (SELECT 1 FROM decline d WHERE d.update_id = r.update_id))";
 
 impl Cleanup<'_> {
     pub(super) fn remove_files(&mut self, report: &mut StepReport) -> Result<(), StoreError> {
@@ -82,11 +74,16 @@ impl Cleanup<'_> {
 }
 
 impl Store {
+    /// Whether somebody needs a file: an update that is not declined, or a downstream server that asked for it. Members
+    /// of bundles are never declined, but those of declined bundles alone are not needed; they go when their bundle is
+    /// removed.
     fn needs_file(&self, sha1: Sha1Digest) -> Result<bool, StoreError> {
         self.shared.database.read(|db| {
-            db.prepare_cached(NEEDED)
+            let wanted = db
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM wanted_file w WHERE w.sha1 = ?1)")
                 .and_then(|mut s| s.query_row([sha1.0], |row| row.get(0)))
-                .during("look who needs a file")
+                .during("look who needs a file")?;
+            Ok(wanted || given::needs_file(db, sha1)?)
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Store: where files come from and which are still to be fetched. A file that is held is never listed.
 
 use crate::Store;
+use crate::catalog::given;
 use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError, StoredAs};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -14,19 +15,10 @@ const LONGEST_URL: usize = 2_048;
 /// Digest, whether it is an express file, and languages of every file.
 const ALL: &str = "SELECT sha1, express OR name LIKE '%.psf', languages FROM file";
 
-/// Whether the newest revision of an update that is not declined names a file. `CROSS JOIN` keeps the order of the
-/// tables: what a plan made without statistics begins with may be the whole catalog.
-const IN_USE: &str =
-    "SELECT EXISTS (SELECT 1 FROM revision_file r CROSS JOIN known_update k ON k.newest = r.revision_id
-     WHERE r.sha1 = ?1 AND k.update_id NOT IN (SELECT update_id FROM decline))";
-
-/// The same as [`ALL`] of the updates with an approval to install, and of what they bundle.
-const OF_APPROVED: &str = "WITH RECURSIVE needed (update_id) AS (
-         SELECT update_id FROM approval WHERE action = 'install'
-         UNION SELECT m.member FROM needed n CROSS JOIN bundle_member m ON m.bundle = n.update_id)
-     SELECT DISTINCT f.sha1, f.express OR f.name LIKE '%.psf', f.languages FROM needed n
-     CROSS JOIN known_update k ON k.update_id = n.update_id
-     CROSS JOIN revision_file r ON r.revision_id = k.newest CROSS JOIN file f ON f.sha1 = r.sha1";
+/// The same as [`ALL`] of one revision. `CROSS JOIN` keeps the order of the tables: what a plan made without statistics
+/// begins with may be the whole catalog.
+const OF_REVISION: &str = "SELECT f.sha1, f.express OR f.name LIKE '%.psf', f.languages
+     FROM revision_file r CROSS JOIN file f ON f.sha1 = r.sha1 WHERE r.revision_id = ?1";
 
 /// Calls `take` with the digest of each file that a policy is about and `chosen` chooses: by its row of [`ALL`], which
 /// costs less than whose file it is.
@@ -37,23 +29,30 @@ pub(super) fn for_each_file_of(
     mut take: impl FnMut(Sha1Digest, &Row<'_>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let during = "look at the files of updates";
-    let sql = match when {
-        ContentWhen::All => ALL,
-        ContentWhen::Approved => OF_APPROVED,
-        ContentWhen::Never => return Ok(()),
-    };
-    let mut in_use = db.prepare_cached(IN_USE).during(during)?;
-    let mut statement = db.prepare_cached(sql).during(during)?;
-    let mut rows = statement.query([]).during(during)?;
-    for_rows(&mut rows, |row| {
-        if !chosen(row)? {
-            return Ok(());
+    match when {
+        ContentWhen::Never => Ok(()),
+        ContentWhen::All => {
+            let mut statement = db.prepare_cached(ALL).during(during)?;
+            for_rows(&mut statement.query([]).during(during)?, |row| {
+                if !chosen(row)? {
+                    return Ok(());
+                }
+                let sha1 = row.sha1(0)?;
+                if given::needs_file(db, sha1)? { take(sha1, row) } else { Ok(()) }
+            })
         }
-        let sha1 = row.sha1(0)?;
-        let used = when == ContentWhen::Approved
-            || in_use.query_row([sha1.0], |row| row.get::<_, bool>(0)).during(during)?;
-        if used { take(sha1, row) } else { Ok(()) }
-    })
+        ContentWhen::Approved => {
+            let mut seen = BTreeSet::new();
+            let mut statement = db.prepare_cached(OF_REVISION).during(during)?;
+            for revision in given::of_approved(db)? {
+                for_rows(&mut statement.query([revision]).during(during)?, |row| {
+                    let sha1 = row.sha1(0)?;
+                    if chosen(row)? && seen.insert(sha1) { take(sha1, row) } else { Ok(()) }
+                })?;
+            }
+            Ok(())
+        }
+    }
 }
 
 /// A file that should be here and is not.
@@ -167,7 +166,8 @@ impl Store {
 
     /// The files that the policy wants, and those that downstream servers asked for, which are not held and
     /// did not fail lately. Express files are known by their ending: they are in the patch storage format (PSF,
-    /// MS-WSUSSS 3.1.1, ServerHostsPsfFiles). Approved are updates with an approval to install, with everything they bundle.
+    /// MS-WSUSSS 3.1.1, ServerHostsPsfFiles). Approved are updates with an approval to install, with everything they bundle:
+    /// of each the revision that clients are given.
     ///
     /// # Errors
     /// A failure to read.
@@ -341,9 +341,9 @@ mod tests {
         let scanned = |sql: &str| -> Vec<String> {
             plan(sql).unwrap().into_iter().filter(|step| step.starts_with("SCAN")).collect()
         };
-        let few = ["SCAN approval", "SCAN n", "SCAN CONSTANT ROW"];
-        for sql in [OF_APPROVED, &IN_USE.replace("?1", "x'00'")] {
-            for step in scanned(sql) {
+        let few = ["SCAN a", "SCAN CONSTANT ROW"];
+        for sql in given::QUESTIONS.into_iter().chain([OF_REVISION]) {
+            for step in scanned(&sql.replace("?1", "x'00'").replace("?2", "1")) {
                 assert!(few.contains(&step.as_str()), "{step} in the plan of {sql}");
             }
         }

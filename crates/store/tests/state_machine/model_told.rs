@@ -1,17 +1,17 @@
-//! What the model says agents have to hold: for each update the revision in service, and what is decided between all
-//! groups of a computer.
+//! What the model says agents have to hold: for each update the revision in service, the revision of a member that
+//! its bundle names, and what is decided between all groups of a computer.
 
 use super::model::{Approval, Model, Revision};
 use super::steps::{ALL, BUNDLE};
 use sluicegate_policy::ApprovalAction::{self, Install, Uninstall};
 use std::collections::BTreeMap;
 
-/// What an agent is to be told about an update: revision number, action on the wire, assigned, deadline.
-pub(crate) type Told = (usize, &'static str, bool, Option<i64>);
+/// What an agent is to be told about a revision: action on the wire, assigned, deadline.
+pub(crate) type Told = (&'static str, bool, Option<i64>);
 
 impl Model {
-    /// What an agent of these groups has to hold, by update.
-    pub(crate) fn expected(&self, groups: &[u128]) -> BTreeMap<u128, Told> {
+    /// What an agent of these groups has to hold, by update and number of the revision.
+    pub(crate) fn expected(&self, groups: &[u128]) -> BTreeMap<(u128, usize), Told> {
         let wanted = |update: u128, revision: &Revision| {
             let gone = revision.expired && !self.any(update, |action| action == Uninstall);
             !gone && !self.declined.contains_key(&update)
@@ -22,12 +22,18 @@ impl Model {
             let number = revision.number;
             if self.is_member(*update) {
                 let bundle = self.live(BUNDLE).unwrap();
-                if wanted(*update, revision) || wanted(BUNDLE, bundle) {
-                    told.insert(*update, (number, "Bundle", true, None));
+                if wanted(*update, revision) {
+                    told.insert((*update, number), ("Bundle", true, None));
+                }
+                if wanted(BUNDLE, bundle) {
+                    let named = bundle.member.expect("it bundles this");
+                    let is_here = self.updates[update].iter().any(|r| r.number == named);
+                    assert!(is_here, "what a bundle in service names is kept");
+                    told.insert((*update, named), ("Bundle", true, None));
                 }
             } else if wanted(*update, revision) {
                 let (action, assigned, deadline) = self.decided(*update, revision, groups);
-                told.insert(*update, (number, action, assigned, deadline));
+                told.insert((*update, number), (action, assigned, deadline));
             }
         }
         told

@@ -11,6 +11,7 @@ mod cleanup;
 mod cleanup_conditions;
 mod computers;
 mod decisions;
+mod files_given;
 mod filters;
 mod generations;
 mod kb954960;

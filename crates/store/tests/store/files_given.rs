@@ -1,0 +1,123 @@
+//! The files that are fetched, kept and shown are those of the revisions that clients are given.
+
+use crate::support;
+
+use sluicegate_catalog::compose::Document;
+use sluicegate_policy::cleanup::CleanupStep;
+use sluicegate_policy::hierarchy::{ContentWhen, SyncFilter};
+use sluicegate_policy::{ApprovalAction, SuccessionOptions};
+use sluicegate_store::cleanup::CleanupOrder;
+use sluicegate_store::{ApprovalOrder, Store};
+use sluicegate_terms::GroupId;
+use support::{at, file, identity, import, open, software, uid};
+
+/// A revision with a file of its own, named after it.
+fn with_file(update: u128, revision: i64) -> Document {
+    let mut document = software(update, revision, "Update");
+    let name = format!("{update}-{revision}.cab");
+    document.files = vec![file(&name, name.as_bytes())];
+    document
+}
+
+fn bundle(update: u128, revision: i64, members: &[(u128, i64)]) -> Document {
+    let mut document = software(update, revision, "Bundle");
+    document.relationships.bundles.extend(members.iter().map(|(n, r)| vec![identity(*n, *r)]));
+    document
+}
+
+fn approve(store: &Store, update: u128) {
+    let order = ApprovalOrder {
+        update: uid(update),
+        group: GroupId::ALL_COMPUTERS,
+        action: ApprovalAction::Install,
+        deadline: None,
+        by: "admin".to_owned(),
+    };
+    store.approve(order, at(5)).unwrap();
+}
+
+/// A store in which new revisions of what is approved are held.
+fn reviewing(dir: &std::path::Path) -> Store {
+    let store = open(dir);
+    let review = SuccessionOptions { approvals_follow: false, ..SuccessionOptions::default() };
+    store.set_succession(review, at(0)).unwrap();
+    store
+}
+
+fn missing(store: &Store, when: ContentWhen) -> Vec<String> {
+    let needs = store.missing_files(when, false, &SyncFilter::default(), at(99)).unwrap();
+    let mut names: Vec<String> = needs.into_iter().map(|need| need.name).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn while_a_revision_is_held_the_files_of_the_one_in_service_are_fetched() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = reviewing(dir.path());
+    import(&store, 1, &[with_file(1, 100), with_file(2, 100)]);
+    approve(&store, 1);
+    import(&store, 6, &[with_file(1, 101)]);
+    assert!(store.decisions().held.contains_key(&uid(1)));
+    assert_eq!(missing(&store, ContentWhen::Approved), ["1-100.cab"]);
+    assert_eq!(missing(&store, ContentWhen::All), ["1-100.cab", "1-101.cab", "2-100.cab"]);
+
+    let shown = store.update(uid(1)).unwrap().files.into_iter();
+    let shown: Vec<_> = shown.map(|f| (f.file.name, f.revision.get(), f.in_service)).collect();
+    assert_eq!(shown, [("1-101.cab".to_owned(), 101, false), ("1-100.cab".to_owned(), 100, true)]);
+
+    store.accept_revision(uid(1), at(7)).unwrap();
+    assert_eq!(missing(&store, ContentWhen::Approved), ["1-101.cab"]);
+    assert_eq!(missing(&store, ContentWhen::All), ["1-101.cab", "2-100.cab"]);
+}
+
+#[test]
+fn a_bundle_has_the_files_of_the_members_it_names_fetched() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = reviewing(dir.path());
+    // Update 3 bundles 2, which bundles 1.
+    let parts = [with_file(1, 100), bundle(2, 100, &[(1, 100)]), bundle(3, 100, &[(2, 100), (4, 100)])];
+    import(&store, 1, &parts);
+    import(&store, 1, &[with_file(4, 100)]);
+    approve(&store, 3);
+    assert_eq!(missing(&store, ContentWhen::Approved), ["1-100.cab", "4-100.cab"]);
+    // Members move on by themselves, and then their bundle, which is held.
+    import(&store, 6, &[with_file(1, 101), bundle(2, 101, &[(1, 101)]), with_file(4, 101)]);
+    assert_eq!(missing(&store, ContentWhen::Approved), ["1-100.cab", "4-100.cab"]);
+    import(&store, 7, &[bundle(3, 101, &[(2, 101)])]);
+    assert!(store.decisions().held.contains_key(&uid(3)));
+    assert_eq!(missing(&store, ContentWhen::Approved), ["1-100.cab", "4-100.cab"]);
+    assert_eq!(missing(&store, ContentWhen::All), ["1-100.cab", "1-101.cab", "4-100.cab", "4-101.cab"]);
+    let shown = store.update(uid(1)).unwrap().files.into_iter();
+    let shown: Vec<_> = shown.map(|f| (f.revision.get(), f.in_service)).collect();
+    assert_eq!(shown, [(101, true), (100, true)]);
+
+    store.accept_revision(uid(3), at(8)).unwrap();
+    assert_eq!(missing(&store, ContentWhen::Approved), ["1-101.cab"]);
+    assert_eq!(missing(&store, ContentWhen::All), ["1-101.cab", "4-101.cab"]);
+}
+
+#[test]
+fn cleanup_keeps_the_files_of_members_that_bundles_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    import(
+        &store,
+        1,
+        &[with_file(1, 100), bundle(2, 100, &[(1, 100)]), with_file(1, 101), with_file(3, 100)],
+    );
+    import(&store, 2, &[with_file(3, 101)]);
+    for name in ["1-100.cab", "1-101.cab", "3-100.cab"] {
+        store.add_content(name, &mut name.as_bytes(), at(3), &mut |_| {}).unwrap();
+    }
+    let held = |name: &str| store.content().has(file(name, name.as_bytes()).sha1);
+    let clean = || {
+        let order = CleanupOrder { steps: Some([CleanupStep::Files].into()), dry_run: false };
+        store.cleanup(&order, at(200_000), &mut || true).unwrap();
+    };
+    clean();
+    assert!(held("1-100.cab") && held("1-101.cab") && !held("3-100.cab"));
+    store.decline(uid(2), at(200_001)).unwrap();
+    clean();
+    assert!(!held("1-100.cab") && held("1-101.cab"), "a declined bundle keeps no old revisions");
+}
