@@ -13,7 +13,7 @@ use std::time::Duration;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_to_which_only_bytes_trickle_is_ended_and_the_next_one_goes_on() {
     let upstream = parent(20).await;
-    upstream.state.lock().trouble = (7..100).map(|call| (call, Trouble::Trickle)).collect();
+    upstream.state.lock().trouble = (8..100).map(|call| (call, Trouble::Trickle)).collect();
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     follow(&store, &upstream, |s| {
@@ -27,7 +27,7 @@ async fn a_run_to_which_only_bytes_trickle_is_ended_and_the_next_one_goes_on() {
     let options = SynchronizerOptions { around, random: Arc::new(|| 4) };
     let synchronizer = Synchronizer::start(store.clone(), options).unwrap();
     synchronizer.request_run("test").await.unwrap();
-    while upstream.state.lock().calls.len() < 8 {
+    while upstream.state.lock().calls.len() < 9 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     // It may take long, as long as it comes forward.
