@@ -6,7 +6,9 @@ use crate::sync::{Phase, Progress, Reason, Run, Stop, Surroundings, SyncError, W
 use crate::transport::RetryPolicy;
 use parking_lot::Mutex;
 use sluicegate_policy::hierarchy::Schedule;
-use sluicegate_store::hierarchy::{Generation, RunOutcome, SyncRun, UpstreamSettings, UpstreamSource};
+use sluicegate_store::hierarchy::{
+    Generation, RunCounts, RunOutcome, SyncRun, UpstreamSettings, UpstreamSource,
+};
 use sluicegate_store::{Store, StoreError};
 use sluicegate_terms::Timestamp;
 use std::sync::Arc;
@@ -273,9 +275,11 @@ impl Synchronizer {
         // A panic of a step must not leave "running" behind.
         let patience = run.settings.patience.seconds();
         let mut task = tokio::spawn(async move { run.carry_out().await });
+        let mut steps = self.watch();
         let ended = loop {
             tokio::select! {
                 ended = &mut task => break ended,
+                () = another_step(&mut steps, &record) => self.keep_counts(&mut record).await,
                 () = tokio::time::sleep(self.inner.options.around.glance) => {
                     self.end_when_stuck(patience);
                     self.keep_counts(&mut record).await;
@@ -406,6 +410,17 @@ impl Synchronizer {
         // A person waits for the answer.
         around.transport.retry = RetryPolicy::NEVER;
         crate::sync::probe(&self.inner.store, &around, settings).await
+    }
+}
+
+/// Waits until a run has stored revisions, or begun another phase, since its record was written.
+async fn another_step(steps: &mut watch::Receiver<Progress>, kept: &SyncRun) {
+    let further = |p: &Progress| {
+        let stored = |counts: &RunCounts| (counts.new, counts.revised, counts.quarantined);
+        p.phase.as_str() != kept.phase || stored(&p.counts) != stored(&kept.counts)
+    };
+    if steps.wait_for(further).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -17,6 +17,7 @@ use sluicegate_upstream::transport::{Transport, TransportSettings, Url};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use support::{QUICK, Received, Reply, Server, answer, settings};
 
 const SIZE: usize = 3_000_000;
@@ -358,6 +359,28 @@ async fn a_server_that_ignores_ranges_sends_all_from_the_start() {
     let report = fetch(&store, vec![wanted(&file, &[server.url("/f")])]).await;
     assert_eq!(report.fetched.len(), 1, "{report:?}");
     assert!(held(&store, &file));
+}
+
+#[tokio::test]
+async fn a_server_that_cuts_every_answer_and_ignores_ranges_is_given_up_and_what_it_repeats_counts_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = bytes(7);
+    let store = store(dir.path(), &[&file]);
+    let content = file.clone();
+    // Each answer ends somewhere else, and none goes on where one before ended.
+    let server = Server::start(move |_, number| {
+        let whole = answer("200 OK", &[], &content);
+        Reply::SendAndClose(whole[..1_000_000 + number * 37 % 5 * 100_000].to_vec())
+    })
+    .await;
+    let fetching = fetch(&store, vec![wanted(&file, &[server.url("/f")])]);
+    let report = tokio::time::timeout(Duration::from_secs(60), fetching).await.expect("it ends");
+    assert!(report.fetched.is_empty() && !held(&store, &file));
+    assert!(report.bytes < 1_500_000, "{} bytes count", report.bytes);
+    let [failed] = report.failed.as_slice() else { panic!("{report:?}") };
+    let error = failed.error.to_string();
+    assert!(error.contains("cut short") && error.contains("Range"), "{error}");
+    assert!(error.contains(&SIZE.to_string()), "{error}");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Store: this server's place in a tree of servers: its upstream and how far synchronization is, the
 //! servers and computers below it, and where files come from.
 
+mod above;
 mod allowed;
 mod aside;
 mod counts;

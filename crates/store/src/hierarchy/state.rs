@@ -67,6 +67,19 @@ pub struct SyncState {
     pub last_rollup: Option<Timestamp>,
     /// The upstream's `RollupResetGuid`; another one asks for everything again.
     pub rollup_reset: Option<Guid>,
+    /// The id of the server that answers at the upstream's address; anchors are that server's.
+    pub server: Option<Guid>,
+}
+
+impl SyncState {
+    /// The anchors are of no use any more: everything is to be asked for anew.
+    pub fn forget_anchors(&mut self) {
+        self.config_anchor = None;
+        self.categories_anchor = None;
+        self.updates_anchor = None;
+        self.covered = CoveredFilter::Nothing;
+        self.deployments_anchor = None;
+    }
 }
 
 /// A revision whose document could not be used.
@@ -82,7 +95,7 @@ pub struct FailedRevision {
     pub reason: String,
 }
 
-fn load(db: &Connection) -> Result<SyncState, StoreError> {
+pub(super) fn load(db: &Connection) -> Result<SyncState, StoreError> {
     let mut rows = BTreeMap::new();
     let mut statement =
         db.prepare_cached("SELECT name, value FROM sync_state").during("read how far it is")?;
@@ -118,6 +131,7 @@ fn load(db: &Connection) -> Result<SyncState, StoreError> {
         next_run: time("next-run")?,
         last_rollup: time("last-rollup")?,
         rollup_reset: rows.get("rollup-reset").map(|v| v.parse()).transpose().stored_as("rollup mark")?,
+        server: rows.get("server").map(|v| v.parse()).transpose().stored_as("id of the upstream")?,
     })
 }
 
@@ -134,7 +148,7 @@ fn parts(db: &Connection) -> Result<CoveredFilter, StoreError> {
     Ok(CoveredFilter::Parts { products, classifications })
 }
 
-fn save(tx: &Transaction<'_>, before: &SyncState, state: &SyncState) -> Result<(), StoreError> {
+pub(super) fn save(tx: &Transaction<'_>, before: &SyncState, state: &SyncState) -> Result<(), StoreError> {
     let put = |name: &str, value: Option<String>| -> Result<(), StoreError> {
         match value {
             Some(value) if value.len() > LONGEST_ANCHOR => Err(StoreError::Invalid {
@@ -170,6 +184,7 @@ fn save(tx: &Transaction<'_>, before: &SyncState, state: &SyncState) -> Result<(
     put("next-run", state.next_run.map(Timestamp::iso))?;
     put("last-rollup", state.last_rollup.map(Timestamp::iso))?;
     put("rollup-reset", state.rollup_reset.map(|g| g.to_string()))?;
+    put("server", state.server.map(|g| g.to_string()))?;
     if before.covered == state.covered {
         return Ok(());
     }

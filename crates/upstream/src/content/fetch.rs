@@ -26,16 +26,34 @@ pub(super) struct Fetch<'a> {
     pub(super) transport: &'a Transport,
     pub(super) sha1: Sha1Digest,
     pub(super) sources: &'a [Url],
-    /// Told of bytes that came from the network.
+    /// Told of bytes that came from the network, not of those that a source gives again.
     pub(super) received: &'a (dyn Fn(u64) + Send + Sync),
+}
+
+/// How far one source has brought a file, over all attempts.
+#[derive(Default)]
+struct Reached {
+    /// The end of what it ever gave. What it gives again is no step forward.
+    furthest: u64,
+    /// It was asked for the rest and began at the first byte.
+    began_anew: bool,
+}
+
+impl Reached {
+    /// It gave what lies before `end`; how many of those bytes never came before.
+    fn reach(&mut self, from: u64, end: u64) -> u64 {
+        let fresh = end.saturating_sub(self.furthest.max(from));
+        self.furthest = self.furthest.max(end);
+        fresh
+    }
 }
 
 /// How one attempt with one source ended.
 enum Attempt {
     /// All bytes are there.
     Complete,
-    /// It broke; the source may have the rest. Whether anything came.
-    Broke(TransportError, bool),
+    /// It broke; the source may have the rest.
+    Broke(TransportError),
     /// This source will not help.
     Useless(TransportError),
     /// The source's file has another length.
@@ -69,7 +87,7 @@ impl Fetch<'_> {
                         restart(&mut partial)?;
                         ContentError::Corrupt { name: name.clone(), at: source.to_string(), reason }
                     }
-                    Attempt::Broke(error, _) => ContentError::Transport { name: name.clone(), source: error },
+                    Attempt::Broke(error) => ContentError::Transport { name: name.clone(), source: error },
                     Attempt::Useless(error) => match (error.failure(), last) {
                         (
                             Failure::NotFound,
@@ -115,16 +133,24 @@ impl Fetch<'_> {
     ) -> Result<(Box<PartialContent>, Attempt), ContentError> {
         let policy = self.transport.retry();
         let mut failed = 0;
+        let mut reached = Reached::default();
         loop {
-            let (given_back, attempt) = self.once(partial, source).await?;
+            let before = reached.furthest;
+            let (given_back, attempt) = self.once(partial, source, &mut reached).await?;
             partial = given_back;
-            let Attempt::Broke(error, progress) = attempt else { return Ok((partial, attempt)) };
-            if progress {
+            let Attempt::Broke(error) = attempt else { return Ok((partial, attempt)) };
+            if reached.furthest > before {
                 failed = 0;
             }
             failed += 1;
             let Some(wait) = policy.wait(failed, draw(), error.retry_after()) else {
-                return Ok((partial, Attempt::Broke(error, progress)));
+                let error = if reached.began_anew {
+                    let failure = Failure::NotContinued { longest: reached.furthest, size: partial.size() };
+                    self.transport.error(source, failure)
+                } else {
+                    error
+                };
+                return Ok((partial, Attempt::Broke(error)));
             };
             tracing::warn!(%error, code = error.code(), had = partial.length(), "a file is gone on with");
             tokio::time::sleep(wait).await;
@@ -136,6 +162,7 @@ impl Fetch<'_> {
         &self,
         mut partial: Box<PartialContent>,
         source: &Url,
+        reached: &mut Reached,
     ) -> Result<(Box<PartialContent>, Attempt), ContentError> {
         let from = partial.length();
         let transport = self.transport.with_retry(RetryPolicy::NEVER);
@@ -145,7 +172,7 @@ impl Fetch<'_> {
                 let reason = format!("it ends before byte {from}");
                 return Ok((partial, Attempt::Longer(reason)));
             }
-            Err(error) if error.is_transient() => return Ok((partial, Attempt::Broke(error, false))),
+            Err(error) if error.is_transient() => return Ok((partial, Attempt::Broke(error))),
             Err(error) => return Ok((partial, Attempt::Useless(error))),
         };
         if let Some(total) = download.total().filter(|total| *total != partial.size()) {
@@ -154,19 +181,20 @@ impl Fetch<'_> {
         }
         if download.start() != from {
             restart(&mut partial)?;
+            reached.began_anew = true;
         }
+        let mut at = partial.length();
         let name = partial.name().to_owned();
         let pipe = Pipe::new(partial);
-        let mut came = false;
         let broken = loop {
             match download.next().await {
                 Ok(Some(piece)) => {
-                    came = true;
-                    let length = piece.len() as u64;
+                    let begin = at;
+                    at += piece.len() as u64;
                     if !pipe.send(piece).await {
                         break None; // The writer says why.
                     }
-                    (self.received)(length);
+                    (self.received)(reached.reach(begin, at));
                 }
                 Ok(None) => break None,
                 Err(error) => break Some(error),
@@ -179,12 +207,12 @@ impl Fetch<'_> {
             Err(error) => return Err(error.into()),
         }
         let attempt = match broken {
-            Some(error) => Attempt::Broke(error, came),
+            Some(error) => Attempt::Broke(error),
             None if partial.length() == partial.size() => Attempt::Complete,
             None => {
                 let received = partial.length();
                 let reason = format!("the file has {} bytes", partial.size());
-                Attempt::Broke(self.transport.error(source, Failure::Truncated { received, reason }), came)
+                Attempt::Broke(self.transport.error(source, Failure::Truncated { received, reason }))
             }
         };
         Ok((partial, attempt))

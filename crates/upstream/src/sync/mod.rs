@@ -2,6 +2,7 @@
 //! authorization, configuration, categories, updates, decisions, files, and what is told to the upstream.
 //! Each step is durable when it is complete, so a run that is cut off goes on where it was.
 
+mod above;
 mod deployments;
 mod desks;
 mod error;
@@ -26,9 +27,10 @@ use crate::transport::{Transport, TransportError, TransportSettings, Url};
 pub(crate) use progress::Watched;
 pub(crate) use session::PROTOCOL;
 use session::Session;
+use sluicegate_soap::server_reporting::RollupConfiguration;
 use sluicegate_store::Store;
 use sluicegate_store::audit::Actor;
-use sluicegate_store::hierarchy::{Generation, RunCounts, UpstreamSettings, UpstreamSource};
+use sluicegate_store::hierarchy::{Generation, RunCounts, SyncState, UpstreamSettings, UpstreamSource};
 use sluicegate_terms::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -159,6 +161,8 @@ pub(crate) struct Run {
     pub(crate) stop: Stop,
     /// Its number in the history.
     pub(crate) number: u64,
+    /// What the upstream said about rollup in this run, with its id.
+    pub(crate) rollup_configuration: Option<RollupConfiguration>,
 }
 
 impl Run {
@@ -175,7 +179,16 @@ impl Run {
         // What this run changes is put down to the upstream it began with.
         let source = settings.source.as_ref().map_or("", UpstreamSource::as_str);
         let store = store.by(Actor::upstream(source));
-        Ok(Self { store, settings, around, session: Arc::new(session), progress, stop, number: 0 })
+        Ok(Self {
+            store,
+            settings,
+            around,
+            session: Arc::new(session),
+            progress,
+            stop,
+            number: 0,
+            rollup_configuration: None,
+        })
     }
 
     /// The upstream it works for.
@@ -207,6 +220,7 @@ impl Run {
         self.session.authorize().await?;
         self.begin(Phase::Configuration)?;
         self.configuration().await?;
+        self.who_answers().await?;
         self.begin(Phase::Categories)?;
         self.categories().await?;
         self.begin(Phase::Updates)?;
@@ -223,7 +237,7 @@ impl Run {
             self.begin(Phase::Rollup)?;
             // Files must not wait for an upstream that does not want to be told of computers.
             if let Err(error) = self.rollup().await {
-                if error.ends_everything() {
+                if error.ends_everything() || matches!(error, SyncError::ServerChanged) {
                     return Err(error);
                 }
                 tracing::warn!(%error, "the upstream was not told of this server's computers");
@@ -246,17 +260,7 @@ impl Run {
     }
 
     async fn forget_anchors(&self) -> Result<(), SyncError> {
-        self.on_store(|store| {
-            store.change_sync_state(|state| {
-                state.config_anchor = None;
-                state.categories_anchor = None;
-                state.updates_anchor = None;
-                state.covered = sluicegate_store::hierarchy::CoveredFilter::Nothing;
-                state.deployments_anchor = None;
-            })
-        })
-        .await
-        .map(|_| ())
+        self.on_store(|store| store.change_sync_state(SyncState::forget_anchors)).await.map(|_| ())
     }
 
     /// Runs something that blocks.

@@ -1,18 +1,17 @@
 //! Synchronization: telling the upstream of this server, of the servers below it and of all their computers
 //! (MS-WSUSSS 3.2.4.5). Only what changed is told, and it counts as told once the upstream has taken it.
 
+use super::above::cookie;
 use super::rollup_details::{computer, or_never, own_details, own_kind, server};
 use super::{Run, SyncError};
-use sluicegate_soap::client::{Base64, Cookie};
 use sluicegate_soap::server_reporting::{
     ComputerChange, ComputerLastRollupNumber, ComputerStatusRollupInfo, ComputerStatusRollupUpdateStatus,
-    GetOutOfSyncComputersRequest, GetOutOfSyncComputersResponse, GetRollupConfigurationRequest,
-    GetRollupConfigurationResponse, RollupComputerStatusRequest, RollupComputerStatusResponse,
-    RollupComputersRequest, RollupComputersResponse, RollupConfiguration, RollupDownstreamServersRequest,
-    RollupDownstreamServersResponse,
+    GetOutOfSyncComputersRequest, GetOutOfSyncComputersResponse, RollupComputerStatusRequest,
+    RollupComputerStatusResponse, RollupComputersRequest, RollupComputersResponse, RollupConfiguration,
+    RollupDownstreamServersRequest, RollupDownstreamServersResponse,
 };
 use sluicegate_store::hierarchy::{DownstreamServer, RolledServer, TellComputer, Told};
-use sluicegate_terms::{ComputerId, Guid, Timestamp};
+use sluicegate_terms::{ComputerId, Guid};
 use std::collections::HashSet;
 
 /// A busy upstream is asked so often (MS-WSUSSS 3.2.4.5).
@@ -23,11 +22,6 @@ const MOST_STATUSES: usize = 100;
 
 /// This program's version as servers tell it: one to four numbers.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// The cookie of rollup calls (MS-WSUSSS 3.2.4.5).
-fn cookie() -> Option<Cookie> {
-    Some(Cookie { expiration: Timestamp::MAX, encrypted_data: Some(Base64(Vec::new())) })
-}
 
 fn limit(said: i32) -> usize {
     usize::try_from(said).unwrap_or(1).max(1)
@@ -47,8 +41,7 @@ fn branch_of(above: Guid, below: &[DownstreamServer]) -> Vec<Guid> {
 
 impl Run {
     pub(super) async fn rollup(&mut self) -> Result<(), SyncError> {
-        let body = self.session.report(&GetRollupConfigurationRequest { cookie: cookie() }).await?;
-        let config = self.session.decode_report::<GetRollupConfigurationResponse>(&body)?.configuration;
+        let config = self.rollup_configuration().await?;
         let (reset, above, now) = (config.rollup_reset, config.server_id, self.around.now());
         self.on_store(move |store| {
             for server in branch_of(above, &store.downstream_servers()?) {

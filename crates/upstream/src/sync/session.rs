@@ -2,7 +2,7 @@
 //! replaced and the call repeated (MS-WSUSSS 2.2.9.3 and 3.2.4.1).
 
 use super::{Clock, Stop, SyncError};
-use crate::transport::{AnswerLimits, Failure, Transport, TransportError, Url, neighbours};
+use crate::transport::{AnswerLimits, Failure, RetryPolicy, Transport, TransportError, Url, neighbours};
 use bytes::Bytes;
 use sluicegate_soap::client::Cookie;
 use sluicegate_soap::dss_auth::{GetAuthorizationCookieRequest, GetAuthorizationCookieResponse};
@@ -103,10 +103,20 @@ impl Session {
         request: &Q,
         bytes: usize,
     ) -> Result<Bytes, SyncError> {
+        self.post_by(&self.transport, url, request, bytes).await
+    }
+
+    async fn post_by<Q: RequestMessage>(
+        &self,
+        transport: &Transport,
+        url: &Url,
+        request: &Q,
+        bytes: usize,
+    ) -> Result<Bytes, SyncError> {
         let body = request.encode(SoapVersion::V11);
         let action = Q::OPERATION.soap_action();
         tokio::select! {
-            answer = self.transport.post(url, &action, body, AnswerLimits::of(bytes)) => Ok(answer?.body),
+            answer = transport.post(url, &action, body, AnswerLimits::of(bytes)) => Ok(answer?.body),
             why = self.stop.asked() => Err(why),
         }
     }
@@ -248,5 +258,11 @@ impl Session {
     /// Calls an operation of the reporting service, whose cookie is empty and never expires (MS-WSUSSS 3.2.4.5).
     pub(crate) async fn report<Q: RequestMessage>(&self, request: &Q) -> Result<Bytes, SyncError> {
         self.post(&self.reporting, request, LARGEST_ANSWER).await
+    }
+
+    /// Calls such an operation and does not ask again when it fails: nothing waits for the answer.
+    pub(crate) async fn report_once<Q: RequestMessage>(&self, request: &Q) -> Result<Bytes, SyncError> {
+        let transport = self.transport.with_retry(RetryPolicy::NEVER);
+        self.post_by(&transport, &self.reporting, request, LARGEST_ANSWER).await
     }
 }

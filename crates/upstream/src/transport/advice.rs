@@ -41,6 +41,11 @@ impl TransportError {
                 "a synchronization goes on where it was; if this repeats, look at the network and at firewalls that inspect traffic"
                     .to_owned()
             }
+            Failure::NotContinued { .. } => format!(
+                "find out what cuts long answers short, and have requests with Range answered: the server itself{}, \
+                 or whatever inspects traffic on the way",
+                if self.via().is_some() { ", the proxy" } else { "" }
+            ),
             Failure::ProxyAuthentication { tried: None, allowed: Some(Schemes::NtlmOnly), .. } => {
                 "have the proxy offer NTLM, or allow Basic, which shows the password to whoever listens on the way to \
                  the proxy (`sluicegate upstream set` with --proxy-basic)"

@@ -80,6 +80,13 @@ pub enum Failure {
         /// What the HTTP reader said.
         reason: String,
     },
+    /// A file's answers end before it does, and each begins at its first byte, whatever part is asked for.
+    NotContinued {
+        /// The most bytes that came.
+        longest: u64,
+        /// Those of the file.
+        size: u64,
+    },
     /// The proxy wants to know who we are (407).
     ProxyAuthentication {
         /// The schemes it offers.
@@ -226,7 +233,9 @@ impl TransportError {
             Failure::TimedOut { .. } => "UssCommunicationError/TimedOut",
             Failure::Unreachable { .. } => "UssCommunicationError/Unreachable",
             Failure::ConnectionLost { .. } => "UssCommunicationError/ConnectionLost",
-            Failure::Truncated { .. } => "UssCommunicationError/AnswerTruncated",
+            Failure::Truncated { .. } | Failure::NotContinued { .. } => {
+                "UssCommunicationError/AnswerTruncated"
+            }
             Failure::ProxyAuthentication { .. } => "UssCommunicationError/ProxyAuthenticationRequired",
             Failure::ProxyRefused { .. } => "UssCommunicationError/ProxyRefused",
             Failure::Certificate(rejected) => rejected.code(),
@@ -259,6 +268,7 @@ impl TransportError {
             | Failure::Unreachable { .. }
             | Failure::ConnectionLost { .. }
             | Failure::Truncated { .. }
+            | Failure::NotContinued { .. }
             | Failure::Busy { .. }
             | Failure::Damaged { .. } => true,
             // The only fault of MS-WSUSSS 2.2.9.3 that passes by itself; what each of the others asks for is the
@@ -336,6 +346,12 @@ impl TransportError {
             Failure::Truncated { received, reason } => {
                 write!(f, "the answer of {} broke off after {received} bytes ({reason})", self.host())
             }
+            Failure::NotContinued { longest, size } => write!(
+                f,
+                "each answer of {} was cut short, after at most {longest} of {size} bytes, and the file does not continue \
+                 where it was cut: Range is ignored",
+                self.host()
+            ),
             Failure::ProxyAuthentication { offered, tried, allowed } => {
                 let offered = if offered.is_empty() { "none".to_owned() } else { offered.join(", ") };
                 write!(

@@ -257,9 +257,9 @@ async fn a_cookie_that_is_no_longer_good_is_replaced() {
     let upstream = parent(10).await;
     for (call, code) in [
         (3, ErrorCode::InvalidCookie),
-        (8, ErrorCode::CookieExpired),
-        (13, ErrorCode::InvalidAuthorizationCookie),
-        (17, ErrorCode::ServerBusy),
+        (9, ErrorCode::CookieExpired),
+        (14, ErrorCode::InvalidAuthorizationCookie),
+        (18, ErrorCode::ServerBusy),
     ] {
         upstream.state.lock().trouble.insert(call, Trouble::Fault(code));
     }
@@ -277,7 +277,7 @@ async fn an_upstream_that_changed_is_asked_for_everything_anew() {
     follow(&store, &upstream, |_| {});
     run_well(&store).await;
     upstream.calls();
-    upstream.state.lock().trouble.insert(4, Trouble::Fault(ErrorCode::ServerChanged));
+    upstream.state.lock().trouble.insert(5, Trouble::Fault(ErrorCode::ServerChanged));
     run_well(&store).await;
     let anchors: Vec<bool> =
         upstream.state.lock().lists.iter().rev().take(2).map(|l| l.anchor.is_some()).collect();
@@ -288,7 +288,7 @@ async fn an_upstream_that_changed_is_asked_for_everything_anew() {
 #[tokio::test(flavor = "multi_thread")]
 async fn other_faults_end_a_run_with_their_code_and_the_next_one_goes_on() {
     let upstream = parent(10).await;
-    upstream.state.lock().trouble.insert(4, Trouble::Fault(ErrorCode::InternalServerError));
+    upstream.state.lock().trouble.insert(5, Trouble::Fault(ErrorCode::InternalServerError));
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     follow(&store, &upstream, |_| {});

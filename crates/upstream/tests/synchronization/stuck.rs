@@ -13,7 +13,7 @@ use std::time::Duration;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_to_which_only_bytes_trickle_is_ended_and_the_next_one_goes_on() {
     let upstream = parent(20).await;
-    upstream.state.lock().trouble = (7..100).map(|call| (call, Trouble::Trickle)).collect();
+    upstream.state.lock().trouble = (8..100).map(|call| (call, Trouble::Trickle)).collect();
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     follow(&store, &upstream, |s| {
@@ -27,7 +27,7 @@ async fn a_run_to_which_only_bytes_trickle_is_ended_and_the_next_one_goes_on() {
     let options = SynchronizerOptions { around, random: Arc::new(|| 4) };
     let synchronizer = Synchronizer::start(store.clone(), options).unwrap();
     synchronizer.request_run("test").await.unwrap();
-    while upstream.state.lock().calls.len() < 8 {
+    while upstream.state.lock().calls.len() < 9 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     // It may take long, as long as it comes forward.
@@ -46,4 +46,32 @@ async fn a_run_to_which_only_bytes_trickle_is_ended_and_the_next_one_goes_on() {
     drop(synchronizer);
     upstream.state.lock().trouble.clear();
     assert_eq!(run_well(&store).await.counts.new, 20, "what came before is kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_run_has_stored_is_in_the_history_before_anybody_looks_after_the_run() {
+    let upstream = parent(20).await;
+    // The categories come; of the updates nothing does.
+    upstream.state.lock().trouble = (8..100).map(|call| (call, Trouble::Hang)).collect();
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |_| {});
+    let mut around = Surroundings::new(Arc::new(now), "child.example".to_owned());
+    around.glance = Duration::from_secs(3_600);
+    let options = SynchronizerOptions { around, random: Arc::new(|| 4) };
+    let synchronizer = Synchronizer::start(store.clone(), options).unwrap();
+    synchronizer.request_run("test").await.unwrap();
+    let kept = async {
+        loop {
+            let run = store.sync_history(1).unwrap().remove(0);
+            if run.counts.new == 3 && run.phase == Phase::Updates.as_str() {
+                return run.outcome;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let outcome = tokio::time::timeout(Duration::from_secs(60), kept).await.expect("it is written down");
+    assert_eq!(outcome, RunOutcome::Running);
+    assert!(synchronizer.cancel());
+    assert_eq!(synchronizer.wait().await.error_code, Some("Cancelled"));
 }

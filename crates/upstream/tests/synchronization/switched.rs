@@ -64,6 +64,56 @@ async fn another_upstream_between_runs_leaves_nothing_of_the_first() {
     assert_eq!(second.state.lock().servers.len(), 1, "the second is told of this server");
 }
 
+/// Another server takes the upstream's place under its address, as WSUS servers are replaced.
+fn replace(upstream: &Upstream, by: &Upstream) {
+    std::mem::swap(&mut *upstream.state.lock(), &mut *by.state.lock());
+    upstream.state.lock().other_server = 40;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_server_at_the_same_address_is_asked_for_everything_and_never_silent() {
+    // Of the second everything is older than the anchors that the first gave.
+    let (place, second) = (deciding(3_000, 900, "Ours").await, deciding(2_000, 901, "Theirs").await);
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &place, |s| s.mode = Mode::Replica);
+    assert_eq!(run_well(&store).await.warning, None);
+    replace(&place, &second);
+    let ended = run_well(&store).await;
+    assert_eq!(ended.counts.new, 9);
+    let said = ended.warning.unwrap();
+    assert!(said.contains("another server") && said.contains(&Guid::from_u128(46).to_string()), "{said}");
+    all_is_of(&store, &place, 2_000, "Theirs");
+    assert!(place.state.lock().lists.iter().all(|list| list.anchor.is_none()));
+    let alerts = store.alerts().unwrap();
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    assert_eq!(alerts[0].kind, "upstream-changed");
+    let (ours, theirs) = (Guid::from_u128(6).to_string(), Guid::from_u128(46).to_string());
+    assert!([&place.url, &ours, &theirs].iter().all(|said| alerts[0].text.contains(*said)), "{alerts:?}");
+    place.calls();
+    assert_eq!(run_well(&store).await.warning, None);
+    assert_eq!(store.alerts().unwrap().len(), 1);
+    let calls = place.calls();
+    assert_eq!(calls.iter().filter(|call| **call == "GetRollupConfiguration").count(), 1, "{calls:?}");
+    assert!(place.state.lock().lists.iter().rev().take(2).all(|list| list.anchor.is_some()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_says_only_at_the_end_that_it_is_another_is_asked_for_everything_too() {
+    let (place, second) = (deciding(3_000, 900, "Ours").await, deciding(2_000, 901, "Theirs").await);
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &place, |s| s.mode = Mode::Replica);
+    run_well(&store).await;
+    let calls = place.calls();
+    let asked = calls.iter().position(|call| *call == "GetRollupConfiguration").unwrap();
+    replace(&place, &second);
+    place.state.lock().trouble.insert(asked, Trouble::Cut);
+    let ended = run_well(&store).await;
+    assert!(ended.warning.is_some_and(|said| said.contains("another server")));
+    all_is_of(&store, &place, 2_000, "Theirs");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn another_upstream_while_the_first_hangs_at_any_call_leaves_nothing_of_the_first() {
     let first = deciding(3_000, 900, "Ours").await;
@@ -104,13 +154,13 @@ async fn another_upstream_while_the_first_hangs_at_any_call_leaves_nothing_of_th
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_ends_when_the_server_is_told_that_settings_changed() {
     let first = deciding(3_000, 900, "Ours").await;
-    first.state.lock().trouble = (6..100).map(|call| (call, Trouble::Hang)).collect();
+    first.state.lock().trouble = (7..100).map(|call| (call, Trouble::Hang)).collect();
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     follow(&store, &first, |_| {});
     let synchronizer = synchronizer(&store);
     synchronizer.request_run("alice").await.unwrap();
-    while first.state.lock().calls.len() < 7 {
+    while first.state.lock().calls.len() < 8 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     // Another mode is another run, even with the same upstream. A filter is not.

@@ -85,6 +85,8 @@ pub struct State {
     pub cookie_generation: u8,
     /// Lists all updates, whatever is asked for.
     pub lists_everything: bool,
+    /// Another one than usual answers: its id is so much greater.
+    pub other_server: u128,
     /// So often it is too busy for the status of computers.
     pub busy: u32,
     /// Each answer with documents or a file takes so long.
@@ -469,7 +471,7 @@ fn report(state: &mut State, request: rollup::Request) -> (&'static str, Answere
             let configuration = rollup::RollupConfiguration {
                 do_detailed_rollup: true,
                 rollup_reset: Guid::from_u128(5),
-                server_id: Guid::from_u128(6),
+                server_id: Guid::from_u128(6 + state.other_server),
                 max_downstream_servers: 5_000,
                 max_computers: 1_500,
                 max_out_of_sync: 20_000,
