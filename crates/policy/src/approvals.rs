@@ -81,6 +81,32 @@ pub struct Change {
     pub at: Timestamp,
 }
 
+/// That an approval or a decline is gone, for clients that have seen it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mark {
+    /// The anchor since which it is gone.
+    pub anchor: Anchor,
+    /// Since when.
+    pub at: Timestamp,
+    /// When somebody decided so here; `None` when nobody did: another mode's or another server's decisions took
+    /// the place of those that were here.
+    pub decided: Option<Timestamp>,
+}
+
+impl Mark {
+    /// Somebody decided so, with this change.
+    #[must_use]
+    pub const fn decided(change: Change) -> Self {
+        Self { anchor: change.anchor, at: change.at, decided: Some(change.at) }
+    }
+
+    /// Nobody decided so; clients are told all the same.
+    #[must_use]
+    pub const fn passing(change: Change) -> Self {
+        Self { anchor: change.anchor, at: change.at, decided: None }
+    }
+}
+
 /// What a change of decisions is made with: its place in history and deployment ids never used before.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Stamp {

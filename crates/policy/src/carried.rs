@@ -2,7 +2,7 @@
 //! decided last about an update and a group counts, wherever it was decided, so that carrying the same
 //! decisions twice changes nothing and an older file takes nothing back.
 
-use crate::approvals::{ApprovalAction, Change, Order, Stamp};
+use crate::approvals::{ApprovalAction, Change, Mark, Order, Stamp};
 use crate::decisions::{Decisions, Subject};
 use crate::groups::{Group, GroupError, GroupTree};
 use crate::licences::EulaId;
@@ -123,13 +123,12 @@ impl Decisions {
     /// Everything decided here, to be carried elsewhere. Rules and options are settings and stay.
     #[must_use]
     pub fn to_carry(&self) -> CarriedDecisions {
-        let times = |marks: &BTreeMap<UpdateId, Change>| marks.iter().map(|(u, c)| (*u, c.at)).collect();
         CarriedDecisions {
             groups: self.groups.iter().filter(|g| !built_in(g.id)).cloned().collect(),
             accepted: self.accepted.iter().map(|(id, a)| (*id, (a.by.clone(), a.change.at))).collect(),
-            declined: times(&self.declined),
-            restored: times(&self.restored),
-            withdrawn: self.withdrawn.iter().map(|(key, change)| (*key, change.at)).collect(),
+            declined: self.declined.iter().map(|(update, change)| (*update, change.at)).collect(),
+            restored: decided(&self.restored),
+            withdrawn: decided(&self.withdrawn),
             approvals: self
                 .approvals
                 .values()
@@ -264,7 +263,7 @@ impl Decisions {
         let key = (update, group);
         [
             self.approvals.get(&key).map(|approval| approval.changed_at),
-            self.withdrawn.get(&key).map(|change| change.at),
+            self.withdrawn.get(&key).and_then(|mark| mark.decided),
             self.declined.get(&update).map(|change| change.at),
         ]
         .into_iter()
@@ -295,13 +294,13 @@ impl Decisions {
             } else {
                 taken.older += 1;
             }
-        } else if self.withdrawn.get(&key).is_none_or(|own| own.at < change.at) {
+        } else if self.withdrawn.get(&key).and_then(|own| own.decided) < Some(change.at) {
             if known(self, update)?.is_none() {
                 taken.skip(|| format!("{update} is no longer approved there and not in the catalog here"));
                 return Ok(());
             }
             // Remembered, so that an older file does not bring the approval back.
-            self.withdrawn.insert(key, change);
+            self.withdrawn.insert(key, Mark::decided(change));
         }
         Ok(())
     }
@@ -314,17 +313,17 @@ impl Decisions {
         taken: &mut TakenIn,
     ) -> Result<(), E> {
         for (&update, &at) in &carried.restored {
-            let change = Change { at, ..change };
+            let mark = Mark::decided(Change { at, ..change });
             match self.declined.get(&update) {
                 Some(own) if own.at < at => {
                     self.declined.remove(&update);
-                    self.restored.insert(update, change);
+                    self.restored.insert(update, mark);
                     taken.restored += 1;
                 }
                 Some(_) => taken.older += 1,
-                None if self.restored.get(&update).is_none_or(|own| own.at < at) => {
+                None if self.restored.get(&update).and_then(|own| own.decided) < Some(at) => {
                     if known(self, update)?.is_some() {
-                        self.restored.insert(update, change);
+                        self.restored.insert(update, mark);
                     } else {
                         taken.skip(|| {
                             format!("{update} is no longer declined there and not in the catalog here")
@@ -345,7 +344,7 @@ impl Decisions {
         taken: &mut TakenIn,
     ) -> Result<(), E> {
         for (&update, &at) in &carried.declined {
-            let restored = self.restored.get(&update).map(|own| own.at);
+            let restored = self.restored.get(&update).and_then(|own| own.decided);
             let approved = self.approvals.of(update).map(|own| own.changed_at).max();
             if self.declined.contains_key(&update) {
                 continue;
@@ -428,6 +427,11 @@ fn take_group(
     }
     tree.create(group.id, group.name.clone(), Some(parent))?;
     Ok((group.id, true))
+}
+
+/// When somebody here decided so; what nobody did is not carried.
+fn decided<K: Ord + Copy>(marks: &BTreeMap<K, Mark>) -> BTreeMap<K, Timestamp> {
+    marks.iter().filter_map(|(key, mark)| Some((*key, mark.decided?))).collect()
 }
 
 fn built_in(id: GroupId) -> bool {

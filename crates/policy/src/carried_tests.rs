@@ -254,7 +254,7 @@ fn a_withdrawal_counts_from_its_time_on_and_the_latest_is_remembered() {
         assert_eq!((taken.withdrawn, taken.older), (0, 1), "it was approved at 20");
     }
     assert_eq!(take(&mut to, &withdrawn(21), 50).withdrawn, 1);
-    let mark = |anchor, seconds| Some(Change { anchor: Anchor(anchor), at: at(seconds) });
+    let mark = |anchor, seconds| Some(Mark::decided(Change { anchor: Anchor(anchor), at: at(seconds) }));
     assert_eq!(to.withdrawn.get(&key).copied(), mark(50, 21));
     for (seconds, expected) in [(20, mark(50, 21)), (21, mark(50, 21)), (30, mark(60, 30))] {
         take(&mut to, &withdrawn(seconds), 60);
@@ -276,7 +276,7 @@ fn a_decline_that_is_taken_back_counts_from_its_time_on_and_the_latest_is_rememb
         assert!(to.declined.contains_key(&uid(12)));
     }
     assert_eq!(take(&mut to, &restored(21), 50).restored, 1);
-    let mark = |anchor, seconds| Some(Change { anchor: Anchor(anchor), at: at(seconds) });
+    let mark = |anchor, seconds| Some(Mark::decided(Change { anchor: Anchor(anchor), at: at(seconds) }));
     assert_eq!(to.restored.get(&uid(12)).copied(), mark(50, 21), "with its own time");
     for (seconds, expected) in [(20, mark(50, 21)), (21, mark(50, 21)), (30, mark(60, 30))] {
         assert_eq!(take(&mut to, &restored(seconds), 60).older, 0);

@@ -2,7 +2,7 @@
 //! with its anchor, so that a client which has seen the approval is told of the change (`ChangedUpdates`,
 //! MS-WUSP 3.1.5.7). Each change leaves a state that obeys every rule, or is refused and leaves no trace.
 
-use crate::approvals::{Approval, ApprovalAction, Approvals, Change, Order, Stamp, of_update};
+use crate::approvals::{Approval, ApprovalAction, Approvals, Change, Mark, Order, Stamp, of_update};
 use crate::groups::{Group, GroupError, GroupTree};
 use crate::licences::{Acceptance, EulaId};
 use crate::refusals::ApprovalError;
@@ -72,9 +72,9 @@ pub struct Decisions {
     /// Declined updates, and since when.
     pub declined: BTreeMap<UpdateId, Change>,
     /// Approvals that were taken away and not given again, and since when.
-    pub withdrawn: BTreeMap<(UpdateId, GroupId), Change>,
+    pub withdrawn: BTreeMap<(UpdateId, GroupId), Mark>,
     /// Updates that were declined once and are no longer, and since when.
-    pub restored: BTreeMap<UpdateId, Change>,
+    pub restored: BTreeMap<UpdateId, Mark>,
     /// Updates whose newest revision waits, so that an older one stays in service.
     pub held: BTreeMap<UpdateId, Hold>,
     /// Updates whose newest revision waited once, and since when it no longer does.
@@ -161,7 +161,7 @@ impl Decisions {
         if !order.action.deploys() {
             self.settle(update, stamp.change);
         } else if self.declined.remove(&update).is_some() {
-            self.restored.insert(update, stamp.change);
+            self.restored.insert(update, Mark::decided(stamp.change));
         }
         Ok(approval)
     }
@@ -223,7 +223,7 @@ impl Decisions {
 
     pub(crate) fn withdraw(&mut self, update: UpdateId, group: GroupId, change: Change) {
         if self.approvals.remove(&(update, group)).is_some() {
-            self.withdrawn.insert((update, group), change);
+            self.withdrawn.insert((update, group), Mark::decided(change));
         }
     }
 
@@ -259,7 +259,7 @@ impl Decisions {
     /// When the update is not declined.
     pub fn restore(&mut self, update: UpdateId, change: Change) -> Result<(), ApprovalError> {
         self.declined.remove(&update).ok_or(ApprovalError::NotDeclined(update))?;
-        self.restored.insert(update, change);
+        self.restored.insert(update, Mark::decided(change));
         Ok(())
     }
 
@@ -283,7 +283,8 @@ impl Decisions {
         Ok(group)
     }
 
-    /// The updates somebody ever decided about, each once, in order.
+    /// The updates somebody ever decided about, here or on a server whose decisions were taken over, each once, in
+    /// order.
     pub fn touched(&self) -> impl Iterator<Item = UpdateId> {
         let mut updates: Vec<UpdateId> = self
             .approvals
@@ -299,15 +300,18 @@ impl Decisions {
     }
 
     /// Whether nobody ever decided anything about an update: not for a group, nor that it is declined or no
-    /// longer is. Only such updates are declined by filters.
+    /// longer is. Only such updates are declined by filters. What another mode's decisions left behind for clients
+    /// is nobody's decision.
     #[must_use]
     pub fn is_untouched(&self, update: UpdateId) -> bool {
+        let decided = |mark: &Mark| mark.decided.is_some();
         !self.declined.contains_key(&update)
-            && !self.restored.contains_key(&update)
-            && !self.is_decided(update)
+            && self.approvals.of(update).next().is_none()
+            && !self.restored.get(&update).is_some_and(decided)
+            && !self.withdrawn.range(of_update(update)).any(|(_, mark)| decided(mark))
     }
 
-    /// Whether somebody ever decided something about an update for some group.
+    /// Whether anything was ever decided about an update for some group, here or elsewhere.
     pub(crate) fn is_decided(&self, update: UpdateId) -> bool {
         self.approvals.of(update).next().is_some() || self.withdrawn.range(of_update(update)).next().is_some()
     }

@@ -22,7 +22,7 @@ pub mod rules;
 mod status;
 mod succession;
 
-pub use approvals::{Approval, ApprovalAction, Approvals, Change, Order, Stamp};
+pub use approvals::{Approval, ApprovalAction, Approvals, Change, Mark, Order, Stamp};
 pub use carried::{CarriedApproval, CarriedDecisions, Known, TakenIn};
 pub use decisions::{Decisions, Subject, Withdrawal};
 pub use effective::{Decision, Effective, effective, effective_on};

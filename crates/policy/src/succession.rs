@@ -7,6 +7,7 @@ use crate::decisions::{Decisions, Subject};
 use crate::licences::EulaId;
 use crate::refusals::ApprovalError;
 use sluicegate_terms::{RevisionNumber, UpdateId};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What happens when a new revision arrives; both on by default, as on WSUS.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,32 +86,40 @@ impl Decisions {
         if self.declined.contains_key(&update) {
             return Ok(Succession::Untouched);
         }
-        let of = |deployed: fn(ApprovalAction) -> bool| self.approvals.of(update).any(|a| deployed(a.action));
+        let actions: Vec<ApprovalAction> =
+            self.approvals.of(update).map(|approval| approval.action).collect();
+        let becomes = self.judge(arrival, &actions);
+        match becomes {
+            Succession::Untouched => {}
+            Succession::Declined => self.set_declined(update, stamp.change),
+            Succession::Held(reason) => {
+                let hold = Hold { serving: replaces, reason, since: stamp.change };
+                self.held.entry(update).or_insert(hold).reason = reason;
+            }
+            Succession::Followed => self.put_in_service(update, stamp)?,
+        }
+        Ok(becomes)
+    }
+
+    /// What is to become of the decisions about an update, which are these actions, with a newer revision.
+    pub(crate) fn judge(&self, arrival: &Arrival, actions: &[ApprovalAction]) -> Succession {
+        let of = |deployed: fn(ApprovalAction) -> bool| actions.iter().any(|action| deployed(*action));
         let (deploys, installs) = (of(ApprovalAction::deploys), of(ApprovalAction::installs));
         if arrival.expired {
             // An order to remove it is what an administrator wants of an update that went wrong.
             if self.options.decline_expired && !of(|action| action == ApprovalAction::Uninstall) {
-                self.set_declined(update, stamp.change);
-                return Ok(Succession::Declined);
+                return Succession::Declined;
             }
         } else if deploys {
             let terms = arrival.eula.filter(|eula| installs && !self.accepted.contains_key(eula));
-            let reason = match terms {
-                Some(eula) => Some(HoldReason::Eula(eula)),
-                None if !self.options.approvals_follow => Some(HoldReason::Review),
-                None => None,
-            };
-            if let Some(reason) = reason {
-                let hold = Hold { serving: replaces, reason, since: stamp.change };
-                self.held.entry(update).or_insert(hold).reason = reason;
-                return Ok(Succession::Held(reason));
+            if let Some(eula) = terms {
+                return Succession::Held(HoldReason::Eula(eula));
+            }
+            if !self.options.approvals_follow {
+                return Succession::Held(HoldReason::Review);
             }
         }
-        if self.approvals.of(update).next().is_none() {
-            return Ok(Succession::Untouched);
-        }
-        self.put_in_service(update, stamp)?;
-        Ok(Succession::Followed)
+        if actions.is_empty() { Succession::Untouched } else { Succession::Followed }
     }
 
     /// Puts a held revision in service: the approvals hold for it from now on.
@@ -156,11 +165,41 @@ impl Decisions {
         }
     }
 
-    /// Lifts every hold: somebody else decides about revisions (a replica's upstream).
-    pub(crate) fn release_all(&mut self, change: Change) {
-        for update in core::mem::take(&mut self.held).into_keys() {
-            self.released.insert(update, change);
+    /// Puts these holds in the place of those there are: somebody else's decisions are taken over. Answers the
+    /// updates that have another revision in service now; clients are told of it.
+    pub(crate) fn replace_holds(
+        &mut self,
+        mut holds: BTreeMap<UpdateId, Hold>,
+        change: Change,
+    ) -> BTreeSet<UpdateId> {
+        for (update, hold) in &mut holds {
+            if let Some(own) = self.held.get(update).filter(|own| own.serving == hold.serving) {
+                hold.since = own.since;
+            }
         }
+        let serving = |holds: &BTreeMap<UpdateId, Hold>, update| holds.get(update).map(|hold| hold.serving);
+        let turned: BTreeSet<UpdateId> = self
+            .held
+            .keys()
+            .chain(holds.keys())
+            .filter(|update| serving(&self.held, update) != serving(&holds, update))
+            .copied()
+            .collect();
+        self.released.extend(turned.iter().map(|update| (*update, change)));
+        self.held = holds;
+        turned
+    }
+
+    /// Gives the approvals of an update new deployment ids, since they hold for another revision. When they were
+    /// decided stays.
+    pub(crate) fn renew(&mut self, update: UpdateId, stamp: &mut Stamp) -> Result<(), ApprovalError> {
+        let old: Vec<Approval> =
+            self.approvals.of(update).filter(|a| a.changed != stamp.change.anchor).cloned().collect();
+        for approval in old {
+            let deployment = stamp.deployment()?;
+            self.approvals.insert(Approval { deployment, changed: stamp.change.anchor, ..approval })?;
+        }
+        Ok(())
     }
 
     fn release(&mut self, update: UpdateId, change: Change) {

@@ -6,7 +6,7 @@ mod support;
 use sluicegate_policy::ApprovalAction::{Install, NotApproved};
 use sluicegate_policy::{
     Approval, ApprovalAction, ApprovalError, Approvals, Decisions, EulaId, GroupError, GroupName, GroupTree,
-    MAX_GROUP_DEPTH, Order, Subject, effective,
+    MAX_GROUP_DEPTH, Mark, Order, Subject, effective,
 };
 use sluicegate_terms::{Anchor, DeploymentId, GroupId, Guid, UpdateId};
 use support::{approved, at, change, eula, gid, order, stamp, uid};
@@ -89,7 +89,7 @@ fn removing_a_group_forgets_what_was_withdrawn_for_it_and_for_no_other() {
     decisions.approve(&Subject::software(uid(1)), order(0, Install), &mut stamp(5)).unwrap();
     for group in [0, 3] {
         decisions.approvals.remove(&(uid(1), gid(group)));
-        decisions.withdrawn.insert((uid(1), gid(group)), change(6));
+        decisions.withdrawn.insert((uid(1), gid(group)), Mark::decided(change(6)));
     }
     decisions.remove_group(gid(3), change(7)).unwrap();
     assert_eq!(decisions.withdrawn.keys().collect::<Vec<_>>(), [&(uid(1), gid(0))]);

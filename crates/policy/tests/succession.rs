@@ -4,8 +4,8 @@ mod support;
 
 use sluicegate_policy::ApprovalAction::{Install, NotApproved, OptionalInstall, Uninstall};
 use sluicegate_policy::{
-    ApprovalError, Arrival, Decision, Decisions, HoldReason, Stamp, Subject, Succession, SuccessionOptions,
-    effective,
+    ApprovalError, Arrival, Decision, Decisions, HoldReason, Mark, Stamp, Subject, Succession,
+    SuccessionOptions, effective,
 };
 use sluicegate_terms::{Anchor, DeploymentAction, DeploymentId};
 use support::{approved, arrival, change, eula, gid, number, order, stamp, uid};
@@ -224,7 +224,7 @@ fn a_restored_update_is_marked_whether_approved_again_or_not() {
     decisions.approve(&subject(), order(2, NotApproved), &mut stamp(6)).unwrap();
     assert!(decisions.declined.contains_key(&uid(1)), "not approving is no reason to offer it again");
     decisions.approve(&subject(), order(2, Install), &mut stamp(7)).unwrap();
-    assert_eq!((decisions.declined.len(), decisions.restored[&uid(1)]), (0, change(7)));
+    assert_eq!((decisions.declined.len(), decisions.restored[&uid(1)]), (0, Mark::decided(change(7))));
     let touched: Vec<_> = decisions.touched().collect();
     assert_eq!(touched, [uid(1)]);
 }

@@ -13,6 +13,7 @@ pub use bulk::{BulkApproval, BulkOrder, Refused};
 pub use rules::RuleRun;
 pub use succession::ImportedDecisions;
 
+pub(crate) use carried::known;
 pub(crate) use looks::Gallery;
 pub(crate) use rows::{difference, load, replaced, write_difference};
 pub(crate) use subject::subject;
@@ -27,7 +28,7 @@ use sluicegate_policy::{
     Approval, ApprovalAction, ApprovalError, Change, Decisions, EulaId, Group, GroupName, Order, Stamp,
     Subject, SuccessionOptions, Withdrawal,
 };
-use sluicegate_terms::{Anchor, DeploymentId, GroupId, Timestamp, UpdateId};
+use sluicegate_terms::{Anchor, GroupId, Timestamp, UpdateId};
 use std::sync::Arc;
 
 /// What a change of decisions is made with: its place in history and fresh deployment ids.
@@ -47,14 +48,6 @@ impl DecisionScope {
             .during("read the last deployment id")?;
         let change = Change { anchor, at: now };
         Ok(Self { change, stamp: Stamp::new(change, last.saturating_add(1)) })
-    }
-
-    /// A deployment id never used before.
-    ///
-    /// # Errors
-    /// [`StoreError::IdsExhausted`] after 2^30 approvals.
-    pub fn deployment(&mut self) -> Result<DeploymentId, StoreError> {
-        self.stamp.deployment().map_err(|_| StoreError::IdsExhausted { what: "deployment id" })
     }
 }
 
@@ -109,6 +102,16 @@ impl Store {
         now: Timestamp,
         work: impl FnOnce(&Transaction<'_>, &mut Decisions, &mut DecisionScope) -> Result<R, StoreError>,
     ) -> Result<R, StoreError> {
+        self.change_decisions_because(Cause::Decision, now, work)
+    }
+
+    /// [`Store::change_decisions_inside`] for whatever cause the audit log is to tell.
+    pub(crate) fn change_decisions_because<R>(
+        &self,
+        cause: Cause,
+        now: Timestamp,
+        work: impl FnOnce(&Transaction<'_>, &mut Decisions, &mut DecisionScope) -> Result<R, StoreError>,
+    ) -> Result<R, StoreError> {
         let change = |tx: &Transaction<'_>| {
             let anchor = next_anchor(tx)?;
             let mut scope = DecisionScope::new(tx, anchor, now)?;
@@ -117,7 +120,7 @@ impl Store {
             let mut after = Decisions::clone(&before);
             let result = work(tx, &mut after, &mut scope)?;
             write_difference(tx, &before, &after)?;
-            audit::append(tx, &self.actor, now, &audit::decided(&before, &after, Cause::Decision))?;
+            audit::append(tx, &self.actor, now, &audit::decided(&before, &after, cause))?;
             Ok((result, Arc::new(after)))
         };
         let install = |(_, after): &(R, Arc<Decisions>)| *self.shared.decisions.write() = Arc::clone(after);

@@ -8,5 +8,5 @@ mod settings;
 mod tests;
 
 pub use graph::{Dropped, Graph, RevisionFacts};
-pub use plan::{HeldUp, Removal};
+pub use plan::{HeldUp, Referred, Removal};
 pub use settings::{CleanupSettings, CleanupStep, SettingError};

@@ -20,6 +20,15 @@ pub struct Removal {
     pub detectoids: Vec<UpdateId>,
 }
 
+/// What somebody refers to from outside the catalog: filters, rules, decisions of the mode a server is not in.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Referred {
+    /// These updates stay.
+    pub updates: BTreeSet<UpdateId>,
+    /// Of an update that stays, these revisions do too, by number.
+    pub revisions: BTreeSet<(UpdateId, u32)>,
+}
+
 /// What cannot be taken out yet.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct HeldUp {
@@ -141,21 +150,20 @@ impl Graph {
         unwanted.map(|(_, update, _)| update).collect()
     }
 
-    /// What can be removed. `kept` are updates somebody refers to from outside the catalog: filters, rules,
-    /// decisions set aside.
+    /// What can be removed, without what somebody refers to from outside the catalog.
     #[must_use]
     pub fn removable(
         &self,
         decisions: &Decisions,
         settings: &CleanupSettings,
-        kept: &BTreeSet<UpdateId>,
+        kept: &Referred,
         now: Timestamp,
     ) -> Removal {
-        let old = self.old_revisions(decisions, settings, now);
+        let old = self.old_revisions(decisions, settings, kept, now);
         let mut going: HashSet<u32> = self
             .present()
             .filter(|(_, update, newest)| {
-                !kept.contains(update) && may_go(*update, newest, decisions, settings, now)
+                !kept.updates.contains(update) && may_go(*update, newest, decisions, settings, now)
             })
             .map(|(at, ..)| at)
             .collect();
@@ -216,6 +224,7 @@ impl Graph {
         &self,
         decisions: &Decisions,
         settings: &CleanupSettings,
+        kept: &Referred,
         now: Timestamp,
     ) -> HashSet<RevisionId> {
         let mut old = HashSet::new();
@@ -225,7 +234,9 @@ impl Graph {
             }
             let serving = decisions.held.get(&update).map(|hold| hold.serving.get());
             let replaced = self.rows(at).iter().filter(|row| row.number < newest.number);
-            old.extend(replaced.filter(|row| Some(row.number) != serving).map(|row| row.id));
+            let named = |number| kept.revisions.contains(&(update, number));
+            let unused = replaced.filter(|row| Some(row.number) != serving && !named(row.number));
+            old.extend(unused.map(|row| row.id));
         }
         // A revision that stays keeps the revisions it bundles, and so on.
         let mut open: Vec<&Row> =

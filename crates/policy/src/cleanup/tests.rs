@@ -5,7 +5,6 @@ use crate::{ApprovalAction, Change, Decisions, Order, Stamp, Subject};
 use sluicegate_terms::{
     Anchor, GroupId, Guid, RevisionId, RevisionNumber, Timestamp, UpdateId, UpdateIdentity, UpdateKind,
 };
-use std::collections::BTreeSet;
 
 const OLD: u128 = 1;
 const NEW: u128 = 2;
@@ -244,7 +243,7 @@ fn expired_updates_are_declined_unless_a_group_has_them_approved() {
 }
 
 fn removable(docs: &[Doc], decisions: &Decisions) -> Removal {
-    graph(docs).removable(decisions, &CleanupSettings::default(), &BTreeSet::new(), day(0))
+    graph(docs).removable(decisions, &CleanupSettings::default(), &Referred::default(), day(0))
 }
 
 #[test]
@@ -255,9 +254,9 @@ fn declined_updates_are_removed_after_their_time_when_nothing_that_stays_needs_t
     assert_eq!(removable(&docs, &decisions), Removal::default(), "a prerequisite of one that stays");
     decline(&mut decisions, NEW, -29);
     assert_eq!(removable(&docs, &decisions), Removal::default(), "that one goes a day later");
-    let later = graph(&docs).removable(&decisions, &CleanupSettings::default(), &BTreeSet::new(), day(1));
+    let later = graph(&docs).removable(&decisions, &CleanupSettings::default(), &Referred::default(), day(1));
     assert_eq!(later.updates, [uid(NEW), uid(OLD)], "what refers first");
-    let kept = [uid(NEW)].into();
+    let kept = Referred { updates: [uid(NEW)].into(), ..Referred::default() };
     let later = graph(&docs).removable(&decisions, &CleanupSettings::default(), &kept, day(1));
     assert_eq!(later, Removal::default());
 }
@@ -296,7 +295,7 @@ fn a_detectoid_waits_for_days_of_its_own_and_a_category_also_until_it_is_withdra
     ];
     let mut settings = CleanupSettings { detectoid_days: 41, ..CleanupSettings::default() };
     let going = |settings: &CleanupSettings| {
-        graph(&docs).removable(&Decisions::default(), settings, &BTreeSet::new(), day(0)).detectoids
+        graph(&docs).removable(&Decisions::default(), settings, &Referred::default(), day(0)).detectoids
     };
     assert_eq!(going(&settings), [], "the 30 days of updates are not theirs");
     settings.detectoid_days = 40;

@@ -4,6 +4,7 @@
 mod adopt;
 mod content;
 mod filter;
+mod kept;
 mod mode;
 mod patience;
 mod schedule;
@@ -11,6 +12,7 @@ mod schedule;
 pub use adopt::{Adopted, UpstreamDecisions, UpstreamDeployment, adopt};
 pub use content::{ContentError, ContentPolicy, ContentWhen};
 pub use filter::{Choice, FilterError, FilterPart, MOST_CHOSEN, SyncFilter};
+pub use kept::{KeptDecisions, bring_back};
 pub use mode::{Mode, ModeError};
 pub use patience::{Patience, PatienceError};
 pub use schedule::{Schedule, ScheduleError};

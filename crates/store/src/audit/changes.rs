@@ -17,6 +17,8 @@ pub(crate) enum Cause {
     Decision,
     /// Revisions arrived: approvals follow them, rules approve, expired updates are declined.
     Arrival,
+    /// The mode became another: nobody decided anything, the decisions of that mode are in force.
+    Switch,
 }
 
 /// What is decided about one update, as an entry shows it.
@@ -104,6 +106,9 @@ fn action(before: &Decisions, after: &Decisions, update: UpdateId, cause: Cause)
         words(before) == words(after)
     };
     let deploys = |d: &Decisions| d.approvals_of(update).filter(|a| a.action.deploys()).count();
+    if cause == Cause::Switch {
+        return "switch-mode";
+    }
     if declined(after) && !declined(before) {
         return "decline";
     }

@@ -12,7 +12,7 @@ use crate::decisions::write_difference;
 use crate::error::{During, StoreError};
 use rusqlite::{Connection, Transaction, params};
 use sluicegate_policy::Decisions;
-use sluicegate_policy::cleanup::{CleanupStep, Graph, RevisionFacts};
+use sluicegate_policy::cleanup::{CleanupStep, Graph, Referred, RevisionFacts};
 use sluicegate_terms::{Anchor, GroupId, Guid, RevisionId, Timestamp, UpdateId};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -80,7 +80,7 @@ impl Store {
 
     /// What is referred to from outside the catalog's own documents: what a filter or rule chooses, what was
     /// decided in the mode this server is not in, and what documents in quarantine wait for.
-    fn referred_to(&self) -> Result<BTreeSet<UpdateId>, StoreError> {
+    fn referred_to(&self) -> Result<Referred, StoreError> {
         self.shared.database.read(|db| {
             let mut kept = BTreeSet::new();
             for sql in [
@@ -99,7 +99,20 @@ impl Store {
             let filter = self.upstream_settings().filter.clone();
             kept.extend(filter.products.listed().into_iter().flatten().copied());
             kept.extend(filter.classifications.listed().into_iter().flatten().copied());
-            Ok(kept)
+            // What served in that mode, and what was the newest then, may serve again.
+            let mut revisions = BTreeSet::new();
+            for sql in [
+                "SELECT update_id, newest FROM aside_approval WHERE newest IS NOT NULL",
+                "SELECT update_id, serving FROM aside_held",
+            ] {
+                let mut statement = db.prepare_cached(sql).during("look what is referred to")?;
+                let mut rows = statement.query([]).during("look what is referred to")?;
+                for_rows(&mut rows, |row| {
+                    revisions.insert((row.update(0)?, row.revision_number(1)?.get()));
+                    Ok(())
+                })?;
+            }
+            Ok(Referred { updates: kept, revisions })
         })
     }
 }
@@ -395,6 +408,8 @@ fn remove_rows(
             "DELETE FROM update_status WHERE update_id = ?1",
             "DELETE FROM downstream_status WHERE update_id = ?1",
             "DELETE FROM aside_decline WHERE update_id = ?1",
+            "DELETE FROM aside_withdrawn WHERE update_id = ?1",
+            "DELETE FROM aside_restored WHERE update_id = ?1",
             "DELETE FROM revision WHERE update_id = ?1",
             "DELETE FROM known_update WHERE update_id = ?1",
         ] {

@@ -24,33 +24,37 @@ impl Store {
         // What is tried needs ids that no approval has; those that count come with the change.
         let next = trial.approvals.values().map(|own| i64::from(own.deployment.get()) + 1).max().unwrap_or(0);
         let told = self.shared.database.read(|db| {
-            let known = |decisions: &Decisions, update| known(db, carried, decisions, update);
+            let known = |decisions: &Decisions, update| {
+                known(db, decisions, update, carried.held.contains_key(&update))
+            };
             trial.take_in(carried, known, &mut Stamp::new(change, next))
         })?;
         if trial == *before {
             return Ok(told);
         }
         self.change_decisions_inside(now, |tx, decisions, scope| {
-            let known = |decisions: &Decisions, update| known(tx, carried, decisions, update);
+            let known = |decisions: &Decisions, update| {
+                known(tx, decisions, update, carried.held.contains_key(&update))
+            };
             decisions.take_in(carried, known, &mut scope.stamp)
         })
     }
 }
 
-/// What the catalog knows of an update that a carried decision is about.
-fn known(
+/// What the catalog knows of an update that a decision made elsewhere, or before, is about; its revisions only where
+/// they are asked for.
+pub(crate) fn known(
     db: &Connection,
-    carried: &CarriedDecisions,
     decisions: &Decisions,
     update: UpdateId,
+    with_revisions: bool,
 ) -> Result<Option<Known>, StoreError> {
     let subject = match subject::subject(db, decisions, update) {
         Ok(subject) => subject,
         Err(StoreError::UnknownUpdate(_)) => return Ok(None),
         Err(error) => return Err(error),
     };
-    // Only revisions that wait need to be looked for.
-    let revisions = if carried.held.contains_key(&update) { revisions(db, update)? } else { Vec::new() };
+    let revisions = if with_revisions { revisions(db, update)? } else { Vec::new() };
     Ok(Some(Known { subject, revisions }))
 }
 

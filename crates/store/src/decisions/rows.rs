@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction, params};
 use sluicegate_policy::rules::{DeadlineOffset, Rule, RuleId, RuleTerms};
 use sluicegate_policy::{
     Acceptance, Approval, ApprovalAction, Change, Decisions, EulaId, Group, GroupName, GroupTree, Hold,
-    HoldReason, SuccessionOptions,
+    HoldReason, Mark, SuccessionOptions,
 };
 use sluicegate_terms::{Anchor, DeploymentId, GroupId, Guid, RevisionNumber, Timestamp, UpdateId};
 use std::cmp::Ordering;
@@ -49,14 +49,18 @@ pub(crate) fn load(db: &Connection) -> Result<Decisions, StoreError> {
             Ok(decisions.approvals.insert(approval)?)
         },
     )?;
-    query(db, "SELECT update_id, group_id, changed, changed_at FROM withdrawn", |row| {
-        let change = Change { anchor: row.anchor(2)?, at: row.time(3)? };
-        decisions.withdrawn.insert((row.update(0)?, row.group(1)?), change);
+    query(db, "SELECT update_id, group_id, changed, changed_at, decided_at FROM withdrawn", |row| {
+        let mark = Mark { anchor: row.anchor(2)?, at: row.time(3)?, decided: row.time_if_any(4)? };
+        decisions.withdrawn.insert((row.update(0)?, row.group(1)?), mark);
+        Ok(())
+    })?;
+    query(db, "SELECT update_id, changed, changed_at, decided_at FROM restored", |row| {
+        let mark = Mark { anchor: row.anchor(1)?, at: row.time(2)?, decided: row.time_if_any(3)? };
+        decisions.restored.insert(row.update(0)?, mark);
         Ok(())
     })?;
     for (sql, marks) in [
         ("SELECT update_id, changed, changed_at FROM decline", &mut decisions.declined),
-        ("SELECT update_id, changed, changed_at FROM restored", &mut decisions.restored),
         ("SELECT update_id, changed, changed_at FROM released", &mut decisions.released),
     ] {
         query(db, sql, |row| {
@@ -233,10 +237,32 @@ pub(crate) fn write_difference(
             params![update.0.as_bytes(), group.0.as_bytes()],
         )?;
     }
-    for ((update, group), change) in new {
+    for ((update, group), mark) in new {
         run(
-            "INSERT INTO withdrawn (update_id, group_id, changed, changed_at) VALUES (?1, ?2, ?3, ?4)",
-            params![update.0.as_bytes(), group.0.as_bytes(), signed(change.anchor.0), change.at.ticks()],
+            "INSERT INTO withdrawn (update_id, group_id, changed, changed_at, decided_at)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![
+                update.0.as_bytes(),
+                group.0.as_bytes(),
+                signed(mark.anchor.0),
+                mark.at.ticks(),
+                mark.decided.map(Timestamp::ticks)
+            ],
+        )?;
+    }
+    let (gone, new) = difference(before.restored.iter(), after.restored.iter());
+    for update in gone {
+        run("DELETE FROM restored WHERE update_id = ?1", params![update.0.as_bytes()])?;
+    }
+    for (update, mark) in new {
+        run(
+            "INSERT INTO restored (update_id, changed, changed_at, decided_at) VALUES (?1, ?2, ?3, ?4)",
+            params![
+                update.0.as_bytes(),
+                signed(mark.anchor.0),
+                mark.at.ticks(),
+                mark.decided.map(Timestamp::ticks)
+            ],
         )?;
     }
     for (before, after, delete, insert) in [
@@ -245,12 +271,6 @@ pub(crate) fn write_difference(
             &after.declined,
             "DELETE FROM decline WHERE update_id = ?1",
             "INSERT INTO decline (update_id, changed, changed_at) VALUES (?1, ?2, ?3)",
-        ),
-        (
-            &before.restored,
-            &after.restored,
-            "DELETE FROM restored WHERE update_id = ?1",
-            "INSERT INTO restored (update_id, changed, changed_at) VALUES (?1, ?2, ?3)",
         ),
         (
             &before.released,

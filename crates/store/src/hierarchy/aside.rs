@@ -2,14 +2,16 @@
 //! and declines aside, becoming autonomous brings them back; the same the other way round, so that
 //! switching loses nothing.
 
+use super::kept::{drop_aside, from_aside, put_aside};
 use crate::Store;
+use crate::audit::Cause;
 use crate::columns::{Columns, for_rows};
-use crate::decisions::{DecisionScope, refused, subject};
+use crate::decisions::{DecisionScope, known, refused, subject};
 use crate::error::{During, StoreError};
 use rusqlite::{Transaction, params};
-use sluicegate_policy::hierarchy::{Adopted, Mode, UpstreamDecisions, UpstreamDeployment, adopt};
-use sluicegate_policy::{Decisions, EulaId, Group, GroupName};
-use sluicegate_terms::{GroupId, Guid, Timestamp, UpdateId};
+use sluicegate_policy::hierarchy::{Adopted, Mode, UpstreamDecisions, UpstreamDeployment, adopt, bring_back};
+use sluicegate_policy::{Decisions, EulaId, Group};
+use sluicegate_terms::{Guid, Timestamp, UpdateId};
 
 /// What an upstream answered about groups and deployments (GetDeployments, MS-WSUSSS 3.1.4.10).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -82,6 +84,7 @@ impl Store {
                 groups: news.groups.clone(),
                 deployments: deployments(tx)?,
                 declined: news.declined.iter().copied().collect(),
+                complete: news.complete,
             };
             let by = upstream.to_string();
             let known = decisions.accepted.len();
@@ -103,12 +106,17 @@ impl Store {
             if was_replica { (Mode::Replica, Mode::Autonomous) } else { (Mode::Autonomous, Mode::Replica) };
         // Contacts that were noted and not written could be of computers that are about to move.
         self.flush_contacts()?;
-        self.change_decisions_inside(now, |tx, decisions, scope| {
+        self.change_decisions_because(Cause::Switch, now, |tx, decisions, scope| {
             // At once with the decisions: a run under way must not write its upstream's over them.
             super::generation::raise(tx)?;
             put_aside(tx, from, decisions)?;
-            if let Some(wanted) = from_aside(tx, to)? {
-                put_in_place(tx, decisions, scope, &wanted)?;
+            if let Some(kept) = from_aside(tx, to, now)? {
+                let back = bring_back(decisions, &kept, &mut scope.stamp, |decisions, update| {
+                    known(tx, decisions, update, true)
+                })?;
+                for skipped in &back.skipped {
+                    tracing::warn!(reason = skipped, "a decision that was put aside does not come back");
+                }
                 // Deferred keys: the groups are written after this.
                 tx.execute_batch("PRAGMA defer_foreign_keys = ON").during("switch the mode")?;
                 tx.execute("DELETE FROM membership", []).during("switch the mode")?;
@@ -139,7 +147,7 @@ fn put_in_place(
         Err(StoreError::UnknownUpdate(_)) => Ok(None),
         Err(error) => Err(error),
     };
-    adopt(decisions, wanted, scope.change, subject, || scope.deployment())
+    adopt(decisions, wanted, &mut scope.stamp, subject)
 }
 
 fn deployments(tx: &Transaction<'_>) -> Result<Vec<UpstreamDeployment>, StoreError> {
@@ -160,105 +168,4 @@ fn deployments(tx: &Transaction<'_>) -> Result<Vec<UpstreamDeployment>, StoreErr
         Ok(())
     })?;
     Ok(list)
-}
-
-const TABLES: [&str; 4] = ["aside_group", "aside_approval", "aside_decline", "aside_membership"];
-
-fn drop_aside(tx: &Transaction<'_>, mode: Mode) -> Result<(), StoreError> {
-    for table in TABLES {
-        tx.execute(&format!("DELETE FROM {table} WHERE mode = ?1"), [mode.as_str()])
-            .during("switch the mode")?;
-    }
-    Ok(())
-}
-
-fn put_aside(tx: &Transaction<'_>, mode: Mode, decisions: &Decisions) -> Result<(), StoreError> {
-    drop_aside(tx, mode)?;
-    let mode = mode.as_str();
-    let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| -> Result<(), StoreError> {
-        tx.prepare_cached(sql).and_then(|mut s| s.execute(values)).during("switch the mode").map(|_| ())
-    };
-    for group in decisions.groups.iter() {
-        run(
-            "INSERT INTO aside_group (mode, id, name, parent) VALUES (?1, ?2, ?3, ?4)",
-            params![
-                mode,
-                group.id.0.as_bytes(),
-                group.name.as_str(),
-                group.parent.as_ref().map(|p| p.0.as_bytes())
-            ],
-        )?;
-    }
-    for a in decisions.approvals.values() {
-        run(
-            "INSERT INTO aside_approval (mode, update_id, group_id, action, deadline, admin)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![
-                mode,
-                a.update.0.as_bytes(),
-                a.group.0.as_bytes(),
-                a.action.as_str(),
-                a.deadline.map(Timestamp::ticks),
-                a.by
-            ],
-        )?;
-    }
-    for update in decisions.declined.keys() {
-        run(
-            "INSERT INTO aside_decline (mode, update_id) VALUES (?1, ?2)",
-            params![mode, update.0.as_bytes()],
-        )?;
-    }
-    run(
-        "INSERT INTO aside_membership (mode, group_id, computer) SELECT ?1, group_id, computer FROM membership",
-        params![mode],
-    )
-}
-
-/// What was put aside; `None` when nothing ever was. Every mode has at least the built-in groups.
-fn from_aside(tx: &Transaction<'_>, mode: Mode) -> Result<Option<UpstreamDecisions>, StoreError> {
-    let mode = mode.as_str();
-    let mut wanted = UpstreamDecisions::default();
-    let mut statement = tx
-        .prepare_cached("SELECT id, name, parent FROM aside_group WHERE mode = ?1")
-        .during("read what was put aside")?;
-    let mut rows = statement.query([mode]).during("read what was put aside")?;
-    for_rows(&mut rows, |row| {
-        let parent: Option<[u8; 16]> = row.get(2).during("read a group")?;
-        wanted.groups.push(Group {
-            id: row.group(0)?,
-            name: row.text(1)?.parse::<GroupName>()?,
-            parent: parent.map(|p| GroupId(Guid::from_bytes(p))),
-        });
-        Ok(())
-    })?;
-    if wanted.groups.is_empty() {
-        return Ok(None);
-    }
-    let mut statement = tx
-        .prepare_cached(
-            "SELECT update_id, group_id, action, deadline, admin FROM aside_approval WHERE mode = ?1",
-        )
-        .during("read what was put aside")?;
-    let mut rows = statement.query([mode]).during("read what was put aside")?;
-    for_rows(&mut rows, |row| {
-        wanted.deployments.push(UpstreamDeployment {
-            guid: Guid::ZERO,
-            update: row.update(0)?,
-            group: row.group(1)?,
-            action: row.text(2)?.parse()?,
-            deadline: row.time_if_any(3)?,
-            by: row.text(4)?,
-        });
-        Ok(())
-    })?;
-    let mut statement = tx
-        .prepare_cached("SELECT update_id FROM aside_decline WHERE mode = ?1")
-        .during("read what was put aside")?;
-    let mut rows = statement.query([mode]).during("read what was put aside")?;
-    for_rows(&mut rows, |row| {
-        wanted.declined.insert(row.update(0)?);
-        Ok(())
-    })?;
-    Ok(Some(wanted))
 }

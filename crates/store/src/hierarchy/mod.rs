@@ -11,6 +11,7 @@ mod downstream;
 mod files;
 mod generation;
 mod history;
+mod kept;
 mod languages;
 mod rollup;
 mod settings;

@@ -31,8 +31,11 @@ pub(crate) struct Approval {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Aside {
     pub(crate) groups: BTreeMap<u128, u128>,
-    pub(crate) approvals: BTreeMap<(u128, u128), (ApprovalAction, Option<i64>)>,
-    pub(crate) declined: BTreeSet<u128>,
+    pub(crate) approvals: BTreeMap<(u128, u128), Approval>,
+    pub(crate) declined: BTreeMap<u128, i64>,
+    pub(crate) held: BTreeMap<u128, (usize, Why)>,
+    /// By update: the newest revision of then.
+    pub(crate) newest: BTreeMap<u128, usize>,
 }
 
 /// Why a revision waits.
@@ -295,6 +298,31 @@ impl Model {
         self.declined = now_declined;
     }
 
+    /// What was put aside is as it was, but for the revisions that came meanwhile: they come now.
+    fn bring_back(&mut self, back: Aside) {
+        let here = |update: &u128| self.updates.contains_key(update);
+        (self.groups, self.approvals, self.held) = (back.groups, back.approvals, back.held);
+        self.declined = back.declined.into_iter().filter(|(update, _)| here(update)).collect();
+        let times: BTreeMap<_, i64> = self.approvals.iter().map(|(key, a)| (*key, a.at)).collect();
+        let approved: BTreeSet<u128> = self.approvals.keys().map(|(update, _)| *update).collect();
+        for update in approved {
+            let newest = self.newest(update).unwrap().clone();
+            let before = back.newest[&update];
+            if newest.number > before {
+                self.succeed(&newest, before);
+            } else if let Some((_, Why::Eula(terms))) = self.held.get(&update)
+                && self.accepted.contains(terms)
+            {
+                if self.waits_for_review {
+                    self.held.get_mut(&update).unwrap().1 = Why::Review;
+                } else {
+                    self.held.remove(&update);
+                }
+            }
+        }
+        self.approvals.iter_mut().for_each(|(key, a)| a.at = times[key]);
+    }
+
     fn switch(&mut self, replica: bool) {
         if replica == self.replica {
             return;
@@ -303,11 +331,17 @@ impl Model {
         self.parent.clear();
         let aside = Aside {
             groups: self.groups.clone(),
-            approvals: self.approvals.iter().map(|(key, a)| (*key, (a.action, a.deadline))).collect(),
-            declined: self.declined.keys().copied().collect(),
+            approvals: self.approvals.clone(),
+            declined: self.declined.clone(),
+            held: self.held.clone(),
+            newest: self
+                .updates
+                .keys()
+                .map(|update| (*update, self.newest(*update).unwrap().number))
+                .collect(),
         };
         if let Some(back) = self.aside.replace(aside) {
-            self.adopt(back.groups, &back.approvals, &back.declined);
+            self.bring_back(back);
         }
     }
 

@@ -109,9 +109,12 @@ impl Model {
         for (update, revisions) in &self.updates {
             let newest = revisions.last().unwrap();
             let serving = self.live(*update).unwrap().number;
+            let aside = self.aside.as_ref().filter(|aside| aside.approvals.keys().any(|(u, _)| u == update));
+            let mut stays = vec![newest.number, serving];
+            stays.extend(aside.map(|aside| aside.newest[update]));
+            stays.extend(aside.and_then(|aside| Some(aside.held.get(update)?.0)));
             if self.aged(newest.arrived, 30) {
-                let others =
-                    revisions.iter().map(|r| r.number).filter(|n| *n != newest.number && *n != serving);
+                let others = revisions.iter().map(|r| r.number).filter(|n| !stays.contains(n));
                 old.extend(others.map(|number| (*update, number)));
             }
         }

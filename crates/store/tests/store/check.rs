@@ -199,7 +199,10 @@ fn approvals_of_what_is_not_there_are_removed() {
 #[test]
 fn an_approval_that_is_marked_as_withdrawn_is_decided_by_time() {
     let dir = folder();
-    damage(dir.path(), "INSERT INTO withdrawn SELECT update_id, group_id, 1, changed_at FROM approval");
+    damage(
+        dir.path(),
+        "INSERT INTO withdrawn SELECT update_id, group_id, 1, changed_at, changed_at FROM approval",
+    );
     assert_eq!(mends(dir.path(), "deployments", "marked as withdrawn").decisions().approvals.len(), 3);
 }
 
@@ -319,7 +322,7 @@ fn an_online_repair_of_decisions_is_in_service_at_once() {
     let store = open(dir.path()).by(Actor::administrator("ada", "192.0.2.7"));
     damage(
         dir.path(),
-        "INSERT INTO withdrawn SELECT update_id, group_id, changed + 1000, changed_at FROM approval",
+        "INSERT INTO withdrawn SELECT update_id, group_id, changed + 1000, changed_at, changed_at FROM approval",
     );
     let report = store.check(&options(true)).unwrap();
     assert!(report.is_sound() && !report.findings.is_empty(), "{:?}", report.findings);
@@ -424,7 +427,7 @@ fn a_check_in_steps_finds_what_the_whole_one_finds_and_changes_nothing() {
     damage(
         dir.path(),
         "DELETE FROM named_prerequisite; DELETE FROM bundle_member; UPDATE revision SET record = x'00' WHERE id = 3;
-         INSERT INTO withdrawn SELECT update_id, group_id, 1, changed_at FROM approval",
+         INSERT INTO withdrawn SELECT update_id, group_id, 1, changed_at, changed_at FROM approval",
     );
     flip(&dir.path().join("fragments/fragments.seg"), 12);
     let found = |report: &CheckReport| {

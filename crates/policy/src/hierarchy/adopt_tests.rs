@@ -1,0 +1,202 @@
+//! Tests of taking over an upstream's decisions.
+
+use super::*;
+use sluicegate_terms::Anchor;
+
+fn uid(n: u128) -> UpdateId {
+    UpdateId(Guid::from_u128(n))
+}
+
+fn gid(n: u128) -> GroupId {
+    GroupId(Guid::from_u128(n))
+}
+
+fn change(anchor: u64) -> Change {
+    Change { anchor: Anchor(anchor), at: Timestamp::UNIX_EPOCH }
+}
+
+fn group(n: u128, name: &str, parent: Option<u128>) -> Group {
+    let parent = Some(parent.map_or(GroupId::ALL_COMPUTERS, gid));
+    Group { id: gid(n), name: name.parse().unwrap(), parent }
+}
+
+fn install(guid: u128, update: u128, group: u128) -> UpstreamDeployment {
+    UpstreamDeployment {
+        guid: Guid::from_u128(guid),
+        update: uid(update),
+        group: gid(group),
+        action: ApprovalAction::Install,
+        deadline: None,
+        by: "parent\\admin".to_owned(),
+    }
+}
+
+/// Updates below 100 are here; 50 is a bundle's member, 60 a category.
+fn known(_: &Decisions, update: UpdateId) -> Result<Option<Subject>, ApprovalError> {
+    let n = update.0.as_u128();
+    let software = Subject::software(update);
+    let kind = if n == 60 { UpdateKind::Category } else { software.kind };
+    Ok((n < 100).then_some(Subject { kind, bundled_by: (n == 50).then(|| uid(51)), ..software }))
+}
+
+fn stamp(decisions: &Decisions, anchor: u64) -> Stamp {
+    let last = decisions.approvals.values().map(|a| i64::from(a.deployment.get())).max().unwrap_or(0);
+    Stamp::new(change(anchor), last + 1)
+}
+
+fn run(decisions: &mut Decisions, wanted: &UpstreamDecisions, anchor: u64) -> Adopted {
+    adopt(decisions, wanted, &mut stamp(decisions, anchor), known).unwrap()
+}
+
+/// A newer revision of an update waits for review.
+fn hold(decisions: &mut Decisions, update: u128) {
+    let hold = crate::Hold {
+        serving: sluicegate_terms::RevisionNumber::new(1).unwrap(),
+        reason: crate::HoldReason::Review,
+        since: change(6),
+    };
+    decisions.held.insert(uid(update), hold);
+}
+
+fn parent() -> UpstreamDecisions {
+    UpstreamDecisions {
+        groups: vec![group(2, "Web", Some(1)), group(1, "Servers", None)],
+        deployments: vec![install(1, 10, 1), install(2, 11, 2)],
+        declined: [uid(12)].into_iter().collect(),
+        complete: false,
+    }
+}
+
+#[test]
+fn a_replica_becomes_what_its_parent_is_and_a_second_time_changes_nothing() {
+    let mut decisions = Decisions::default();
+    let adopted = run(&mut decisions, &parent(), 5);
+    assert_eq!((adopted.approved, adopted.declined, adopted.groups), (2, 1, 2));
+    assert!(decisions.approvals.contains_key(&(uid(11), gid(2))));
+    assert_eq!(decisions.groups.get(gid(2)).unwrap().parent, Some(gid(1)));
+    let once = decisions.clone();
+    assert!(!run(&mut decisions, &parent(), 6).changed());
+    assert_eq!(decisions, once);
+}
+
+#[test]
+fn what_the_parent_takes_away_leaves_a_mark_for_clients() {
+    let mut decisions = Decisions::default();
+    run(&mut decisions, &parent(), 5);
+    let mut later = parent();
+    later.deployments.remove(0);
+    later.declined.clear();
+    let adopted = run(&mut decisions, &later, 9);
+    assert_eq!((adopted.withdrawn, adopted.restored, adopted.approved), (1, 1, 0));
+    assert_eq!(decisions.withdrawn.get(&(uid(10), gid(1))), Some(&Mark::decided(change(9))));
+    assert_eq!(decisions.restored.get(&uid(12)), Some(&Mark::decided(change(9))));
+}
+
+#[test]
+fn nothing_is_held_on_a_replica_and_clients_are_told_of_the_revision_that_was() {
+    let mut decisions = Decisions::default();
+    run(&mut decisions, &parent(), 5);
+    hold(&mut decisions, 10);
+    run(&mut decisions, &parent(), 7);
+    assert!(decisions.held.is_empty());
+    assert_eq!(decisions.released.get(&uid(10)), Some(&change(7)));
+}
+
+#[test]
+fn what_only_a_held_revision_bundled_is_decided_by_itself() {
+    let mut decisions = Decisions::default();
+    run(&mut decisions, &parent(), 5);
+    hold(&mut decisions, 10);
+    let member = |decisions: &Decisions, update| {
+        let bundled_by = decisions.held.keys().next().copied().filter(|_| update == uid(12));
+        Ok::<_, ApprovalError>(Some(Subject { bundled_by, ..Subject::software(update) }))
+    };
+    decisions.declined.clear();
+    let mut stamp = stamp(&decisions, 7);
+    let adopted = adopt(&mut decisions, &parent(), &mut stamp, member).unwrap();
+    assert_eq!(adopted.declined, 1);
+}
+
+#[test]
+fn a_changed_approval_gets_a_new_deployment_and_others_keep_theirs() {
+    let mut decisions = Decisions::default();
+    run(&mut decisions, &parent(), 5);
+    let kept = decisions.approvals.get(&(uid(11), gid(2))).cloned();
+    let mut later = parent();
+    later.deployments[0].action = ApprovalAction::Uninstall;
+    assert_eq!(run(&mut decisions, &later, 7).approved, 1);
+    assert_eq!(decisions.approvals.get(&(uid(10), gid(1))).unwrap().changed, Anchor(7));
+    assert_eq!(decisions.approvals.get(&(uid(11), gid(2))).cloned(), kept);
+}
+
+#[test]
+fn what_cannot_be_taken_over_is_said_and_hinders_nothing_else() {
+    let mut wanted = parent();
+    wanted.groups.push(group(3, "SERVERS", None));
+    wanted.groups.push(group(4, "Orphan", Some(99)));
+    wanted.deployments.push(install(3, 10, 4));
+    wanted.deployments.push(install(4, 500, 1));
+    wanted.deployments.push(install(5, 50, 1));
+    let mut decisions = Decisions::default();
+    let adopted = run(&mut decisions, &wanted, 5);
+    assert_eq!((adopted.approved, adopted.skipped.len()), (2, 4), "{:?}", adopted.skipped);
+}
+
+#[test]
+fn a_group_that_the_parent_removed_takes_its_approvals_along_and_a_moved_one_is_noted() {
+    let mut decisions = Decisions::default();
+    run(&mut decisions, &parent(), 5);
+    let before = decisions.groups.reshaped();
+    let mut later = parent();
+    later.groups = vec![group(2, "Web", None)];
+    let adopted = run(&mut decisions, &later, 8);
+    assert_eq!(adopted.groups, 2);
+    assert!(decisions.approvals.keys().all(|(_, g)| *g == gid(2)));
+    assert!(decisions.groups.reshaped() > before);
+}
+#[test]
+fn any_single_change_counts_as_one() {
+    assert!(!Adopted { skipped: vec!["x".to_owned()], ..Adopted::default() }.changed());
+    for one in [
+        Adopted { approved: 1, ..Adopted::default() },
+        Adopted { withdrawn: 1, ..Adopted::default() },
+        Adopted { declined: 1, ..Adopted::default() },
+        Adopted { restored: 1, ..Adopted::default() },
+        Adopted { groups: 1, ..Adopted::default() },
+        Adopted { licences: 1, ..Adopted::default() },
+    ] {
+        assert!(one.changed(), "{one:?}");
+    }
+}
+
+#[test]
+fn members_categories_and_what_is_not_here_are_not_declined_although_the_parent_lists_them() {
+    let mut wanted = parent();
+    wanted.declined.extend([50, 60, 500].map(uid));
+    let mut decisions = Decisions::default();
+    assert_eq!(run(&mut decisions, &wanted, 5).declined, 1);
+    assert_eq!(decisions.declined.keys().copied().collect::<Vec<_>>(), [uid(12)]);
+}
+
+#[test]
+fn a_group_that_is_only_renamed_changes_no_computers_deployments() {
+    let mut decisions = Decisions::default();
+    run(&mut decisions, &parent(), 5);
+    let before = decisions.groups.reshaped();
+    let mut later = parent();
+    later.groups = vec![group(2, "Web servers", Some(1)), group(1, "Servers", None)];
+    assert_eq!(run(&mut decisions, &later, 8).groups, 1);
+    assert_eq!(decisions.groups.get(gid(2)).unwrap().name.to_string(), "Web servers");
+    assert_eq!(decisions.groups.reshaped(), before);
+}
+
+#[test]
+fn what_was_decided_here_before_is_no_withdrawal_of_the_upstreams() {
+    let mut decisions = Decisions::default();
+    run(&mut decisions, &parent(), 5);
+    let nothing = UpstreamDecisions { deployments: Vec::new(), declined: BTreeSet::new(), ..parent() };
+    run(&mut decisions, &UpstreamDecisions { complete: true, ..nothing }, 9);
+    let carried = decisions.to_carry();
+    assert!(carried.withdrawn.is_empty() && carried.restored.is_empty(), "{carried:?}");
+    assert_eq!((decisions.withdrawn.len(), decisions.restored.len()), (2, 1), "clients are told");
+}

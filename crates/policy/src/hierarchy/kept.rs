@@ -1,0 +1,193 @@
+//! Policy: the decisions of the mode a server is not in, and how they come into force again. They are what they
+//! were, each with its own time; revisions that came meanwhile are judged as if they had come a moment ago.
+
+use super::adopt::{Adopted, Placed, put_approvals, put_declines, put_groups};
+use crate::approvals::{ApprovalAction, Change, Mark, Stamp};
+use crate::carried::{CarriedApproval, Known};
+use crate::decisions::Decisions;
+use crate::groups::Group;
+use crate::refusals::ApprovalError;
+use crate::succession::{Arrival, Hold, HoldReason, Succession};
+use sluicegate_terms::{GroupId, RevisionNumber, Timestamp, UpdateId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What was decided in one mode, put aside. Licence terms, rules and options are the same in both.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct KeptDecisions {
+    /// All groups.
+    pub groups: Vec<Group>,
+    /// The approvals.
+    pub approvals: Vec<CarriedApproval>,
+    /// The newest revision that each approved update had.
+    pub newest: BTreeMap<UpdateId, RevisionNumber>,
+    /// Declined updates, and since when.
+    pub declined: BTreeMap<UpdateId, Timestamp>,
+    /// Updates that were declined once and are no longer, and since when.
+    pub restored: BTreeMap<UpdateId, Timestamp>,
+    /// Approvals that were taken away, and since when.
+    pub withdrawn: BTreeMap<(UpdateId, GroupId), Timestamp>,
+    /// Updates whose newest revision waited.
+    pub held: BTreeMap<UpdateId, Hold>,
+}
+
+/// Puts decisions that were aside in place of `decisions`. `known` tells about an update, `None` when this server does
+/// not have it any more.
+///
+/// # Errors
+/// What `known` gives, or that no deployment id is left.
+pub fn bring_back<E: From<ApprovalError>>(
+    decisions: &mut Decisions,
+    kept: &KeptDecisions,
+    stamp: &mut Stamp,
+    mut known: impl FnMut(&Decisions, UpdateId) -> Result<Option<Known>, E>,
+) -> Result<Adopted, E> {
+    let mut adopted = Adopted::default();
+    let change = stamp.change;
+    // Whoever decided so did it in the other mode.
+    for mark in decisions.withdrawn.values_mut().chain(decisions.restored.values_mut()) {
+        mark.decided = None;
+    }
+
+    let mut actions: BTreeMap<UpdateId, Vec<ApprovalAction>> = BTreeMap::new();
+    for approval in &kept.approvals {
+        actions.entry(approval.update).or_default().push(approval.action);
+    }
+    let (mut holds, mut expired, mut gone) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+    for (&update, actions) in &actions {
+        let Some(known) = known(decisions, update)? else {
+            adopted.skipped.push(format!("{update} was approved and is no longer in the catalog"));
+            gone.insert(update);
+            continue;
+        };
+        let becomes = judge(decisions, kept, &known, actions, change);
+        match becomes {
+            Becomes::AsItIs => {}
+            Becomes::Held(hold) => drop(holds.insert(update, hold)),
+            Becomes::Declined => drop(expired.insert(update)),
+            Becomes::Unfit(reason) => {
+                adopted.skipped.push(reason);
+                gone.insert(update);
+            }
+        }
+    }
+    let turned = decisions.replace_holds(holds, change);
+
+    put_groups(decisions, &kept.groups, change, &mut adopted);
+    let mut target = BTreeMap::new();
+    for approval in &kept.approvals {
+        let CarriedApproval { update, group, action, deadline, ref by, at } = *approval;
+        let stays = !gone.contains(&update) && !expired.contains(&update);
+        if stays && decisions.groups.get(group).is_some() {
+            target.insert((update, group), Placed { action, deadline, by: by.clone(), at: Some(at) });
+        }
+    }
+    put_approvals(decisions, target, Mark::passing(change), stamp, &mut adopted)?;
+
+    let mut declined: BTreeMap<UpdateId, Timestamp> =
+        expired.iter().map(|update| (*update, change.at)).collect();
+    for (&update, &at) in &kept.declined {
+        if known(decisions, update)?.is_some() {
+            declined.insert(update, at);
+        }
+    }
+    put_declines(decisions, &declined, Mark::passing(change), change, &mut adopted);
+    remember_marks(decisions, kept, change, &mut known)?;
+    for update in turned {
+        decisions.renew(update, stamp)?;
+    }
+    Ok(adopted)
+}
+
+/// What a kept approval becomes.
+enum Becomes {
+    AsItIs,
+    Held(Hold),
+    Declined,
+    Unfit(String),
+}
+
+fn judge(
+    decisions: &Decisions,
+    kept: &KeptDecisions,
+    known: &Known,
+    actions: &[ApprovalAction],
+    change: Change,
+) -> Becomes {
+    let subject = &known.subject;
+    let update = subject.update;
+    let held = kept.held.get(&update);
+    let Some(newest) = known.revisions.iter().copied().max() else { return Becomes::AsItIs };
+    // Of what earlier versions put aside it is not known; then nothing is held against it.
+    let before = kept.newest.get(&update).copied().unwrap_or(newest);
+    let reason = if newest > before {
+        let arrival = Arrival {
+            update,
+            revision: newest,
+            replaces: Some(before),
+            expired: subject.expired,
+            eula: subject.eula,
+        };
+        match decisions.judge(&arrival, actions) {
+            Succession::Held(reason) => reason,
+            Succession::Declined => return Becomes::Declined,
+            Succession::Followed | Succession::Untouched => return Becomes::AsItIs,
+        }
+    } else {
+        match held.map(|hold| hold.reason) {
+            None => return Becomes::AsItIs,
+            Some(HoldReason::Eula(eula)) if decisions.accepted.contains_key(&eula) => {
+                if decisions.options.approvals_follow {
+                    return Becomes::AsItIs;
+                }
+                HoldReason::Review
+            }
+            Some(reason) => reason,
+        }
+    };
+    let wanted = held.map_or(before, |hold| hold.serving);
+    // Should the revision that is to stay be gone, the oldest of the others is closest to it.
+    let oldest = known.revisions.iter().copied().filter(|revision| *revision >= wanted).min();
+    match oldest.filter(|serving| *serving < newest) {
+        Some(serving) => {
+            Becomes::Held(Hold { serving, reason, since: Change { at: held_at(held, change), ..change } })
+        }
+        None => match reason {
+            HoldReason::Eula(eula) => Becomes::Unfit(format!(
+                "{update} was approved without the licence terms {eula} of the only revision that is left, so it is no \
+                 longer approved"
+            )),
+            HoldReason::Review => Becomes::AsItIs,
+        },
+    }
+}
+
+fn held_at(held: Option<&Hold>, change: Change) -> Timestamp {
+    held.map_or(change.at, |hold| hold.since.at)
+}
+
+/// What was taken away or taken back is decided again, each at its own time.
+fn remember_marks<E>(
+    decisions: &mut Decisions,
+    kept: &KeptDecisions,
+    change: Change,
+    known: &mut impl FnMut(&Decisions, UpdateId) -> Result<Option<Known>, E>,
+) -> Result<(), E> {
+    for (&(update, group), &at) in &kept.withdrawn {
+        let open =
+            decisions.groups.get(group).is_some() && !decisions.approvals.contains_key(&(update, group));
+        if open && known(decisions, update)?.is_some() {
+            let mark = decisions.withdrawn.entry((update, group)).or_insert(Mark::passing(change));
+            mark.decided = Some(at);
+        }
+    }
+    for (&update, &at) in &kept.restored {
+        if !decisions.declined.contains_key(&update) && known(decisions, update)?.is_some() {
+            decisions.restored.entry(update).or_insert(Mark::passing(change)).decided = Some(at);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "kept_tests.rs"]
+mod tests;

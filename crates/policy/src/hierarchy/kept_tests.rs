@@ -1,0 +1,173 @@
+//! Tests of decisions that come into force again.
+
+use super::*;
+use crate::licences::EulaId;
+use crate::{Subject, SuccessionOptions};
+use sluicegate_terms::{Anchor, Guid};
+
+const EVERYBODY: GroupId = GroupId::ALL_COMPUTERS;
+
+fn uid(n: u128) -> UpdateId {
+    UpdateId(Guid::from_u128(n))
+}
+
+fn number(n: i64) -> RevisionNumber {
+    RevisionNumber::new(n).unwrap()
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_unix_seconds(seconds)
+}
+
+fn change(anchor: u64) -> Change {
+    Change { anchor: Anchor(anchor), at: at(anchor.cast_signed()) }
+}
+
+fn eula() -> EulaId {
+    EulaId(Guid::from_u128(7))
+}
+
+/// Update 1 was approved at its revision 100, at second 5.
+fn approved() -> KeptDecisions {
+    let approval = CarriedApproval {
+        update: uid(1),
+        group: EVERYBODY,
+        action: ApprovalAction::Install,
+        deadline: None,
+        by: "Ada".to_owned(),
+        at: at(5),
+    };
+    KeptDecisions {
+        approvals: vec![approval],
+        newest: [(uid(1), number(100))].into(),
+        ..KeptDecisions::default()
+    }
+}
+
+fn held(reason: HoldReason) -> KeptDecisions {
+    let hold = Hold { serving: number(99), reason, since: change(6) };
+    KeptDecisions { held: [(uid(1), hold)].into(), ..approved() }
+}
+
+/// Brings back, with these revisions of every update here; the newest is as `subject` says.
+fn back(decisions: &mut Decisions, kept: &KeptDecisions, revisions: &[i64], subject: Subject) -> Adopted {
+    let mut stamp = Stamp::new(change(50), 0);
+    let known = |_: &Decisions, update| {
+        let revisions = revisions.iter().map(|n| number(*n)).collect();
+        Ok::<_, ApprovalError>(Some(Known { subject: Subject { update, ..subject }, revisions }))
+    };
+    bring_back(decisions, kept, &mut stamp, known).unwrap()
+}
+
+fn review() -> Decisions {
+    let options = SuccessionOptions { approvals_follow: false, ..SuccessionOptions::default() };
+    Decisions { options, ..Decisions::default() }
+}
+
+fn plain() -> Subject {
+    Subject::software(uid(1))
+}
+
+#[test]
+fn decisions_have_the_times_they_were_made_at_and_the_anchor_of_their_return() {
+    let kept = KeptDecisions {
+        declined: [(uid(2), at(3))].into(),
+        restored: [(uid(3), at(4))].into(),
+        withdrawn: [((uid(4), EVERYBODY), at(2))].into(),
+        ..approved()
+    };
+    let mut decisions = Decisions::default();
+    back(&mut decisions, &kept, &[100], plain());
+    let approval = decisions.approvals.get(&(uid(1), EVERYBODY)).unwrap();
+    assert_eq!((approval.changed_at, approval.changed, approval.by.as_str()), (at(5), Anchor(50), "Ada"));
+    assert_eq!(decisions.declined[&uid(2)], Change { anchor: Anchor(50), at: at(3) });
+    let carried = decisions.to_carry();
+    assert_eq!((carried.restored, carried.withdrawn), (kept.restored, kept.withdrawn));
+}
+
+#[test]
+fn what_the_other_mode_had_decided_leaves_marks_for_clients_that_nobody_decided() {
+    let mut decisions = Decisions::default();
+    let mut stamp = Stamp::new(change(20), 0);
+    let order = crate::Order {
+        group: EVERYBODY,
+        action: ApprovalAction::Install,
+        deadline: None,
+        by: "parent".to_owned(),
+    };
+    decisions.approve(&Subject::software(uid(8)), order, &mut stamp).unwrap();
+    decisions.decline(&Subject::software(uid(9)), change(20)).unwrap();
+    back(&mut decisions, &KeptDecisions::default(), &[100], plain());
+    let marks = (decisions.withdrawn[&(uid(8), EVERYBODY)], decisions.restored[&uid(9)]);
+    assert_eq!(marks, (Mark::passing(change(50)), Mark::passing(change(50))));
+    let carried = decisions.to_carry();
+    assert!(carried.withdrawn.is_empty() && carried.restored.is_empty());
+    assert!(decisions.is_untouched(uid(8)) && decisions.is_untouched(uid(9)), "filters may decline them");
+}
+
+#[test]
+fn what_was_held_is_held_again_until_somebody_accepts_it() {
+    let mut decisions = review();
+    back(&mut decisions, &held(HoldReason::Review), &[99, 100], plain());
+    assert_eq!(decisions.held[&uid(1)].serving, number(99));
+    // Options that changed since hold nothing back and release nothing.
+    let mut decisions = Decisions::default();
+    back(&mut decisions, &held(HoldReason::Review), &[99, 100], plain());
+    assert_eq!(decisions.held[&uid(1)].reason, HoldReason::Review);
+}
+
+#[test]
+fn terms_that_were_accepted_meanwhile_are_not_waited_for() {
+    for (mut decisions, expected) in [(Decisions::default(), None), (review(), Some(HoldReason::Review))] {
+        let acceptance = crate::Acceptance { by: "parent".to_owned(), change: change(9) };
+        decisions.accepted.insert(eula(), acceptance);
+        back(&mut decisions, &held(HoldReason::Eula(eula())), &[99, 100], plain());
+        assert_eq!(decisions.held.get(&uid(1)).map(|hold| hold.reason), expected);
+    }
+}
+
+#[test]
+fn a_revision_that_came_meanwhile_is_judged_as_one_that_arrives() {
+    let came = [99, 100, 101];
+    let mut decisions = review();
+    back(&mut decisions, &approved(), &came, plain());
+    assert_eq!(
+        (decisions.held[&uid(1)].serving, decisions.held[&uid(1)].reason),
+        (number(100), HoldReason::Review)
+    );
+    let mut decisions = Decisions::default();
+    let terms = Subject { eula: Some(eula()), ..plain() };
+    back(&mut decisions, &approved(), &came, terms);
+    assert_eq!(decisions.held[&uid(1)].reason, HoldReason::Eula(eula()));
+    let mut decisions = Decisions::default();
+    back(&mut decisions, &held(HoldReason::Review), &came, plain());
+    assert!(decisions.held.is_empty(), "approvals follow to it");
+    let mut decisions = Decisions::default();
+    let adopted = back(&mut decisions, &approved(), &came, Subject { expired: true, ..plain() });
+    assert_eq!((adopted.declined, decisions.declined[&uid(1)]), (1, change(50)));
+    assert!(decisions.approvals.is_empty());
+}
+
+#[test]
+fn a_revision_that_serves_again_has_new_deployments_and_the_old_times() {
+    let mut decisions = review();
+    back(&mut decisions, &approved(), &[100], plain());
+    let first = decisions.approvals.get(&(uid(1), EVERYBODY)).cloned().unwrap();
+    let mut stamp = Stamp::new(change(60), i64::from(first.deployment.get()) + 1);
+    let known = |_: &Decisions, _| {
+        Ok::<_, ApprovalError>(Some(Known { subject: plain(), revisions: vec![number(99), number(100)] }))
+    };
+    bring_back(&mut decisions, &held(HoldReason::Review), &mut stamp, known).unwrap();
+    let again = decisions.approvals.get(&(uid(1), EVERYBODY)).unwrap();
+    assert_eq!((again.changed, again.changed_at), (Anchor(60), at(5)));
+    assert_ne!(again.deployment, first.deployment);
+    assert_eq!(decisions.released[&uid(1)].anchor, Anchor(60));
+}
+
+#[test]
+fn what_would_install_terms_nobody_accepted_is_left_out_where_no_other_revision_is_left() {
+    let mut decisions = Decisions::default();
+    let adopted = back(&mut decisions, &approved(), &[101], Subject { eula: Some(eula()), ..plain() });
+    assert!(decisions.approvals.is_empty());
+    assert!(adopted.skipped[0].contains("licence terms"), "{:?}", adopted.skipped);
+}

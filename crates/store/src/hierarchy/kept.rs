@@ -1,0 +1,164 @@
+//! Store: the decisions of the mode a server is not in, as rows: groups, approvals, declines, what waits and what was
+//! taken away, each with its time.
+
+use crate::columns::{Columns, for_rows};
+use crate::error::{During, StoreError, StoredAs};
+use rusqlite::{Row, Transaction, params};
+use sluicegate_policy::hierarchy::{KeptDecisions, Mode};
+use sluicegate_policy::{CarriedApproval, Change, Decisions, EulaId, Group, GroupName, Hold, HoldReason};
+use sluicegate_terms::{Anchor, GroupId, Guid, RevisionNumber, Timestamp};
+
+const TABLES: [&str; 7] = [
+    "aside_group",
+    "aside_approval",
+    "aside_decline",
+    "aside_held",
+    "aside_withdrawn",
+    "aside_restored",
+    "aside_membership",
+];
+
+pub(super) fn drop_aside(tx: &Transaction<'_>, mode: Mode) -> Result<(), StoreError> {
+    for table in TABLES {
+        tx.execute(&format!("DELETE FROM {table} WHERE mode = ?1"), [mode.as_str()])
+            .during("switch the mode")?;
+    }
+    Ok(())
+}
+
+pub(super) fn put_aside(tx: &Transaction<'_>, mode: Mode, decisions: &Decisions) -> Result<(), StoreError> {
+    drop_aside(tx, mode)?;
+    let mode = mode.as_str();
+    let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| -> Result<(), StoreError> {
+        tx.prepare_cached(sql).and_then(|mut s| s.execute(values)).during("switch the mode").map(|_| ())
+    };
+    for group in decisions.groups.iter() {
+        run(
+            "INSERT INTO aside_group (mode, id, name, parent) VALUES (?1, ?2, ?3, ?4)",
+            params![
+                mode,
+                group.id.0.as_bytes(),
+                group.name.as_str(),
+                group.parent.as_ref().map(|p| p.0.as_bytes())
+            ],
+        )?;
+    }
+    for a in decisions.approvals.values() {
+        run(
+            "INSERT INTO aside_approval (mode, update_id, group_id, action, deadline, admin, changed_at, newest)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,
+                 (SELECT r.number FROM known_update k JOIN revision r ON r.id = k.newest WHERE k.update_id = ?2))",
+            params![
+                mode,
+                a.update.0.as_bytes(),
+                a.group.0.as_bytes(),
+                a.action.as_str(),
+                a.deadline.map(Timestamp::ticks),
+                a.by,
+                a.changed_at.ticks()
+            ],
+        )?;
+    }
+    for (update, change) in &decisions.declined {
+        run(
+            "INSERT INTO aside_decline (mode, update_id, changed_at) VALUES (?1, ?2, ?3)",
+            params![mode, update.0.as_bytes(), change.at.ticks()],
+        )?;
+    }
+    for (update, hold) in &decisions.held {
+        let eula = match &hold.reason {
+            HoldReason::Review => None,
+            HoldReason::Eula(eula) => Some(eula.0.as_bytes()),
+        };
+        run(
+            "INSERT INTO aside_held (mode, update_id, serving, eula, changed_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![mode, update.0.as_bytes(), hold.serving.get(), eula, hold.since.at.ticks()],
+        )?;
+    }
+    for ((update, group), mark) in &decisions.withdrawn {
+        if let Some(at) = mark.decided {
+            run(
+                "INSERT INTO aside_withdrawn (mode, update_id, group_id, changed_at) VALUES (?1, ?2, ?3, ?4)",
+                params![mode, update.0.as_bytes(), group.0.as_bytes(), at.ticks()],
+            )?;
+        }
+    }
+    for (update, mark) in &decisions.restored {
+        if let Some(at) = mark.decided {
+            run(
+                "INSERT INTO aside_restored (mode, update_id, changed_at) VALUES (?1, ?2, ?3)",
+                params![mode, update.0.as_bytes(), at.ticks()],
+            )?;
+        }
+    }
+    run(
+        "INSERT INTO aside_membership (mode, group_id, computer) SELECT ?1, group_id, computer FROM membership",
+        params![mode],
+    )
+}
+
+/// What was put aside; `None` when nothing ever was. Every mode has at least the built-in groups. What an earlier
+/// version put aside without its time is as of `now`.
+pub(super) fn from_aside(
+    tx: &Transaction<'_>,
+    mode: Mode,
+    now: Timestamp,
+) -> Result<Option<KeptDecisions>, StoreError> {
+    let mut kept = KeptDecisions::default();
+    let read = |sql: &str, each: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>| {
+        let mut statement = tx.prepare_cached(sql).during("read what was put aside")?;
+        let mut rows = statement.query([mode.as_str()]).during("read what was put aside")?;
+        for_rows(&mut rows, each)
+    };
+    read("SELECT id, name, parent FROM aside_group WHERE mode = ?1", &mut |row| {
+        let parent: Option<[u8; 16]> = row.get(2).during("read a group")?;
+        kept.groups.push(Group {
+            id: row.group(0)?,
+            name: row.text(1)?.parse::<GroupName>()?,
+            parent: parent.map(|p| GroupId(Guid::from_bytes(p))),
+        });
+        Ok(())
+    })?;
+    if kept.groups.is_empty() {
+        return Ok(None);
+    }
+    read(
+        "SELECT update_id, group_id, action, deadline, admin, changed_at, newest FROM aside_approval
+         WHERE mode = ?1",
+        &mut |row| {
+            let update = row.update(0)?;
+            kept.approvals.push(CarriedApproval {
+                update,
+                group: row.group(1)?,
+                action: row.text(2)?.parse()?,
+                deadline: row.time_if_any(3)?,
+                by: row.text(4)?,
+                at: row.time_if_any(5)?.unwrap_or(now),
+            });
+            if let Some(newest) = row.get::<_, Option<i64>>(6).during("read what was put aside")? {
+                kept.newest.insert(update, RevisionNumber::new(newest).stored_as("revision number")?);
+            }
+            Ok(())
+        },
+    )?;
+    read("SELECT update_id, changed_at FROM aside_decline WHERE mode = ?1", &mut |row| {
+        kept.declined.insert(row.update(0)?, row.time_if_any(1)?.unwrap_or(now));
+        Ok(())
+    })?;
+    read("SELECT update_id, serving, eula, changed_at FROM aside_held WHERE mode = ?1", &mut |row| {
+        let eula = row.get::<_, Option<[u8; 16]>>(2).during("read what was put aside")?;
+        let reason = eula.map_or(HoldReason::Review, |id| HoldReason::Eula(EulaId(Guid::from_bytes(id))));
+        let since = Change { anchor: Anchor::START, at: row.time(3)? };
+        kept.held.insert(row.update(0)?, Hold { serving: row.revision_number(1)?, reason, since });
+        Ok(())
+    })?;
+    read("SELECT update_id, group_id, changed_at FROM aside_withdrawn WHERE mode = ?1", &mut |row| {
+        kept.withdrawn.insert((row.update(0)?, row.group(1)?), row.time(2)?);
+        Ok(())
+    })?;
+    read("SELECT update_id, changed_at FROM aside_restored WHERE mode = ?1", &mut |row| {
+        kept.restored.insert(row.update(0)?, row.time(1)?);
+        Ok(())
+    })?;
+    Ok(Some(kept))
+}

@@ -1,0 +1,143 @@
+//! A server that becomes a replica and is autonomous again has its own decisions as they were, each with its time:
+//! what was held waits on, what came meanwhile is judged as what arrives.
+
+use crate::support;
+
+use sluicegate_policy::hierarchy::{Mode, UpstreamDeployment};
+use sluicegate_policy::{ApprovalAction, HoldReason, SuccessionOptions};
+use sluicegate_store::audit::AuditQuery;
+use sluicegate_store::hierarchy::{DeploymentNews, UpstreamSettings};
+use sluicegate_store::{ApprovalOrder, Store};
+use sluicegate_terms::{GroupId, Guid, RevisionNumber};
+use std::path::Path;
+use support::{at, import, open, software, uid};
+
+const EVERYBODY: GroupId = GroupId::ALL_COMPUTERS;
+
+fn order(n: u128) -> ApprovalOrder {
+    let action = ApprovalAction::Install;
+    ApprovalOrder { update: uid(n), group: EVERYBODY, action, deadline: None, by: "Ada".to_owned() }
+}
+
+fn set(store: &Store, mode: Mode, now: i64) {
+    let source = Some("http://parent:8530".parse().unwrap());
+    let settings = UpstreamSettings { source, mode, ..UpstreamSettings::default() };
+    store.set_upstream_settings(settings, at(now)).unwrap();
+}
+
+fn adopt(store: &Store, deployments: Vec<UpstreamDeployment>, declined: &[u128], now: i64) {
+    let news = DeploymentNews {
+        deployments,
+        declined: declined.iter().map(|n| uid(*n)).collect(),
+        anchor: "1".to_owned(),
+        complete: true,
+        ..DeploymentNews::default()
+    };
+    store.adopt_deployments(&news, at(now)).unwrap();
+}
+
+fn deployment(n: u128) -> UpstreamDeployment {
+    UpstreamDeployment {
+        guid: Guid::from_u128(n),
+        update: uid(n),
+        group: EVERYBODY,
+        action: ApprovalAction::Install,
+        deadline: None,
+        by: "parent".to_owned(),
+    }
+}
+
+/// Approvals wait for a review, and update 1 has a revision that does.
+fn waiting(dir: &Path) -> Store {
+    let store = open(dir);
+    import(&store, 0, &[1, 2, 3, 4].map(|n| software(n, 1, "One")));
+    let options = SuccessionOptions { approvals_follow: false, ..SuccessionOptions::default() };
+    store.set_succession(options, at(1)).unwrap();
+    store.approve(order(1), at(2)).unwrap();
+    import(&store, 3, &[software(1, 2, "Two")]);
+    assert!(store.decisions().held.contains_key(&uid(1)));
+    store
+}
+
+#[test]
+fn what_waits_for_review_waits_on_and_nobody_is_said_to_have_accepted_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = waiting(dir.path());
+    let before = store.decisions();
+    set(&store, Mode::Replica, 10);
+    set(&store, Mode::Autonomous, 11);
+    assert_eq!(store.decisions(), before, "nothing at all is different");
+    set(&store, Mode::Replica, 12);
+    adopt(&store, vec![deployment(1)], &[], 13);
+    set(&store, Mode::Autonomous, 14);
+    let hold = store.decisions().held[&uid(1)];
+    assert_eq!((hold.serving, hold.reason), (RevisionNumber::new(1).unwrap(), HoldReason::Review));
+    let log = store.audit(&AuditQuery { limit: 100, ..AuditQuery::default() }).unwrap().entries;
+    // What the adoption did is its upstream's.
+    let mut here = log.iter().filter(|entry| entry.at != at(13));
+    assert!(here.all(|entry| entry.action != "accept-revision"), "{log:?}");
+    assert!(log.iter().any(|entry| entry.action == "switch-mode"), "{log:?}");
+}
+
+#[test]
+fn what_came_meanwhile_is_judged_as_what_arrives_and_what_served_is_still_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = waiting(dir.path());
+    for n in [2, 3, 4] {
+        store.approve(order(n), at(5)).unwrap();
+    }
+    set(&store, Mode::Replica, 10);
+    adopt(&store, vec![deployment(2), deployment(3)], &[], 11);
+    let mut licensed = software(2, 2, "With terms");
+    licensed.properties.eula_id = Some(Guid::from_u128(77));
+    let mut expired = software(3, 2, "Expired");
+    expired.properties.expired = true;
+    import(&store, 12, &[licensed, expired, software(4, 2, "Plain")]);
+    adopt(&store, vec![deployment(2), deployment(3)], &[], 13);
+    let month = 40 * 86_400;
+    for day in [0, 2] {
+        let order = sluicegate_store::cleanup::CleanupOrder::default();
+        store.cleanup(&order, at(month + day * 86_400), &mut || true).unwrap();
+    }
+    set(&store, Mode::Autonomous, month * 2);
+    let decisions = store.decisions();
+    let first = RevisionNumber::new(1).unwrap();
+    for (n, terms) in [(1, false), (2, true), (4, false)] {
+        let hold = decisions.held[&uid(n)];
+        assert_eq!((hold.serving, hold.reason == HoldReason::Review), (first, !terms), "update {n}");
+        let mut served = false;
+        store
+            .for_each_revision(|revision| {
+                served |= revision.record.identity == support::identity(n, 1);
+                Ok::<_, sluicegate_store::StoreError>(())
+            })
+            .unwrap();
+        assert!(served, "what is to serve again was not cleaned up");
+    }
+    assert_eq!(decisions.declined.keys().collect::<Vec<_>>(), [&uid(3)], "it expired");
+}
+
+#[test]
+fn decisions_keep_their_times_and_what_the_upstream_decided_is_nobodys_here() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    import(&store, 0, &[1, 2, 3, 4, 5].map(|n| software(n, 1, "Preview")));
+    store.approve(order(1), at(2)).unwrap();
+    store.decline(uid(2), at(3)).unwrap();
+    store.approve(order(3), at(3)).unwrap();
+    store.unapprove(uid(3), None, "Ada".to_owned(), at(4)).unwrap();
+    let before = store.decisions().to_carry();
+    set(&store, Mode::Replica, 10);
+    adopt(&store, vec![deployment(4)], &[1, 5], 11);
+    set(&store, Mode::Autonomous, 12);
+    assert_eq!(store.decisions().to_carry(), before, "a package carries nothing new elsewhere");
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(store.decisions().to_carry(), before, "also after a restart");
+    let mut settings = store.cleanup_settings().unwrap();
+    settings.filters = ["preview".parse().unwrap()].into();
+    store.set_cleanup_settings(&settings, at(20)).unwrap();
+    store.cleanup(&sluicegate_store::cleanup::CleanupOrder::default(), at(21), &mut || true).unwrap();
+    let declined: Vec<_> = store.decisions().declined.keys().copied().collect();
+    assert_eq!(declined, [2, 4, 5].map(uid), "what nobody here decided about is as new to the filters");
+}
