@@ -131,6 +131,11 @@ pub enum Failure {
         /// The first words of it.
         excerpt: String,
     },
+    /// A file came encoded although it was asked for as it is.
+    Encoded {
+        /// The `Content-Encoding`.
+        coding: String,
+    },
     /// The body cannot be decoded.
     Damaged {
         /// Why.
@@ -240,7 +245,7 @@ impl TransportError {
             Failure::Status { .. } => "UssCommunicationError/UnexpectedStatus",
             Failure::TooLarge { .. } => "UssCommunicationError/AnswerTooLarge",
             Failure::NotSoap { .. } => "UssCommunicationError/NotSoap",
-            Failure::Damaged { .. } => "UssCommunicationError/AnswerDamaged",
+            Failure::Damaged { .. } | Failure::Encoded { .. } => "UssCommunicationError/AnswerDamaged",
             Failure::IncompatibleVersion { .. } => "UssCommunicationError/IncompatibleProtocolVersion",
             Failure::Fault(_) if self.is_refusal() => "DssAuthenticationError/Refused",
             Failure::Fault(fault) => code_of(fault.error_code),
@@ -371,6 +376,9 @@ impl TransportError {
             }
             Failure::NotSoap { what, excerpt } => {
                 write!(f, "the answer is not a SOAP message but {what}: `{excerpt}`")
+            }
+            Failure::Encoded { coding } => {
+                write!(f, "the file comes with Content-Encoding: {coding}, and was asked for as it is")
             }
             Failure::Damaged { reason } => write!(f, "the answer of {} is damaged ({reason})", self.host()),
             Failure::IncompatibleVersion { said, ours } => {

@@ -71,6 +71,14 @@ pub(super) fn of_status(
     }
 }
 
+/// The failure that a file is which comes encoded although it was asked for as it is.
+pub(super) fn of_encoding(headers: &HeaderMap) -> Option<Failure> {
+    let said = headers.get(header::CONTENT_ENCODING)?;
+    let coding = plain(String::from_utf8_lossy(said.as_bytes()).trim());
+    let as_it_is = coding.is_empty() || coding.eq_ignore_ascii_case("identity");
+    (!as_it_is).then_some(Failure::Encoded { coding })
+}
+
 /// What a proxy says of its own failure to reach the server. Only squid says it in a form for programs
 /// (`X-Squid-Error: NAME errno`).
 pub(super) fn proxy_failure(url: &Url, status: StatusCode, headers: &HeaderMap) -> Option<Failure> {
@@ -197,6 +205,13 @@ mod tests {
         assert!(
             matches!(call(200, &[], b""), Some(Failure::NotSoap { what, .. }) if what == "an empty answer")
         );
+    }
+
+    #[test]
+    fn a_file_that_comes_encoded_is_told_by_its_encoding() {
+        let encoded = |coding| of_encoding(&headers(&[("content-encoding", coding)]));
+        assert_eq!(encoded("gzip"), Some(Failure::Encoded { coding: "gzip".to_owned() }));
+        assert_eq!((encoded("identity"), of_encoding(&headers(&[]))), (None, None));
     }
 
     #[test]
