@@ -131,6 +131,13 @@ pub enum Failure {
         /// The first words of it.
         excerpt: String,
     },
+    /// The server answers only by https (a redirection to itself).
+    WantsTls {
+        /// The HTTP status.
+        status: u16,
+        /// Scheme, host and port where it leads.
+        base: String,
+    },
     /// A file came encoded although it was asked for as it is.
     Encoded {
         /// The `Content-Encoding`.
@@ -242,7 +249,7 @@ impl TransportError {
             Failure::Forbidden => "UssCommunicationError/Forbidden",
             Failure::NotFound => "UssCommunicationError/NotFound",
             Failure::Busy { .. } => "UssCommunicationError/ServerBusy",
-            Failure::Status { .. } => "UssCommunicationError/UnexpectedStatus",
+            Failure::Status { .. } | Failure::WantsTls { .. } => "UssCommunicationError/UnexpectedStatus",
             Failure::TooLarge { .. } => "UssCommunicationError/AnswerTooLarge",
             Failure::NotSoap { .. } => "UssCommunicationError/NotSoap",
             Failure::Damaged { .. } | Failure::Encoded { .. } => "UssCommunicationError/AnswerDamaged",
@@ -376,6 +383,9 @@ impl TransportError {
             }
             Failure::NotSoap { what, excerpt } => {
                 write!(f, "the answer is not a SOAP message but {what}: `{excerpt}`")
+            }
+            Failure::WantsTls { status, base } => {
+                write!(f, "{} sends whoever asks it on to {base} ({status})", self.host())
             }
             Failure::Encoded { coding } => {
                 write!(f, "the file comes with Content-Encoding: {coding}, and was asked for as it is")
