@@ -1,10 +1,13 @@
 //! Everything that can keep this server from synchronizing and serving, looked at in the order in which one thing
 //! rests on another (known problem P-26): the first that fails is the one to see to.
 
+mod disks;
+
 use crate::state::App;
 use crate::{checking, watching};
+use disks::Disks;
 use serde_json::{Value, json};
-use sluicegate_store::hierarchy::{FileNeed, UpstreamSettings};
+use sluicegate_store::hierarchy::UpstreamSettings;
 use sluicegate_store::{CategoryRow, StoreError};
 use sluicegate_terms::{CategoryKind, UpdateId};
 use sluicegate_upstream::Probe;
@@ -15,9 +18,6 @@ use std::sync::Arc;
 
 /// A run without progress for so many seconds is stuck.
 const PATIENCE: i64 = 15 * 60;
-
-/// Free bytes below which the disk counts as full, besides what the missing files need.
-const RESERVE: u64 = 1 << 30;
 
 /// How a check came out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -131,10 +131,10 @@ pub(crate) async fn run(app: &Arc<App>) -> Result<Vec<Check>, StoreError> {
         let policy = wanted.content;
         let missing = store.missing_files(policy.when, policy.express, &wanted.filter, now)?;
         let report = checking::open_store(&store, false, false, now)?;
-        Ok::<_, StoreError>((store.categories()?, missing, store.free_space(), report))
+        Ok::<_, StoreError>((store.categories()?, missing, Disks::of(&store), report))
     })
     .await;
-    let (categories, missing, free, report) = match looked {
+    let (categories, missing, disks, report) = match looked {
         Ok(looked) => looked?,
         Err(error) => {
             let remedy = "look in this server's log for this time";
@@ -143,7 +143,7 @@ pub(crate) async fn run(app: &Arc<App>) -> Result<Vec<Check>, StoreError> {
         }
     };
     checks.push(filter(&settings, &categories));
-    checks.push(disk(free, &missing));
+    checks.push(disks.check(&missing));
     checks.push(decisions(&report));
     checks.push(stuck(app));
     checks.push(publisher(app));
@@ -329,25 +329,6 @@ fn filter(settings: &UpstreamSettings, known: &[CategoryRow]) -> Check {
     Check::failed(name, expected, found, remedy)
 }
 
-fn disk(free: Option<u64>, missing: &[FileNeed]) -> Check {
-    let needed: u64 = missing.iter().map(|file| file.size).sum();
-    let mib = |bytes: u64| bytes >> 20;
-    let expected = format!("{} MiB for missing files and {} MiB to spare", mib(needed), mib(RESERVE));
-    match free {
-        None => Check::skipped("disk-space", &expected, "the system does not say"),
-        Some(free) if free >= needed.saturating_add(RESERVE) => {
-            Check::passed("disk-space", &expected, format!("{} MiB are free", mib(free)))
-        }
-        Some(free) => Check::failed(
-            "disk-space",
-            &expected,
-            format!("{} MiB are free", mib(free)),
-            "give the data folder more room, run `sluicegate cleanup run`, or fetch fewer files (`sync content`, \
-             `sync filter`)",
-        ),
-    }
-}
-
 fn decisions(report: &sluicegate_store::check::CheckReport) -> Check {
     let (name, expected) = ("decisions", "the store holds nothing that contradicts itself");
     let Some(first) = report.findings.iter().find(|finding| !finding.repaired) else {
@@ -460,20 +441,5 @@ mod tests {
         assert_eq!(filter(&settings, &[]).verdict, Verdict::Skipped);
         settings.filter.products = Choice::Only(BTreeSet::new());
         assert_eq!(filter(&settings, &known).verdict, Verdict::Failed);
-    }
-
-    #[test]
-    fn room_is_needed_for_the_files_that_are_missing() {
-        let need = |size| FileNeed {
-            sha1: sluicegate_terms::Sha1Digest([0; 20]),
-            size,
-            sha256: None,
-            name: "x.cab".to_owned(),
-            url: None,
-        };
-        assert_eq!(disk(Some(RESERVE), &[]).verdict, Verdict::Passed);
-        assert_eq!(disk(Some(RESERVE - 1), &[]).verdict, Verdict::Failed);
-        assert_eq!(disk(Some(RESERVE + 7), &[need(8)]).verdict, Verdict::Failed);
-        assert_eq!(disk(None, &[need(8)]).verdict, Verdict::Skipped);
     }
 }

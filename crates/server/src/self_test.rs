@@ -151,7 +151,8 @@ fn questions(held: Option<Sha1Digest>, ending: impl Fn(Sha1Digest) -> Option<Box
         within,
         expected,
     };
-    // A name without an ending is refused by the content service itself; nothing else would answer 403.
+    // A name without an ending that no declared file has is refused by the content service itself; nothing else would
+    // answer 403.
     let nothing = files::path_of(&Sha1Digest([0; 20]), "");
     let file = held.and_then(|sha1| Some((sha1, ending(sha1).filter(|ending| !ending.is_empty())?)));
     let content = match file {

@@ -6,7 +6,7 @@ use crate::self_test::{self, SelfTest};
 use crate::state::App;
 use parking_lot::Mutex;
 use sluicegate_store::audit::AlertKind;
-use sluicegate_store::hierarchy::{RunOutcome, UpstreamSettings};
+use sluicegate_store::hierarchy::{RunOutcome, SyncRun, UpstreamSettings};
 use sluicegate_store::{Store, StoreError};
 use sluicegate_terms::Timestamp;
 use sluicegate_upstream::sync::SyncError;
@@ -96,6 +96,7 @@ pub(crate) async fn after_run(app: &Arc<App>) {
     let now = app.clock.now();
     on_store(app, move |store| {
         let Some(last) = store.sync_history(1)?.pop() else { return Ok(()) };
+        judge_here(store, &last, now)?;
         match last.outcome {
             RunOutcome::Succeeded => judge(store, None, now),
             RunOutcome::Failed => judge(
@@ -112,7 +113,46 @@ pub(crate) async fn after_run(app: &Arc<App>) {
 /// Another upstream, or none: what is known of the one before says nothing of it.
 pub(crate) fn forget_upstream(store: &Store, now: Timestamp) -> Result<(), StoreError> {
     store.end_alert(AlertKind::UpstreamFailing, now)?;
+    store.end_alert(AlertKind::FilesFailing, now)?;
     store.end_alert(AlertKind::ProxyPassword, now).map(|_| ())
+}
+
+/// Raises or ends the alerts about what only a run can tell: that it failed here, and that no file came. A probe of
+/// the upstream says nothing of either.
+fn judge_here(store: &Store, last: &SyncRun, now: Timestamp) -> Result<(), StoreError> {
+    let code = last.error_code.as_deref().unwrap_or_default();
+    let counts = &last.counts;
+    match last.outcome {
+        RunOutcome::Succeeded => {
+            store.end_alert(AlertKind::SynchronizationFailing, now)?;
+        }
+        RunOutcome::Failed if !is_about_the_way(code) => {
+            let sentence = last.error_text.as_deref().unwrap_or_default();
+            let text = format!("the last synchronization failed ({code}): {sentence}");
+            store.hold_alert(AlertKind::SynchronizationFailing, &text, now)?;
+        }
+        _ => {}
+    }
+    if counts.files > 0 {
+        return store.end_alert(AlertKind::FilesFailing, now).map(|_| ());
+    }
+    if last.outcome == RunOutcome::Succeeded {
+        match counts.files_failed {
+            // They may still wait for their next attempt.
+            0 if store.failed_files()?.is_empty() => {
+                store.end_alert(AlertKind::FilesFailing, now)?;
+            }
+            0 => {}
+            failed => {
+                let reason = last.warning.as_deref().unwrap_or_default();
+                let text = format!(
+                    "the last synchronization tried {failed} files, and not one of them came: {reason}"
+                );
+                store.hold_alert(AlertKind::FilesFailing, &text, now)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Raises or ends the alerts about the way to the upstream. `failure` is a code and a sentence.
@@ -129,7 +169,7 @@ fn judge(store: &Store, failure: Option<(&str, &str)>, now: Timestamp) -> Result
         let text = format!("a proxy does not take the stored user `{user}` and its password: {sentence}");
         store.hold_alert(AlertKind::ProxyPassword, &text, now)?;
     }
-    // A full disk here is not the upstream's failure, and no sign that it works either.
+    // A full disk here is not the upstream's failure, and no sign that it works either: `judge_here` tells it.
     if is_about_the_way(code) {
         let text = format!("the upstream cannot be synchronized with ({code}): {sentence}");
         store.hold_alert(AlertKind::UpstreamFailing, &text, now)?;
@@ -239,6 +279,59 @@ mod tests {
         judge(store, Some(("LocalError/DiskFull", "x")), now).unwrap();
         assert_eq!(kinds(&app).len(), 2, "nor does a full disk say that the upstream works");
         judge(store, None, now).unwrap();
+        assert!(kinds(&app).is_empty());
+    }
+
+    /// A run that ended now, as the history has it.
+    fn ended(app: &App, outcome: RunOutcome, make: impl FnOnce(&mut SyncRun)) {
+        app.store.begin_sync_run("schedule", "http://127.0.0.1:1", app.clock.now()).unwrap();
+        let mut run = app.store.sync_history(1).unwrap().remove(0);
+        run.outcome = outcome;
+        make(&mut run);
+        app.store.write_sync_run(&run).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_run_that_failed_here_is_an_alert_until_one_succeeds() {
+        let (_dir, app) = testing::app().await;
+        with_credentials(&app, None);
+        ended(&app, RunOutcome::Failed, |run| {
+            run.error_code = Some("LocalError/DiskFull".to_owned());
+            run.error_text = Some("60 MiB left".to_owned());
+        });
+        after_run(&app).await;
+        assert_eq!(kinds(&app), ["synchronization-failing"]);
+        let said = app.store.alerts().unwrap().remove(0).text;
+        assert!(said.contains("LocalError/DiskFull") && said.contains("60 MiB left"), "{said}");
+        after_probe(&app, None).await;
+        assert_eq!(kinds(&app).len(), 1, "that the upstream answers makes no room");
+        ended(&app, RunOutcome::Cancelled, |_| {});
+        after_run(&app).await;
+        assert_eq!(kinds(&app).len(), 1);
+        ended(&app, RunOutcome::Succeeded, |_| {});
+        after_run(&app).await;
+        assert!(kinds(&app).is_empty());
+    }
+
+    #[tokio::test]
+    async fn files_of_which_none_came_are_an_alert_until_one_comes() {
+        let (_dir, app) = testing::app().await;
+        let counted = |files, failed| {
+            move |run: &mut SyncRun| {
+                (run.counts.files, run.counts.files_failed) = (files, failed);
+                run.warning = Some("2 of 2 files did not come".to_owned());
+            }
+        };
+        ended(&app, RunOutcome::Succeeded, counted(1, 2));
+        after_run(&app).await;
+        assert!(kinds(&app).is_empty(), "some came");
+        ended(&app, RunOutcome::Succeeded, counted(0, 2));
+        after_run(&app).await;
+        assert_eq!(kinds(&app), ["files-failing"]);
+        let said = app.store.alerts().unwrap().remove(0).text;
+        assert!(said.contains("2 of 2 files did not come"), "{said}");
+        ended(&app, RunOutcome::Succeeded, counted(1, 1));
+        after_run(&app).await;
         assert!(kinds(&app).is_empty());
     }
 

@@ -45,6 +45,23 @@ pub enum StoreError {
         /// Bytes free there when the write failed.
         free: u64,
     },
+    /// A file of an update would leave too little room on the disk of the content folder.
+    #[error(
+        "the disk that holds {} has {} MiB left and {} MiB of this file are to come, besides {} MiB that are \
+         kept free; give it more room, run `sluicegate cleanup run`, or fetch fewer files; what came before is \
+         kept, and the next run goes on with it",
+        path.display(), free >> 20, missing.div_ceil(1 << 20), reserve >> 20
+    )]
+    NoRoom {
+        /// The content folder.
+        path: PathBuf,
+        /// Bytes of the file that are not here.
+        missing: u64,
+        /// Bytes that are kept free.
+        reserve: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
     /// SQLite refused.
     #[error("the database (schema version {}) could not {action}: {source}", crate::database::SCHEMA_VERSION)]
     Database {
@@ -202,7 +219,7 @@ impl StoreError {
     /// Whether the disk is full, and so the same call may succeed later.
     #[must_use]
     pub const fn is_disk_full(&self) -> bool {
-        matches!(self, Self::DiskFull { .. })
+        matches!(self, Self::DiskFull { .. } | Self::NoRoom { .. })
     }
 
     /// A failed file operation; a full disk becomes [`StoreError::DiskFull`].

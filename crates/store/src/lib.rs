@@ -57,6 +57,7 @@ use parking_lot::{Mutex, RwLock};
 use sluicegate_policy::Decisions;
 use sluicegate_terms::{Anchor, Timestamp};
 use std::io::Read;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -246,5 +247,14 @@ impl Store {
     #[must_use]
     pub fn free_space(&self) -> Option<u64> {
         error::free_space(&self.shared.dir)
+    }
+
+    /// The content folder, and the bytes free there, when it lies on another disk than the data folder.
+    #[must_use]
+    pub fn content_disk(&self) -> Option<(PathBuf, Option<u64>)> {
+        let content = self.content().folder();
+        let device = |path: &Path| std::fs::metadata(path).map(|meta| meta.dev()).ok();
+        (device(content) != device(&self.shared.dir))
+            .then(|| (content.to_owned(), error::free_space(content)))
     }
 }

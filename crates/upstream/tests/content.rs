@@ -343,6 +343,23 @@ async fn files_of_another_length_are_not_taken() {
 }
 
 #[tokio::test]
+async fn files_are_asked_for_as_they_are_and_compressed_ones_are_named_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = bytes(8);
+    let store = store(dir.path(), &[&file]);
+    let server = Server::start(|request, _| {
+        assert_eq!(request.field("Accept-Encoding"), Some("identity"));
+        Reply::Send(answer("200 OK", &[("Content-Encoding", "gzip")], "packed"))
+    })
+    .await;
+    let report = fetch(&store, vec![wanted(&file, &[server.url("/f")])]).await;
+    let error = report.failed[0].error.to_string();
+    assert!(error.contains("Content-Encoding: gzip") && error.contains("switch off compression"), "{error}");
+    assert_eq!(report.failed[0].error.code(), "UssCommunicationError/AnswerDamaged");
+    assert!(!held(&store, &file));
+}
+
+#[tokio::test]
 async fn a_server_that_ignores_ranges_sends_all_from_the_start() {
     let dir = tempfile::tempdir().unwrap();
     let file = bytes(7);

@@ -51,7 +51,8 @@ pub(crate) struct UpstreamSet {
     /// When that password expires, as 2026-12-31, or `none`; an alert comes two weeks before
     #[arg(long, value_name = "DATE")]
     pub(crate) proxy_password_expires: Option<String>,
-    /// Host, address or domain (.example.net) that is reached without a proxy; repeat it for several, `none` for none
+    /// Host, domain (.example.net), address (10.1.2.3, 10.1.*, 10.0.0.0/8) or <local> (names without a dot) that is
+    /// reached without a proxy; repeat it or write a list with `;` for several, `none` for none
     #[arg(long, value_name = "HOST")]
     pub(crate) proxy_bypass: Vec<String>,
     /// Name by which the upstream knows this server, or `none` for the name of its machine

@@ -102,7 +102,9 @@ impl From<StoreError> for AdminError {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "content-mismatch", message)
             }
             StoreError::ContentSource { .. } => Self::new(StatusCode::BAD_REQUEST, "broken-upload", message),
-            StoreError::DiskFull { .. } => Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk-full", message),
+            StoreError::DiskFull { .. } | StoreError::NoRoom { .. } => {
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk-full", message)
+            }
             StoreError::Invalid { .. } => Self::invalid(message),
             _ => Self::internal(message),
         }

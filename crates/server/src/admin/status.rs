@@ -12,9 +12,10 @@ const REPAIRS: u32 = 10;
 
 /// Answers it.
 pub(super) async fn status(app: &App) -> Result<Value, AdminError> {
-    let (catalog, computers, free, repairs) = with_store(app, |store| {
+    let (catalog, computers, (free, free_content), repairs) = with_store(app, |store| {
         let computers = store.computers(&ComputerFilter { limit: 1, ..ComputerFilter::default() })?.total;
-        Ok((store.catalog_size()?, computers, store.free_space(), store.recent_repairs(REPAIRS)?))
+        let free = (store.free_space(), store.content_disk().and_then(|(_, free)| free));
+        Ok((store.catalog_size()?, computers, free, store.recent_repairs(REPAIRS)?))
     })
     .await?;
     let repairs: Vec<String> = repairs
@@ -59,6 +60,7 @@ pub(super) async fn status(app: &App) -> Result<Value, AdminError> {
         "alerts": alerts,
         "repairs": repairs,
         "free_bytes": free,
+        "free_content_bytes": free_content,
         "health": health,
     }))
 }

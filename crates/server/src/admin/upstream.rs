@@ -13,7 +13,7 @@ use sluicegate_store::hierarchy::{
     Password, ProxyCredentials, ProxyServer, UpstreamSettings, UpstreamSource,
 };
 use sluicegate_terms::Timestamp;
-use sluicegate_upstream::transport::Url;
+use sluicegate_upstream::transport::{NoProxy, Url};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -141,13 +141,16 @@ fn changed(before: &UpstreamSettings, input: &Input) -> Result<UpstreamSettings,
         after.proxy.https = input.setting("tls_proxy")?.map(proxy::parse).transpose()?;
     }
     if named("proxy_bypass") {
-        after.proxy.bypass = input.texts("proxy_bypass")?;
-        if after.proxy.bypass.iter().any(|host| host.trim().is_empty()) {
+        let written = input.texts("proxy_bypass")?;
+        if written.iter().any(|host| host.trim().is_empty()) {
             return Err(AdminError::invalid(
                 "`proxy_bypass` has an empty name, so nothing was changed; name hosts, or give an empty list (`none` \
                  at the command line) for none",
             ));
         }
+        let entries = NoProxy::entries(&written);
+        after.proxy.bypass =
+            entries.map_err(|error| AdminError::invalid(format!("`proxy_bypass`: {error}")))?;
     }
     credentials(&mut after, input)?;
     expiry(&mut after, input)?;
@@ -407,6 +410,13 @@ mod tests {
     }
 
     #[test]
+    fn hosts_without_proxy_are_taken_as_lists_too() {
+        let given = json!({ "proxy_bypass": ["10.*;<local>", "a.example, *.lab"] });
+        let after = changed(&UpstreamSettings::default(), &input(given)).unwrap();
+        assert_eq!(after.proxy.bypass, ["10.*", "<local>", "a.example", "*.lab"]);
+    }
+
+    #[test]
     fn what_cannot_be_set_is_said() {
         for (given, said) in [
             (json!({ "proxy_password": "x" }), "proxy_user"),
@@ -420,6 +430,9 @@ mod tests {
             (json!({ "source": null, "mode": "replica" }), "none is set"),
             (json!({ "ca_file": "ca.pem" }), "whole path"),
             (json!({ "colour": "blue" }), "colour"),
+            (json!({ "proxy_bypass": ["parent", "http://10.0.0.1"] }), "10.0.0.0/8"),
+            (json!({ "proxy_bypass": ["parent:8530"] }), "`parent:8530`"),
+            (json!({ "proxy_bypass": ["none", "parent"] }), "only alone"),
             (json!({ "proxy_password_expires": "2026-12-31" }), "proxy_user"),
             (json!({ "proxy_user": "a", "proxy_password_expires": "soon" }), "2026-12-31"),
         ] {

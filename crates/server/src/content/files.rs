@@ -5,38 +5,23 @@ use sluicegate_terms::Sha1Digest;
 
 /// What a path below `/Content/` asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Asked {
-    /// A file.
-    File {
-        /// Its name.
-        sha1: Sha1Digest,
-        /// Its ending as asked, without the dot.
-        ending: String,
-    },
-    /// A name without an ending: real servers answer 403.
-    NoEnding,
-    /// No file of ours has such a path.
-    Nothing,
+pub struct Asked {
+    /// The name of the file; only this says which one is meant.
+    pub sha1: Sha1Digest,
+    /// Its ending as asked, without the dot; may be empty.
+    pub ending: String,
 }
 
-/// Reads a path below `/Content/`.
+/// Reads a path below `/Content/`; `None` when no file of ours has such a path. Whoever asks for a file may write its
+/// ending as he likes: declared names end in anything, and real servers keep it as it is.
 #[must_use]
-pub fn asked(path: &str) -> Asked {
-    let Some((folder, name)) = path.split_once('/') else { return Asked::Nothing };
-    let (stem, ending) = match name.split_once('.') {
-        Some((stem, ending)) => (stem, ending),
-        None => (name, ""),
-    };
-    let Ok(sha1) = Sha1Digest::from_hex(stem) else { return Asked::Nothing };
-    if !folder_of(&sha1).eq_ignore_ascii_case(folder) {
-        return Asked::Nothing;
-    }
-    let plain = ending.len() <= 15 && ending.bytes().all(|b| b.is_ascii_alphanumeric());
-    match ending {
-        "" => Asked::NoEnding,
-        _ if plain => Asked::File { sha1, ending: ending.to_owned() },
-        _ => Asked::Nothing,
-    }
+pub fn asked(path: &str) -> Option<Asked> {
+    let (folder, name) = path.split_once('/')?;
+    let (stem, ending) = name.split_once('.').unwrap_or((name, ""));
+    let sha1 = Sha1Digest::from_hex(stem).ok()?;
+    let below = ending.contains(['/', '\\']);
+    let here = folder_of(&sha1).eq_ignore_ascii_case(folder) && !below;
+    here.then(|| Asked { sha1, ending: ending.to_owned() })
 }
 
 /// The folder of a file: its last byte, two upper-case hexadecimal digits.
@@ -61,7 +46,7 @@ mod tests {
 
     #[test]
     fn a_recorded_path_is_read_and_written() {
-        let Asked::File { sha1, ending } = asked(RECORDED) else { panic!("not read") };
+        let Asked { sha1, ending } = asked(RECORDED).unwrap();
         assert_eq!(path_of(&sha1, &ending), RECORDED);
         assert_eq!(asked(&RECORDED.to_lowercase()), asked(RECORDED));
     }
@@ -81,12 +66,20 @@ mod tests {
             "AB/2F88DF42DA48AA980FB748D13BAA2DE49CD154.exe",
             "AB/../AB/2F88DF42DA48AA980FB748D13BAA2DE49CD154AB.exe",
             "AB/2F88DF42DA48AA980FB748D13BAA2DE49CD154AB.e/../x",
-            "AB/2F88DF42DA48AA980FB748D13BAA2DE49CD154AB.%00",
-            "AB/2F88DF42DA48AA980FB748D13BAA2DE49CD154AB.exe.bak",
+            "AB/2F88DF42DA48AA980FB748D13BAA2DE49CD154AB.e\\..\\x",
+            "AB/2F88DF42DA48AA980FB748D13BAA2DE49CD154AB/",
         ] {
-            assert_eq!(asked(path), Asked::Nothing, "{path}");
+            assert_eq!(asked(path), None, "{path}");
         }
-        assert_eq!(asked("AB/2F88DF42DA48AA980FB748D13BAA2DE49CD154AB"), Asked::NoEnding);
-        assert_eq!(asked("AB/2F88DF42DA48AA980FB748D13BAA2DE49CD154AB."), Asked::NoEnding);
+    }
+
+    #[test]
+    fn the_digest_says_which_file_is_meant_whatever_its_ending_is() {
+        let sha1 = asked(RECORDED).unwrap().sha1;
+        for ending in ["", "v1_2", "msixbundle-signature", "exe.bak", "%20x"] {
+            let path = format!("AB/2F88DF42DA48AA980FB748D13BAA2DE49CD154AB.{ending}");
+            assert_eq!(asked(&path), Some(Asked { sha1, ending: ending.to_owned() }), "{path}");
+        }
+        assert_eq!(asked(&path_of(&sha1, "")), Some(Asked { sha1, ending: String::new() }));
     }
 }

@@ -20,12 +20,14 @@ use std::time::{Duration, SystemTime};
 
 /// Serves a file of the content directory.
 pub(crate) async fn serve_content(app: &Arc<App>, path: &str, request: &Request<Incoming>) -> Response<Body> {
-    let (sha1, ending) = match files::asked(path) {
-        Asked::File { sha1, ending } => (sha1, ending),
-        // As real servers do (observed-behaviour 5).
-        Asked::NoEnding => return text(StatusCode::FORBIDDEN, "A content file's name has an ending.\n"),
-        Asked::Nothing => return text(StatusCode::NOT_FOUND, "There is no such content file.\n"),
+    let Some(Asked { sha1, ending }) = files::asked(path) else {
+        return text(StatusCode::NOT_FOUND, "There is no such content file.\n");
     };
+    // As real servers do (observed-behaviour 5), but where a file has no plain ending we name it without one.
+    let without = || app.store.file(sha1).is_some_and(|facts| facts.extension.is_empty());
+    if ending.is_empty() && !without() {
+        return text(StatusCode::FORBIDDEN, "This content file's name has an ending.\n");
+    }
     if !app.store.content().has(sha1) {
         return text(StatusCode::NOT_FOUND, "This file is not held here (yet).\n");
     }

@@ -79,6 +79,29 @@ async fn paths_are_tolerant_of_letter_case_only() {
 }
 
 #[tokio::test]
+async fn files_without_a_plain_ending_are_served_where_they_are_named() {
+    for name in ["README", "data.v1_2", "file.msixbundle-signature"] {
+        let site = Site::start().await;
+        let documents = catalog::small().into_iter().map(|document| {
+            let mut document = document;
+            document.files.iter_mut().for_each(|file| file.name = name.to_owned());
+            document
+        });
+        site.import(&documents.collect::<Vec<_>>()).await;
+        let (status, value) = site.upload(name, FILE).await;
+        assert_eq!(status, 200, "{value}");
+        for asked in ["", ".v1_2", ".msixbundle-signature", ".%00", ".a.b"] {
+            let answer = site.get(&format!("/Content/12/{FILE_SHA1}{asked}")).await;
+            assert_eq!((answer.status, answer.body.as_slice()), (200, FILE), "{name} as {asked}");
+        }
+        for elsewhere in ["/../../admin-token", ".x/../../admin-token", "/"] {
+            let answer = site.get(&format!("/Content/12/{FILE_SHA1}{elsewhere}")).await;
+            assert_eq!(answer.status, 404, "{elsewhere}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn single_ranges_are_served_as_recorded() {
     let site = filled().await;
     for (range, expected, content_range) in [

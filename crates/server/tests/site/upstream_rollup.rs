@@ -134,6 +134,7 @@ async fn servers_computers_and_status_of_a_tree_arrive() {
         };
         let numbers = [("pc-1", 1), ("pc-2", 4), ("nobody", 1)];
         assert_eq!(behind(&numbers).await, ["pc-1", "pc-2"]);
+        assert_eq!(behind(&[("PC-1", 1), ("Pc-2", 4)]).await, ["PC-1", "Pc-2"], "as they were told");
         let request = RollupComputerStatusRequest {
             cookie: None,
             client_time: noon(),

@@ -25,6 +25,10 @@ pub enum AlertKind {
     Endpoints,
     /// The upstream cannot be synchronized with (P-02, P-03, P-11, P-14).
     UpstreamFailing,
+    /// The last synchronization failed for a reason that lies here: a full disk, say.
+    SynchronizationFailing,
+    /// Files were tried, and not one of them came.
+    FilesFailing,
     /// A proxy does not take the stored user and password (P-03).
     ProxyPassword,
     /// The stored password for the proxy expires soon, or has expired (P-03).
@@ -43,6 +47,8 @@ impl AlertKind {
             Self::UpstreamChanged => "upstream-changed",
             Self::Endpoints => "endpoints",
             Self::UpstreamFailing => "upstream-failing",
+            Self::SynchronizationFailing => "synchronization-failing",
+            Self::FilesFailing => "files-failing",
             Self::ProxyPassword => "proxy-password",
             Self::ProxyPasswordExpires => "proxy-password-expires",
             Self::CheckFailed => "check-failed",

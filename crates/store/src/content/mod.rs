@@ -104,6 +104,11 @@ impl ContentStore {
         Ok(meta.is_file().then(|| (sha1, Held { extension: extension.into(), size: meta.len(), verified })))
     }
 
+    /// Where the files lie.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.root
+    }
+
     /// What is known of a file, if it is held.
     #[must_use]
     pub fn held(&self, sha1: Sha1Digest) -> Option<Held> {

@@ -27,6 +27,9 @@ const LARGE: u64 = 8 << 20;
 /// Left free when a file is begun, in bytes: the database must be able to go on.
 const RESERVE: u64 = 64 << 20;
 
+/// A file that is made only to see whether that can be done; no digest has such a name.
+const TRIED: &str = "is-writable";
+
 /// Whose turn it is to fetch a file.
 #[derive(Debug)]
 pub enum ContentTurn {
@@ -73,7 +76,7 @@ impl Store {
     /// Begins to take in a file of the catalog, or goes on where an earlier attempt ended. Reads what had come.
     ///
     /// # Errors
-    /// [`StoreError::UndeclaredContent`] when no update names it, [`StoreError::DiskFull`] when there is no room
+    /// [`StoreError::UndeclaredContent`] when no update names it, [`StoreError::NoRoom`] when there is no room
     /// for the rest of it, [`StoreError::Io`].
     pub fn begin_content(&self, sha1: Sha1Digest) -> Result<ContentTurn, StoreError> {
         let content = self.content();
@@ -122,7 +125,8 @@ impl Store {
             && free < missing.saturating_add(RESERVE)
             && missing > 0
         {
-            return Err(StoreError::DiskFull { path, free });
+            let path = content.root.clone();
+            return Err(StoreError::NoRoom { path, missing, reserve: RESERVE, free });
         }
         let direct = if expected.size >= LARGE { Direct::open(&path) } else { None };
         let mut partial = PartialContent {
@@ -365,6 +369,16 @@ impl ContentStore {
         }
     }
 
+    /// Makes and removes a file where files of updates arrive: whether any can.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`], [`StoreError::DiskFull`]: what stands against it.
+    pub fn try_writing(&self) -> Result<(), StoreError> {
+        let path = self.root.join(PARTIAL).join(TRIED);
+        fs::write(&path, b"x").map_err(|e| StoreError::io("write", &path, e))?;
+        fs::remove_file(&path).map_err(|e| StoreError::io("remove", &path, e))
+    }
+
     /// At the start: what is held has no part any more.
     pub(super) fn tidy_partials(&self) -> Result<(), StoreError> {
         let folder = self.root.join(PARTIAL);
@@ -375,5 +389,31 @@ impl ContentStore {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whether_files_can_arrive_is_tried_and_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let content = ContentStore::load(dir.path()).unwrap();
+        let folder = content.folder().join(PARTIAL);
+        content.try_writing().unwrap();
+        assert!(fs::read_dir(&folder).unwrap().next().is_none());
+        fs::remove_dir(&folder).unwrap();
+        let refused = content.try_writing().unwrap_err().to_string();
+        assert!(refused.contains(PARTIAL), "{refused}");
+    }
+
+    #[test]
+    fn want_of_room_names_what_is_kept_free() {
+        let path = PathBuf::from("/data/Content");
+        let error = StoreError::NoRoom { path, missing: 5 << 20, reserve: RESERVE, free: 60 << 20 };
+        let said = error.to_string();
+        assert!(said.contains("60 MiB left") && said.contains("64 MiB that are kept free"), "{said}");
+        assert!(error.is_disk_full() && !said.contains("nothing was changed"), "{said}");
     }
 }

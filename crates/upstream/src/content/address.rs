@@ -1,8 +1,10 @@
 //! Content: where a parent has a file.
 
 use crate::transport::Url;
-use sluicegate_store::content::extension_of;
 use sluicegate_terms::Sha1Digest;
+
+/// Longest ending that is asked for; no real one comes near.
+const LONGEST_ENDING: usize = 100;
 
 /// The address of a file at a parent server: `Content/<last SHA-1 byte>/<SHA-1>.<ending>` in upper case, below the
 /// server's own address (observed-behaviour 5; the Base64 folder of MS-WSUSSS 3.2.4.4 is not what real
@@ -11,9 +13,19 @@ use sluicegate_terms::Sha1Digest;
 pub fn parent_address(server: &Url, sha1: Sha1Digest, file_name: &str) -> Option<Url> {
     let hex = sha1.to_hex_upper();
     let folder = hex.get(38..)?;
-    let ending = extension_of(file_name);
+    let ending = ending_of(file_name);
     let dot = if ending.is_empty() { "" } else { "." };
     server.join(&format!("Content/{folder}/{hex}{dot}{ending}")).ok()
+}
+
+/// The ending as the declared name has it, since a real server keeps the file under that; none when it cannot stand
+/// in an address.
+fn ending_of(file_name: &str) -> &str {
+    let usable = |ending: &&str| {
+        ending.len() <= LONGEST_ENDING
+            && ending.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'~' | b'+'))
+    };
+    file_name.rsplit_once('.').map(|(_, ending)| ending).filter(usable).unwrap_or("")
 }
 
 #[cfg(test)]
@@ -27,6 +39,10 @@ mod tests {
         let at = |name| parent_address(&server, sha1, name).unwrap().to_string();
         let stem = "http://parent:8530/Content/0E/000102030405060708090A0B0C0D0E0F1011120E";
         assert_eq!(at("windows10-kb5000001-x64.cab"), format!("{stem}.cab"));
-        assert_eq!(at("odd name"), stem);
+        assert_eq!(at("data.v1_2"), format!("{stem}.v1_2"));
+        assert_eq!(at("file.msixbundle-signature"), format!("{stem}.msixbundle-signature"));
+        for odd in ["README", "odd name", "dot.", "x.c d", "x.a/../b", "x.é"] {
+            assert_eq!(at(odd), stem, "{odd}");
+        }
     }
 }

@@ -64,7 +64,7 @@ impl ContentError {
             Self::NoSource { .. } => "ContentError/NoSource",
             Self::Corrupt { .. } => "ContentError/Corrupt",
             Self::Transport { source, .. } => source.code(),
-            Self::Store(StoreError::DiskFull { .. }) => "LocalError/DiskFull",
+            Self::Store(error) if error.is_disk_full() => "LocalError/DiskFull",
             Self::Store(_) => "LocalError/Store",
             Self::BrokenOff { .. } => "LocalError/BrokenOff",
         }
@@ -102,7 +102,9 @@ impl ContentError {
     /// Whether every other file would fail in the same way now.
     pub(crate) fn concerns_all(&self) -> bool {
         match self {
-            Self::Store(StoreError::DiskFull { .. } | StoreError::Io { .. }) => true,
+            Self::Store(StoreError::DiskFull { .. } | StoreError::NoRoom { .. } | StoreError::Io { .. }) => {
+                true
+            }
             Self::Transport { source, .. } => {
                 matches!(source.failure(), Failure::ProxyAuthentication { .. } | Failure::Settings { .. })
             }

@@ -80,7 +80,7 @@ impl SyncError {
             Self::Answer { .. } => "UssCommunicationError/UnusableAnswer",
             Self::Filter(_) => "LocalError/Filter",
             Self::Content(error) => error.code(),
-            Self::Store(StoreError::DiskFull { .. }) => "LocalError/DiskFull",
+            Self::Store(error) if error.is_disk_full() => "LocalError/DiskFull",
             Self::Store(_) => "LocalError/Store",
             Self::Task(_) => "LocalError/Internal",
         }

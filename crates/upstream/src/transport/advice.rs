@@ -90,6 +90,13 @@ impl TransportError {
                 "{own_side}; a proxy's or a guest network's page in place of the service means that this machine \
                  must sign in there first or be exempted"
             ),
+            Failure::WantsTls { base, .. } => format!("set {base} as the upstream (`sluicegate upstream set`)"),
+            Failure::Encoded { .. } => format!(
+                "switch off compression of /Content at {} and at proxies before it (in IIS dynamic and static \
+                 compression, in a reverse proxy gzip): a compressed file has another length and other ranges than \
+                 its update declares",
+                self.host()
+            ),
             Failure::Damaged { .. } => "something on the way changes answers: look at proxies that inspect traffic".to_owned(),
             Failure::IncompatibleVersion { .. } => {
                 "update the older of the two servers".to_owned()

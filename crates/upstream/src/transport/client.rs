@@ -162,6 +162,8 @@ impl Transport {
         let mut url = url.clone();
         let mut headers = inner.headers();
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+        // Length and digests are those of the file as it is.
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if from > 0 {
             let range =
                 HeaderValue::try_from(format!("bytes={from}-")).unwrap_or(HeaderValue::from_static(""));
@@ -183,6 +185,9 @@ impl Transport {
             let via = inner.settings.proxy_for(&url).is_some();
             if let Some(failure) = verdict::of_status(&url, via, status, answer.headers(), SystemTime::now())
             {
+                return Err(error(failure));
+            }
+            if let Some(failure) = verdict::of_encoding(answer.headers()) {
                 return Err(error(failure));
             }
             let (start, total) = download::extent(status, answer.headers(), from).map_err(error)?;

@@ -138,6 +138,18 @@ pub enum Failure {
         /// The first words of it.
         excerpt: String,
     },
+    /// The server answers only by https (a redirection to itself).
+    WantsTls {
+        /// The HTTP status.
+        status: u16,
+        /// Scheme, host and port where it leads.
+        base: String,
+    },
+    /// A file came encoded although it was asked for as it is.
+    Encoded {
+        /// The `Content-Encoding`.
+        coding: String,
+    },
     /// The body cannot be decoded.
     Damaged {
         /// Why.
@@ -246,10 +258,10 @@ impl TransportError {
             Failure::Forbidden => "UssCommunicationError/Forbidden",
             Failure::NotFound => "UssCommunicationError/NotFound",
             Failure::Busy { .. } => "UssCommunicationError/ServerBusy",
-            Failure::Status { .. } => "UssCommunicationError/UnexpectedStatus",
+            Failure::Status { .. } | Failure::WantsTls { .. } => "UssCommunicationError/UnexpectedStatus",
             Failure::TooLarge { .. } => "UssCommunicationError/AnswerTooLarge",
             Failure::NotSoap { .. } => "UssCommunicationError/NotSoap",
-            Failure::Damaged { .. } => "UssCommunicationError/AnswerDamaged",
+            Failure::Damaged { .. } | Failure::Encoded { .. } => "UssCommunicationError/AnswerDamaged",
             Failure::IncompatibleVersion { .. } => "UssCommunicationError/IncompatibleProtocolVersion",
             Failure::Fault(_) if self.is_refusal() => "DssAuthenticationError/Refused",
             Failure::Fault(fault) => code_of(fault.error_code),
@@ -387,6 +399,12 @@ impl TransportError {
             }
             Failure::NotSoap { what, excerpt } => {
                 write!(f, "the answer is not a SOAP message but {what}: `{excerpt}`")
+            }
+            Failure::WantsTls { status, base } => {
+                write!(f, "{} sends whoever asks it on to {base} ({status})", self.host())
+            }
+            Failure::Encoded { coding } => {
+                write!(f, "the file comes with Content-Encoding: {coding}, and was asked for as it is")
             }
             Failure::Damaged { reason } => write!(f, "the answer of {} is damaged ({reason})", self.host()),
             Failure::IncompatibleVersion { said, ours } => {

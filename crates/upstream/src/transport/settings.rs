@@ -1,6 +1,7 @@
 //! Transport: how an upstream is reached. Proxies, credentials, trusted certificates, waits and bounds,
 //! as an administrator sets them.
 
+use super::no_proxy::NoProxy;
 use super::retry::RetryPolicy;
 use super::url::Url;
 use core::fmt;
@@ -107,42 +108,6 @@ pub enum Schemes {
     BasicOnly,
 }
 
-/// Hosts reached without a proxy.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct NoProxy(Vec<Box<str>>);
-
-impl NoProxy {
-    /// Entries are host names and addresses (`parent.example`, `10.1.2.3`), domains (`.example`, `*.example`),
-    /// `<local>` for names without a dot, and `*` for all. Empty ones are passed over.
-    pub fn new<S: AsRef<str>>(entries: impl IntoIterator<Item = S>) -> Self {
-        let clean = |e: S| e.as_ref().trim().trim_matches(['[', ']']).to_ascii_lowercase();
-        Self(entries.into_iter().map(clean).filter(|e| !e.is_empty()).map(Into::into).collect())
-    }
-
-    /// The entries of a text such as the environment variable `NO_PROXY` holds.
-    #[must_use]
-    pub fn from_list(text: &str) -> Self {
-        Self::new(text.split([',', ';', ' ']))
-    }
-
-    /// Whether a host is reached without a proxy.
-    #[must_use]
-    pub fn covers(&self, host: &str) -> bool {
-        let host = host.trim_matches(['[', ']']).to_ascii_lowercase();
-        let is_address = host.parse::<std::net::IpAddr>().is_ok();
-        self.0.iter().any(|entry| match &**entry {
-            "*" => true,
-            "<local>" => !is_address && !host.contains('.'),
-            exact if exact == host => true,
-            _ if is_address => false,
-            domain => {
-                let domain = domain.trim_start_matches('*').trim_start_matches('.');
-                host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
-            }
-        })
-    }
-}
-
 impl TransportSettings {
     /// The proxy on the way to an address, if there is one.
     #[must_use]
@@ -158,21 +123,6 @@ impl TransportSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hosts_are_exempt_by_name_domain_and_shape() {
-        let list = NoProxy::from_list("parent.example, .corp.example,10.1.2.3;<local> *.lab [::1]");
-        for host in
-            ["PARENT.example", "a.corp.example", "10.1.2.3", "wsus", "x.lab", "sub.parent.example", "::1"]
-        {
-            assert!(list.covers(host), "{host}");
-        }
-        for host in ["parent.example.org", "notcorp.example", "10.1.2.30", "::2", "update.microsoft.com"] {
-            assert!(!list.covers(host), "{host}");
-        }
-        assert!(NoProxy::from_list("*").covers("update.microsoft.com"));
-        assert!(!NoProxy::default().covers("localhost"));
-    }
 
     #[test]
     fn tls_takes_its_own_proxy_where_there_is_one() {

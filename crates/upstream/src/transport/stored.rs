@@ -1,7 +1,8 @@
 //! Transport: the administrator's settings as they are stored, made into those of a transport.
 
 use super::error::TransportError;
-use super::settings::{NoProxy, ProxyCredentials, ProxySettings, Schemes, TransportSettings};
+use super::no_proxy::NoProxy;
+use super::settings::{ProxyCredentials, ProxySettings, Schemes, TransportSettings};
 use super::url::Url;
 use sluicegate_store::hierarchy as store;
 

@@ -52,7 +52,11 @@ pub(super) fn of_status(
         200..=299 => None,
         300..=399 => {
             let to = headers.get(header::LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
-            let excerpt = plain(&to.unwrap_or_default());
+            let to = to.unwrap_or_default();
+            if let Some(base) = same_host_by_tls(url, &to) {
+                return Some(Failure::WantsTls { status: number, base });
+            }
+            let excerpt = plain(&to);
             Some(Failure::NotSoap { what: format!("a redirection ({number})"), excerpt })
         }
         401 => Some(Failure::Unauthorized),
@@ -69,6 +73,20 @@ pub(super) fn of_status(
         }),
         _ => Some(Failure::Status { status: number }),
     }
+}
+
+/// Scheme, host and port of where a redirection leads, when that is the same host by https.
+fn same_host_by_tls(url: &Url, to: &str) -> Option<String> {
+    let to: Url = to.parse().ok()?;
+    (!url.is_tls() && to.is_tls() && to.host() == url.host()).then(|| format!("https://{}", to.host_header()))
+}
+
+/// The failure that a file is which comes encoded although it was asked for as it is.
+pub(super) fn of_encoding(headers: &HeaderMap) -> Option<Failure> {
+    let said = headers.get(header::CONTENT_ENCODING)?;
+    let coding = plain(String::from_utf8_lossy(said.as_bytes()).trim());
+    let as_it_is = coding.is_empty() || coding.eq_ignore_ascii_case("identity");
+    (!as_it_is).then_some(Failure::Encoded { coding })
 }
 
 /// What a proxy says of its own failure to reach the server. Only squid says it in a form for programs
@@ -160,6 +178,7 @@ pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::TransportError;
     use http::HeaderValue;
 
     const ENVELOPE: &[u8] =
@@ -197,6 +216,32 @@ mod tests {
         assert!(
             matches!(call(200, &[], b""), Some(Failure::NotSoap { what, .. }) if what == "an empty answer")
         );
+    }
+
+    #[test]
+    fn a_redirection_to_the_same_host_by_https_is_told_from_a_page_to_sign_in_at() {
+        let to = |location| call(302, &[("location", location)], b"");
+        for (location, base) in [
+            ("https://parent/ServerSyncWebService/ServerSyncWebService.asmx", "https://parent"),
+            ("https://PARENT:8531/", "https://parent:8531"),
+        ] {
+            let base = base.to_owned();
+            let failure = to(location).unwrap();
+            assert_eq!(failure, Failure::WantsTls { status: 302, base: base.clone() });
+            let error = TransportError::new(&url(), None, failure);
+            assert!(error.to_string().contains(&format!("set {base} as the upstream")), "{error}");
+            assert_eq!((error.code(), error.problem()), ("UssCommunicationError/UnexpectedStatus", None));
+        }
+        for elsewhere in ["https://login.example/", "http://parent:8530/x", "/x", ""] {
+            assert!(matches!(to(elsewhere), Some(Failure::NotSoap { .. })), "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_comes_encoded_is_told_by_its_encoding() {
+        let encoded = |coding| of_encoding(&headers(&[("content-encoding", coding)]));
+        assert_eq!(encoded("gzip"), Some(Failure::Encoded { coding: "gzip".to_owned() }));
+        assert_eq!((encoded("identity"), of_encoding(&headers(&[]))), (None, None));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use sluicegate_store::hierarchy::{
     RollupChange, ServerSummary, StatusReport,
 };
 use sluicegate_terms::{ComputerId, Guid, RevisionNumber, Timestamp, UpdateIdentity};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 // The limits of real servers (MS-WSUSSS notes 46 to 49, observed-behaviour 8).
@@ -189,11 +190,12 @@ pub(super) async fn computers(
     version: SoapVersion,
 ) -> Result<Reply, Failure> {
     let list = listed("computers", request.computers, MOST_COMPUTERS)?;
+    let spelled = Spelled::of(list.iter().map(|told| told.computer_id.as_deref()));
     let told = list.into_iter().map(told_computer).collect::<Result<Vec<_>, _>>()?;
     may_tell(app, told.iter().map(|computer| computer.server).collect()).await?;
     let changes = in_store(app, move |store| store.roll_up_computers(told)).await?;
     let changed = changes.ok_or(Failure::UnknownParent)?.into_iter().map(|(id, change)| ChangedComputer {
-        computer_id: Some(id.as_str().to_owned()),
+        computer_id: Some(spelled.as_told(&id)),
         change: match change {
             RollupChange::NewParent => ComputerChange::NewParent,
             RollupChange::Deleted => ComputerChange::Deleted,
@@ -213,6 +215,19 @@ fn told_computer(told: ComputerRollupInfo) -> Result<RolledComputer, Failure> {
         last_inventory: time(told.last_inventory),
         details: told.details.map(details),
     })
+}
+
+/// How who asks spells computers. Letter case says nothing here, and may where the answer is read.
+struct Spelled(HashMap<ComputerId, String>);
+
+impl Spelled {
+    fn of<'a>(told: impl Iterator<Item = Option<&'a str>>) -> Self {
+        Self(told.flatten().filter_map(|text| Some((text.parse().ok()?, text.to_owned()))).collect())
+    }
+
+    fn as_told(&self, id: &ComputerId) -> String {
+        self.0.get(id).cloned().unwrap_or_else(|| id.as_str().to_owned())
+    }
 }
 
 fn computer_id(list: &'static str, text: Option<&str>) -> Result<ComputerId, Failure> {
@@ -257,6 +272,7 @@ pub(super) async fn out_of_sync(
     version: SoapVersion,
 ) -> Result<Reply, Failure> {
     let list = listed("lastRollupNumbers", request.last_rollup_numbers, MOST_OUT_OF_SYNC)?;
+    let spelled = Spelled::of(list.iter().map(|told| told.computer_id.as_deref()));
     let numbers = list
         .into_iter()
         .map(|told| {
@@ -267,7 +283,7 @@ pub(super) async fn out_of_sync(
         .collect::<Result<Vec<_>, Failure>>()?;
     may_tell(app, vec![request.parent]).await?;
     let found = in_store(app, move |store| store.out_of_sync_computers(request.parent, &numbers)).await?;
-    let computers = found.into_iter().map(|id| id.as_str().to_owned()).collect();
+    let computers = found.into_iter().map(|id| spelled.as_told(&id)).collect();
     Ok(Reply::message(&GetOutOfSyncComputersResponse { computers }, version))
 }
 
@@ -330,6 +346,13 @@ mod tests {
         assert_eq!(time(Timestamp::MIN), None);
         let later = at("1753-01-01T00:00:01Z");
         assert_eq!(time(later), Some(later));
+    }
+
+    #[test]
+    fn computers_are_answered_as_they_were_told() {
+        let spelled = Spelled::of([Some("pcA.Example"), Some(""), None].into_iter());
+        assert_eq!(spelled.as_told(&"PCA.EXAMPLE".parse().unwrap()), "pcA.Example");
+        assert_eq!(spelled.as_told(&"Other".parse().unwrap()), "other");
     }
 
     #[test]
