@@ -3,6 +3,7 @@
 
 mod allowed;
 mod aside;
+mod awaited;
 mod counts;
 mod crowd;
 mod details;
@@ -20,6 +21,7 @@ mod telling;
 
 pub(crate) use allowed::load as load_allowed;
 pub use aside::DeploymentNews;
+pub use awaited::Awaited;
 pub use counts::{ActivitySummary, ClientSummary, ServerSummary};
 pub use details::ComputerDetails;
 pub use downstream::{DownstreamContact, DownstreamServer, RolledServer};
