@@ -2,10 +2,12 @@
 //! rests on another (known problem P-26): the first that fails is the one to see to.
 
 mod disks;
+mod files;
 
 use crate::state::App;
 use crate::{checking, watching};
 use disks::Disks;
+use files::Waited;
 use serde_json::{Value, json};
 use sluicegate_store::hierarchy::UpstreamSettings;
 use sluicegate_store::{CategoryRow, StoreError};
@@ -39,7 +41,7 @@ impl Verdict {
 }
 
 /// The checks, in their order. The number of one is the exit code of the command when it is the first that fails.
-const CHECKS: [(&str, u8); 14] = [
+const CHECKS: [(&str, u8); 15] = [
     ("own-endpoints", 10),
     ("upstream-set", 11),
     ("name", 12),
@@ -54,6 +56,7 @@ const CHECKS: [(&str, u8); 14] = [
     ("decisions", 21),
     ("stuck-run", 22),
     ("publisher", 23),
+    ("files", 24),
 ];
 
 /// One check.
@@ -131,10 +134,10 @@ pub(crate) async fn run(app: &Arc<App>) -> Result<Vec<Check>, StoreError> {
         let policy = wanted.content;
         let missing = store.missing_files(policy.when, policy.express, &wanted.filter, now)?;
         let report = checking::open_store(&store, false, false, now)?;
-        Ok::<_, StoreError>((store.categories()?, missing, Disks::of(&store), report))
+        Ok::<_, StoreError>((store.categories()?, missing, Disks::of(&store), report, Waited::of(&store)?))
     })
     .await;
-    let (categories, missing, disks, report) = match looked {
+    let (categories, missing, disks, report, waited) = match looked {
         Ok(looked) => looked?,
         Err(error) => {
             let remedy = "look in this server's log for this time";
@@ -147,6 +150,7 @@ pub(crate) async fn run(app: &Arc<App>) -> Result<Vec<Check>, StoreError> {
     checks.push(decisions(&report));
     checks.push(stuck(app));
     checks.push(publisher(app));
+    checks.push(waited.check(settings.source.is_some()));
     Ok(checks)
 }
 

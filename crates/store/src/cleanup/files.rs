@@ -52,7 +52,7 @@ impl Cleanup<'_> {
                     let mut gone = unclaimed(tx)?;
                     gone.retain(|sha1| !content.has(*sha1));
                     for sha1 in &gone {
-                        for table in ["file_url", "failed_file", "file"] {
+                        for table in ["file_url", "failed_file", "awaited_file", "file"] {
                             tx.prepare_cached(&format!("DELETE FROM {table} WHERE sha1 = ?1"))
                                 .and_then(|mut s| s.execute([sha1.0]))
                                 .during("forget a file")?;

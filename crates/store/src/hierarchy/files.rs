@@ -219,9 +219,11 @@ impl Store {
         self.shared.database.write_alone(
             |tx| {
                 for sha1 in files {
-                    for sql in
-                        ["DELETE FROM wanted_file WHERE sha1 = ?1", "DELETE FROM failed_file WHERE sha1 = ?1"]
-                    {
+                    for sql in [
+                        "DELETE FROM wanted_file WHERE sha1 = ?1",
+                        "DELETE FROM failed_file WHERE sha1 = ?1",
+                        "DELETE FROM awaited_file WHERE sha1 = ?1",
+                    ] {
                         tx.prepare_cached(sql)
                             .and_then(|mut s| s.execute([sha1.0]))
                             .during("note an arrived file")?;

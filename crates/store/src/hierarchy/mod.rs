@@ -4,6 +4,7 @@
 mod above;
 mod allowed;
 mod aside;
+mod awaited;
 mod counts;
 mod crowd;
 mod details;
@@ -22,6 +23,7 @@ mod telling;
 
 pub(crate) use allowed::load as load_allowed;
 pub use aside::DeploymentNews;
+pub use awaited::Awaited;
 pub use counts::{ActivitySummary, ClientSummary, ServerSummary};
 pub use details::ComputerDetails;
 pub use downstream::{DownstreamContact, DownstreamServer, RolledServer};

@@ -8,7 +8,7 @@ use crate::content::{ContentOptions, ContentReport, WantedFile, fetch_all, paren
 use sluicegate_policy::hierarchy::{ContentPolicy, SyncFilter};
 use sluicegate_soap::fault::ErrorCode;
 use sluicegate_soap::server_sync::{DownloadFilesRequest, DownloadFilesResponse};
-use sluicegate_store::hierarchy::{FileNeed, UpstreamSource};
+use sluicegate_store::hierarchy::{Awaited, FileNeed, UpstreamSource};
 use sluicegate_store::{Store, StoreError};
 use sluicegate_terms::{Sha1Digest, Timestamp};
 use std::collections::HashSet;
@@ -32,6 +32,9 @@ impl Run {
             .on_store(move |store| {
                 let needs = store.missing_files(content.when, content.express, &filter, now)?;
                 let waiting = waiting(&store, content, &filter, &needs)?;
+                if needs.is_empty() {
+                    store.files_not_upstream(&[], now)?;
+                }
                 Ok((needs, store.sync_state()?.facts, waiting))
             })
             .await?;
@@ -49,8 +52,9 @@ impl Run {
             return Err(why);
         }
         taken_in?;
-        if !report.not_there.is_empty() && self.settings.source != Some(UpstreamSource::MicrosoftUpdate) {
+        if self.settings.source != Some(UpstreamSource::MicrosoftUpdate) {
             self.ask_for(&report.not_there).await;
+            self.tell_of_awaited(report.not_there.clone()).await?;
         }
         if let Some(warning) = judge(report)? {
             self.progress.warn(&warning);
@@ -122,6 +126,18 @@ impl Run {
         .await
     }
 
+    /// A file that the upstream was asked for and did not have in the next run either may never come: its administrator
+    /// has to know. In the first run it is only on its way.
+    async fn tell_of_awaited(&self, not_there: Vec<Sha1Digest>) -> Result<(), SyncError> {
+        let now = self.around.now();
+        let awaited = self.on_store(move |store| store.files_not_upstream(&not_there, now)).await?;
+        if let Some(awaited) = awaited {
+            self.progress.update(|p| p.counts.files_failed += awaited.files);
+            self.progress.warn(&still_awaited(awaited));
+        }
+        Ok(())
+    }
+
     /// Asks the upstream to fetch files it does not have yet; they are fetched from there in a later run.
     async fn ask_for(&self, files: &[Sha1Digest]) {
         for files in files.chunks(ASKED_AT_ONCE) {
@@ -190,6 +206,18 @@ fn forgotten(files: usize) -> String {
         "of {files} files that are wanted here the upstream has removed some together with their updates, and does not \
          fetch them; add them here with `sluicegate content add`, import the updates there again, have files \
          fetched from Microsoft, or take back what approves the updates here"
+    )
+}
+
+/// What to do about files that the upstream does not come to have.
+fn still_awaited(awaited: Awaited) -> String {
+    let files = awaited.files;
+    let are = if files == 1 { "1 file is".to_owned() } else { format!("{files} files are") };
+    format!(
+        "{are} wanted here and not at the upstream yet, which was first asked at {}; when it does not fetch them, its \
+         administrator has to add them there with `sluicegate content add`, or they are added here \
+         with `sluicegate content add`",
+        awaited.since.iso()
     )
 }
 

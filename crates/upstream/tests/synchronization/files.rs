@@ -86,3 +86,27 @@ async fn the_history_tells_of_a_run_under_way_what_it_has_done_should_the_proces
     synchronizer.cancel();
     synchronizer.wait().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_the_upstream_still_does_not_have_in_the_next_run_is_told_of_until_it_comes() {
+    let (upstream, _dir, store) = with_files(2).await;
+    let absent = Sha1Digest(Sha1::digest([1; 40]).into());
+    let hex = absent.to_hex_upper();
+    upstream.state.lock().files.remove(&format!("{}/{hex}.cab", &hex[38..]));
+    let first = run_well(&store).await;
+    assert_eq!((first.counts.files, first.counts.files_failed, first.warning), (1, 0, None));
+    assert_eq!(upstream.state.lock().asked_files, [absent]);
+    assert_eq!(store.awaited_files().unwrap(), None, "it may come with the next run");
+    for _ in 0..2 {
+        let next = run_well(&store).await;
+        let warning = next.warning.unwrap();
+        assert!(warning.starts_with("1 file is wanted here and not at the upstream yet"), "{warning}");
+        assert_eq!((next.counts.files, next.counts.files_failed), (0, 1));
+        assert_eq!(store.awaited_files().unwrap().unwrap().files, 1);
+    }
+    put(&upstream, 1, vec![1; 40]);
+    let last = run_well(&store).await;
+    assert_eq!((last.counts.files, last.counts.files_failed, last.warning), (1, 0, None));
+    assert_eq!(store.awaited_files().unwrap(), None);
+    assert_eq!(run_well(&store).await.warning, None);
+}
