@@ -173,7 +173,7 @@ fn judge(report: ContentReport) -> Result<Option<String>, SyncError> {
     let again = if failed.len() == 1 { "is tried again" } else { "are tried again" };
     Ok(failed.first().map(|first| {
         format!(
-            "{} of {wanted} files did not come and {again} later; the first: {}",
+            "{} of {wanted} files did not come and {again} with a later synchronization; the first: {}",
             failed.len(),
             first.error
         )

@@ -5,7 +5,8 @@ use super::settings::Schemes;
 use sluicegate_soap::fault::ErrorCode;
 
 /// What to do about a server that has too much to do, however it says so.
-const BUSY: &str = "nothing is wrong here: a synchronization is tried again later by itself";
+const BUSY: &str = "nothing is wrong here: try again later (`sluicegate sync now`); where a schedule is set, a \
+                    synchronization is tried again soon without that";
 
 /// What a service of authorization names when the id of the server that asks is of no use to it (MS-WSUSSS 3.1.4.2).
 const ACCOUNT: &str = "accountGuid";
