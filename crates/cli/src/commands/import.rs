@@ -129,6 +129,9 @@ async fn decide(client: &AdminClient, mut notes: Vec<String>, keys_only: bool) -
         return Ok(if left_out { Decided::LeftOut } else { Decided::None });
     }
     let sent = send_decisions(client, notes).await;
+        for sentence in taken["regrouped"].as_array().into_iter().flatten() {
+            say!("  Note: {}", output::text(Some(sentence)));
+        }
     match sent {
         Ok(_) if left_out => Ok(Decided::LeftOut),
         Ok(taken) => Ok(Decided::Taken(taken)),

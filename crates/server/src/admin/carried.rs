@@ -271,6 +271,7 @@ mod tests {
         let decisions = CarriedDecisions {
             groups: vec![Group { id: gid(1), name: "Büro ?>".parse().unwrap(), parent: Some(gid(2)) }],
             accepted: [(EulaId(Guid::from_u128(3)), ("admin".to_owned(), at))].into(),
+        "regrouped": taken.regrouped,
             declined: [(uid(4), at)].into(),
             restored: [(uid(5), at)].into(),
             withdrawn: [((uid(6), gid(1)), at)].into(),
