@@ -1,8 +1,9 @@
 //! Cli room: how answers look. A table for people, the server's JSON untouched for programs.
 
+use crate::admin_client::Refused;
 use anyhow::Context as _;
 use comfy_table::{ContentArrangement, Table, presets};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::{BufRead as _, IsTerminal as _};
 
 /// `println!` for answers: a reader who has seen enough (`| head`) ends the command instead of failing it.
@@ -40,6 +41,13 @@ pub(crate) fn show(json: bool, value: &Value, table: impl FnOnce(&Value)) {
     } else {
         table(value);
     }
+}
+
+/// A failure as programs read it, in the form in which the admin API tells of one; `code` is there when the server
+/// refused.
+pub(crate) fn failure(error: &anyhow::Error) -> Value {
+    let code = error.downcast_ref::<Refused>().map(|refused| refused.code.as_str());
+    json!({ "error": { "code": code, "message": format!("{error:#}") } })
 }
 
 /// Prints the rows of `list` (an array) as a table; says `empty` when there are none.
@@ -174,6 +182,13 @@ mod tests {
         assert_eq!(duration(0.000_155_61), "156 µs");
         assert_eq!(duration(0.8012), "801 ms");
         assert_eq!(duration(0.0021), "2.10 ms");
+    #[test]
+    fn a_failure_is_one_object_for_programs() {
+        let failed = anyhow::anyhow!("no such file").context("cannot read `x.cab`");
+        let expected = json!({ "error": { "code": null, "message": "cannot read `x.cab`: no such file" } });
+        assert_eq!(failure(&failed), expected);
+    }
+
         assert_eq!(duration(18.84), "18.8 s");
     }
 

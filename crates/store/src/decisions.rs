@@ -15,7 +15,7 @@ pub use succession::ImportedDecisions;
 
 pub(crate) use carried::known;
 pub(crate) use looks::Gallery;
-pub(crate) use rows::{difference, load, replaced, write_difference};
+pub(crate) use rows::{difference, load, reason_columns, reason_of_columns, replaced, write_difference};
 pub(crate) use subject::subject;
 pub(crate) use succession::after_import;
 

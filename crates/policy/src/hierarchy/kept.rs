@@ -2,12 +2,12 @@
 //! were, each with its own time; revisions that came meanwhile are judged as if they had come a moment ago.
 
 use super::adopt::{Adopted, Placed, put_approvals, put_declines, put_groups};
-use crate::approvals::{ApprovalAction, Change, Mark, Stamp};
+use crate::approvals::{Change, Mark, Stamp};
 use crate::carried::{CarriedApproval, Known};
 use crate::decisions::Decisions;
 use crate::groups::Group;
 use crate::refusals::ApprovalError;
-use crate::succession::{Arrival, Hold, HoldReason, Succession};
+use crate::succession::{Arrival, Hold, HoldReason, Standing, Succession};
 use sluicegate_terms::{GroupId, RevisionNumber, Timestamp, UpdateId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,18 +48,18 @@ pub fn bring_back<E: From<ApprovalError>>(
         mark.decided = None;
     }
 
-    let mut actions: BTreeMap<UpdateId, Vec<ApprovalAction>> = BTreeMap::new();
+    let mut orders: BTreeMap<UpdateId, Vec<Standing>> = BTreeMap::new();
     for approval in &kept.approvals {
-        actions.entry(approval.update).or_default().push(approval.action);
+        orders.entry(approval.update).or_default().push((approval.action, approval.deadline));
     }
     let (mut holds, mut expired, mut gone) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-    for (&update, actions) in &actions {
+    for (&update, orders) in &orders {
         let Some(known) = known(decisions, update)? else {
             adopted.skipped.push(format!("{update} was approved and is no longer in the catalog"));
             gone.insert(update);
             continue;
         };
-        let becomes = judge(decisions, kept, &known, actions, change);
+        let becomes = judge(decisions, kept, &known, orders, change);
         match becomes {
             Becomes::AsItIs => {}
             Becomes::Held(hold) => drop(holds.insert(update, hold)),
@@ -110,7 +110,7 @@ fn judge(
     decisions: &Decisions,
     kept: &KeptDecisions,
     known: &Known,
-    actions: &[ApprovalAction],
+    orders: &[Standing],
     change: Change,
 ) -> Becomes {
     let subject = &known.subject;
@@ -126,8 +126,10 @@ fn judge(
             replaces: Some(before),
             expired: subject.expired,
             eula: subject.eula,
+            removable: subject.removable,
+            may_ask: subject.may_ask,
         };
-        match decisions.judge(&arrival, actions) {
+        match decisions.judge(&arrival, orders) {
             Succession::Held(reason) => reason,
             Succession::Declined => return Becomes::Declined,
             Succession::Followed | Succession::Untouched => return Becomes::AsItIs,
@@ -156,7 +158,7 @@ fn judge(
                 "{update} was approved without the licence terms {eula} of the only revision that is left, so it is no \
                  longer approved"
             )),
-            HoldReason::Review => Becomes::AsItIs,
+            HoldReason::Review | HoldReason::NotRemovable | HoldReason::NeedsInput => Becomes::AsItIs,
         },
     }
 }

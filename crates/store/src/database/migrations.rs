@@ -20,6 +20,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0011_fewer_rows.sql"),
     include_str!("../../migrations/0012_kept_decisions.sql"),
     include_str!("../../migrations/0013_awaited_files.sql"),
+    include_str!("../../migrations/0014_held_orders.sql"),
 ];
 
 /// The version of the schema that this program makes and knows.

@@ -12,6 +12,30 @@ use sluicegate_terms::{Anchor, DeploymentId, GroupId, Guid, RevisionNumber, Time
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Words for orders that stand against a revision that is held, in `held.refused`.
+const NOT_REMOVABLE: &str = "not-removable";
+const NEEDS_INPUT: &str = "needs-input";
+
+/// Why a revision waits, as columns: licence terms, or which order stands against it; neither for a review.
+pub(crate) fn reason_columns(reason: &HoldReason) -> (Option<&[u8; 16]>, Option<&'static str>) {
+    match reason {
+        HoldReason::Review => (None, None),
+        HoldReason::Eula(eula) => (Some(eula.0.as_bytes()), None),
+        HoldReason::NotRemovable => (None, Some(NOT_REMOVABLE)),
+        HoldReason::NeedsInput => (None, Some(NEEDS_INPUT)),
+    }
+}
+
+/// [`reason_columns`] read back.
+pub(crate) fn reason_of_columns(eula: Option<[u8; 16]>, refused: Option<&str>) -> HoldReason {
+    match (eula, refused) {
+        (Some(id), _) => HoldReason::Eula(EulaId(Guid::from_bytes(id))),
+        (None, Some(NOT_REMOVABLE)) => HoldReason::NotRemovable,
+        (None, Some(_)) => HoldReason::NeedsInput,
+        (None, None) => HoldReason::Review,
+    }
+}
+
 /// Loads everything that was decided.
 pub(crate) fn load(db: &Connection) -> Result<Decisions, StoreError> {
     let mut groups = Vec::new();
@@ -68,9 +92,10 @@ pub(crate) fn load(db: &Connection) -> Result<Decisions, StoreError> {
             Ok(())
         })?;
     }
-    query(db, "SELECT update_id, serving, eula, changed, changed_at FROM held", |row| {
+    query(db, "SELECT update_id, serving, eula, changed, changed_at, refused FROM held", |row| {
         let eula = row.get::<_, Option<[u8; 16]>>(2).during("read a held revision")?;
-        let reason = eula.map_or(HoldReason::Review, |id| HoldReason::Eula(EulaId(Guid::from_bytes(id))));
+        let refused = row.get::<_, Option<String>>(5).during("read a held revision")?;
+        let reason = reason_of_columns(eula, refused.as_deref());
         let serving = RevisionNumber::new(row.int(1)?).stored_as("revision number")?;
         let since = Change { anchor: row.anchor(3)?, at: row.time(4)? };
         decisions.held.insert(row.update(0)?, Hold { serving, reason, since });
@@ -301,18 +326,17 @@ fn write_succession(tx: &Transaction<'_>, before: &Decisions, after: &Decisions)
         run("DELETE FROM held WHERE update_id = ?1", params![update.0.as_bytes()])?;
     }
     for (update, hold) in new {
-        let eula = match &hold.reason {
-            HoldReason::Review => None,
-            HoldReason::Eula(eula) => Some(eula.0.as_bytes()),
-        };
+        let (eula, refused) = reason_columns(&hold.reason);
         run(
-            "INSERT INTO held (update_id, serving, eula, changed, changed_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO held (update_id, serving, eula, changed, changed_at, refused)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![
                 update.0.as_bytes(),
                 hold.serving.get(),
                 eula,
                 signed(hold.since.anchor.0),
-                hold.since.at.ticks()
+                hold.since.at.ticks(),
+                refused
             ],
         )?;
     }

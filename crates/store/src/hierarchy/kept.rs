@@ -2,10 +2,11 @@
 //! taken away, each with its time.
 
 use crate::columns::{Columns, for_rows};
+use crate::decisions::{reason_columns, reason_of_columns};
 use crate::error::{During, StoreError, StoredAs};
 use rusqlite::{Row, Transaction, params};
 use sluicegate_policy::hierarchy::{KeptDecisions, Mode};
-use sluicegate_policy::{CarriedApproval, Change, Decisions, EulaId, Group, GroupName, Hold, HoldReason};
+use sluicegate_policy::{CarriedApproval, Change, Decisions, Group, GroupName, Hold};
 use sluicegate_terms::{Anchor, GroupId, Guid, RevisionNumber, Timestamp};
 
 const TABLES: [&str; 7] = [
@@ -66,13 +67,11 @@ pub(super) fn put_aside(tx: &Transaction<'_>, mode: Mode, decisions: &Decisions)
         )?;
     }
     for (update, hold) in &decisions.held {
-        let eula = match &hold.reason {
-            HoldReason::Review => None,
-            HoldReason::Eula(eula) => Some(eula.0.as_bytes()),
-        };
+        let (eula, refused) = reason_columns(&hold.reason);
         run(
-            "INSERT INTO aside_held (mode, update_id, serving, eula, changed_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![mode, update.0.as_bytes(), hold.serving.get(), eula, hold.since.at.ticks()],
+            "INSERT INTO aside_held (mode, update_id, serving, eula, changed_at, refused)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![mode, update.0.as_bytes(), hold.serving.get(), eula, hold.since.at.ticks(), refused],
         )?;
     }
     for ((update, group), mark) in &decisions.withdrawn {
@@ -145,9 +144,10 @@ pub(super) fn from_aside(
         kept.declined.insert(row.update(0)?, row.time_if_any(1)?.unwrap_or(now));
         Ok(())
     })?;
-    read("SELECT update_id, serving, eula, changed_at FROM aside_held WHERE mode = ?1", &mut |row| {
+    read("SELECT update_id, serving, eula, changed_at, refused FROM aside_held WHERE mode = ?1", &mut |row| {
         let eula = row.get::<_, Option<[u8; 16]>>(2).during("read what was put aside")?;
-        let reason = eula.map_or(HoldReason::Review, |id| HoldReason::Eula(EulaId(Guid::from_bytes(id))));
+        let refused = row.get::<_, Option<String>>(4).during("read what was put aside")?;
+        let reason = reason_of_columns(eula, refused.as_deref());
         let since = Change { anchor: Anchor::START, at: row.time(3)? };
         kept.held.insert(row.update(0)?, Hold { serving: row.revision_number(1)?, reason, since });
         Ok(())
