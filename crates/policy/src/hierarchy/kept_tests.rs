@@ -1,6 +1,7 @@
 //! Tests of decisions that come into force again.
 
 use super::*;
+use crate::approvals::ApprovalAction;
 use crate::licences::EulaId;
 use crate::{Subject, SuccessionOptions};
 use sluicegate_terms::{Anchor, Guid};

@@ -144,14 +144,17 @@ pub(super) fn from_aside(
         kept.declined.insert(row.update(0)?, row.time_if_any(1)?.unwrap_or(now));
         Ok(())
     })?;
-    read("SELECT update_id, serving, eula, changed_at, refused FROM aside_held WHERE mode = ?1", &mut |row| {
-        let eula = row.get::<_, Option<[u8; 16]>>(2).during("read what was put aside")?;
-        let refused = row.get::<_, Option<String>>(4).during("read what was put aside")?;
-        let reason = reason_of_columns(eula, refused.as_deref());
-        let since = Change { anchor: Anchor::START, at: row.time(3)? };
-        kept.held.insert(row.update(0)?, Hold { serving: row.revision_number(1)?, reason, since });
-        Ok(())
-    })?;
+    read(
+        "SELECT update_id, serving, eula, changed_at, refused FROM aside_held WHERE mode = ?1",
+        &mut |row| {
+            let eula = row.get::<_, Option<[u8; 16]>>(2).during("read what was put aside")?;
+            let refused = row.get::<_, Option<String>>(4).during("read what was put aside")?;
+            let reason = reason_of_columns(eula, refused.as_deref());
+            let since = Change { anchor: Anchor::START, at: row.time(3)? };
+            kept.held.insert(row.update(0)?, Hold { serving: row.revision_number(1)?, reason, since });
+            Ok(())
+        },
+    )?;
     read("SELECT update_id, group_id, changed_at FROM aside_withdrawn WHERE mode = ?1", &mut |row| {
         kept.withdrawn.insert((row.update(0)?, row.group(1)?), row.time(2)?);
         Ok(())
