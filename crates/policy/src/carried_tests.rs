@@ -116,9 +116,32 @@ fn a_group_of_the_same_name_is_the_same_group() {
     let mut to = Decisions::default();
     to.groups.create(gid(500), "INNER".parse().unwrap(), None).unwrap();
     let taken = carry(&from, &mut to, 50);
-    assert_eq!((taken.groups, taken.approved), (1, 2));
+    assert_eq!((taken.groups, taken.approved), (2, 2));
     assert!(to.approvals.contains_key(&(uid(10), gid(500))));
     assert!(to.groups.get(gid(1)).is_none());
+    let inner = to.groups.get(gid(500)).unwrap();
+    assert_eq!(
+        (inner.name.as_str(), inner.parent),
+        ("Inner", Some(gid(9))),
+        "it has the name and place it has there"
+    );
+    assert_eq!(
+        taken.regrouped,
+        ["the group `INNER` is called `Inner` now and is in `Outer`, no longer in `All Computers`"]
+    );
+    assert_eq!(carry(&from, &mut to, 60), TakenIn::default());
+}
+
+#[test]
+fn a_name_that_went_over_to_another_group_there_does_not_make_two_groups_one() {
+    let mut from = Decisions::default();
+    from.groups.create(gid(9), "Ring".parse().unwrap(), None).unwrap();
+    from.groups.create(gid(5), "Outer".parse().unwrap(), None).unwrap();
+    let mut to = Decisions::default();
+    to.groups.create(gid(9), "Outer".parse().unwrap(), None).unwrap();
+    let taken = carry(&from, &mut to, 60);
+    assert_eq!((taken.groups, taken.skipped), (2, 0), "{taken:?}");
+    assert_eq!(to.groups, from.groups);
 }
 
 #[test]
@@ -300,20 +323,30 @@ fn a_group_that_was_renamed_or_moved_there_is_so_here_and_counted_once() {
     assert_eq!(to.groups.get(gid(1)).unwrap().parent, Some(GroupId::ALL_COMPUTERS));
 }
 
-/// Update 10 is a bundle: its first revision has the member 20, its second the member 21.
 #[test]
 fn a_group_that_cannot_be_moved_keeps_its_name_too() {
-    let (mut from, mut to) = (Decisions::default(), origin());
-    // There a group of the inner one's name holds the outer one.
-    from.groups.create(gid(500), "Inner".parse().unwrap(), None).unwrap();
-    from.groups.create(gid(9), "Ring".parse().unwrap(), Some(gid(500))).unwrap();
-    let taken = carry(&from, &mut to, 60);
-    assert_eq!(taken.groups, 0);
-    assert!(taken.reasons.iter().any(|reason| reason.contains("`Ring`")), "{taken:?}");
-    let outer = to.groups.get(gid(9)).unwrap();
-    assert_eq!((outer.name.as_str(), outer.parent), ("Outer", Some(GroupId::ALL_COMPUTERS)));
+    let (mut from, mut to) = (Decisions::default(), Decisions::default());
+    from.groups.create(gid(500), "Top".parse().unwrap(), None).unwrap();
+    from.groups.create(gid(9), "RING".parse().unwrap(), Some(gid(500))).unwrap();
+    for (here, name) in [(9, "Outer"), (700, "Ring")] {
+        to.groups = GroupTree::new();
+        to.groups.create(gid(here), name.parse().unwrap(), None).unwrap();
+        // As deep as groups nest: one place lower it would be too deep.
+        let mut above = gid(here);
+        for n in 2..crate::groups::MAX_GROUP_DEPTH as u128 - 1 {
+            to.groups.create(gid(1_000 + n), format!("{n}").parse().unwrap(), Some(above)).unwrap();
+            above = gid(1_000 + n);
+        }
+        to.groups.create(gid(999), "Lowest".parse().unwrap(), Some(above)).unwrap();
+        let taken = carry(&from, &mut to, 60);
+        assert_eq!((taken.groups, taken.skipped), (1, 1), "{taken:?}");
+        assert!(taken.reasons[0].contains("`RING`"), "{taken:?}");
+        let group = to.groups.get(gid(here)).unwrap();
+        assert_eq!((group.name.as_str(), group.parent), (name, Some(GroupId::ALL_COMPUTERS)));
+    }
 }
 
+/// Update 10 is a bundle: its first revision has the member 20, its second the member 21.
 fn bundle(decisions: &Decisions, update: UpdateId) -> Result<Option<Known>, ApprovalError> {
     let first = decisions.held.get(&uid(10)).is_some_and(|hold| hold.serving == rev(1));
     let member = if first { uid(20) } else { uid(21) };

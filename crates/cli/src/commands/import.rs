@@ -111,6 +111,9 @@ impl Decided {
                 ("Left out", "/skipped"),
             ],
         );
+        for sentence in taken["regrouped"].as_array().into_iter().flatten() {
+            say!("  Note: {}", output::text(Some(sentence)));
+        }
         for reason in taken["reasons"].as_array().into_iter().flatten() {
             say!("  {}", output::text(Some(reason)));
         }

@@ -254,6 +254,7 @@ pub(super) async fn import(app: &Arc<App>, request: Request<Incoming>) -> Result
         "older": taken.older,
         "skipped": taken.skipped + unread.len() as u64,
         "reasons": reasons,
+        "regrouped": taken.regrouped,
     }))
 }
 
