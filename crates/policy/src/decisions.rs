@@ -7,7 +7,7 @@ use crate::groups::{Group, GroupError, GroupTree};
 use crate::licences::{Acceptance, EulaId};
 use crate::refusals::ApprovalError;
 use crate::rules::{Rule, RuleId};
-use crate::succession::{Hold, SuccessionOptions};
+use crate::succession::{Hold, SuccessionOptions, refusal};
 use sluicegate_terms::{GroupId, UpdateId, UpdateKind};
 use std::collections::BTreeMap;
 
@@ -102,19 +102,13 @@ impl Decisions {
         if order.deadline.is_some() && !order.action.can_be_due() {
             return Err(ApprovalError::DeadlineWithoutAction(update));
         }
-        // At its deadline an agent installs without anybody there to answer; WSUS sets none either
-        // (windowsserverdocs, updates-operations: no deadline where user input is required).
-        if order.deadline.is_some() && order.action.installs() && subject.may_ask {
-            return Err(ApprovalError::DeadlineNeedsInput(update));
-        }
-        // "Remove an installed update if that update supports removal" (the same page).
-        if order.action == ApprovalAction::Uninstall && !subject.removable {
-            return Err(ApprovalError::NotRemovable(update));
+        if let Some(error) = refusal(subject, order.action, order.deadline) {
+            return Err(error);
         }
         if !order.action.installs() {
             return Ok(());
         }
-        // WSUS too takes nothing but a removal for what has expired (IUpdate.Approve). The same page refuses an
+        // WSUS too takes nothing but a removal for what has expired (IUpdate.Approve). That page refuses an
         // action when "a dependency has been approved for the opposite action" and says neither which relation
         // that is nor for which groups. There is no such rule here: groups are moved and prerequisites have
         // alternatives, so it could not hold, and agents judge by themselves. What needs an update that is being
@@ -142,8 +136,13 @@ impl Decisions {
     ) -> Result<Approval, ApprovalError> {
         self.check(subject, &order)?;
         let update = subject.update;
-        // A removal does not speak for the licence that others' approvals to install need.
-        if order.action.deploys() && self.held.contains_key(&update) && self.may_install(subject.eula) {
+        // A removal does not speak for the licence that others' approvals to install need, and an order for one
+        // group not for those of others that would be refused.
+        if order.action.deploys()
+            && self.held.contains_key(&update)
+            && self.may_install(subject.eula)
+            && self.refused_for(subject, Some(order.group)).is_none()
+        {
             self.put_in_service(update, stamp)?;
         }
         let approval = Approval {

@@ -1,12 +1,12 @@
 //! Policy: what becomes of decisions when a new revision arrives. Approvals follow to it; or it is held
-//! and the approved revision stays in service, because its licence terms are new or because the
-//! administrator wants to look first (`IUpdateServerConfiguration.AutoRefreshUpdateApprovals` of WSUS).
+//! and the approved revision stays in service, because its licence terms are new, because what is approved would be
+//! refused for it, or because the administrator wants to look first (`IUpdateServerConfiguration.AutoRefreshUpdateApprovals` of WSUS).
 
 use crate::approvals::{Approval, ApprovalAction, Change, Stamp};
 use crate::decisions::{Decisions, Subject};
 use crate::licences::EulaId;
 use crate::refusals::ApprovalError;
-use sluicegate_terms::{RevisionNumber, UpdateId};
+use sluicegate_terms::{GroupId, RevisionNumber, Timestamp, UpdateId};
 
 /// What happens when a new revision arrives; both on by default, as on WSUS.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +30,10 @@ pub enum HoldReason {
     Review,
     /// Its licence terms were not accepted yet.
     Eula(EulaId),
+    /// Some group is to remove the update, and its publisher gives no way to remove this revision.
+    NotRemovable,
+    /// Some group has a deadline for the update, and this revision may ask the user something.
+    NeedsInput,
 }
 
 /// That an older revision stays in service.
@@ -56,6 +60,10 @@ pub struct Arrival {
     pub expired: bool,
     /// Its licence terms, if any.
     pub eula: Option<EulaId>,
+    /// Whether computers can remove it again.
+    pub removable: bool,
+    /// Whether installing it may ask the user something.
+    pub may_ask: bool,
 }
 
 /// What became of the decisions about an update.
@@ -95,7 +103,12 @@ impl Decisions {
             }
         } else if deploys {
             let terms = arrival.eula.filter(|eula| installs && !self.accepted.contains_key(eula));
+            // Whoever ordered what cannot be done with it has to decide anew, whatever else it waits for.
+            let impossible = self.approvals.of(update).find_map(|approval| {
+                impossible(approval.action, approval.deadline, arrival.removable, arrival.may_ask)
+            });
             let reason = match terms {
+                _ if impossible.is_some() => impossible,
                 Some(eula) => Some(HoldReason::Eula(eula)),
                 None if !self.options.approvals_follow => Some(HoldReason::Review),
                 None => None,
@@ -116,16 +129,26 @@ impl Decisions {
     /// Puts a held revision in service: the approvals hold for it from now on.
     ///
     /// # Errors
-    /// When nothing is held, or its licence terms were not accepted.
+    /// When nothing is held, its licence terms were not accepted, or what is approved would be refused for it.
     pub fn accept_revision(&mut self, subject: &Subject, stamp: &mut Stamp) -> Result<(), ApprovalError> {
         let update = subject.update;
         if !self.held.contains_key(&update) {
             return Err(ApprovalError::NothingHeld(update));
         }
+        if let Some(error) = self.refused_for(subject, None) {
+            return Err(error);
+        }
         match subject.eula.filter(|eula| !self.accepted.contains_key(eula)) {
             Some(eula) => Err(ApprovalError::EulaNotAccepted { update, eula }),
             None => self.put_in_service(update, stamp),
         }
+    }
+
+    /// Why an approval that stands would be refused for the newest revision; that of the group `except` is not
+    /// looked at.
+    pub(crate) fn refused_for(&self, subject: &Subject, except: Option<GroupId>) -> Option<ApprovalError> {
+        let others = self.approvals.of(subject.update).filter(|approval| Some(approval.group) != except);
+        others.into_iter().find_map(|a| refusal(subject, a.action, a.deadline))
     }
 
     /// Lets the approvals of an update hold for its newest revision. Each gets a new deployment id, since
@@ -167,5 +190,33 @@ impl Decisions {
         if self.held.remove(&update).is_some() {
             self.released.insert(update, change);
         }
+    }
+}
+
+/// What a revision has that makes an order impossible.
+fn impossible(
+    action: ApprovalAction,
+    deadline: Option<Timestamp>,
+    removable: bool,
+    may_ask: bool,
+) -> Option<HoldReason> {
+    // "Remove an installed update if that update supports removal" (windowsserverdocs, updates-operations).
+    if action == ApprovalAction::Uninstall && !removable {
+        return Some(HoldReason::NotRemovable);
+    }
+    // At its deadline an agent installs without anybody there to answer; WSUS sets none either (the same page: no
+    // deadline where user input is required).
+    (deadline.is_some() && action.installs() && may_ask).then_some(HoldReason::NeedsInput)
+}
+
+/// Why an order is refused for what the newest revision of an update is.
+pub(crate) fn refusal(
+    subject: &Subject,
+    action: ApprovalAction,
+    deadline: Option<Timestamp>,
+) -> Option<ApprovalError> {
+    match impossible(action, deadline, subject.removable, subject.may_ask)? {
+        HoldReason::NotRemovable => Some(ApprovalError::NotRemovable(subject.update)),
+        _ => Some(ApprovalError::DeadlineNeedsInput(subject.update)),
     }
 }

@@ -4,8 +4,8 @@ mod support;
 
 use sluicegate_policy::ApprovalAction::{Install, NotApproved, OptionalInstall, Uninstall};
 use sluicegate_policy::{
-    ApprovalError, Arrival, Decision, Decisions, HoldReason, Stamp, Subject, Succession, SuccessionOptions,
-    effective,
+    ApprovalError, Arrival, Decision, Decisions, HoldReason, Order, Stamp, Subject, Succession,
+    SuccessionOptions, effective,
 };
 use sluicegate_terms::{Anchor, DeploymentAction, DeploymentId};
 use support::{approved, arrival, change, eula, gid, number, order, stamp, uid};
@@ -191,6 +191,52 @@ fn new_licence_terms_hold_a_revision_back_until_they_are_accepted() {
     assert_eq!(decisions.arrive(&terms, &mut stamp(5)), Ok(Succession::Held(why)));
     assert_eq!(decisions.accept_eula(eula(5), "Ada".to_owned(), &mut stamp(8)), Ok(vec![]));
     assert_eq!(decisions.held[&uid(1)].reason, HoldReason::Review, "terms are one thing, a review another");
+}
+
+#[test]
+fn a_revision_for_which_what_is_approved_would_be_refused_is_held_until_that_is_decided_anew() {
+    let due = Some(change(900).at);
+    let fixed = Arrival { removable: false, ..arrival(2) };
+    let asking = Arrival { may_ask: true, eula: Some(eula(5)), ..arrival(2) };
+
+    let mut decisions = approved(&[(2, Uninstall), (3, Install)]);
+    assert_eq!(decisions.arrive(&fixed, &mut stamp(5)), Ok(Succession::Held(HoldReason::NotRemovable)));
+    assert_eq!(decisions.held[&uid(1)].serving, number(1));
+    let subject_now = Subject { removable: false, ..subject() };
+    let refused = decisions.accept_revision(&subject_now, &mut stamp(6));
+    assert_eq!(refused, Err(ApprovalError::NotRemovable(uid(1))));
+    decisions.approve(&subject_now, order(3, Install), &mut stamp(7)).unwrap();
+    assert!(decisions.held.contains_key(&uid(1)), "the other group's order stands");
+    decisions.approve(&subject_now, order(2, NotApproved), &mut stamp(8)).unwrap();
+    decisions.accept_revision(&subject_now, &mut stamp(9)).unwrap();
+    assert!(decisions.held.is_empty());
+
+    let mut decisions = approved(&[]);
+    decisions.approve(&subject(), Order { deadline: due, ..order(0, Install) }, &mut stamp(1)).unwrap();
+    assert_eq!(decisions.arrive(&asking, &mut stamp(5)), Ok(Succession::Held(HoldReason::NeedsInput)));
+    assert_eq!(
+        decisions.accept_eula(eula(5), "Ada".to_owned(), &mut stamp(6)),
+        Ok(vec![]),
+        "not for the terms alone"
+    );
+    let subject_now = Subject { may_ask: true, eula: Some(eula(5)), ..subject() };
+    let refused = decisions.accept_revision(&subject_now, &mut stamp(6));
+    assert_eq!(refused, Err(ApprovalError::DeadlineNeedsInput(uid(1))));
+    decisions.approve(&subject_now, order(0, Install), &mut stamp(7)).unwrap();
+    assert!(decisions.held.is_empty(), "it is approved without a deadline");
+
+    let mut decisions = approved(&[(2, Uninstall)]);
+    decisions.arrive(&fixed, &mut stamp(5)).unwrap();
+    assert_eq!(
+        decisions.arrive(&arrival(3), &mut stamp(6)),
+        Ok(Succession::Followed),
+        "this one can be removed"
+    );
+    assert!(decisions.held.is_empty());
+    for (action, arrival) in [(Uninstall, asking), (Install, fixed)] {
+        let arrival = Arrival { eula: None, ..arrival };
+        assert_eq!(approved(&[(0, action)]).arrive(&arrival, &mut stamp(5)), Ok(Succession::Followed));
+    }
 }
 
 #[test]

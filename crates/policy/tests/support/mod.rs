@@ -39,7 +39,8 @@ pub fn order(group: u128, action: ApprovalAction) -> Order {
 /// Revision `n` of update 1 takes the place of the one before it.
 pub fn arrival(n: i64) -> Arrival {
     let replaces = Some(number(n - 1));
-    Arrival { update: uid(1), revision: number(n), replaces, expired: false, eula: None }
+    let (update, revision) = (uid(1), number(n));
+    Arrival { update, revision, replaces, expired: false, eula: None, removable: true, may_ask: false }
 }
 
 /// All Computers > 2 > 3, and update 1 approved for some groups.

@@ -230,6 +230,8 @@ impl World {
                         replaces: of_update.filter(|i| i.update == identity.update).map(|i| i.revision).max(),
                         expired: revision.record.expired,
                         eula: terms(identity.update, identity.revision.get()),
+                        removable: true,
+                        may_ask: false,
                     };
                     decisions.arrive(&arrival, &mut stamp).unwrap();
                     here.push(revision);

@@ -20,6 +20,10 @@ use std::sync::Arc;
 /// Longest line, in bytes.
 const LONGEST_LINE: u64 = 64 << 10;
 
+/// Words for orders that stand against a revision that waits.
+const NOT_REMOVABLE: &str = "not-removable";
+const NEEDS_INPUT: &str = "needs-input";
+
 /// One decision as it is written.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -59,6 +63,8 @@ enum Line {
         update: String,
         serving: u32,
         eula: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refused: Option<String>,
     },
     /// No decision: the key of an encrypted file, both in hexadecimal.
     FileKey {
@@ -125,8 +131,13 @@ pub(super) fn lines(decisions: &CarriedDecisions) -> Vec<Value> {
         update: update.to_string(),
         serving: serving.get(),
         eula: match reason {
-            HoldReason::Review => None,
             HoldReason::Eula(id) => Some(id.to_string()),
+            _ => None,
+        },
+        refused: match reason {
+            HoldReason::NotRemovable => Some(NOT_REMOVABLE.to_owned()),
+            HoldReason::NeedsInput => Some(NEEDS_INPUT.to_owned()),
+            HoldReason::Review | HoldReason::Eula(_) => None,
         },
     });
     let all = groups.chain(accepted).chain(declined).chain(restored).chain(withdrawn);
@@ -175,8 +186,14 @@ fn read_line(
                 at: time(at)?,
             });
         }
-        Line::Held { update: id, serving, eula: terms } => {
-            let reason = terms.map(eula).transpose()?.map_or(HoldReason::Review, HoldReason::Eula);
+        Line::Held { update: id, serving, eula: terms, refused } => {
+            let reason = match (terms.map(eula).transpose()?, refused.as_deref()) {
+                (Some(eula), _) => HoldReason::Eula(eula),
+                (None, Some(NOT_REMOVABLE)) => HoldReason::NotRemovable,
+                (None, Some(NEEDS_INPUT)) => HoldReason::NeedsInput,
+                // Also what a later version has another word for.
+                (None, _) => HoldReason::Review,
+            };
             let serving = RevisionNumber::new(i64::from(serving)).map_err(term)?;
             into.held.insert(update(id)?, (serving, reason));
         }
@@ -285,6 +302,8 @@ mod tests {
             }],
             held: [
                 (uid(8), (RevisionNumber::new(200).unwrap(), HoldReason::Review)),
+                (uid(10), (RevisionNumber::new(1).unwrap(), HoldReason::NotRemovable)),
+                (uid(11), (RevisionNumber::new(1).unwrap(), HoldReason::NeedsInput)),
                 (uid(9), (RevisionNumber::new(0).unwrap(), HoldReason::Eula(EulaId(Guid::from_u128(3))))),
             ]
             .into(),

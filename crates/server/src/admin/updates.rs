@@ -94,6 +94,8 @@ pub(super) async fn show(app: &App, id: &str) -> Result<Value, AdminError> {
                 "reason": match hold.reason {
                     HoldReason::Review => "review",
                     HoldReason::Eula(_) => "eula",
+                    HoldReason::NotRemovable => "not-removable",
+                    HoldReason::NeedsInput => "needs-input",
                 },
                 "since": hold.since.at.iso(),
             })

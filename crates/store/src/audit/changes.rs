@@ -151,6 +151,8 @@ fn held_shown(hold: &Hold) -> Held {
     let reason = match hold.reason {
         HoldReason::Review => "review",
         HoldReason::Eula(_) => "licence",
+        HoldReason::NotRemovable => "approved for removal, and this revision cannot be removed",
+        HoldReason::NeedsInput => "approved with a deadline, and this revision may ask the user something",
     };
     Held { serving: hold.serving.get(), reason }
 }

@@ -12,6 +12,10 @@ use sluicegate_terms::{Anchor, DeploymentId, GroupId, Guid, RevisionNumber, Time
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Words for orders that stand against a revision that is held, in `held.refused`.
+const NOT_REMOVABLE: &str = "not-removable";
+const NEEDS_INPUT: &str = "needs-input";
+
 /// Loads everything that was decided.
 pub(crate) fn load(db: &Connection) -> Result<Decisions, StoreError> {
     let mut groups = Vec::new();
@@ -64,9 +68,15 @@ pub(crate) fn load(db: &Connection) -> Result<Decisions, StoreError> {
             Ok(())
         })?;
     }
-    query(db, "SELECT update_id, serving, eula, changed, changed_at FROM held", |row| {
+    query(db, "SELECT update_id, serving, eula, changed, changed_at, refused FROM held", |row| {
         let eula = row.get::<_, Option<[u8; 16]>>(2).during("read a held revision")?;
-        let reason = eula.map_or(HoldReason::Review, |id| HoldReason::Eula(EulaId(Guid::from_bytes(id))));
+        let refused = row.get::<_, Option<String>>(5).during("read a held revision")?;
+        let reason = match (eula, refused.as_deref()) {
+            (Some(id), _) => HoldReason::Eula(EulaId(Guid::from_bytes(id))),
+            (None, Some(NOT_REMOVABLE)) => HoldReason::NotRemovable,
+            (None, Some(_)) => HoldReason::NeedsInput,
+            (None, None) => HoldReason::Review,
+        };
         let serving = RevisionNumber::new(row.int(1)?).stored_as("revision number")?;
         let since = Change { anchor: row.anchor(3)?, at: row.time(4)? };
         decisions.held.insert(row.update(0)?, Hold { serving, reason, since });
@@ -281,18 +291,22 @@ fn write_succession(tx: &Transaction<'_>, before: &Decisions, after: &Decisions)
         run("DELETE FROM held WHERE update_id = ?1", params![update.0.as_bytes()])?;
     }
     for (update, hold) in new {
-        let eula = match &hold.reason {
-            HoldReason::Review => None,
-            HoldReason::Eula(eula) => Some(eula.0.as_bytes()),
+        let (eula, refused) = match &hold.reason {
+            HoldReason::Review => (None, None),
+            HoldReason::Eula(eula) => (Some(eula.0.as_bytes()), None),
+            HoldReason::NotRemovable => (None, Some(NOT_REMOVABLE)),
+            HoldReason::NeedsInput => (None, Some(NEEDS_INPUT)),
         };
         run(
-            "INSERT INTO held (update_id, serving, eula, changed, changed_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO held (update_id, serving, eula, changed, changed_at, refused)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![
                 update.0.as_bytes(),
                 hold.serving.get(),
                 eula,
                 signed(hold.since.anchor.0),
-                hold.since.at.ticks()
+                hold.since.at.ticks(),
+                refused
             ],
         )?;
     }

@@ -46,6 +46,7 @@ pub(crate) fn after_import(
     let mut scope = DecisionScope::new(tx, anchor, now)?;
     let mut after = Decisions::clone(before);
     for arrival in arrivals {
+        let arrival = &with_traits(tx, &after, arrival, replica)?;
         match after.arrive(arrival, &mut scope.stamp).map_err(super::refused)? {
             Succession::Untouched => {}
             Succession::Followed => done.followed += 1,
@@ -72,6 +73,21 @@ pub(crate) fn after_import(
     }
     write_difference(tx, before, &after)?;
     Ok((done, Some(Arc::new(after))))
+}
+
+/// What an arrival says about itself where that counts: on a replica the upstream judges what is approved there.
+fn with_traits(
+    tx: &Transaction<'_>,
+    decisions: &Decisions,
+    arrival: &Arrival,
+    replica: bool,
+) -> Result<Arrival, StoreError> {
+    let deploys = decisions.approvals.of(arrival.update).any(|approval| approval.action.deploys());
+    if replica || arrival.replaces.is_none() || !deploys {
+        return Ok(*arrival);
+    }
+    let subject = subject::subject(tx, decisions, arrival.update)?;
+    Ok(Arrival { removable: subject.removable, may_ask: subject.may_ask, ..*arrival })
 }
 
 /// Declines what a filter names as it comes in, before rules can approve it: no computer is ever told of it. What

@@ -246,6 +246,9 @@ fn check_store(store: &Store, model: &Model) {
         let why = match hold.reason {
             HoldReason::Review => Why::Review,
             HoldReason::Eula(eula) => Why::Eula(eula.0.as_u128()),
+            other => {
+                panic!("every revision here can be removed and asks nothing, and one is held: {other:?}")
+            }
         };
         (*update, (hold.serving.get() as usize, why))
     });

@@ -5,7 +5,8 @@ use crate::support;
 use sluicegate_catalog::Clause;
 use sluicegate_catalog::compose::Document;
 use sluicegate_policy::rules::{DeadlineOffset, Rule, RuleId, RuleTerms, Skip};
-use sluicegate_policy::{ApprovalAction, ApprovalError, SuccessionOptions};
+use sluicegate_policy::{ApprovalAction, ApprovalError, HoldReason, SuccessionOptions};
+use sluicegate_store::audit::AuditQuery;
 use sluicegate_store::{ApprovalOrder, BulkOrder, Store, StoreError};
 use sluicegate_terms::{CategoryKind, GroupId, Guid, UpdateId};
 use support::{at, category, import, open, software, uid};
@@ -233,4 +234,47 @@ fn a_removed_group_leaves_rules_which_then_stay_off() {
     assert!(rule.set_enabled(true).is_err());
     let unknown = Rule::new(terms(&[], &[], &[pilots]), true).unwrap();
     assert!(matches!(store.save_rule(Some(id), unknown, at(4)), Err(StoreError::Decision(_))));
+}
+
+#[test]
+fn a_revision_for_which_what_is_approved_would_be_refused_is_held_and_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = catalog(dir.path());
+    let asks = |mut document: Document| {
+        document.properties.may_ask = true;
+        document
+    };
+    let fixed = |mut document: Document| {
+        document.properties.can_uninstall = false;
+        document
+    };
+    import(&store, 1, &[update(1, 1, CRITICAL), update(2, 1, CRITICAL), update(3, 1, CRITICAL)]);
+    for (n, action, deadline) in [
+        (1, ApprovalAction::Uninstall, None),
+        (2, ApprovalAction::Install, Some(at(9_000))),
+        (3, ApprovalAction::Install, None),
+    ] {
+        let group = GroupId::ALL_COMPUTERS;
+        store
+            .approve(ApprovalOrder { update: uid(n), group, action, deadline, by: "a".into() }, at(2))
+            .unwrap();
+    }
+    let newer = [update(1, 2, CRITICAL), update(2, 2, CRITICAL), update(3, 2, CRITICAL)];
+    import(&store, 3, &newer.map(|document| asks(fixed(document))));
+    let reasons = |store: &Store| -> Vec<_> {
+        store.decisions().held.iter().map(|(update, hold)| (*update, hold.reason)).collect()
+    };
+    let expected = [(uid(1), HoldReason::NotRemovable), (uid(2), HoldReason::NeedsInput)];
+    assert_eq!(reasons(&store), expected);
+    let told = store.audit(&AuditQuery { update: Some(uid(1)), limit: 1, ..AuditQuery::default() }).unwrap();
+    assert!(told.entries[0].after.as_deref().unwrap().contains("cannot be removed"), "{told:?}");
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(reasons(&store), expected, "it is kept");
+    assert!(matches!(
+        store.accept_revision(uid(1), at(4)),
+        Err(StoreError::Decision(ApprovalError::NotRemovable(_)))
+    ));
+    import(&store, 5, &[update(1, 3, CRITICAL)]);
+    assert_eq!(reasons(&store), expected[1..], "this one can be removed");
 }
