@@ -5,10 +5,12 @@
 use crate::state::App;
 use parking_lot::Mutex;
 use sluicegate_policy::cleanup::CleanupStep;
+use sluicegate_policy::filters::UpdateFilter;
 use sluicegate_store::audit::Actor;
 use sluicegate_store::cleanup::{CleanupOrder, CleanupOutcome, CleanupReport};
 use sluicegate_store::{Store, StoreError};
-use sluicegate_terms::Timestamp;
+use sluicegate_terms::{Anchor, Timestamp};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -139,15 +141,34 @@ pub(crate) async fn clean(
     Ok(report)
 }
 
+/// What filters were applied to last, and which they were.
+#[derive(PartialEq)]
+pub(crate) struct Filtered {
+    anchor: Anchor,
+    filters: BTreeSet<UpdateFilter>,
+}
+
 /// Declines what filters name now that a synchronization has ended. New updates were looked at as they came; a new
-/// revision may have another title, and what an update stands under may have come after it. This is no run of
-/// cleanup: it does not put off the next one. `false` when one is under way and this has to be done another time.
-pub(crate) async fn filter(app: &Arc<App>) -> bool {
-    let Ok(_turn) = app.cleaner.turn.try_lock() else { return false };
-    let filtered = in_background(app, Actor::server("filters"), |store, now, go_on| {
-        if store.cleanup_settings()?.filters.is_empty() {
-            return Ok(0);
+/// revision may have another title, what an update stands under may have come after it, and a filter may have come
+/// after the update. Where nothing differs from `last`, nothing has to be looked at. This is no run of cleanup: it
+/// does not put off the next one. `None` when one is under way and this has to be done another time.
+pub(crate) async fn filter(app: &Arc<App>, last: Option<&Filtered>) -> Option<Filtered> {
+    let _turn = app.cleaner.turn.try_lock().ok()?;
+    let store = app.store.clone();
+    let filters =
+        tokio::task::spawn_blocking(move || store.cleanup_settings().map(|settings| settings.filters));
+    let filters = match filters.await.map_err(CleanError::from).and_then(|filters| Ok(filters?)) {
+        Ok(filters) => filters,
+        Err(error) => {
+            tracing::warn!(cause = %error, "filters could not be read; cleanup applies them at its next time");
+            return None;
         }
+    };
+    let now = Filtered { anchor: app.store.anchor(), filters };
+    if now.filters.is_empty() || last == Some(&now) {
+        return Some(now);
+    }
+    let filtered = in_background(app, Actor::server("filters"), |store, now, go_on| {
         let order = CleanupOrder { steps: Some([CleanupStep::FilteredUpdates].into()), dry_run: false };
         let report = store.cleanup(&order, now, go_on)?;
         Ok(report.step(CleanupStep::FilteredUpdates).map_or(0, |step| step.done))
@@ -160,7 +181,7 @@ pub(crate) async fn filter(app: &Arc<App>) -> bool {
             "filters could not be applied after the synchronization; cleanup does it at its next time"
         ),
     }
-    true
+    Some(Filtered { anchor: app.store.anchor(), ..now })
 }
 
 async fn in_background<T: Send + 'static>(

@@ -45,7 +45,7 @@ pub(crate) fn start(needs: Needs) -> Result<Synchronizer, StoreError> {
 /// upstream changed them, and the publisher is rung.
 pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut before = app.store.decisions();
-    let mut filtered = app.store.anchor();
+    let mut filtered = None;
     let mut judged = None;
     loop {
         tokio::select! {
@@ -63,14 +63,12 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             judged = progress.run;
             watching::after_run(&app).await;
         }
-        if !app.synchronizer.status().running && app.store.anchor() != filtered {
+        if !app.synchronizer.status().running {
             let done = tokio::select! {
                 _ = stop.wait_for(|stopping| *stopping) => break,
-                done = cleanup::filter(&app) => done,
+                done = cleanup::filter(&app, filtered.as_ref()) => done,
             };
-            if done {
-                filtered = app.store.anchor();
-            }
+            filtered = done.or(filtered);
         }
     }
     app.synchronizer.cancel();
