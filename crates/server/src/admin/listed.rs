@@ -8,8 +8,8 @@ use crate::state::App;
 use serde_json::{Value, json};
 use sluicegate_policy::UpdateState;
 use sluicegate_store::{
-    ApprovalFilter, FleetScope, StateCounts, StatusFilter, Store, StoreError, UpdatePage, UpdateQuery,
-    UpdateRow, UpdateSort,
+    ApprovalFilter, CategoryRow, FleetScope, StateCounts, StatusFilter, UpdatePage, UpdateQuery, UpdateRow,
+    UpdateSort,
 };
 use sluicegate_terms::{CategoryKind, GroupId, Timestamp, UpdateId};
 use std::str::FromStr;
@@ -137,45 +137,50 @@ async fn find_in(
     (classification, product): (Option<String>, Option<String>),
     of: FleetScope,
 ) -> Result<UpdatePage, AdminError> {
-    let found = with_store(app, move |store| {
-        let classification = match classification {
-            Some(name) => match category(store, &name, |kind| kind == CategoryKind::UpdateClassification)? {
-                Some(id) => Some(id),
-                None => return Ok(Err(name)),
-            },
-            None => None,
-        };
-        let product = match product {
-            Some(name) => match category(store, &name, |kind| kind != CategoryKind::UpdateClassification)? {
-                Some(id) => Some(id),
-                None => return Ok(Err(name)),
-            },
-            None => None,
-        };
-        Ok(Ok(store.updates_for(&UpdateQuery { classification, product, ..wanted }, of)?))
-    })
-    .await?;
-    found.map_err(|name| no_category(&name))
+    let mut wanted = wanted;
+    if classification.is_some() || product.is_some() {
+        let rows = with_store(app, |store| store.categories()).await?;
+        let is_classification = |kind: CategoryKind| kind == CategoryKind::UpdateClassification;
+        let classification = classification.map(|name| category(&rows, &name, is_classification));
+        wanted.classification = classification.transpose()?;
+        let product = product.map(|name| category(&rows, &name, |kind| !is_classification(kind)));
+        wanted.product = product.transpose()?;
+    }
+    with_store(app, move |store| store.updates_for(&wanted, of)).await
 }
 
-pub(super) fn no_category(name: &str) -> AdminError {
+fn no_category(name: &str) -> AdminError {
     AdminError::unknown(format!(
         "there is no category `{name}` of that kind; `sluicegate catalog categories` lists them (GET categories)"
     ))
 }
 
-/// A category by id or by title.
+/// A category by id or by title in any letter case; a title that several have names none of them.
 pub(super) fn category(
-    store: &Store,
+    rows: &[CategoryRow],
     name: &str,
     fits: impl Fn(CategoryKind) -> bool,
-) -> Result<Option<UpdateId>, StoreError> {
+) -> Result<UpdateId, AdminError> {
+    let name = name.trim();
     let id = name.parse::<UpdateId>().ok();
-    let rows = store.categories()?;
-    let found = rows.iter().find(|row| {
-        fits(row.kind) && (Some(row.update) == id || row.title.to_lowercase() == name.to_lowercase())
-    });
-    Ok(found.map(|row| row.update))
+    let lower = name.to_lowercase();
+    let found: Vec<&CategoryRow> = rows
+        .iter()
+        .filter(|row| fits(row.kind) && (Some(row.update) == id || row.title.to_lowercase() == lower))
+        .collect();
+    match found.as_slice() {
+        [] => Err(no_category(name)),
+        [only] => Ok(only.update),
+        several => Err(several_titled(name, several)),
+    }
+}
+
+/// Products and the families they belong to may have the same title.
+pub(super) fn several_titled(title: &str, several: &[&CategoryRow]) -> AdminError {
+    let ids: Vec<String> =
+        several.iter().map(|row| format!("{} ({})", row.update, row.kind.as_str())).collect();
+    let ids = ids.join(", ");
+    AdminError::invalid(format!("several have the title `{title}`; name one by its id: {ids}"))
 }
 
 pub(super) fn shown(row: &UpdateRow) -> Value {

@@ -7,7 +7,7 @@ use crate::state::App;
 use serde_json::{Value, json};
 use sluicegate_policy::Decisions;
 use sluicegate_policy::rules::{DeadlineOffset, Plan, Rule, RuleId, RuleTerms, Skip};
-use sluicegate_store::{Store, StoreError};
+use sluicegate_store::Store;
 use sluicegate_terms::{CategoryKind, Timestamp, UpdateId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -156,14 +156,8 @@ async fn chosen(
     classification: bool,
 ) -> Result<BTreeSet<UpdateId>, AdminError> {
     let fits = move |kind| (kind == CategoryKind::UpdateClassification) == classification;
-    let found = with_store(app, move |store| {
-        names
-            .into_iter()
-            .map(|name| Ok(listed::category(store, &name, fits)?.ok_or(name)))
-            .collect::<Result<Vec<_>, StoreError>>()
-    })
-    .await?;
-    found.into_iter().collect::<Result<_, String>>().map_err(|name| listed::no_category(&name))
+    let rows = with_store(app, |store| store.categories()).await?;
+    names.iter().map(|name| listed::category(&rows, name, fits)).collect()
 }
 
 async fn titles(app: &App) -> Result<BTreeMap<UpdateId, String>, AdminError> {
@@ -177,6 +171,7 @@ fn shown(id: RuleId, rule: &Rule, decisions: &Decisions, titles: &BTreeMap<Updat
     let named = |ids: &BTreeSet<UpdateId>| -> Vec<String> {
         ids.iter().map(|id| titles.get(id).cloned().unwrap_or_else(|| id.to_string())).collect()
     };
+    let ids = |ids: &BTreeSet<UpdateId>| ids.iter().map(UpdateId::to_string).collect::<Vec<_>>();
     let groups: Vec<&str> = terms
         .groups
         .iter()
@@ -190,7 +185,9 @@ fn shown(id: RuleId, rule: &Rule, decisions: &Decisions, titles: &BTreeMap<Updat
         "enabled": rule.enabled(),
         "default": id == RuleId::DEFAULT,
         "classifications": named(&terms.classifications),
+        "classification_ids": ids(&terms.classifications),
         "products": named(&terms.products),
+        "product_ids": ids(&terms.products),
         "groups": groups,
         "deadline_days": terms.deadline.map(DeadlineOffset::days),
         "deadline_time": terms.deadline.map(time),

@@ -5,6 +5,7 @@
 
 use super::error::AdminError;
 use super::input::Input;
+use super::listed::several_titled;
 use super::{filters, languages, sync, with_store};
 use crate::state::App;
 use serde_json::{Value, json};
@@ -146,11 +147,7 @@ fn find(rows: &[CategoryRow], word: &str, part: FilterPart) -> Result<UpdateId, 
     match same.as_slice() {
         [only] => Ok(only.update),
         [] => Err(AdminError::unknown(unknown(rows, word, part))),
-        several => {
-            let ids: Vec<String> = several.iter().map(|row| row.update.to_string()).collect();
-            let ids = ids.join(", ");
-            Err(AdminError::invalid(format!("several have the title `{word}`; name one by its id: {ids}")))
-        }
+        several => Err(several_titled(word, several)),
     }
 }
 

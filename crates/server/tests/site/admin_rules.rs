@@ -3,6 +3,8 @@
 use crate::support;
 
 use serde_json::{Value, json};
+use sluicegate_catalog::compose::Document;
+use sluicegate_terms::CategoryKind;
 use support::Site;
 use support::catalog::{self, BUNDLE, COMPANY, PLAIN, update};
 
@@ -90,4 +92,26 @@ async fn many_updates_are_approved_for_many_groups_at_once() {
     let (status, value) =
         site.admin("POST", &format!("updates/{}/accept-revision", update(PLAIN)), json!({})).await;
     assert_eq!(status, 409, "{value}");
+}
+
+#[tokio::test]
+async fn a_title_that_several_categories_have_names_none_of_them() {
+    let site = Site::start().await;
+    site.import(&catalog::small()).await;
+    let product = update(catalog::PRODUCT).to_string();
+    let by_title = json!({ "name": "By title", "products": ["contoso desk"], "groups": ["All Computers"] });
+    let rule = site.manage("POST", "rules", by_title.clone()).await;
+    assert_eq!((&rule["products"], &rule["product_ids"]), (&json!(["Contoso Desk"]), &json!([product])));
+    let (same, company) = (CategoryKind::ProductFamily, Some(update(COMPANY)));
+    let family = Document::category(catalog::identity(60, 100), same, "Contoso Desk", company);
+    site.import(&[family]).await;
+    let order = json!({ "filter": { "product": "Contoso Desk" }, "groups": ["All Computers"] });
+    for (path, body) in [("rules", by_title), ("updates/approve", order)] {
+        let (status, refused) = site.admin("POST", path, body).await;
+        let said = refused["error"]["message"].as_str().unwrap();
+        assert_eq!(status, 400, "{said}");
+        assert!(said.contains(&product) && said.contains(&update(60).to_string()), "{said}");
+    }
+    let by_id = json!({ "name": "By id", "products": [product], "groups": ["All Computers"] });
+    assert_eq!(site.manage("POST", "rules", by_id).await["product_ids"], json!([product]));
 }
