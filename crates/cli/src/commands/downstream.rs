@@ -1,6 +1,6 @@
 //! Cli room: `downstream`, the servers that synchronize from this one, and which of them may.
 
-use crate::admin_client::AdminClient;
+use crate::admin_client::{AdminClient, percent_encode};
 use crate::args::hierarchy::Downstream;
 use crate::output;
 use crate::output::say;
@@ -29,7 +29,8 @@ pub(crate) async fn run(client: &AdminClient, args: Downstream, json: bool) -> a
             return Ok(());
         }
         Downstream::Forget { who } => {
-            let gone = client.delete(&format!("downstream/{}", server_id(&before, &who)?)).await?;
+            let gone =
+                client.delete(&format!("downstream/{}", percent_encode(&server_id(&before, &who)?))).await?;
             output::show(json, &gone, forgotten);
             return Ok(());
         }
@@ -139,12 +140,12 @@ fn computers_table(found: &Value) {
 }
 
 async fn computer(client: &AdminClient, id: &str, json: bool) -> anyhow::Result<()> {
-    let shown = client.get(&format!("downstream/computers/{id}"), &[]).await?;
+    let shown = client.get(&format!("downstream/computers/{}", percent_encode(id)), &[]).await?;
     output::show(json, &shown, |shown| {
         output::rows(
             &shown["updates"],
             &[("Update", "/update_id"), ("State", "/state"), ("Since", "/since")],
-            "Nothing was told of this computer.",
+            "No update was told of for this computer.",
         );
     });
     Ok(())

@@ -1,7 +1,7 @@
 //! Cli room: `updates list` and `updates show`, by update or with its computers.
 
 use super::catalog::entries;
-use crate::admin_client::AdminClient;
+use crate::admin_client::{AdminClient, percent_encode};
 use crate::args::Updates;
 use crate::args::browse::{UpdatesList, UpdatesShow};
 use crate::output;
@@ -13,7 +13,7 @@ pub(crate) async fn run(client: &AdminClient, args: Updates, json: bool) -> anyh
         Updates::List(args) => list(client, *args, json).await?,
         Updates::Show(args) if args.computers => computers(client, &args, json).await?,
         Updates::Show(update) => {
-            let value = client.get(&format!("updates/{}", update.update), &[]).await?;
+            let value = client.get(&format!("updates/{}", percent_encode(&update.update)), &[]).await?;
             output::show(json, &value, |value| {
                 output::fields(
                     value,
@@ -141,7 +141,7 @@ async fn computers(client: &AdminClient, args: &UpdatesShow, json: bool) -> anyh
         ("limit", Some(args.page.limit.to_string())),
         ("offset", Some(args.page.offset.to_string())),
     ];
-    let list = client.get(&format!("updates/{}/computers", args.update), &query).await?;
+    let list = client.get(&format!("updates/{}/computers", percent_encode(&args.update)), &query).await?;
     output::show(json, &list, |list| {
         output::rows(
             entries(list, "computers"),

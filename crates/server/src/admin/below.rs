@@ -8,6 +8,7 @@ use crate::inventory::os_name;
 use crate::state::App;
 use serde_json::{Value, json};
 use sluicegate_policy::UpdateState;
+use sluicegate_store::Store;
 use sluicegate_store::hierarchy::{ComputerDetails, DownstreamComputer, DownstreamComputerFilter};
 use sluicegate_terms::{ComputerId, Guid, Timestamp};
 
@@ -65,7 +66,17 @@ fn system(details: &ComputerDetails) -> String {
 pub(super) async fn show(app: &App, id: &str) -> Result<Value, AdminError> {
     let id: ComputerId = id.parse()?;
     let wanted = id.clone();
-    let rows = with_store(app, move |store| store.downstream_status(&wanted)).await?;
+    let told = move |store: &Store| match store.knows_downstream_computer(&wanted)? {
+        true => store.downstream_status(&wanted).map(Some),
+        false => Ok(None),
+    };
+    let rows = with_store(app, told).await?.ok_or_else(|| {
+        AdminError::unknown(format!(
+            "no server below this one has told of a computer with the id `{}`; `sluicegate downstream computers` \
+             lists them (GET downstream/computers)",
+            id.as_str()
+        ))
+    })?;
     let updates: Vec<Value> = rows
         .iter()
         .map(|row| {

@@ -103,6 +103,9 @@ async fn a_server_that_is_forgotten_goes_with_its_computers_and_is_listed_again_
     assert!(ids().await.is_empty(), "not brought back by what was heard of it");
     let computers = site.manage("GET", "downstream/computers", json!(null)).await;
     assert_eq!(computers["computers"], json!([]));
+    let (status, refused) = site.admin("GET", "downstream/computers/nobody%3Fc%23d", json!(null)).await;
+    assert_eq!((status, &refused["error"]["code"]), (404, &json!("unknown")), "{refused}");
+    assert!(refused["error"]["message"].as_str().unwrap().contains("`nobody?c#d`"), "{refused}");
     for unknown in [path.as_str(), "downstream/south"] {
         let (status, refused) = site.admin("DELETE", unknown, json!(null)).await;
         assert_eq!((status, &refused["error"]["code"]), (404, &json!("unknown")), "{refused}");

@@ -230,6 +230,18 @@ impl Store {
         })
     }
 
+    /// Whether a downstream server told of a computer.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn knows_downstream_computer(&self, computer: &ComputerId) -> Result<bool, StoreError> {
+        self.shared.database.read(|db| {
+            db.prepare_cached("SELECT EXISTS (SELECT 1 FROM downstream_computer WHERE computer_id = ?1)")
+                .and_then(|mut s| s.query_row([computer.as_str()], |row| row.get(0)))
+                .during("look up a computer")
+        })
+    }
+
     /// The states of updates on a computer of a downstream server; empty when it is not known.
     ///
     /// # Errors
