@@ -51,6 +51,9 @@ pub(crate) async fn run(client: &AdminClient, args: Filters, json: bool) -> anyh
             say!("There are no filters.");
         }
         filters.iter().filter_map(Value::as_str).for_each(|filter| say!("{filter}"));
+        if value["ignored"] == true && !filters.is_empty() {
+            say!("They decline nothing while this server is a replica: its upstream decides.");
+        }
     });
     Ok(())
 }

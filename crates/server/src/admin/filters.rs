@@ -8,11 +8,12 @@ use crate::state::App;
 use serde_json::{Value, json};
 use sluicegate_policy::cleanup::CleanupSettings;
 use sluicegate_policy::filters::{MOST_FILTERS, UpdateFilter};
+use sluicegate_policy::hierarchy::Mode;
 use std::collections::BTreeSet;
 
 /// `GET filters`.
 pub(super) async fn list(app: &App) -> Result<Value, AdminError> {
-    Ok(shown(&with_store(app, |store| store.cleanup_settings()).await?))
+    Ok(shown(app, &with_store(app, |store| store.cleanup_settings()).await?))
 }
 
 /// `POST filters`: adds `add` and removes `remove`, either or both.
@@ -41,7 +42,7 @@ pub(super) async fn replace(app: &App, filters: BTreeSet<UpdateFilter>) -> Resul
 async fn save(app: &App, settings: CleanupSettings) -> Result<Value, AdminError> {
     let (written, now) = (settings.clone(), app.clock.now());
     with_store(app, move |store| store.set_cleanup_settings(&written, now)).await?;
-    Ok(shown(&settings))
+    Ok(shown(app, &settings))
 }
 
 /// Filters as they are written.
@@ -69,7 +70,9 @@ fn parse(text: &str) -> Result<UpdateFilter, AdminError> {
     })
 }
 
-fn shown(settings: &CleanupSettings) -> Value {
+/// `ignored` on a replica, where the upstream decides: filters decline nothing there.
+fn shown(app: &App, settings: &CleanupSettings) -> Value {
+    let ignored = app.store.upstream_settings().mode == Mode::Replica;
     let filters: Vec<String> = settings.filters.iter().map(ToString::to_string).collect();
-    json!({ "filters": filters })
+    json!({ "filters": filters, "ignored": ignored })
 }

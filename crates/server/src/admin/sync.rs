@@ -161,7 +161,14 @@ pub(super) async fn progress(app: &Arc<App>, query: &Query) -> Result<Response<B
             let newest = with_store(app, |store| Ok(store.sync_history(1)?.pop())).await?;
             newest.map(|run| run.id)
         }
-        number => Some(u64::from(number)),
+        number => {
+            let run = u64::from(number);
+            let runs = with_store(app, |store| store.sync_history(u32::MAX)).await?;
+            if !runs.iter().any(|one| one.id == run) {
+                return Err(AdminError::unknown(format!("there is no run {run} in the history")));
+            }
+            Some(run)
+        }
     };
     let Some(run) = wanted else {
         return Err(AdminError::unknown("nothing was ever synchronized here; `POST sync/now` begins a run"));

@@ -175,6 +175,8 @@ async fn without_an_upstream_nothing_is_synchronized_and_the_next_step_is_named(
         assert_eq!(status, 409);
         assert!(refused["error"]["message"].as_str().unwrap().contains("upstream set"), "{refused}");
     }
+    let (status, refused) = site.admin("GET", "sync/progress?run=999", json!(null)).await;
+    assert_eq!((status, &refused["error"]["code"]), (404, &json!("unknown")), "{refused}");
     let (status, refused) = site.admin("GET", "sync/progress", json!(null)).await;
     assert_eq!((status, &refused["error"]["code"]), (404, &json!("unknown")));
 }
@@ -182,6 +184,9 @@ async fn without_an_upstream_nothing_is_synchronized_and_the_next_step_is_named(
 #[tokio::test]
 async fn a_replica_takes_decisions_over_and_refuses_its_own() {
     let (parent, child) = tree("replica").await;
+    let filters = child.manage("POST", "filters", json!({ "add": "preview" })).await;
+    assert_eq!(filters, json!({ "filters": ["preview"], "ignored": true }));
+    assert_eq!(parent.manage("GET", "filters", json!(null)).await["ignored"], false);
     parent.manage("POST", "groups", json!({ "name": "Pilots" })).await;
     let approve = format!("updates/{}/approve", update(BUNDLE));
     parent.manage("POST", &approve, json!({ "group": "Pilots" })).await;
