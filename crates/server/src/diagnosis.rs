@@ -319,6 +319,7 @@ fn filter(settings: &UpstreamSettings, known: &[CategoryRow]) -> Check {
             expected,
             match listed.len() {
                 0 => "everything is chosen".to_owned(),
+                1 => "1 category is chosen, and it is known".to_owned(),
                 count => format!("{count} categories are chosen, all are known"),
             },
         );
