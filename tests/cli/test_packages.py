@@ -80,7 +80,7 @@ def test_files_that_are_no_exports_are_named(parent, tmp_path):
     damaged.write_bytes(b"x")
     with ServerUnderTest() as empty:
         said = run(empty, "import", str(whole), "--content", str(tmp_path / "content"), code=1)
-        assert "1 files were refused" in said
+        assert "1 file was refused" in said
 
 
 @pytest.mark.parametrize("ending", [".cab", ".xml.gz"])
@@ -120,7 +120,7 @@ def test_a_damaged_content_file_is_called_damaged_and_written_anew(parent, child
         copied.write_bytes(damage)
         command = [str(binary()), "import", str(path), "--content", str(content), "--data", str(child.data)]
         ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        assert ran.returncode == 1 and "1 files were refused" in ran.stderr, ran.stdout + ran.stderr
+        assert ran.returncode == 1 and "1 file was refused" in ran.stderr, ran.stdout + ran.stderr
         assert f"`{copied}` was refused: its bytes are not those its name says" in ran.stdout
         assert "copy it again" in ran.stdout and "import the update" not in ran.stdout
         again = as_json(parent, "export", str(path), "--content", str(content))["content"]

@@ -41,7 +41,7 @@ pub(crate) struct Target {
     /// File with the admin token of that server
     #[arg(long, global = true, env = "SLUICEGATE_TOKEN_FILE", value_name = "FILE", requires = "server")]
     pub(crate) token_file: Option<PathBuf>,
-    /// Print JSON for programs instead of a table
+    /// Print JSON for programs instead of a table; a failure too, as {"error": …} on standard error
     #[arg(long, global = true)]
     pub(crate) json: bool,
 }

@@ -29,8 +29,13 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let json = cli.target.json;
     match runtime.block_on(commands::run(cli)) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(e) if json => {
+            eprintln!("{}", output::failure(&e));
+            ExitCode::FAILURE
+        }
         Err(e) => {
             eprintln!("sluicegate: {e:#}");
             ExitCode::FAILURE

@@ -1,8 +1,9 @@
 //! Cli room: how answers look. A table for people, the server's JSON untouched for programs.
 
+use crate::admin_client::Refused;
 use anyhow::Context as _;
 use comfy_table::{ContentArrangement, Table, presets};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::{BufRead as _, IsTerminal as _};
 
 /// `println!` for answers: a reader who has seen enough (`| head`) ends the command instead of failing it.
@@ -40,6 +41,13 @@ pub(crate) fn show(json: bool, value: &Value, table: impl FnOnce(&Value)) {
     } else {
         table(value);
     }
+}
+
+/// A failure as programs read it, in the form in which the admin API tells of one; `code` is there when the server
+/// refused.
+pub(crate) fn failure(error: &anyhow::Error) -> Value {
+    let code = error.downcast_ref::<Refused>().map(|refused| refused.code.as_str());
+    json!({ "error": { "code": code, "message": format!("{error:#}") } })
 }
 
 /// Prints the rows of `list` (an array) as a table; says `empty` when there are none.
@@ -87,6 +95,11 @@ pub(crate) fn text(value: Option<&Value>) -> String {
 /// So many of a thing: "1 file", "2 files".
 pub(crate) fn count(number: u64, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
+/// So many entries of the audit log.
+pub(crate) fn entries(number: u64) -> String {
+    if number == 1 { "1 entry".to_owned() } else { format!("{number} entries") }
 }
 
 /// A size in bytes as a person reads it: three digits and a binary unit.
@@ -167,6 +180,13 @@ mod tests {
     #[test]
     fn one_of_a_thing_is_no_plural() {
         assert_eq!([0, 1, 2].map(|n| count(n, "file")), ["0 files", "1 file", "2 files"]);
+    }
+
+    #[test]
+    fn a_failure_is_one_object_for_programs() {
+        let failed = anyhow::anyhow!("no such file").context("cannot read `x.cab`");
+        let expected = json!({ "error": { "code": null, "message": "cannot read `x.cab`: no such file" } });
+        assert_eq!(failure(&failed), expected);
     }
 
     #[test]

@@ -2,5 +2,6 @@
 //! another, and the files of updates beside it.
 
 pub(crate) mod content;
+pub(crate) mod journal;
 pub(crate) mod pack;
 pub(crate) mod unpack;

@@ -4,6 +4,7 @@
 use crate::admin_client::AdminClient;
 use crate::args::hierarchy::Export;
 use crate::carry::content;
+use crate::carry::journal::Journal;
 use crate::carry::pack::{self, Form, Item};
 use crate::lines::Lines;
 use crate::output;
@@ -22,6 +23,19 @@ const LONGEST_DOCUMENT: u64 = 1 << 30;
 pub(crate) async fn run(client: &AdminClient, args: &Export, json: bool) -> anyhow::Result<()> {
     let form = Form::of(&args.path)?;
     writable(args)?;
+    let journal = Journal::begin(args.log.as_deref(), "export", &args.path)?;
+    let mut report = Value::Null;
+    let ended = carry_out(client, args, form, json, &mut report).await;
+    journal.end(&report, ended)
+}
+
+async fn carry_out(
+    client: &AdminClient,
+    args: &Export,
+    form: Form,
+    json: bool,
+    report: &mut Value,
+) -> anyhow::Result<()> {
     let query = [("decisions", args.no_decisions.then(|| "false".to_owned()))];
     let mut lines = Lines::new(client.stream("export", &query).await?);
     // A file that is not whole must not look like one.
@@ -36,11 +50,19 @@ pub(crate) async fn run(client: &AdminClient, args: &Export, json: bool) -> anyh
     }
     let written = written?;
     let copied = match &args.content {
-        Some(folder) => Some(content::fetch(client, folder, &written.held, json).await?),
+        Some(folder) => {
+            let fetched = content::fetch(client, folder, &written.held, json).await;
+            Some(fetched.with_context(|| {
+                format!(
+                    "`{}` is written and whole, but not every file of its updates was copied; export again to go on",
+                    args.path.display()
+                )
+            })?)
+        }
         None => None,
     };
     let size = std::fs::metadata(&args.path).map(|meta| meta.len()).unwrap_or(0);
-    let report = json!({
+    *report = json!({
         "path": args.path.display().to_string(),
         "bytes": size,
         "revisions": written.end["revisions"],
@@ -48,13 +70,13 @@ pub(crate) async fn run(client: &AdminClient, args: &Export, json: bool) -> anyh
         "decisions": written.end["decisions"],
         "content": copied.as_ref().map(content::Fetched::to_json),
     });
-    output::show(json, &report, |report| {
+    output::show(json, report, |report| {
         say!(
-            "Wrote `{}` ({}): {} revisions, {} decisions.",
+            "Wrote `{}` ({}): {}, {}.",
             args.path.display(),
             output::size(size),
-            output::text(report.get("revisions")),
-            output::text(report.get("decisions"))
+            output::count(report["revisions"].as_u64().unwrap_or(0), "revision"),
+            output::count(report["decisions"].as_u64().unwrap_or(0), "decision")
         );
         if let Some(copied) = &copied {
             say!("{copied}");
@@ -117,7 +139,8 @@ async fn write(lines: &mut Lines, form: Form, path: &Path, json: bool) -> anyhow
         true => ProgressBar::hidden(),
         false => ProgressBar::new(head["revisions"].as_u64().unwrap_or(0)),
     };
-    let out = std::fs::File::create(path).with_context(|| format!("cannot write `{}`", path.display()))?;
+    let out = std::fs::File::create(path)
+        .with_context(|| format!("cannot write `{}`", path.with_extension("").display()))?;
     let (items, packing) = mpsc::channel(64);
     let packer = tokio::task::spawn_blocking(move || pack::pack(form, export, out, packing));
     let mut held = Vec::new();

@@ -3,6 +3,7 @@
 
 use crate::admin_client::{AdminClient, Chunks, Refused, read_json};
 use crate::args::hierarchy::Import;
+use crate::carry::journal::Journal;
 use crate::carry::unpack::Beside;
 use crate::carry::{content, unpack};
 use crate::commands::catalog;
@@ -20,6 +21,18 @@ const PIECE: usize = 256 << 10;
 const ADDRESSES: usize = 2_000;
 
 pub(crate) async fn run(client: &AdminClient, args: &Import, json: bool) -> anyhow::Result<()> {
+    let journal = Journal::begin(args.log.as_deref(), "import", &args.path)?;
+    let mut report = Value::Null;
+    let ended = carry_out(client, args, json, &mut report).await;
+    journal.end(&report, ended)
+}
+
+async fn carry_out(
+    client: &AdminClient,
+    args: &Import,
+    json: bool,
+    report: &mut Value,
+) -> anyhow::Result<()> {
     // Looked at first: what cannot be done is said before the rest of it is.
     let files = args.content.as_deref().map(content::find).transpose();
     let files =
@@ -30,7 +43,7 @@ pub(crate) async fn run(client: &AdminClient, args: &Import, json: bool) -> anyh
     let response = client.post_stream("catalog/import", body).await;
     // A file that cannot be read on explains a broken upload better than the server can.
     let beside = unpacking.await?;
-    let (report, beside) = match (response, beside) {
+    let (documents, beside) = match (response, beside) {
         (Err(refused), Ok(_)) => return Err(refused),
         (_, Err(unreadable)) => return Err(unreadable),
         (Ok(response), Ok(beside)) => (catalog::follow(response, 0, json).await?, beside),
@@ -48,8 +61,8 @@ pub(crate) async fn run(client: &AdminClient, args: &Import, json: bool) -> anyh
         Some(files) => Some(content::send(client, files, json).await?),
         None => None,
     };
-    let all = json!({
-        "catalog": report,
+    *report = json!({
+        "catalog": documents,
         "decisions": match &decided {
             Decided::Taken(taken) => taken.clone(),
             _ => Value::Null,
@@ -60,7 +73,7 @@ pub(crate) async fn run(client: &AdminClient, args: &Import, json: bool) -> anyh
         },
         "content": copied.as_ref().map(content::Sent::to_json),
     });
-    output::show(json, &all, |all| {
+    output::show(json, report, |all| {
         catalog::report_table(&all["catalog"]);
         decided.say();
         if let Some(copied) = &copied {
@@ -72,10 +85,15 @@ pub(crate) async fn run(client: &AdminClient, args: &Import, json: bool) -> anyh
         Decided::Refused(why) if refused == 0 => {
             bail!("everything but the decisions was taken in; they were not: {why}")
         }
-        Decided::Refused(why) => bail!("{refused} files were refused, and so were the decisions: {why}"),
-        _ if refused > 0 => bail!("{refused} files were refused"),
+        Decided::Refused(why) => bail!("{} refused, and so were the decisions: {why}", files_were(refused)),
+        _ if refused > 0 => bail!("{} refused", files_were(refused)),
         _ => Ok(()),
     }
+}
+
+fn files_were(number: usize) -> String {
+    let verb = if number == 1 { "was" } else { "were" };
+    format!("{} {verb}", output::count(number as u64, "file"))
 }
 
 /// What became of the decisions of a file.
