@@ -97,6 +97,11 @@ pub(crate) fn count(number: u64, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
+/// So many entries of the audit log.
+pub(crate) fn entries(number: u64) -> String {
+    if number == 1 { "1 entry".to_owned() } else { format!("{number} entries") }
+}
+
 /// A size in bytes as a person reads it: three digits and a binary unit.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -175,6 +180,13 @@ mod tests {
     #[test]
     fn one_of_a_thing_is_no_plural() {
         assert_eq!([0, 1, 2].map(|n| count(n, "file")), ["0 files", "1 file", "2 files"]);
+    }
+
+    #[test]
+    fn a_failure_is_one_object_for_programs() {
+        let failed = anyhow::anyhow!("no such file").context("cannot read `x.cab`");
+        let expected = json!({ "error": { "code": null, "message": "cannot read `x.cab`: no such file" } });
+        assert_eq!(failure(&failed), expected);
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             filtered = done.or(filtered);
         }
     }
-    app.synchronizer.cancel();
+    app.synchronizer.stop();
     // A run that does not stop in time is cut off; the next one goes on from there.
     if tokio::time::timeout(PATIENCE, app.synchronizer.wait()).await.is_err() {
         tracing::warn!("the synchronization under way is cut off; the next one goes on where it was");

@@ -19,7 +19,8 @@ use tokio::task::JoinHandle;
 /// The clock is looked at at least so often: it may be set while we sleep.
 const LOOK: Duration = Duration::from_secs(30);
 
-/// A run that a passing failure stopped is tried again so many seconds later, sooner than its schedule says.
+/// A run that a passing failure stopped is tried again so many seconds later, sooner than its schedule says; so is one
+/// that the end of the server cut off, counted from the next start.
 const RETRY: i64 = 600;
 
 /// Who asks when nobody does.
@@ -112,12 +113,14 @@ impl std::fmt::Debug for Synchronizer {
 
 impl Synchronizer {
     /// Begins to look at the schedule. Must be called on a tokio runtime. Runs that a crash cut off are marked in
-    /// the history; what they had done is kept and the next run goes on from there.
+    /// the history; what they had done is kept and the next run goes on from there. Where there is a schedule, one that
+    /// was cut off, by a crash or a stop, is begun again soon.
     ///
     /// # Errors
     /// A failure to write.
     pub fn start(store: Store, options: SynchronizerOptions) -> Result<Self, StoreError> {
         store.close_interrupted_runs(options.around.now())?;
+        begin_again_soon(&store, options.around.now())?;
         let inner = Arc::new(Inner {
             store,
             options,
@@ -298,6 +301,7 @@ impl Synchronizer {
         record.warning = reached.warning;
         record.outcome = match &outcome {
             Ok(()) => RunOutcome::Succeeded,
+            Err(SyncError::ServerStops) => RunOutcome::Interrupted,
             Err(error) if error.is_cancelled() => RunOutcome::Cancelled,
             Err(_) => RunOutcome::Failed,
         };
@@ -317,13 +321,7 @@ impl Synchronizer {
         let (inner, kept) = (Arc::clone(&self.inner), record.clone());
         let written = tokio::task::spawn_blocking(move || {
             inner.store.write_sync_run(&kept)?;
-            if retry && inner.store.upstream_settings().schedule != Schedule::Manual {
-                let soon = now.plus_seconds(RETRY);
-                inner.store.change_sync_state(|state| {
-                    state.next_run = Some(state.next_run.map_or(soon, |at| at.min(soon)));
-                })?;
-            }
-            Ok::<_, StoreError>(())
+            if retry { run_soon(&inner.store, now) } else { Ok(()) }
         })
         .await;
         if !matches!(written, Ok(Ok(()))) {
@@ -357,8 +355,17 @@ impl Synchronizer {
 
     /// Asks the run under way to stop; `false` when there is none. What it has done stays.
     pub fn cancel(&self) -> bool {
+        self.end(Reason::Cancelled)
+    }
+
+    /// The server stops, and with it the run under way, if there is one. It is begun again after the next start.
+    pub fn stop(&self) {
+        self.end(Reason::ServerStops);
+    }
+
+    fn end(&self, reason: Reason) -> bool {
         match &*self.inner.current.lock() {
-            Some(running) => running.stop.send(Some(Reason::Cancelled)).is_ok(),
+            Some(running) => running.stop.send(Some(reason)).is_ok(),
             None => false,
         }
     }
@@ -422,6 +429,23 @@ async fn another_step(steps: &mut watch::Receiver<Progress>, kept: &SyncRun) {
     if steps.wait_for(further).await.is_err() {
         std::future::pending::<()>().await;
     }
+}
+
+/// At the start: what the end of the server cut off does not wait for the next time of the schedule.
+fn begin_again_soon(store: &Store, now: Timestamp) -> Result<(), StoreError> {
+    let cut_off = store.sync_history(1)?.first().is_some_and(|run| run.outcome == RunOutcome::Interrupted);
+    if cut_off { run_soon(store, now) } else { Ok(()) }
+}
+
+/// Makes the next run one of soon, where there is a schedule.
+fn run_soon(store: &Store, now: Timestamp) -> Result<(), StoreError> {
+    let settings = store.upstream_settings();
+    if settings.source.is_none() || settings.schedule == Schedule::Manual {
+        return Ok(());
+    }
+    let soon = now.plus_seconds(RETRY);
+    store.change_sync_state(|state| state.next_run = Some(state.next_run.map_or(soon, |at| at.min(soon))))?;
+    Ok(())
 }
 
 fn seconds_between(from: Timestamp, to: Timestamp) -> Duration {

@@ -93,8 +93,10 @@ pub(crate) enum Synchronize {
     /// Show or say when the server synchronizes by itself
     Schedule(Schedule),
     /// Show or say which products, classifications and languages are synchronized
-    #[command(subcommand)]
-    Filter(Filter),
+    Filter {
+        #[command(subcommand)]
+        what: Option<Filter>,
+    },
     /// Show or say which files are fetched from the upstream, and when
     Content {
         /// As soon as an update is known, once it is approved, or never
@@ -151,7 +153,7 @@ pub(crate) enum Filter {
         #[arg(long, conflicts_with = "exclude")]
         exclude_nothing: bool,
         /// Only say what another choice of languages would mean for files; save nothing
-        #[arg(long, requires = "language")]
+        #[arg(long)]
         dry_run: bool,
     },
 }
@@ -218,6 +220,9 @@ pub(crate) struct Export {
     /// File to write: .cab (up to 2 GiB of documents) or .xml.gz; one of this name is replaced
     #[arg(value_name = "PATH")]
     pub(crate) path: PathBuf,
+    /// Also write a log of it to this file, as `wsusutil export` does
+    #[arg(value_name = "LOG")]
+    pub(crate) log: Option<PathBuf>,
     /// Copy the files of updates into this folder too; those that are there and whole are left alone
     #[arg(long, value_name = "DIR")]
     /// Also write a log of it to this file, as `wsusutil export` does
@@ -235,6 +240,9 @@ pub(crate) struct Import {
     /// File that `export` or `wsusutil export` wrote: .cab or .xml.gz
     #[arg(value_name = "PATH")]
     pub(crate) path: PathBuf,
+    /// Also write a log of it to this file, as `wsusutil import` does
+    #[arg(value_name = "LOG")]
+    pub(crate) log: Option<PathBuf>,
     /// Take the files that the server lacks from this folder
     #[arg(long, value_name = "DIR")]
     /// Also write a log of it to this file, as `wsusutil import` does

@@ -64,12 +64,12 @@ async fn report(target: &Target, args: &Check) -> anyhow::Result<Value> {
 
 fn said(report: &Value) {
     let findings = report["findings"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let number = |name: &str| output::text(report.get(name));
+    let number = |name: &str| report[name].as_u64().unwrap_or(0);
     say!(
-        "Checked {} revisions, {} content files and {} entries of the audit log.",
-        number("revisions"),
-        number("files"),
-        number("audit_entries")
+        "Checked {}, {} and {} of the audit log.",
+        output::count(number("revisions"), "revision"),
+        output::count(number("files"), "content file"),
+        output::entries(number("audit_entries"))
     );
     for finding in findings {
         let state = match (finding["repaired"] == true, finding["repairable"] == true) {

@@ -63,12 +63,15 @@ fn said(shown: &Value) {
     let verb = if shown["done"] == true { "Went" } else { "Goes" };
     say!("{verb} from schema {} to {}, from {}.", text("from_schema"), text("to_schema"), text("copy"));
     say!("The database of now is kept as {}.", text("kept_as"));
-    say!("Lost: {} revisions that came since; synchronization brings them again.", text("newer_revisions"));
-    say!("Lost: {} entries of the audit log since, with what was decided.", text("newer_decisions"));
+    let number = |name: &str| shown[name].as_u64().unwrap_or(0);
+    let revisions = output::count(number("newer_revisions"), "revision");
+    say!("Lost: {revisions} that came since; synchronization brings what came that way again.");
+    let entries = output::entries(number("newer_decisions"));
+    say!("Lost: {entries} of the audit log since, with what was decided.");
     if shown["lost_revisions"] != 0 {
         say!(
-            "{} revisions of then have no bytes any more; `sluicegate check` names them.",
-            text("lost_revisions")
+            "Without bytes by now: {} of then; `sluicegate check` names what is damaged.",
+            output::count(number("lost_revisions"), "revision")
         );
     }
 }

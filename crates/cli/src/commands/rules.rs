@@ -24,7 +24,8 @@ pub(crate) async fn run(client: &AdminClient, args: Rules, json: bool) -> anyhow
         Rules::List => {
             let list = client.get("rules", &[]).await?;
             output::show(json, &list, |list| {
-                output::rows(entries(list, "rules"), COLUMNS, "No rules.");
+                let rules = entries(list, "rules").as_array().map(Vec::as_slice).unwrap_or_default();
+                output::rows(&rules.iter().map(in_words).collect(), COLUMNS, "No rules.");
                 options(&list["options"]);
             });
         }
@@ -90,7 +91,18 @@ fn options(value: &Value) {
 }
 
 fn saved(rule: &Value, json: bool) {
-    output::show(json, rule, |rule| output::rows(&json!([rule]), COLUMNS, ""));
+    output::show(json, rule, |rule| output::rows(&json!([in_words(rule)]), COLUMNS, ""));
+}
+
+/// A rule with a word where a list is empty: a rule without categories is for any, one without groups does nothing.
+fn in_words(rule: &Value) -> Value {
+    let mut rule = rule.clone();
+    for (name, word) in [("classifications", "any"), ("products", "any"), ("groups", "none: they are gone")] {
+        if rule[name].as_array().is_some_and(Vec::is_empty) {
+            rule[name] = json!(word);
+        }
+    }
+    rule
 }
 
 fn plan(value: &Value) {

@@ -49,7 +49,7 @@ pub(crate) async fn run(client: &AdminClient, args: Synchronize, json: bool) -> 
             Ok(())
         }
         Synchronize::Schedule(args) => schedule(client, &args, json).await,
-        Synchronize::Filter(args) => filter(client, args, json).await,
+        Synchronize::Filter { what } => filter(client, what.unwrap_or(Filter::Show), json).await,
         Synchronize::Content { when, express } => content(client, when, express, json).await,
     }
 }
@@ -120,6 +120,9 @@ fn finished(run: &Value, json: bool) -> anyhow::Result<()> {
             },
             output::text(run.get("error"))
         ),
+        Some("interrupted") => {
+            bail!("the synchronization did not finish: {}", output::text(run.get("error")))
+        }
         other => bail!("the synchronization did not finish: it was {}", other.unwrap_or("lost")),
     }
 }
@@ -166,6 +169,9 @@ impl Shown {
 fn status_table(status: &Value) {
     if status["upstream"].is_null() {
         say!("No upstream is set, so nothing is synchronized. Set one with `sluicegate upstream set`.");
+        if status["schedule"].as_str().is_some_and(|schedule| schedule != "manual") {
+            say!("Its schedule is kept for then: {}.", output::text(status.get("schedule")));
+        }
         return;
     }
     output::fields(
@@ -253,19 +259,27 @@ async fn schedule(client: &AdminClient, args: &Schedule, json: bool) -> anyhow::
 }
 
 async fn filter(client: &AdminClient, args: Filter, json: bool) -> anyhow::Result<()> {
+    let mut meant = None;
     let filter = match args {
         Filter::Show => client.get("sync/filter", &[]).await?,
         Filter::Set { product, classification, language, exclude, exclude_nothing, dry_run } => {
+            if dry_run && language.is_empty() {
+                bail!(
+                    "--dry-run says what another choice of languages means for files, so it needs --language; of \
+                     products, classifications and --exclude there is none (`filters preview` shows what a filter \
+                     would decline)"
+                );
+            }
             if !language.is_empty() && (dry_run || !json) {
-                let meant = client.post("sync/filter/preview", &json!({ "languages": language })).await?;
+                let told = client.post("sync/filter/preview", &json!({ "languages": language })).await?;
                 if dry_run {
-                    output::show(json, &meant, |meant| {
-                        say_meant(meant);
-                        say_warnings(meant);
+                    output::show(json, &told, |told| {
+                        say_meant(told);
+                        say_warnings(told);
                     });
                     return Ok(());
                 }
-                say_meant(&meant);
+                meant = Some(told);
             }
             let mut wanted = Map::new();
             let parts = [("products", product), ("classifications", classification), ("languages", language)];
@@ -281,6 +295,8 @@ async fn filter(client: &AdminClient, args: Filter, json: bool) -> anyhow::Resul
         }
     };
     output::show(json, &filter, |filter| {
+        // Asked before it was saved, and told only now: it may have been refused.
+        meant.iter().for_each(say_meant);
         for (heading, name) in
             [("Products", "products"), ("Classifications", "classifications"), ("Languages", "languages")]
         {
@@ -349,11 +365,27 @@ async fn content(
             client.put("sync/content", &json!({ "when": when, "express": express })).await?
         }
     };
+    let approved = match policy["when"].as_str() {
+        Some("never") if !json => {
+            let query = [("approval", Some("approved".to_owned())), ("limit", Some("1".to_owned()))];
+            client.get("updates", &query).await?["total"].as_u64().unwrap_or(0)
+        }
+        _ => 0,
+    };
     output::show(json, &policy, |policy| {
         let express = if policy["express"] == true { ", express files too" } else { "" };
         match policy["when"].as_str() {
             Some("all") => say!("The files of all updates are fetched{express}."),
-            Some("never") => say!("No files are fetched."),
+            Some("never") => {
+                say!("No files are fetched.");
+                if approved > 0 {
+                    say!(
+                        "Computers cannot install what is approved ({}) where its files are not here: put them in with \
+                         `sluicegate content add`, or fetch them with `sync content approved`.",
+                        output::count(approved, "update")
+                    );
+                }
+            }
             _ => say!("The files of approved updates are fetched{express}."),
         }
     });

@@ -19,6 +19,11 @@ pub enum SyncError {
     /// Somebody cancelled it.
     #[error("the synchronization was cancelled; the next one goes on where it was")]
     Cancelled,
+    /// The server was stopped.
+    #[error(
+        "the server was stopped while it was under way; what it had stored is kept, and the next one goes on from there"
+    )]
+    ServerStops,
     /// The upstream or the mode was changed while the run was under way.
     #[error(
         "the upstream or the mode was changed while this synchronization was under way, so it was ended; the next \
@@ -73,6 +78,7 @@ impl SyncError {
         match self {
             Self::NoUpstream => "LocalError/NoUpstream",
             Self::Cancelled => "Cancelled",
+            Self::ServerStops => "Interrupted",
             Self::UpstreamChanged => "Cancelled/UpstreamChanged",
             Self::Stuck { .. } => "UssCommunicationError/Stuck",
             Self::Transport(error) => error.code(),
@@ -109,7 +115,7 @@ impl SyncError {
 
     /// Whether somebody ended the run, rather than a failure.
     pub(crate) fn is_cancelled(&self) -> bool {
-        matches!(self, Self::Cancelled | Self::UpstreamChanged)
+        matches!(self, Self::Cancelled | Self::ServerStops | Self::UpstreamChanged)
     }
 
     /// Whether the same may succeed when it is tried again soon.

@@ -1,4 +1,4 @@
-//! Synchronization: ending a run from outside: somebody cancels it, its upstream becomes another, or it does not come
+//! Synchronization: ending a run from outside: somebody cancels it, the server stops, its upstream becomes another, or it does not come
 //! forward any more.
 
 use super::{Phase, SyncError};
@@ -9,6 +9,7 @@ use tokio::sync::watch;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Reason {
     Cancelled,
+    ServerStops,
     UpstreamChanged,
     Stuck { phase: Phase, since: Timestamp },
 }
@@ -17,6 +18,7 @@ impl From<Reason> for SyncError {
     fn from(reason: Reason) -> Self {
         match reason {
             Reason::Cancelled => Self::Cancelled,
+            Reason::ServerStops => Self::ServerStops,
             Reason::UpstreamChanged => Self::UpstreamChanged,
             Reason::Stuck { phase, since } => Self::Stuck { phase, since },
         }

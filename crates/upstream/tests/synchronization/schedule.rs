@@ -85,6 +85,43 @@ async fn a_time_that_passed_while_the_server_was_off_is_caught_up_at_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_the_end_of_the_server_cut_off_is_begun_again_soon_after_the_start() {
+    let upstream = parent(3).await;
+    for (killed, schedule) in [(true, "1@03:00"), (false, "1@03:00"), (false, "manual")] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        follow(&store, &upstream, |s| s.schedule = schedule.parse().unwrap());
+        let time = Arc::new(Mutex::new(now()));
+        if killed {
+            store.begin_sync_run("schedule", &upstream.url, now()).unwrap();
+        } else {
+            let stopped = starting(&store, &time, 0);
+            until("a time is drawn", || schedule == "manual" || next(&store).is_some()).await;
+            stopped.request_run("schedule").await.unwrap();
+            stopped.stop();
+            assert_eq!(stopped.wait().await.error_code, Some("Interrupted"));
+        }
+        let again = starting(&store, &time, 0);
+        let cut_off = store.sync_history(1).unwrap().remove(0);
+        assert_eq!(cut_off.outcome, RunOutcome::Interrupted);
+        assert!(cut_off.error_text.unwrap().contains("goes on from there"));
+        if schedule == "manual" {
+            assert_eq!(next(&store), None, "nobody wants runs that nobody asks for");
+            continue;
+        }
+        let soon = now().plus_seconds(600);
+        assert_eq!(next(&store), Some(soon));
+        *time.lock() = soon;
+        again.settings_changed();
+        until("a run ends", || {
+            store.sync_history(1).unwrap().first().is_some_and(|run| run.outcome == RunOutcome::Succeeded)
+        })
+        .await;
+        until("the schedule goes on", || next(&store) > Some(soon)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn after_a_passing_failure_it_is_tried_again_sooner_and_after_another_one_by_schedule() {
     let upstream = parent(3).await;
     for (trouble, soon) in [(Trouble::Cut, true), (Trouble::Page, false)] {
