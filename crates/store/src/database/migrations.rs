@@ -18,6 +18,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0009_outside_filter.sql"),
     include_str!("../../migrations/0010_file_keys.sql"),
     include_str!("../../migrations/0011_fewer_rows.sql"),
+    include_str!("../../migrations/0012_lives.sql"),
 ];
 
 /// The version of the schema that this program makes and knows.

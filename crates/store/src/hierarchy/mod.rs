@@ -12,6 +12,7 @@ mod files;
 mod generation;
 mod history;
 mod languages;
+mod lives;
 mod rollup;
 mod settings;
 mod source;
@@ -28,6 +29,7 @@ pub use files::{FileNeed, WantedFiles};
 pub use generation::Generation;
 pub use history::{RunCounts, RunOutcome, SyncRun};
 pub use languages::{FileSum, LanguageChange};
+pub use lives::{GREATEST_MARK, Life};
 pub use rollup::{
     DownstreamComputer, DownstreamComputerFilter, RolledComputer, RolledStatus, RollupChange, StatusReport,
 };
