@@ -4,6 +4,7 @@ use crate::admission::Gate;
 use crate::cookie::CookieKey;
 use crate::directory::Directory;
 use crate::endpoint::Endpoint;
+use crate::hierarchy::lineage::Lineage;
 use crate::options::ServerOptions;
 use crate::random::{NoRandomness, Randomness};
 use crate::settings::{SettingError, Settings};
@@ -112,6 +113,8 @@ impl App {
         let open = StoreOptions { serving: true, ..StoreOptions::new(now) };
         let store = tokio::task::spawn_blocking(move || Store::open(folder, open)).await??;
         let settings = stored_settings(&store)?;
+        let living = store.clone();
+        let lives = tokio::task::spawn_blocking(move || living.begin_life()).await??;
         let synced = Arc::new(Notify::new());
         let needs = synchronizing::Needs {
             store: store.clone(),
@@ -126,6 +129,7 @@ impl App {
         Ok(Self {
             cookie_key: CookieKey::new(store.cookie_key()).ok_or(NoRandomness)?,
             server_id: store.server_id(),
+            lineage: Lineage::new(lives),
             commit,
             clock,
             random,

@@ -4,6 +4,7 @@ use crate::admission::Gate;
 use crate::clock::Clock;
 use crate::cookie::CookieKey;
 use crate::directory::Directory;
+use crate::hierarchy::lineage::Lineage;
 use crate::options::Limits;
 use crate::publisher::{Published, PublisherHealth};
 use crate::random::Randomness;
@@ -42,6 +43,7 @@ pub(crate) struct App {
     pub(crate) cleaner: crate::cleanup::Cleaner,
     pub(crate) cookie_key: CookieKey,
     pub(crate) server_id: Guid,
+    pub(crate) lineage: Lineage,
     pub(crate) commit: Option<String>,
     /// Room for request bodies.
     pub(crate) bodies: Gate,

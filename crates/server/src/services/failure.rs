@@ -3,6 +3,7 @@
 
 use crate::admission::Busy;
 use crate::cookie::CookieError;
+use crate::hierarchy::lineage::OtherHistory;
 use crate::hierarchy::pass::DssVersion;
 use crate::random::NoRandomness;
 use sluicegate_soap::DecodeError;
@@ -30,6 +31,13 @@ pub(crate) enum Failure {
         /// The newest change here.
         last: Anchor,
     },
+    /// The anchor is of changes that this server does not have.
+    #[error(
+        "the anchor is of change {} of another history than this server's; was it restored from a backup, or does it \
+         stand in another's place?",
+        .0.0
+    )]
+    OtherHistory(OtherHistory),
     /// The configuration changed since the client's GetConfig.
     #[error("the client knows the configuration of {known}; it changed at {changed}")]
     ConfigChanged {
@@ -135,7 +143,7 @@ impl Failure {
         match self {
             Self::Cookie(CookieError::NotOurs(_)) | Self::NoCookie => client(ErrorCode::InvalidCookie),
             Self::Cookie(CookieError::Expired(_)) => client(ErrorCode::CookieExpired),
-            Self::Cookie(CookieError::OtherServer(_)) | Self::SetBack { .. } => {
+            Self::Cookie(CookieError::OtherServer(_)) | Self::SetBack { .. } | Self::OtherHistory(_) => {
                 client(ErrorCode::ServerChanged)
             }
             Self::ConfigChanged { .. } => client(ErrorCode::ConfigChanged),

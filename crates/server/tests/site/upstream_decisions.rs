@@ -7,8 +7,8 @@ use serde_json::json;
 use sluicegate_policy::hierarchy::{ContentWhen, SyncFilter};
 use sluicegate_soap::fault::ErrorCode;
 use sluicegate_soap::server_sync::{
-    DownloadFilesRequest, GetDeploymentsRequest, GetDeploymentsResponse, ServerSyncDeploymentResult,
-    SyncAction,
+    DownloadFilesRequest, GetDeploymentsRequest, GetDeploymentsResponse, GetRevisionIdListRequest,
+    ServerSyncDeploymentResult, ServerSyncFilter, SyncAction,
 };
 use sluicegate_soap::{Limits, ResponseMessage};
 use sluicegate_store::{Store, StoreOptions};
@@ -114,6 +114,73 @@ async fn anchors_of_deployments_are_checked() {
     let ahead = "99999,2026-10-04 12:00:00.000";
     assert_eq!(server.refusal(&ask(Some(ahead), Some(good))).await.0, ErrorCode::ServerChanged);
     server.call(&ask(Some(""), Some(good))).await;
+}
+
+/// Copies a data folder over what is there.
+fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let place = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir_all(&place).unwrap();
+            copy_folder(&entry.path(), &place);
+        } else {
+            std::fs::copy(entry.path(), &place).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn anchors_from_after_the_backup_a_server_was_restored_from_are_refused() {
+    let mut site = Site::start().await;
+    site.import(&catalog::small()).await;
+    let approve = |number: u128| format!("updates/{}/approve", update(number));
+    let for_all = || json!({ "group": "All Computers", "action": "install" });
+    let (early, early_list) = {
+        let server = Downstream::authorized(&site, 1).await;
+        let list = server.updates_since(None).await.anchor.unwrap();
+        (deployments(&server, None, &list).await.anchor.unwrap(), list)
+    };
+    site.stop().await;
+    let backup = tempfile::tempdir().unwrap();
+    copy_folder(site.dir.path(), backup.path());
+    site.restart().await;
+    site.clock.advance_seconds(60);
+    site.manage("POST", &approve(PLAIN), for_all()).await;
+    site.import(&[catalog::plain(70, 200, "Lost again")]).await;
+    let (late, late_list) = {
+        let server = Downstream::authorized(&site, 1).await;
+        let list = server.updates_since(Some(&early_list)).await.anchor.unwrap();
+        let told = deployments(&server, Some(&early), &list).await;
+        assert_eq!(told.deployments.len(), 1, "a start alone makes no anchor useless");
+        (told.anchor.unwrap(), list)
+    };
+    site.stop().await;
+    for name in ["sluicegate.db-wal", "sluicegate.db-shm"] {
+        std::fs::remove_file(site.dir.path().join(name)).ok();
+    }
+    copy_folder(backup.path(), site.dir.path());
+    site.restart().await;
+    // As many changes again as were lost, and more, at the same times.
+    site.manage("POST", &approve(BUNDLE), for_all()).await;
+    for number in 71..75 {
+        site.import(&[catalog::plain(number, 200, "Another")]).await;
+    }
+    let server = Downstream::authorized(&site, 1).await;
+    let ask = |since: &str, synced: &str| GetDeploymentsRequest {
+        cookie: server.cookie.clone(),
+        deployment_anchor: Some(since.to_owned()),
+        sync_anchor: Some(synced.to_owned()),
+    };
+    assert_eq!(server.refusal(&ask(&late, &late_list)).await.0, ErrorCode::ServerChanged);
+    let list = GetRevisionIdListRequest {
+        cookie: server.cookie.clone(),
+        filter: Some(ServerSyncFilter { anchor: Some(late_list), ..ServerSyncFilter::default() }),
+    };
+    assert_eq!(server.refusal(&list).await.0, ErrorCode::ServerChanged);
+    let since = server.updates_since(Some(&early_list)).await;
+    assert_eq!(since.new_revisions.len(), 4, "what was given before the backup is good");
+    assert_eq!(deployments(&server, Some(&early), &since.anchor.unwrap()).await.deployments.len(), 1);
 }
 
 #[tokio::test]

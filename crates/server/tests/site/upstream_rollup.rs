@@ -133,7 +133,7 @@ async fn servers_computers_and_status_of_a_tree_arrive() {
             GetOutOfSyncComputersResponse::decode(&answer.body, &Limits::ANSWER).unwrap().computers
         };
         let numbers = [("pc-1", 1), ("pc-2", 4), ("nobody", 1)];
-        assert_eq!(behind(&numbers).await, ["pc-1", "pc-2"]);
+        assert_eq!(behind(&numbers).await, ["pc-1", "pc-2", "nobody"], "what is not known is to be told too");
         assert_eq!(behind(&[("PC-1", 1), ("Pc-2", 4)]).await, ["PC-1", "Pc-2"], "as they were told");
         let request = RollupComputerStatusRequest {
             cookie: None,
@@ -147,7 +147,7 @@ async fn servers_computers_and_status_of_a_tree_arrive() {
         };
         let answer = child.call(&request).await;
         assert!(RollupComputerStatusResponse::decode(&answer.body, &Limits::ANSWER).unwrap().taken);
-        assert!(behind(&numbers).await.is_empty());
+        assert_eq!(behind(&numbers).await, ["nobody"]);
         (child.id, grandchild.id)
     };
     site.stop().await;
@@ -163,6 +163,19 @@ async fn servers_computers_and_status_of_a_tree_arrive() {
     assert_eq!(listed[0].states, [(UpdateState::NotInstalled, 1)]);
     assert_eq!(listed[1].states, [(UpdateState::Installed, 1)]);
     assert_eq!(listed[1].told.last_reboot, None, "1753 is never");
+}
+
+#[tokio::test]
+async fn servers_below_tell_everything_again_once_one_was_forgotten() {
+    let site = Site::start().await;
+    let child = Downstream::authorized(&site, 1).await;
+    child.call(&servers(vec![told(&child, Guid::ZERO)])).await;
+    let before = configuration(&child).await;
+    site.manage("DELETE", &format!("downstream/{}", child.id), serde_json::Value::Null).await;
+    let after = configuration(&child).await;
+    assert_eq!(after.server_id, before.server_id);
+    assert_ne!(after.rollup_reset, before.rollup_reset);
+    assert_eq!(configuration(&child).await, after, "the same until the next is forgotten");
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0012_kept_decisions.sql"),
     include_str!("../../migrations/0013_awaited_files.sql"),
     include_str!("../../migrations/0014_held_orders.sql"),
+    include_str!("../../migrations/0015_lives.sql"),
 ];
 
 /// The version of the schema that this program makes and knows.

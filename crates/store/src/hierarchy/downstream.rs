@@ -256,6 +256,7 @@ impl Store {
     /// A failure to write.
     pub fn forget_downstream(&self, id: Guid, now: Timestamp) -> Result<Option<(String, u64)>, StoreError> {
         let actor = Arc::clone(&self.actor);
+        let reset = self.fresh_guid()?;
         let gone = self.shared.database.write(move |tx| {
             let during = "forget a downstream server";
             let computers = tx
@@ -268,6 +269,10 @@ impl Store {
                 .and_then(|mut s| s.query_row([id.as_bytes()], |row| row.get(0)).optional())
                 .during(during)?;
             let Some(name) = name else { return Ok(None) };
+            // Should it come again, it has to tell of all its computers, not of those that changed.
+            tx.prepare_cached("INSERT OR REPLACE INTO rollup_reset (one, guid) VALUES (1, ?1)")
+                .and_then(|mut s| s.execute([reset.as_bytes()]))
+                .during(during)?;
             let before = Some(name.clone());
             let subject = id.to_string();
             let entry = Entry { action: "forget-downstream", subject, update: None, before, after: None };
@@ -278,6 +283,19 @@ impl Store {
             self.note_audit_head();
         }
         Ok(gone)
+    }
+
+    /// What servers below are to compare with what they were told last; another one makes them tell everything again.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn rollup_reset(&self) -> Result<Guid, StoreError> {
+        let set = self.shared.database.read(|db| {
+            db.prepare_cached("SELECT guid FROM rollup_reset")
+                .and_then(|mut s| s.query_row([], |row| row.get::<_, [u8; 16]>(0)).optional())
+                .during("read the mark of rollup")
+        })?;
+        Ok(set.map_or_else(|| self.server_id(), Guid::from_bytes))
     }
 
     /// The activities of these servers have been passed on upstream and count from zero again.

@@ -14,6 +14,7 @@ mod generation;
 mod history;
 mod kept;
 mod languages;
+mod lives;
 mod rollup;
 mod settings;
 mod source;
@@ -31,6 +32,7 @@ pub use files::{FileNeed, WantedFiles};
 pub use generation::Generation;
 pub use history::{RunCounts, RunOutcome, SyncRun};
 pub use languages::{FileSum, LanguageChange};
+pub use lives::{GREATEST_MARK, Life};
 pub use rollup::{
     DownstreamComputer, DownstreamComputerFilter, RolledComputer, RolledStatus, RollupChange, StatusReport,
 };

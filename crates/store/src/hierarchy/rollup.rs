@@ -149,7 +149,8 @@ impl Store {
     }
 
     /// Those of some computers whose newest status here is another than the teller remembers
-    /// (GetOutOfSyncComputers); only computers of `server` and the servers below it count.
+    /// (GetOutOfSyncComputers), and those that nobody knows here: their server was forgotten, or this one was
+    /// restored from a backup. One that is known counts only below `server`: elsewhere somebody else tells of it.
     ///
     /// # Errors
     /// A failure to read.
@@ -165,17 +166,17 @@ impl Store {
                     "WITH RECURSIVE below (id) AS (
                          SELECT server_id FROM downstream_server WHERE server_id = ?1
                          UNION SELECT s.server_id FROM below b JOIN downstream_server s ON s.parent = b.id)
-                     SELECT c.received FROM downstream_computer c
-                     WHERE c.computer_id = ?2 AND c.server_id IN (SELECT id FROM below)",
+                     SELECT c.received, c.server_id IN (SELECT id FROM below) FROM downstream_computer c
+                     WHERE c.computer_id = ?2",
                 )
                 .during("compare statuses")?;
             let mut list = Vec::new();
             for (id, number) in numbers {
-                let received: Option<i64> = statement
-                    .query_row(params![server.as_bytes(), id.as_str()], |row| row.get(0))
+                let known: Option<(i64, bool)> = statement
+                    .query_row(params![server.as_bytes(), id.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
                     .optional()
                     .during("compare statuses")?;
-                if received.is_some_and(|r| r != i64::from(*number)) {
+                if known.is_none_or(|(received, below)| below && received != i64::from(*number)) {
                     list.push(id.clone());
                 }
             }

@@ -64,6 +64,7 @@ impl Run {
         let Some(was) = self.on_store(move |store| store.note_upstream_server(id, now)).await? else {
             return Ok(false);
         };
+        self.replaced = true;
         self.progress.warn(&format!(
             "another server answers at the upstream's address ({id}, before it was {was}), so everything is asked for anew"
         ));

@@ -163,6 +163,8 @@ pub(crate) struct Run {
     pub(crate) number: u64,
     /// What the upstream said about rollup in this run, with its id.
     pub(crate) rollup_configuration: Option<RollupConfiguration>,
+    /// Another server than before answers.
+    pub(crate) replaced: bool,
 }
 
 impl Run {
@@ -188,6 +190,7 @@ impl Run {
             stop,
             number: 0,
             rollup_configuration: None,
+            replaced: false,
         })
     }
 
@@ -207,6 +210,12 @@ impl Run {
         if matches!(&outcome, Err(SyncError::ServerChanged)) {
             // MS-WSUSSS 2.2.9.3: forget the anchors and go on. Once; a server that says so again is broken.
             tracing::info!("the upstream says that it has changed: anchors are forgotten");
+            if !self.replaced {
+                self.progress.warn(
+                    "the upstream says that it is not in the state it was in, as after it was restored from a backup, so \
+                     everything is asked for anew",
+                );
+            }
             outcome = match self.forget_anchors().await {
                 Ok(()) => self.phases().await,
                 Err(error) => Err(error),

@@ -144,12 +144,31 @@ impl Run {
     ) -> Result<Vec<(ComputerId, Told)>, SyncError> {
         let mut told: Vec<(ComputerId, Told)> =
             computers.iter().map(|c| (c.computer.id.clone(), c.told)).collect();
-        let mut need_details: HashSet<ComputerId> = HashSet::new();
         let mut dropped: HashSet<ComputerId> = HashSet::new();
+        self.tell_changes(computers, &mut told, &mut dropped).await?;
+        if self.ask_out_of_sync(&mut told, config).await? {
+            self.tell_changes(computers, &mut told, &mut dropped).await?;
+        }
+        // What the upstream does not want to know is not asked about again, or it would ask for it in each run.
+        for (_, told) in told.iter_mut().filter(|(id, _)| dropped.contains(id)) {
+            told.number = 0;
+        }
+        self.tell_status(computers, &mut told, &dropped, config).await?;
+        Ok(told)
+    }
+
+    /// Tells what changed about computers; `dropped` are those that the upstream wants to hear no more of.
+    async fn tell_changes(
+        &mut self,
+        computers: &[TellComputer],
+        told: &mut [(ComputerId, Told)],
+        dropped: &mut HashSet<ComputerId>,
+    ) -> Result<(), SyncError> {
+        let mut need_details: HashSet<ComputerId> = HashSet::new();
         // A second time for those whose details the upstream asks for.
         for _ in 0..2 {
             let mut messages = Vec::new();
-            for (tell, (id, told)) in computers.iter().zip(&mut told) {
+            for (tell, (id, told)) in computers.iter().zip(told.iter_mut()) {
                 let details = tell.computer.details.clone().unwrap_or_else(|| own_details(tell));
                 let (mark, details_mark) = (tell.computer.mark(), details.mark());
                 let tell_details = told.details != Some(details_mark) || need_details.contains(id);
@@ -180,16 +199,17 @@ impl Run {
                 };
             }
         }
-        self.ask_out_of_sync(&mut told, config).await?;
-        self.tell_status(computers, &mut told, &dropped, config).await?;
-        Ok(told)
+        Ok(())
     }
 
+    /// Asks of which computers the upstream has another status than the newest it was told, or none. Answers whether
+    /// there are such; they are to be told whole.
     async fn ask_out_of_sync(
         &mut self,
         told: &mut [(ComputerId, Told)],
         config: &RollupConfiguration,
-    ) -> Result<(), SyncError> {
+    ) -> Result<bool, SyncError> {
+        let mut any = false;
         let known: Vec<ComputerLastRollupNumber> = told
             .iter()
             .filter(|(_, told)| told.number > 0)
@@ -214,10 +234,12 @@ impl Run {
             for (_, told) in
                 told.iter_mut().filter(|(id, _)| missed.iter().any(|m| m.eq_ignore_ascii_case(id.as_str())))
             {
-                told.status = None;
+                // It may not know the computer at all.
+                *told = Told { number: told.number, ..Told::default() };
+                any = true;
             }
         }
-        Ok(())
+        Ok(any)
     }
 
     async fn tell_status(

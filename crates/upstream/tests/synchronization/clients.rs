@@ -146,3 +146,30 @@ async fn an_upstream_that_was_below_is_no_longer_told_of_itself_nor_of_those_bel
     let left: Vec<String> = store.downstream_servers().unwrap().into_iter().map(|s| s.told.name).collect();
     assert_eq!(left, ["server-8"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_lost_its_computers_is_told_of_them_anew_without_a_word_from_them() {
+    let upstream = parent(1).await;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |_| {});
+    join(&store, "pc-1", DESK);
+    report(&store, "pc-1", 1, 156);
+    run_well(&store).await;
+    run_well(&store).await;
+    {
+        let mut state = upstream.state.lock();
+        assert_eq!((state.computers.len(), state.statuses.len()), (1, 1), "told once");
+        state.computers.clear();
+        state.statuses.clear();
+    }
+    run_well(&store).await;
+    {
+        let state = upstream.state.lock();
+        assert_eq!((state.computers.len(), state.statuses.len()), (1, 1));
+        assert!(state.computers[0].details.is_some());
+        assert_eq!((state.statuses[0].rollup_number, state.statuses[0].is_full), (2, true));
+    }
+    run_well(&store).await;
+    assert_eq!(upstream.state.lock().computers.len(), 1);
+}

@@ -278,7 +278,8 @@ async fn an_upstream_that_changed_is_asked_for_everything_anew() {
     run_well(&store).await;
     upstream.calls();
     upstream.state.lock().trouble.insert(5, Trouble::Fault(ErrorCode::ServerChanged));
-    run_well(&store).await;
+    let ended = run_well(&store).await;
+    assert!(ended.warning.is_some_and(|said| said.contains("restored from a backup")));
     let anchors: Vec<bool> =
         upstream.state.lock().lists.iter().rev().take(2).map(|l| l.anchor.is_some()).collect();
     assert_eq!(anchors, [false, false]);

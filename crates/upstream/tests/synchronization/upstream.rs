@@ -501,8 +501,10 @@ fn report(state: &mut State, request: rollup::Request) -> (&'static str, Answere
             state.computers.extend(computers);
             ("RollupComputers", none(rollup::RollupComputersResponse { changed }.encode(v)))
         }
-        rollup::Request::GetOutOfSyncComputers(_) => {
-            let computers = Vec::new();
+        rollup::Request::GetOutOfSyncComputers(request) => {
+            let asked = request.last_rollup_numbers.unwrap_or_default().into_iter();
+            let unknown = |id: &Option<String>| !state.computers.iter().any(|k| k.computer_id == *id);
+            let computers = asked.map(|asked| asked.computer_id).filter(unknown).flatten().collect();
             ("GetOutOfSyncComputers", none(rollup::GetOutOfSyncComputersResponse { computers }.encode(v)))
         }
         rollup::Request::RollupComputerStatus(request) => {

@@ -5,6 +5,7 @@
 
 use super::{Caller, Failure, Index, Reply, authorize, in_store, index};
 use crate::hierarchy::anchor::SyncAnchor;
+use crate::hierarchy::lineage;
 use crate::state::App;
 use ring::digest::{Context, SHA256};
 use sluicegate_policy::{Approval, ApprovalAction, Decisions};
@@ -35,8 +36,11 @@ pub(super) async fn get(
         .unwrap_or_default()
         .parse()
         .map_err(|error| Failure::parameter("syncAnchor", format!("{error}")))?;
+    let synced = lineage::plain(synced);
     // Before the decisions: what is decided meanwhile is told twice rather than never.
     let last = app.store.anchor();
+    let since =
+        since.map(|since| app.lineage.take(since, last)).transpose().map_err(Failure::OtherHistory)?;
     if let Some(since) = since
         && since.change > last
     {
@@ -45,13 +49,15 @@ pub(super) async fn get(
     let index = index(app)?;
     let (now, server) = (caller.now, app.server_id);
     let since = since.map_or(Anchor::START, |since| since.change);
-    let result = in_store(app, move |store| {
+    let (told_up_to, result) = in_store(app, move |store| {
         let decisions = store.decisions();
         // After the decisions: what cleanup removes meanwhile is told twice rather than never.
         let removed = store.removed_updates()?;
         Ok(Telling { decisions: &decisions, removed, index: &index, server, since, synced, last }.tell(now))
     })
     .await?;
+    let anchor = Some(app.lineage.give(told_up_to).to_string());
+    let result = ServerSyncDeploymentResult { anchor, ..result };
     Ok(Reply::message(&GetDeploymentsResponse { result }, version))
 }
 
@@ -71,7 +77,8 @@ struct Telling<'a> {
 }
 
 impl Telling<'_> {
-    fn tell(&self, now: Timestamp) -> ServerSyncDeploymentResult {
+    /// Up to where it tells, and what.
+    fn tell(&self, now: Timestamp) -> (SyncAnchor, ServerSyncDeploymentResult) {
         // A decision about an update that the replica cannot have yet is told the next time it asks: then
         // the anchor goes no further than that decision.
         let mut told_up_to = self.last;
@@ -83,8 +90,8 @@ impl Telling<'_> {
             }
         }
         let withdrawn = self.decisions.withdrawn.iter().filter(|(_, change)| change.anchor > self.since);
-        ServerSyncDeploymentResult {
-            anchor: Some(SyncAnchor::new(now, told_up_to).to_string()),
+        let result = ServerSyncDeploymentResult {
+            anchor: None,
             groups: self.groups(),
             deployments,
             dead_deployments: withdrawn
@@ -98,7 +105,8 @@ impl Telling<'_> {
                 .map(|update| update.0)
                 .collect(),
             accepted_eulas: self.decisions.accepted.keys().map(|eula| eula.0).collect(),
-        }
+        };
+        (SyncAnchor::new(now, told_up_to), result)
     }
 
     /// The revision in service, as far as the replica knows it: the newest that came before the replica

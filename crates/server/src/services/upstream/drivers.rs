@@ -32,7 +32,10 @@ pub(super) fn get_list(
     authorize::open(app, request.cookie.as_ref(), caller.now)?;
     let filter = request.filter.as_ref().ok_or_else(|| Failure::parameter("filter", "it is missing"))?;
     let since = SyncAnchor::optional(filter.anchor.as_deref())
-        .map_err(|error| Failure::parameter("filter", error.to_string()))?;
+        .map_err(|error| Failure::parameter("filter", error.to_string()))?
+        .map(|since| app.lineage.take(since, app.store.anchor()))
+        .transpose()
+        .map_err(Failure::OtherHistory)?;
     check_lengths(filter)?;
     let categories: Option<HashMap<UpdateId, bool>> = filter
         .categories
@@ -61,7 +64,7 @@ pub(super) fn get_list(
     }
     let identity = |(_, update, revision)| sluicegate_terms::UpdateIdentity { update, revision };
     let list = DriverSetAndRevisionIdList {
-        anchor: Some(index.anchor().to_string()),
+        anchor: Some(app.lineage.give(index.anchor()).to_string()),
         new_revisions: found.into_iter().map(identity).collect(),
         ..DriverSetAndRevisionIdList::default()
     };

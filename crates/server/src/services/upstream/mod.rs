@@ -86,7 +86,7 @@ pub(super) async fn on_rollup(app: &Arc<App>, caller: &Caller, body: &[u8], agen
     };
     let operation = request.operation().name;
     let result = match request {
-        Request::GetRollupConfiguration(_) => Ok(rollup::configuration(app, version)),
+        Request::GetRollupConfiguration(_) => rollup::configuration(app, version).await,
         Request::RollupDownstreamServers(request) => rollup::servers(app, caller, request, version).await,
         Request::RollupComputers(request) => rollup::computers(app, request, version).await,
         Request::GetOutOfSyncComputers(request) => rollup::out_of_sync(app, request, version).await,

@@ -28,7 +28,7 @@ pub(super) async fn get_list(
 ) -> Result<Reply, Failure> {
     let pass = authorize::open(app, request.cookie.as_ref(), caller.now)?;
     let filter = request.filter.as_ref().ok_or_else(|| Failure::parameter("filter", "it is missing"))?;
-    let question = question(filter)?;
+    let question = question(app, filter)?;
     let index = index(app)?;
     let found: Vec<UpdateIdentity> = {
         let (index, asked) = (index.clone(), question.clone());
@@ -37,7 +37,7 @@ pub(super) async fn get_list(
     };
     let room = found.len().saturating_mul(RevisionListWriter::MOST_PER_REVISION) + 1024;
     let permit = app.answers.admit(room, Stage::Continues, || app.jitter()).await?;
-    let anchor = index.anchor().to_string();
+    let anchor = app.lineage.give(index.anchor()).to_string();
     let write = move || {
         let mut writer = RevisionListWriter::new(version, &anchor, found.len());
         found.iter().for_each(|identity| writer.push(*identity));
@@ -62,9 +62,12 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 /// The filter as a question to the index. A bad anchor makes the whole filter wrong (exchange 000018).
-fn question(filter: &ServerSyncFilter) -> Result<Question, Failure> {
+fn question(app: &App, filter: &ServerSyncFilter) -> Result<Question, Failure> {
     let since = SyncAnchor::optional(filter.anchor.as_deref())
-        .map_err(|error| Failure::parameter("filter", error.to_string()))?;
+        .map_err(|error| Failure::parameter("filter", error.to_string()))?
+        .map(|since| app.lineage.take(since, app.store.anchor()))
+        .transpose()
+        .map_err(Failure::OtherHistory)?;
     if filter.get_config {
         return Ok(Question { since, updates: None });
     }

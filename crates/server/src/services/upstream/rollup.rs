@@ -34,20 +34,20 @@ const MOST_GROUPS: usize = 256;
 /// 1753-01-01, which stands for a time that never was (MS-WSUSSS 3.1.4.14.3.2).
 const NEVER_SECONDS: i64 = -6_847_804_800;
 
-/// Answers GetRollupConfiguration. Another `RollupResetGuid` makes every server below tell everything again;
-/// this server never needs that while it is the same server.
-pub(super) fn configuration(app: &App, version: SoapVersion) -> Reply {
+/// Answers GetRollupConfiguration. Another `RollupResetGuid` makes every server below tell everything again: one that was
+/// forgotten here believes that all it told is known.
+pub(super) async fn configuration(app: &Arc<App>, version: SoapVersion) -> Result<Reply, Failure> {
     let most = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
     let configuration = RollupConfiguration {
         do_detailed_rollup: true,
-        rollup_reset: app.server_id,
+        rollup_reset: in_store(app, |store| store.rollup_reset()).await?,
         server_id: app.server_id,
         max_downstream_servers: most(MOST_CLIENT_SUMMARIES),
         max_computers: most(MOST_COMPUTERS),
         max_out_of_sync: most(MOST_OUT_OF_SYNC),
         max_status: most(MOST_STATUS),
     };
-    Reply::message(&GetRollupConfigurationResponse { configuration }, version)
+    Ok(Reply::message(&GetRollupConfigurationResponse { configuration }, version))
 }
 
 /// The list of a request: there, and not longer than the configuration says.
