@@ -27,7 +27,7 @@ impl Default for SuccessionOptions {
 /// Why a revision is not in service although it is the newest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum HoldReason {
-    /// An administrator wants to see it first.
+    /// An administrator wants to see it first; of a replica, one of its upstream.
     Review,
     /// Its licence terms were not accepted yet.
     Eula(EulaId),

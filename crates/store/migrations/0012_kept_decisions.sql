@@ -31,3 +31,7 @@ CREATE TABLE aside_restored (
     changed_at INTEGER NOT NULL,
     PRIMARY KEY (mode, update_id)
 ) STRICT, WITHOUT ROWID;
+
+-- The revision that a deployment of the upstream is for. All are asked for anew, so that each has it.
+ALTER TABLE upstream_deployment ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+DELETE FROM sync_state WHERE name = 'deployments-anchor';

@@ -158,8 +158,8 @@ pub enum StoreError {
     Rule(#[from] RuleError),
     /// This server's upstream decides.
     #[error(
-        "this server is a replica of {upstream}: approvals, declines and groups are decided there; \
-         change them on {upstream}, or make this server autonomous first"
+        "this server is a replica of {upstream}: approvals, declines, groups and licence terms are decided there, and \
+         rules do not run here; change them on {upstream}, or make this server autonomous first"
     )]
     Replica {
         /// The upstream.

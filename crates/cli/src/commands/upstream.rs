@@ -67,12 +67,16 @@ async fn set(client: &AdminClient, args: &UpstreamSet, json: bool) -> anyhow::Re
     let has_upstream = !wanted["source"].is_null();
     let mut settings = client.put("upstream", &wanted).await?;
     let found = settings.as_object_mut().and_then(|settings| settings.remove("probe")).unwrap_or_default();
-    let answer = json!({ "upstream": settings, "probe": found });
+    let switched = settings.as_object_mut().and_then(|all| all.remove("switched")).unwrap_or_default();
+    let answer = json!({ "upstream": settings, "probe": found, "switched": switched });
     output::show(json, &answer, |answer| {
         if !answer["probe"].is_null() {
             say_found(&answer["probe"]);
         }
         table(&answer["upstream"]);
+        if let Some(sentence) = answer["switched"].as_str() {
+            say!("\n{sentence}");
+        }
         if has_upstream {
             say!(
                 "\n`sluicegate sync now --wait` synchronizes, `sync schedule` says when it happens by itself."

@@ -2,9 +2,10 @@
 //! clients are told of real changes and of nothing else.
 
 use crate::{
-    Approval, ApprovalAction, ApprovalError, Change, Decisions, Group, GroupTree, Mark, Stamp, Subject,
+    Approval, ApprovalAction, ApprovalError, Change, Decisions, Group, GroupTree, Hold, HoldReason, Mark,
+    Stamp, Subject,
 };
-use sluicegate_terms::{GroupId, Guid, Timestamp, UpdateId, UpdateKind};
+use sluicegate_terms::{GroupId, Guid, RevisionNumber, Timestamp, UpdateId, UpdateKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A deployment as the upstream lists it (`ServerSyncDeployment`, MS-WSUSSS 3.1.4.10.3.5).
@@ -22,6 +23,8 @@ pub struct UpstreamDeployment {
     pub deadline: Option<Timestamp>,
     /// Who decided, on the upstream.
     pub by: String,
+    /// The revision it is for: the one in service there.
+    pub revision: RevisionNumber,
 }
 
 /// Everything the upstream has decided.
@@ -65,22 +68,32 @@ impl Adopted {
 }
 
 /// Puts the upstream's groups and decisions in place of `decisions`. `subject` tells about an update as the
-/// decisions given with it let it be seen, `None` when this server does not have it.
+/// decisions given with it let it be seen, `None` when this server does not have it; `behind` whether a revision of
+/// it is here beside a newer one.
 ///
 /// # Errors
-/// What `subject` gives, or that no deployment id is left.
+/// What `subject` and `behind` give, or that no deployment id is left.
 pub fn adopt<E: From<ApprovalError>>(
     decisions: &mut Decisions,
     wanted: &UpstreamDecisions,
     stamp: &mut Stamp,
     mut subject: impl FnMut(&Decisions, UpdateId) -> Result<Option<Subject>, E>,
+    mut behind: impl FnMut(UpdateId, RevisionNumber) -> Result<bool, E>,
 ) -> Result<Adopted, E> {
     let mut adopted = Adopted::default();
     let change = stamp.change;
-    // The upstream has decided about its newest revisions, and a replica holds none back. First of all: which
-    // updates are members of bundles depends on the revisions in service.
-    let turned = decisions.replace_holds(BTreeMap::new(), change);
     put_groups(decisions, &wanted.groups, change, &mut adopted);
+    // Before anything about updates: which of them are members of bundles depends on the revisions in service.
+    let mut holds = BTreeMap::new();
+    for (update, (serving, installs)) in serving(decisions, wanted) {
+        if behind(update, serving)? {
+            let eula = subject(decisions, update)?.and_then(|subject| subject.eula);
+            let terms = eula.filter(|eula| installs && !decisions.accepted.contains_key(eula));
+            let reason = terms.map_or(HoldReason::Review, HoldReason::Eula);
+            holds.insert(update, Hold { serving, reason, since: change });
+        }
+    }
+    let turned = decisions.replace_holds(holds, change);
 
     let mut target = BTreeMap::new();
     for deployment in &wanted.deployments {
@@ -120,10 +133,30 @@ pub fn adopt<E: From<ApprovalError>>(
         }
     }
     put_declines(decisions, &declined, mark, change, &mut adopted);
+    for update in decisions.held.keys().copied().collect::<Vec<_>>() {
+        decisions.settle(update, change);
+    }
     for update in turned {
         decisions.renew(update, stamp)?;
     }
     Ok(adopted)
+}
+
+/// Which revision of each deployed update the upstream serves, and whether it has it installed. An upstream that
+/// names several is about to put the newest of them in service.
+fn serving(decisions: &Decisions, wanted: &UpstreamDecisions) -> BTreeMap<UpdateId, (RevisionNumber, bool)> {
+    let mut serving: BTreeMap<UpdateId, (RevisionNumber, bool)> = BTreeMap::new();
+    for deployment in &wanted.deployments {
+        let counts = deployment.action.deploys()
+            && !wanted.declined.contains(&deployment.update)
+            && decisions.groups.get(deployment.group).is_some();
+        if counts {
+            let (newest, installs) = serving.entry(deployment.update).or_insert((deployment.revision, false));
+            *newest = deployment.revision.max(*newest);
+            *installs |= deployment.action.installs();
+        }
+    }
+    serving
 }
 
 /// Whether it can be decided about by itself.

@@ -28,6 +28,7 @@ fn install(guid: u128, update: u128, group: u128) -> UpstreamDeployment {
         action: ApprovalAction::Install,
         deadline: None,
         by: "parent\\admin".to_owned(),
+        revision: number(2),
     }
 }
 
@@ -39,13 +40,22 @@ fn known(_: &Decisions, update: UpdateId) -> Result<Option<Subject>, ApprovalErr
     Ok((n < 100).then_some(Subject { kind, bundled_by: (n == 50).then(|| uid(51)), ..software }))
 }
 
+fn number(n: i64) -> RevisionNumber {
+    RevisionNumber::new(n).unwrap()
+}
+
+/// Every update has the revisions 1 and 2 here.
+fn behind(_: UpdateId, revision: RevisionNumber) -> Result<bool, ApprovalError> {
+    Ok(revision == number(1))
+}
+
 fn stamp(decisions: &Decisions, anchor: u64) -> Stamp {
     let last = decisions.approvals.values().map(|a| i64::from(a.deployment.get())).max().unwrap_or(0);
     Stamp::new(change(anchor), last + 1)
 }
 
 fn run(decisions: &mut Decisions, wanted: &UpstreamDecisions, anchor: u64) -> Adopted {
-    adopt(decisions, wanted, &mut stamp(decisions, anchor), known).unwrap()
+    adopt(decisions, wanted, &mut stamp(decisions, anchor), known, behind).unwrap()
 }
 
 /// A newer revision of an update waits for review.
@@ -93,7 +103,7 @@ fn what_the_parent_takes_away_leaves_a_mark_for_clients() {
 }
 
 #[test]
-fn nothing_is_held_on_a_replica_and_clients_are_told_of_the_revision_that_was() {
+fn what_the_upstream_no_longer_holds_is_released_and_clients_are_told() {
     let mut decisions = Decisions::default();
     run(&mut decisions, &parent(), 5);
     hold(&mut decisions, 10);
@@ -113,7 +123,7 @@ fn what_only_a_held_revision_bundled_is_decided_by_itself() {
     };
     decisions.declined.clear();
     let mut stamp = stamp(&decisions, 7);
-    let adopted = adopt(&mut decisions, &parent(), &mut stamp, member).unwrap();
+    let adopted = adopt(&mut decisions, &parent(), &mut stamp, member, behind).unwrap();
     assert_eq!(adopted.declined, 1);
 }
 
@@ -199,4 +209,59 @@ fn what_was_decided_here_before_is_no_withdrawal_of_the_upstreams() {
     let carried = decisions.to_carry();
     assert!(carried.withdrawn.is_empty() && carried.restored.is_empty(), "{carried:?}");
     assert_eq!((decisions.withdrawn.len(), decisions.restored.len()), (2, 1), "clients are told");
+}
+
+#[test]
+fn what_the_upstream_holds_back_is_held_back_here_until_it_serves_it() {
+    let mut decisions = Decisions::default();
+    run(&mut decisions, &parent(), 5);
+    let before = decisions.approvals.get(&(uid(10), gid(1))).cloned().unwrap();
+    let mut holding = parent();
+    holding.deployments[0].revision = number(1);
+    run(&mut decisions, &holding, 6);
+    let hold = decisions.held[&uid(10)];
+    assert_eq!((hold.serving, hold.reason), (number(1), crate::HoldReason::Review));
+    let after = decisions.approvals.get(&(uid(10), gid(1))).cloned().unwrap();
+    assert_ne!(after.deployment, before.deployment, "a deployment is one revision's");
+    assert_eq!(after.changed, Anchor(6));
+    let once = decisions.clone();
+    run(&mut decisions, &holding, 7);
+    assert_eq!(decisions, once, "a second time changes nothing");
+    run(&mut decisions, &parent(), 8);
+    assert!(decisions.held.is_empty());
+    assert_eq!(decisions.released[&uid(10)], change(8));
+}
+
+#[test]
+fn what_only_waits_for_terms_there_waits_for_them_here() {
+    let licensed = |_: &Decisions, update| {
+        let eula = Some(crate::EulaId(Guid::from_u128(7)));
+        Ok::<_, ApprovalError>(Some(Subject { eula, ..Subject::software(update) }))
+    };
+    let mut holding = parent();
+    holding.deployments[0].revision = number(1);
+    let mut decisions = Decisions::default();
+    let mut stamp = stamp(&decisions, 5);
+    adopt(&mut decisions, &holding, &mut stamp, licensed, behind).unwrap();
+    assert_eq!(decisions.held[&uid(10)].reason, crate::HoldReason::Eula(crate::EulaId(Guid::from_u128(7))));
+}
+
+#[test]
+fn a_deployment_of_the_newest_revision_of_an_unknown_one_or_of_nothing_holds_nothing() {
+    for revision in [2, 0, 77] {
+        let mut wanted = parent();
+        wanted.deployments[0].revision = number(revision);
+        let mut decisions = Decisions::default();
+        run(&mut decisions, &wanted, 5);
+        assert!(decisions.held.is_empty(), "{revision}");
+    }
+    let mut denial = parent();
+    denial.deployments[0] = UpstreamDeployment {
+        action: ApprovalAction::NotApproved,
+        revision: number(1),
+        ..denial.deployments[0].clone()
+    };
+    let mut decisions = Decisions::default();
+    run(&mut decisions, &denial, 5);
+    assert!(decisions.held.is_empty());
 }

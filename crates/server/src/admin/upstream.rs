@@ -9,10 +9,11 @@ use crate::state::App;
 use crate::watching;
 use serde_json::{Value, json};
 use sluicegate_policy::hierarchy::Mode;
+use sluicegate_policy::{Decisions, Group};
 use sluicegate_store::hierarchy::{
     Password, ProxyCredentials, ProxyServer, UpstreamSettings, UpstreamSource,
 };
-use sluicegate_terms::Timestamp;
+use sluicegate_terms::{GroupId, Timestamp};
 use sluicegate_upstream::transport::{NoProxy, Url};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -84,15 +85,19 @@ pub(super) async fn change(app: &Arc<App>, input: &Input) -> Result<Value, Admin
     let now = app.clock.now();
     let (saved, reached) = (after.clone(), found.is_some());
     let other_source = before.source != after.source;
-    with_store(app, move |store| {
+    let (was, is) = with_store(app, move |store| {
+        let was = store.decisions();
         store.set_upstream_settings(saved, now)?;
+        let is = store.decisions();
         if other_source || reached {
             watching::forget_upstream(store, now)?;
         }
-        watching::password_expires(store, now)
+        watching::password_expires(store, now)?;
+        Ok((was, is))
     })
     .await?;
-    if before.holds_upstreams_decisions() != after.holds_upstreams_decisions() {
+    let switched = before.holds_upstreams_decisions() != after.holds_upstreams_decisions();
+    if switched {
         app.directory.forget_everybody();
     }
     app.synchronizer.settings_changed();
@@ -105,7 +110,31 @@ pub(super) async fn change(app: &Arc<App>, input: &Input) -> Result<Value, Admin
     );
     let mut answer = shown(&after);
     answer["probe"] = found.unwrap_or(Value::Null);
+    if switched {
+        let sentence = switch(after.holds_upstreams_decisions(), &was, &is);
+        tracing::info!(mode = after.mode.as_str(), "{sentence}");
+        answer["switched"] = json!(sentence);
+    }
     Ok(answer)
+}
+
+/// What a change of mode put aside, and what is in force instead.
+fn switch(replica: bool, was: &Decisions, is: &Decisions) -> String {
+    let own = |group: &Group| ![GroupId::ALL_COMPUTERS, GroupId::UNASSIGNED_COMPUTERS].contains(&group.id);
+    let counts = |of: &Decisions| {
+        let groups = of.groups.iter().filter(|group| own(group)).count();
+        format!("{groups} groups, {} approvals and {} declines", of.approvals.len(), of.declined.len())
+    };
+    let (mode, until) = if replica {
+        ("a replica", " until the next synchronization takes over its upstream's")
+    } else {
+        ("autonomous", "; rules did not run on what came while it was a replica")
+    };
+    format!(
+        "This server is {mode} now: {} are put aside, and {} are in force{until}.",
+        counts(was),
+        counts(is)
+    )
 }
 
 /// `POST upstream/probe`: reaches the upstream with the present settings, changed as `PUT upstream` would,

@@ -96,6 +96,65 @@ async fn an_approval_of_an_update_the_replica_cannot_have_yet_is_told_with_the_n
 }
 
 #[tokio::test]
+async fn a_deployment_is_told_for_the_revision_in_service_and_again_when_another_is() {
+    let site = Site::start().await;
+    site.import(&catalog::small()).await;
+    let order = json!({ "group": "All Computers", "action": "install" });
+    site.manage("POST", &format!("updates/{}/approve", update(PLAIN)), order).await;
+    let server = Downstream::authorized(&site, 1).await;
+    let old = server.updates_since(None).await.anchor.unwrap();
+    let told = |result: &ServerSyncDeploymentResult| -> Vec<u32> {
+        result.deployments.iter().map(|deployment| deployment.revision.get()).collect()
+    };
+    let first = deployments(&server, None, &old).await;
+    assert_eq!(told(&first), [200]);
+
+    // It follows to a revision that the replica asks for only later.
+    site.clock.advance_seconds(60);
+    site.import(&[catalog::plain(PLAIN, 201, "Revised")]).await;
+    let early = deployments(&server, first.anchor.as_deref(), &old).await;
+    assert_eq!(told(&early), [200]);
+    let new = server.updates_since(None).await.anchor.unwrap();
+    let later = deployments(&server, early.anchor.as_deref(), &new).await;
+    assert_eq!(told(&later), [201], "what was told for another revision is told again");
+    assert!(deployments(&server, later.anchor.as_deref(), &new).await.deployments.is_empty());
+
+    // One that waits here is told of as waiting, and then as serving.
+    site.manage("PUT", "rules/options", json!({ "approvals_follow": false })).await;
+    site.clock.advance_seconds(60);
+    site.import(&[catalog::plain(PLAIN, 202, "Waits")]).await;
+    let newest = server.updates_since(None).await.anchor.unwrap();
+    let held = deployments(&server, later.anchor.as_deref(), &newest).await;
+    assert_eq!(told(&held), [201]);
+    site.manage("POST", &format!("updates/{}/accept-revision", update(PLAIN)), json!({})).await;
+    let released = deployments(&server, held.anchor.as_deref(), &newest).await;
+    assert_eq!(told(&released), [202]);
+}
+
+#[tokio::test]
+async fn a_change_of_mode_says_what_is_put_aside_and_what_is_in_force() {
+    let site = Site::start().await;
+    site.import(&catalog::small()).await;
+    site.manage("POST", "groups", json!({ "name": "Pilots" })).await;
+    let order = json!({ "group": "Pilots", "action": "install" });
+    site.manage("POST", &format!("updates/{}/approve", update(PLAIN)), order).await;
+    let set = async |wanted| site.manage("PUT", "upstream", wanted).await;
+    let parent = json!({ "source": "http://127.0.0.1:9", "mode": "replica", "probe": false });
+    let replica = set(parent.clone()).await;
+    let sentence = replica["switched"].as_str().unwrap();
+    assert!(
+        sentence.contains("a replica now: 1 groups, 1 approvals and 0 declines are put aside"),
+        "{sentence}"
+    );
+    assert!(set(parent).await["switched"].is_null(), "nothing is different");
+    let alone = set(json!({ "source": null })).await;
+    assert!(alone["switched"].as_str().unwrap().contains("autonomous now"), "{alone}");
+    let alerts = site.manage("GET", "alerts", json!(null)).await.to_string();
+    assert!(alerts.contains("upstream set http://127.0.0.1:9 --replica`"), "{alerts}");
+    assert!(alerts.contains("The mode was replica and is autonomous."), "{alerts}");
+}
+
+#[tokio::test]
 async fn anchors_of_deployments_are_checked() {
     let site = Site::start().await;
     let server = Downstream::authorized(&site, 1).await;

@@ -45,6 +45,8 @@ pub(crate) fn after_import(
     }
     let mut scope = DecisionScope::new(tx, anchor, now)?;
     let mut after = Decisions::clone(before);
+    // The upstream of a replica says which revision serves, when groups and decisions are asked for.
+    after.options.approvals_follow &= !replica;
     for arrival in arrivals {
         let arrival = &with_traits(tx, &after, arrival, replica)?;
         match after.arrive(arrival, &mut scope.stamp).map_err(super::refused)? {
@@ -56,6 +58,7 @@ pub(crate) fn after_import(
             Succession::Declined => done.declined += 1,
         }
     }
+    after.options = before.options;
     if !filters.is_empty() {
         done.filtered = decline_filtered(tx, &mut after, &filters, arrivals, &scope)?;
     }

@@ -62,16 +62,17 @@ impl Store {
             }
             for d in &news.deployments {
                 run(
-                    "INSERT INTO upstream_deployment (guid, update_id, group_id, action, deadline, admin)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (guid) DO UPDATE SET
-                         update_id = ?2, group_id = ?3, action = ?4, deadline = ?5, admin = ?6",
+                    "INSERT INTO upstream_deployment (guid, update_id, group_id, action, deadline, admin, revision)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (guid) DO UPDATE SET
+                         update_id = ?2, group_id = ?3, action = ?4, deadline = ?5, admin = ?6, revision = ?7",
                     params![
                         d.guid.as_bytes(),
                         d.update.0.as_bytes(),
                         d.group.0.as_bytes(),
                         d.action.as_str(),
                         d.deadline.map(Timestamp::ticks),
-                        d.by
+                        d.by,
+                        d.revision.get()
                     ],
                 )?;
             }
@@ -111,9 +112,13 @@ impl Store {
             super::generation::raise(tx)?;
             put_aside(tx, from, decisions)?;
             if let Some(kept) = from_aside(tx, to, now)? {
+                // The upstream says which revision serves; until it does, none that it may hold back.
+                let options = decisions.options;
+                decisions.options.approvals_follow &= to == Mode::Autonomous;
                 let back = bring_back(decisions, &kept, &mut scope.stamp, |decisions, update| {
                     known(tx, decisions, update, true)
                 })?;
+                decisions.options = options;
                 for skipped in &back.skipped {
                     tracing::warn!(reason = skipped, "a decision that was put aside does not come back");
                 }
@@ -147,12 +152,21 @@ fn put_in_place(
         Err(StoreError::UnknownUpdate(_)) => Ok(None),
         Err(error) => Err(error),
     };
-    adopt(decisions, wanted, &mut scope.stamp, subject)
+    adopt(decisions, wanted, &mut scope.stamp, subject, |update, revision| {
+        tx.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM revision WHERE update_id = ?1 AND number = ?2)
+                 AND EXISTS (SELECT 1 FROM revision WHERE update_id = ?1 AND number > ?2)",
+        )
+        .and_then(|mut s| s.query_row(params![update.0.as_bytes(), revision.get()], |row| row.get(0)))
+        .during("look up the revisions of an update")
+    })
 }
 
 fn deployments(tx: &Transaction<'_>) -> Result<Vec<UpstreamDeployment>, StoreError> {
     let mut statement = tx
-        .prepare_cached("SELECT guid, update_id, group_id, action, deadline, admin FROM upstream_deployment")
+        .prepare_cached(
+            "SELECT guid, update_id, group_id, action, deadline, admin, revision FROM upstream_deployment",
+        )
         .during("read the upstream's deployments")?;
     let mut rows = statement.query([]).during("read the upstream's deployments")?;
     let mut list = Vec::new();
@@ -164,6 +178,7 @@ fn deployments(tx: &Transaction<'_>) -> Result<Vec<UpstreamDeployment>, StoreErr
             action: row.text(3)?.parse()?,
             deadline: row.time_if_any(4)?,
             by: row.text(5)?,
+            revision: row.revision_number(6)?,
         });
         Ok(())
     })?;

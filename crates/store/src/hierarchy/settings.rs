@@ -399,11 +399,14 @@ impl Store {
         let Some(was) = &before.source else { return Ok(()) };
         let becomes = after.source.as_ref().map_or("none", UpstreamSource::as_str);
         let (by, from) = (&self.actor.name, &self.actor.origin);
+        // A replica that is only given its upstream back would decide for itself.
+        let (mode, other) = (before.mode, before.mode != after.mode);
         let text = format!(
-            "the upstream was {was} and is {becomes} since {}; {by} changed it{}{from}. If nobody meant to, set it back \
-             with `sluicegate upstream set {was}`",
+            "the upstream was {was} and is {becomes} since {}; {by} changed it{}{from}.{} If nobody meant to, set it \
+             back with `sluicegate upstream set {was} --{mode}`",
             now.iso(),
             if from.is_empty() { "" } else { " from " },
+            if other { format!(" The mode was {mode} and is {}.", after.mode) } else { String::new() },
         );
         audit::raise(tx, audit::AlertKind::UpstreamChanged, &text, &[], now)
     }

@@ -29,7 +29,7 @@ use sluicegate_store::check::CheckOptions;
 use sluicegate_store::cleanup::CleanupOrder;
 use sluicegate_store::hierarchy::{DeploymentNews, UpstreamSettings, UpstreamSource};
 use sluicegate_store::{ApprovalOrder, BulkOrder, Store, StoreError};
-use sluicegate_terms::{CategoryKind, GroupId, Guid, Timestamp, UpdateIdentity};
+use sluicegate_terms::{CategoryKind, GroupId, Guid, RevisionNumber, Timestamp, UpdateIdentity};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use steps::{ALL, MEMBER, Step};
@@ -181,12 +181,14 @@ fn take(store: &Store, step: &Step, model: &Model) -> Result<(), StoreError> {
             store.save_rule(Some(RuleId::DEFAULT), rule(enabled), now).map(|_| ())
         }
         Step::RunRule => store.run_rules(Some(&[RuleId::DEFAULT]), now).map(|_| ()),
-        Step::Adopt { deployments, dead, declined, accepted, new_group, complete } => {
+        Step::Adopt { deployments, dead, declined, accepted, new_group, complete, .. } => {
             let mut groups: Vec<Group> = store.decisions().groups.iter().cloned().collect();
             if let Some(group) = new_group.filter(|group| groups.iter().all(|g| g.id != gid(*group))) {
                 let name = format!("group {group}").parse()?;
                 groups.push(Group { id: gid(group), name, parent: Some(GroupId::ALL_COMPUTERS) });
             }
+            let revision =
+                |key| model.parent.get(&key).map_or(0, |(_, number)| i64::try_from(*number).unwrap());
             let deployments = deployments.into_iter().map(|(update, group, action)| UpstreamDeployment {
                 guid: deployment((update, group)),
                 update: uid(update),
@@ -194,6 +196,7 @@ fn take(store: &Store, step: &Step, model: &Model) -> Result<(), StoreError> {
                 action,
                 deadline: None,
                 by: by(),
+                revision: RevisionNumber::new(revision((update, group))).unwrap(),
             });
             let news = DeploymentNews {
                 groups,

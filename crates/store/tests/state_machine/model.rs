@@ -69,8 +69,8 @@ pub(crate) struct Model {
     pub(crate) rule_enabled: bool,
     pub(crate) replica: bool,
     pub(crate) aside: Option<Aside>,
-    /// What the upstream said of its deployments, by update and group.
-    pub(crate) parent: BTreeMap<(u128, u128), ApprovalAction>,
+    /// What the upstream said of its deployments, by update and group: the action and the revision in service.
+    pub(crate) parent: BTreeMap<(u128, u128), (ApprovalAction, usize)>,
 }
 
 impl Model {
@@ -218,7 +218,9 @@ impl Model {
             let serving = self.held.get(&update).map_or(before, |(serving, _)| *serving);
             match terms {
                 Some(terms) => drop(self.held.insert(update, (serving, Why::Eula(terms)))),
-                None if self.waits_for_review => drop(self.held.insert(update, (serving, Why::Review))),
+                None if self.waits_for_review || self.replica => {
+                    self.held.insert(update, (serving, Why::Review));
+                }
                 None => self.put_in_service(update),
             }
         } else {
@@ -273,20 +275,20 @@ impl Model {
     fn adopt(
         &mut self,
         groups: BTreeMap<u128, u128>,
-        deployments: &BTreeMap<(u128, u128), (ApprovalAction, Option<i64>)>,
+        deployments: &BTreeMap<(u128, u128), (ApprovalAction, usize)>,
         declined: &BTreeSet<u128>,
     ) {
         self.groups = groups;
-        self.held.clear();
+        self.held = self.held_above(deployments, declined);
         let fits = |update: u128| self.updates.contains_key(&update) && !self.is_member(update);
         let mut approvals = BTreeMap::new();
-        for ((update, group), (action, deadline)) in deployments {
+        for ((update, group), (action, _)) in deployments {
             if declined.contains(update) || !self.exists(*group) || !fits(*update) {
                 continue;
             }
-            let new = Approval { action: *action, deadline: *deadline, at: self.now };
+            let new = Approval { action: *action, deadline: None, at: self.now };
             let old = self.approvals.get(&(*update, *group));
-            let same = old.filter(|old| (old.action, old.deadline) == (*action, *deadline));
+            let same = old.filter(|old| (old.action, old.deadline) == (*action, None));
             approvals.insert((*update, *group), same.copied().unwrap_or(new));
         }
         let mut now_declined = self.declined.clone();
@@ -296,6 +298,31 @@ impl Model {
         }
         self.approvals = approvals;
         self.declined = now_declined;
+        self.settle();
+    }
+
+    /// What the upstream holds back of what is here.
+    fn held_above(
+        &self,
+        deployments: &BTreeMap<(u128, u128), (ApprovalAction, usize)>,
+        declined: &BTreeSet<u128>,
+    ) -> BTreeMap<u128, (usize, Why)> {
+        let mut held = BTreeMap::new();
+        for (update, revisions) in &self.updates {
+            let counts = |((u, g), (action, _)): &(&(u128, u128), &(ApprovalAction, usize))| {
+                u == update && self.exists(*g) && *action != NotApproved
+            };
+            let told: Vec<_> = deployments.iter().filter(counts).map(|(_, told)| *told).collect();
+            let newest = revisions.last().unwrap();
+            let Some(serving) = told.iter().map(|(_, number)| *number).max() else { continue };
+            let here = revisions.iter().any(|r| r.number == serving);
+            if here && serving < newest.number && !declined.contains(update) {
+                let installs = told.iter().any(|(action, _)| *action != Uninstall);
+                let terms = newest.eula.filter(|terms| installs && !self.accepted.contains(terms));
+                held.insert(*update, (serving, terms.map_or(Why::Review, Why::Eula)));
+            }
+        }
+        held
     }
 
     /// What was put aside is as it was, but for the revisions that came meanwhile: they come now.
@@ -313,7 +340,7 @@ impl Model {
             } else if let Some((_, Why::Eula(terms))) = self.held.get(&update)
                 && self.accepted.contains(terms)
             {
-                if self.waits_for_review {
+                if self.waits_for_review || self.replica {
                     self.held.get_mut(&update).unwrap().1 = Why::Review;
                 } else {
                     self.held.remove(&update);
@@ -370,19 +397,23 @@ impl Model {
                 self.switch(replica);
                 true
             }
-            Step::Adopt { deployments, dead, declined, accepted, new_group, complete } if self.replica => {
+            Step::Adopt { deployments, dead, declined, accepted, new_group, complete, holds }
+                if self.replica =>
+            {
                 if complete {
                     self.parent.clear();
                 }
                 dead.map(|key| self.parent.remove(&key));
-                self.parent
-                    .extend(deployments.into_iter().map(|(update, group, action)| ((update, group), action)));
+                for (update, group, action) in deployments {
+                    let newest = self.newest(update).map_or(0, |newest| newest.number);
+                    self.parent.insert((update, group), (action, newest.saturating_sub(holds.into())));
+                }
                 accepted.into_iter().for_each(|terms| self.accept(terms));
                 let mut groups = self.groups.clone();
                 if let Some(group) = new_group {
                     groups.entry(group).or_insert(ALL);
                 }
-                let deployments = self.parent.iter().map(|(key, action)| (*key, (*action, None))).collect();
+                let deployments = self.parent.clone();
                 self.adopt(groups, &deployments, &declined);
                 true
             }

@@ -103,6 +103,8 @@ pub(crate) enum Step {
         accepted: Option<u128>,
         new_group: Option<u128>,
         complete: bool,
+        /// It holds back the newest revision of what it tells of.
+        holds: bool,
     },
     /// The power goes: what is on the disk is copied while the store is open, with bytes behind it that were
     /// never synced, and the copy is opened.
@@ -141,6 +143,7 @@ impl Step {
                 accepted: (b % 3 == 2).then_some(200 + u128::from(c % 2)),
                 new_group: (a % 3 == 1).then_some(1 + u128::from(b % 4)),
                 complete: c.is_multiple_of(2),
+                holds: a.is_multiple_of(5),
             },
             33 | 34 => Self::Mode { replica: a.is_multiple_of(2) },
             35..=37 => Self::Sync {

@@ -44,6 +44,7 @@ fn deployment(n: u128) -> UpstreamDeployment {
         action: ApprovalAction::Install,
         deadline: None,
         by: "parent".to_owned(),
+        revision: RevisionNumber::default(),
     }
 }
 
@@ -140,4 +141,30 @@ fn decisions_keep_their_times_and_what_the_upstream_decided_is_nobodys_here() {
     store.cleanup(&sluicegate_store::cleanup::CleanupOrder::default(), at(21), &mut || true).unwrap();
     let declined: Vec<_> = store.decisions().declined.keys().copied().collect();
     assert_eq!(declined, [2, 4, 5].map(uid), "what nobody here decided about is as new to the filters");
+}
+
+#[test]
+fn a_replica_serves_what_its_upstream_serves_from_the_moment_a_revision_arrives() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let number = |n| RevisionNumber::new(n).unwrap();
+    import(&store, 0, &[software(1, 1, "One")]);
+    set(&store, Mode::Replica, 1);
+    let serving = |n| UpstreamDeployment { revision: number(n), ..deployment(1) };
+    adopt(&store, vec![serving(1)], &[], 2);
+    assert!(store.decisions().held.is_empty());
+    import(&store, 3, &[software(1, 2, "Two")]);
+    assert_eq!(
+        store.decisions().held[&uid(1)].serving,
+        number(1),
+        "its upstream has not put it in service yet"
+    );
+    adopt(&store, vec![serving(1)], &[], 4);
+    assert_eq!(store.decisions().held[&uid(1)].serving, number(1), "and it holds it back");
+    let nothing_new = DeploymentNews { anchor: "2".to_owned(), ..DeploymentNews::default() };
+    store.adopt_deployments(&nothing_new, at(5)).unwrap();
+    assert_eq!(store.decisions().held[&uid(1)].serving, number(1), "what is not told again still holds");
+    adopt(&store, vec![serving(2)], &[], 6);
+    assert!(store.decisions().held.is_empty());
+    assert!(store.decisions().options.approvals_follow, "its own options are what they were");
 }

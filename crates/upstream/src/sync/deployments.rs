@@ -89,6 +89,7 @@ fn deployment(d: &ServerSyncDeployment) -> Option<UpstreamDeployment> {
         action,
         deadline: Some(d.deadline).filter(|at| *at < never && action != ApprovalAction::NotApproved),
         by: d.admin_name.clone().unwrap_or_default().chars().filter(|c| !c.is_control()).take(256).collect(),
+        revision: d.revision,
     })
 }
 
@@ -138,6 +139,7 @@ mod tests {
             (ApprovalAction::OptionalInstall, false),
         ];
         assert_eq!(actions, expected);
+        assert!(news.deployments.iter().all(|d| d.revision == RevisionNumber::default()));
         assert_eq!(news.dead, [Guid::from_u128(3)]);
         assert_eq!(news.accepted, [EulaId(Guid::from_u128(6))]);
     }

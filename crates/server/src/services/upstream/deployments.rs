@@ -53,7 +53,12 @@ pub(super) async fn get(
         let decisions = store.decisions();
         // After the decisions: what cleanup removes meanwhile is told twice rather than never.
         let removed = store.removed_updates()?;
-        Ok(Telling { decisions: &decisions, removed, index: &index, server, since, synced, last }.tell(now))
+        // What came since the index was made is not in it, and may be what approvals are for now.
+        let known = index.anchor().change;
+        let indexed = if store.catalog_anchor() > known { known } else { last };
+        let telling =
+            Telling { decisions: &decisions, removed, index: &index, server, since, synced, last, indexed };
+        Ok(telling.tell(now))
     })
     .await?;
     let anchor = Some(app.lineage.give(told_up_to).to_string());
@@ -74,20 +79,27 @@ struct Telling<'a> {
     synced: SyncAnchor,
     /// The newest change.
     last: Anchor,
+    /// Up to where the index knows which revisions are here.
+    indexed: Anchor,
 }
 
 impl Telling<'_> {
     /// Up to where it tells, and what.
     fn tell(&self, now: Timestamp) -> (SyncAnchor, ServerSyncDeploymentResult) {
-        // A decision about an update that the replica cannot have yet is told the next time it asks: then
-        // the anchor goes no further than that decision.
+        // A decision about an update, or for a revision, that the replica cannot have yet is told (again) the next
+        // time it asks: then the anchor goes no further than that decision.
         let mut told_up_to = self.last;
         let mut deployments = Vec::new();
-        for approval in self.decisions.approvals.values().filter(|approval| approval.changed > self.since) {
-            match self.revision_for(approval.update) {
-                Some(revision) => deployments.push(self.deployment(approval, revision)),
-                None => told_up_to = told_up_to.min(Anchor(approval.changed.0.saturating_sub(1))),
+        for approval in self.decisions.approvals.values() {
+            let changed = self.changed(approval);
+            if changed <= self.since {
+                continue;
             }
+            let told = self.revision_for(approval.update);
+            if !told.is_some_and(|(_, serves)| serves) || changed > self.indexed {
+                told_up_to = told_up_to.min(Anchor(changed.0.saturating_sub(1)));
+            }
+            deployments.extend(told.map(|(revision, _)| self.deployment(approval, revision)));
         }
         let withdrawn = self.decisions.withdrawn.iter().filter(|(_, change)| change.anchor > self.since);
         let result = ServerSyncDeploymentResult {
@@ -109,14 +121,27 @@ impl Telling<'_> {
         (SyncAnchor::new(now, told_up_to), result)
     }
 
+    /// Since when what a replica is to be told of an approval holds: since it was decided, or since another revision
+    /// is in service.
+    fn changed(&self, approval: &Approval) -> Anchor {
+        let held = self.decisions.held.get(&approval.update).map(|hold| hold.since.anchor);
+        let released = self.decisions.released.get(&approval.update).map(|change| change.anchor);
+        [held, released].into_iter().flatten().fold(approval.changed, Anchor::max)
+    }
+
     /// The revision in service, as far as the replica knows it: the newest that came before the replica
-    /// last asked for updates, or the older one that stays while the newest waits.
-    fn revision_for(&self, update: UpdateId) -> Option<RevisionNumber> {
-        let serving = self.decisions.held.get(&update).map(|hold| hold.serving);
-        let known = self.index.revisions_of(update).iter().filter(|held| held.arrived <= self.synced.change);
+    /// last asked for updates, or the older one that stays while the newest waits. And whether it is the one that
+    /// serves here.
+    fn revision_for(&self, update: UpdateId) -> Option<(RevisionNumber, bool)> {
+        let held = self.decisions.held.get(&update).map(|hold| hold.serving);
+        let all = self.index.revisions_of(update);
+        let known = all.iter().filter(|held| held.arrived <= self.synced.change);
         let mut numbers = known.map(|held| held.identity.revision).rev();
         let newest = numbers.next()?;
-        Some(serving.filter(|serving| *serving < newest && numbers.any(|n| n == *serving)).unwrap_or(newest))
+        let stays = held.filter(|serving| *serving < newest && numbers.any(|n| n == *serving));
+        let told = stays.unwrap_or(newest);
+        let serves = held.or_else(|| all.last().map(|last| last.identity.revision)).is_none_or(|n| n <= told);
+        Some((told, serves))
     }
 
     fn groups(&self) -> Vec<ServerSyncTargetGroup> {
