@@ -194,14 +194,6 @@ mod tests {
         assert_eq!(duration(0.000_155_61), "156 µs");
         assert_eq!(duration(0.8012), "801 ms");
         assert_eq!(duration(0.0021), "2.10 ms");
-        #[test]
-        fn a_failure_is_one_object_for_programs() {
-            let failed = anyhow::anyhow!("no such file").context("cannot read `x.cab`");
-            let expected =
-                json!({ "error": { "code": null, "message": "cannot read `x.cab`: no such file" } });
-            assert_eq!(failure(&failed), expected);
-        }
-
         assert_eq!(duration(18.84), "18.8 s");
     }
 

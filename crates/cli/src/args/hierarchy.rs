@@ -225,9 +225,6 @@ pub(crate) struct Export {
     pub(crate) log: Option<PathBuf>,
     /// Copy the files of updates into this folder too; those that are there and whole are left alone
     #[arg(long, value_name = "DIR")]
-    /// Also write a log of it to this file, as `wsusutil export` does
-    #[arg(value_name = "LOG")]
-    pub(crate) log: Option<PathBuf>,
     pub(crate) content: Option<PathBuf>,
     /// Leave out groups, approvals, declines and accepted licence terms
     #[arg(long)]
@@ -245,9 +242,6 @@ pub(crate) struct Import {
     pub(crate) log: Option<PathBuf>,
     /// Take the files that the server lacks from this folder
     #[arg(long, value_name = "DIR")]
-    /// Also write a log of it to this file, as `wsusutil import` does
-    #[arg(value_name = "LOG")]
-    pub(crate) log: Option<PathBuf>,
     pub(crate) content: Option<PathBuf>,
     /// Leave out groups, approvals, declines and accepted licence terms
     #[arg(long)]

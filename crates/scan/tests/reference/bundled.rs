@@ -51,6 +51,8 @@ fn while_the_newest_revision_of_a_bundle_is_held_the_one_in_service_keeps_its_me
         replaces: Some(identity(1, 100).revision),
         expired: false,
         eula: None,
+        removable: true,
+        may_ask: false,
     };
     let mut stamp = catalog.stamp();
     catalog.decisions.arrive(&arrival, &mut stamp).unwrap();
