@@ -308,7 +308,7 @@ def test_computers_of_downstream_servers_are_listed_and_shown(parent, child):
     assert computer.id.lower() in run(parent, "downstream", "computers", "--of", own)
     assert "No server" in run(parent, "downstream", "computers", "--search", "no such name")
     assert as_json(parent, "downstream", "computers", computer.id)["id"] == computer.id.lower()
-    assert "Nothing was told" in run(parent, "downstream", "computers", "nobody")
+    assert "no server below this one has told of a computer" in run(parent, "downstream", "computers", "nobody", code=1)
     assert "downstream list" in run(parent, "downstream", "computers", "--of", "nowhere", code=1)
 
 

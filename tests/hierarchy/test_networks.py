@@ -298,7 +298,7 @@ def test_a_full_disk_stops_a_run_with_its_code_and_the_next_goes_on(site, tree):
             below.cli("sync", "content", "all")
             run = below.try_sync()
             assert run["outcome"] == "failed" and run["error_code"] == "LocalError/DiskFull", run
-            assert "space" in run["error"], run
+            assert "are kept free" in run["error"] and "cleanup run" in run["error"], run
             assert relay.files()[large.files[0].path] == 0, "what will not fit is not begun"
             assert told(below, site.shelf.fixes[0]) is not None, "computers are served all the while"
             before = relay.files()

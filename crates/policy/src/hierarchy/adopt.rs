@@ -55,6 +55,10 @@ pub struct Adopted {
     pub groups: u64,
     /// Licence terms that are accepted now and were not.
     pub licences: u64,
+    /// So often a computer lost a group that is gone.
+    pub ungrouped: u64,
+    /// So often one is back in a group that it lost.
+    pub put_back: u64,
     /// What could not be taken over, each with a reason; it is tried again with the next synchronization.
     pub skipped: Vec<String>,
 }

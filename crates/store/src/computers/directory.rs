@@ -115,9 +115,13 @@ impl Store {
             let row =
                 find_row(tx, &computer)?.ok_or_else(|| StoreError::UnknownComputer(computer.clone()))?;
             let before = places(&decisions.groups, &assigned(tx, row)?);
-            tx.prepare_cached("DELETE FROM membership WHERE computer = ?1")
-                .and_then(|mut s| s.execute([row]))
-                .during("move a computer")?;
+            // Whoever places it anew decides also against what it was in before.
+            for sql in [
+                "DELETE FROM membership WHERE computer = ?1",
+                "DELETE FROM former_membership WHERE computer = ?1",
+            ] {
+                tx.prepare_cached(sql).and_then(|mut s| s.execute([row])).during("move a computer")?;
+            }
             // Unassigned Computers is having no membership.
             if group != GroupId::UNASSIGNED_COMPUTERS {
                 tx.prepare_cached("INSERT INTO membership (group_id, computer) VALUES (?1, ?2)")

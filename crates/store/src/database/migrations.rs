@@ -22,6 +22,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0013_awaited_files.sql"),
     include_str!("../../migrations/0014_held_orders.sql"),
     include_str!("../../migrations/0015_lives.sql"),
+    include_str!("../../migrations/0016_former_memberships.sql"),
 ];
 
 /// The version of the schema that this program makes and knows.

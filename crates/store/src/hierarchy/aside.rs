@@ -3,6 +3,7 @@
 //! switching loses nothing.
 
 use super::kept::{drop_aside, from_aside, put_aside};
+use super::memberships;
 use crate::Store;
 use crate::audit::Cause;
 use crate::columns::{Columns, for_rows};
@@ -34,7 +35,7 @@ pub struct DeploymentNews {
 
 impl Store {
     /// Puts the upstream's groups and decisions in place of this server's, in one transaction with the
-    /// anchor. Computers stay in the groups that remain.
+    /// anchor. Computers stay in the groups that remain, and are put back into those that come back.
     ///
     /// # Errors
     /// [`StoreError::Invalid`] when this server is no replica, or a failure to read or write.
@@ -46,7 +47,7 @@ impl Store {
                 reason: "this server is not a replica; its own administrators decide".to_owned(),
             });
         };
-        self.change_decisions_inside(now, |tx, decisions, scope| {
+        let adopted = self.change_decisions_inside(now, |tx, decisions, scope| {
             self.refuse_for_another_upstream(tx)?;
             let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| -> Result<(), StoreError> {
                 tx.prepare_cached(sql)
@@ -95,10 +96,19 @@ impl Store {
                 decisions.accept_eula(*eula, by.clone(), &mut scope.stamp).map_err(refused)?;
             }
             let accepted = decisions.accepted.len().saturating_sub(known);
+            let groups = decisions.groups.clone();
             let mut adopted = put_in_place(tx, decisions, scope, &wanted)?;
             adopted.licences = accepted as u64;
+            // Deferred keys: the groups are written after this.
+            tx.execute_batch("PRAGMA defer_foreign_keys = ON").during("keep computers in their groups")?;
+            let moved = memberships::follow(tx, &groups, &decisions.groups, now)?;
+            (adopted.ungrouped, adopted.put_back) = (moved.lost, moved.put_back);
             Ok(adopted)
-        })
+        })?;
+        if adopted.ungrouped + adopted.put_back > 0 {
+            self.shared.board.mark_everybody();
+        }
+        Ok(adopted)
     }
 
     /// Puts the decisions of the present mode aside and brings back those of the other, if there are any.

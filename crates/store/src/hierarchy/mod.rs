@@ -15,6 +15,7 @@ mod history;
 mod kept;
 mod languages;
 mod lives;
+mod memberships;
 mod rollup;
 mod settings;
 mod source;

@@ -17,6 +17,7 @@ mod generations;
 mod kb954960;
 mod languages;
 mod lifting;
+mod memberships;
 mod modes;
 mod rollback;
 mod rules;

@@ -28,6 +28,14 @@ impl Run {
         for skipped in adopted.skipped.iter().take(20) {
             tracing::info!(reason = skipped, "a decision of the upstream is not taken over yet");
         }
+        if adopted.ungrouped > adopted.put_back {
+            let count = adopted.ungrouped - adopted.put_back;
+            let computers = if count == 1 { "1 computer is" } else { &format!("{count} computers are") };
+            self.progress.warn(&format!(
+                "{computers} no longer in a group that is gone at the upstream; when a group of its id or name is there \
+                 again within 90 days, they are put back into it"
+            ));
+        }
         let changed = adopted.approved
             + adopted.withdrawn
             + adopted.declined

@@ -38,12 +38,14 @@ fn trouble_at_any_call_and_kills_at_any_moment_end_where_an_undisturbed_run_ends
             state.calls.clear();
             state.given.clear();
             state.trouble.clear();
+            let mut damaged = false;
             for _ in 0..=dice.roll(3) {
                 let trouble = match dice.roll(6) {
                     0 => Trouble::Cut,
                     1 => Trouble::Truncated,
                     2 => Trouble::Page,
-                    3 => Trouble::BadBlobs,
+                    // What is damaged twice is left for a later run, and that is no end of this one.
+                    3 if !std::mem::replace(&mut damaged, true) => Trouble::BadBlobs,
                     4 => Trouble::Fault(ErrorCode::InvalidCookie),
                     _ => Trouble::Fault(ErrorCode::ServerBusy),
                 };

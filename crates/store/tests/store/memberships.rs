@@ -1,0 +1,85 @@
+//! Computers of a replica whose groups its upstream takes away and gives back.
+
+use crate::support;
+
+use sluicegate_policy::Group;
+use sluicegate_policy::hierarchy::{Adopted, Mode};
+use sluicegate_store::hierarchy::{DeploymentNews, UpstreamSettings};
+use sluicegate_store::{Contact, Store};
+use sluicegate_terms::{ComputerId, GroupId, Guid};
+use std::path::Path;
+use support::{at, open};
+
+const DAY: i64 = 86_400;
+
+fn pc(n: u32) -> ComputerId {
+    format!("pc-{n}").parse().unwrap()
+}
+
+fn gid(n: u128) -> GroupId {
+    GroupId(Guid::from_u128(n))
+}
+
+/// The upstream's groups are these now.
+fn adopt(store: &Store, groups: &[(u128, &str)], now: i64) -> Adopted {
+    let group = |(id, name): &(u128, &str)| {
+        let parent = Some(GroupId::ALL_COMPUTERS);
+        Group { id: gid(*id), name: name.parse().unwrap(), parent }
+    };
+    let groups = groups.iter().map(group).collect();
+    let news = DeploymentNews { groups, anchor: "1".to_owned(), complete: true, ..DeploymentNews::default() };
+    store.adopt_deployments(&news, at(now)).unwrap()
+}
+
+fn groups_of(store: &Store, n: u32) -> Vec<GroupId> {
+    store.groups_of(&pc(n)).unwrap().assigned
+}
+
+/// Computers 1 and 2 are in the group Berlin of the upstream, 3 in Web.
+fn replica(dir: &Path) -> Store {
+    let store = open(dir);
+    let source = Some("http://parent:8530".parse().unwrap());
+    let settings = UpstreamSettings { source, mode: Mode::Replica, ..UpstreamSettings::default() };
+    store.set_upstream_settings(settings, at(0)).unwrap();
+    adopt(&store, &[(1, "Berlin"), (2, "Web")], 1);
+    for (computer, group) in [(1, 1), (2, 1), (3, 2)] {
+        store.touch(Contact::new(pc(computer), at(1))).unwrap();
+        store.move_computer(&pc(computer), gid(group), at(2)).unwrap();
+    }
+    store
+}
+
+#[test]
+fn computers_are_back_in_a_group_that_was_gone_for_a_while() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = replica(dir.path());
+    let adopted = adopt(&store, &[(2, "Web")], 10);
+    assert_eq!((adopted.ungrouped, adopted.put_back), (2, 0));
+    assert_eq!((groups_of(&store, 1), groups_of(&store, 3)), (vec![], vec![gid(2)]));
+    // Whoever is placed anew meanwhile stays there.
+    store.move_computer(&pc(2), gid(2), at(11)).unwrap();
+    let adopted = adopt(&store, &[(1, "BERLIN"), (2, "Web")], 12);
+    assert_eq!((adopted.ungrouped, adopted.put_back), (0, 1));
+    assert_eq!((groups_of(&store, 1), groups_of(&store, 2)), (vec![gid(1)], vec![gid(2)]));
+    assert_eq!(adopt(&store, &[(1, "BERLIN"), (2, "Web")], 13), Adopted::default());
+}
+
+#[test]
+fn a_group_of_the_same_name_takes_the_computers_over_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = replica(dir.path());
+    let adopted = adopt(&store, &[(7, "berlin"), (8, "Database")], 10);
+    assert_eq!((adopted.ungrouped, adopted.put_back), (3, 2));
+    assert_eq!((groups_of(&store, 1), groups_of(&store, 2)), (vec![gid(7)], vec![gid(7)]));
+    assert_eq!(groups_of(&store, 3), []);
+}
+
+#[test]
+fn where_a_computer_was_is_known_for_ninety_days() {
+    for (days, back) in [(90, 2), (91, 0)] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = replica(dir.path());
+        adopt(&store, &[(2, "Web")], 10);
+        assert_eq!(adopt(&store, &[(1, "Berlin"), (2, "Web")], 10 + days * DAY).put_back, back, "{days}");
+    }
+}
