@@ -234,7 +234,8 @@ pub(super) fn put_declines(
         adopted.restored += 1;
     }
     for (&update, &at) in wanted {
-        debug_assert!(decisions.approvals.of(update).next().is_none());
+        // That it is not approved for some group may be said of a declined update too.
+        debug_assert!(decisions.approvals.of(update).all(|approval| !approval.action.deploys()));
         let anchor = match decisions.declined.get(&update) {
             Some(own) => own.anchor,
             None => {

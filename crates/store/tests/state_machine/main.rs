@@ -415,6 +415,14 @@ fn a_member_of_what_serves_is_nothing_for_cleanup() {
     run(folder().path(), &steps);
 }
 
+/// An update that is declined since it expired, and said to be not approved for everybody: both come back together.
+#[test]
+fn a_declined_update_that_is_not_approved_besides_comes_back_with_the_mode() {
+    let expires = [35, 238, 6, 0];
+    let (replica, autonomous) = ([33, 126, 0, 0], [33, 127, 0, 0]);
+    run(folder().path(), &[[0, 226, 0, 0], expires, [9, 232, 235, 107], replica, autonomous]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: sequences(), failure_persistence: None, max_shrink_iters: 2_000, ..ProptestConfig::default()
