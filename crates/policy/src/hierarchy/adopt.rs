@@ -136,6 +136,7 @@ pub fn adopt<E: From<ApprovalError>>(
             declined.insert(update, there.map_or(change.at, |own| own.at));
         }
     }
+    debug_assert!(declined.keys().all(|update| decisions.approvals.of(*update).next().is_none()));
     put_declines(decisions, &declined, mark, change, &mut adopted);
     for update in decisions.held.keys().copied().collect::<Vec<_>>() {
         decisions.settle(update, change);
