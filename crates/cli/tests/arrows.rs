@@ -14,7 +14,7 @@ const DRAWN: &[(&str, &[&str])] = &[
     ("policy", &["terms"]),
     ("scan", &["terms", "catalog", "policy"]),
     ("browse", &["terms", "policy"]),
-    ("store", &["terms", "cabinet", "catalog", "policy", "browse"]),
+    ("store", &["allocator", "terms", "cabinet", "catalog", "policy", "browse"]),
     ("server", &["terms", "soap", "catalog", "policy", "scan", "store", "upstream"]),
     ("agent", &["terms", "soap", "catalog"]),
     ("upstream", &["terms", "cabinet", "soap", "catalog", "policy", "store"]),

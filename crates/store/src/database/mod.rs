@@ -128,7 +128,9 @@ impl Database {
     /// Gives back the memory of pages that nobody reads now: connections keep what they read for as long as they live.
     pub(crate) fn give_memory_back(&self) -> Result<(), StoreError> {
         self.readers.lock().clear();
-        self.writer.lock().execute_batch("PRAGMA shrink_memory").during("give memory back")
+        self.writer.lock().execute_batch("PRAGMA shrink_memory").during("give memory back")?;
+        sluicegate_allocator::give_back_c_memory();
+        Ok(())
     }
 
     /// Runs `work` in a transaction of the writer and returns when it is durable. Calls that come while
