@@ -85,15 +85,15 @@ pub(super) async fn change(app: &Arc<App>, input: &Input) -> Result<Value, Admin
     let now = app.clock.now();
     let (saved, reached) = (after.clone(), found.is_some());
     let other_source = before.source != after.source;
-    let (was, is) = with_store(app, move |store| {
+    let (was, is, ungrouped) = with_store(app, move |store| {
         let was = store.decisions();
-        store.set_upstream_settings(saved, now)?;
+        let ungrouped = store.set_upstream_settings(saved, now)?;
         let is = store.decisions();
         if other_source || reached {
             watching::forget_upstream(store, now)?;
         }
         watching::password_expires(store, now)?;
-        Ok((was, is))
+        Ok((was, is, ungrouped))
     })
     .await?;
     let switched = before.holds_upstreams_decisions() != after.holds_upstreams_decisions();
@@ -111,7 +111,7 @@ pub(super) async fn change(app: &Arc<App>, input: &Input) -> Result<Value, Admin
     let mut answer = shown(&after);
     answer["probe"] = found.unwrap_or(Value::Null);
     if switched {
-        let sentence = switch(after.holds_upstreams_decisions(), &was, &is);
+        let sentence = switch(after.holds_upstreams_decisions(), &was, &is, ungrouped);
         tracing::info!(mode = after.mode.as_str(), "{sentence}");
         answer["switched"] = json!(sentence);
     }
@@ -119,7 +119,7 @@ pub(super) async fn change(app: &Arc<App>, input: &Input) -> Result<Value, Admin
 }
 
 /// What a change of mode put aside, and what is in force instead.
-fn switch(replica: bool, was: &Decisions, is: &Decisions) -> String {
+fn switch(replica: bool, was: &Decisions, is: &Decisions, ungrouped: u64) -> String {
     let own = |group: &Group| ![GroupId::ALL_COMPUTERS, GroupId::UNASSIGNED_COMPUTERS].contains(&group.id);
     let counts = |of: &Decisions| {
         let groups = of.groups.iter().filter(|group| own(group)).count();
@@ -130,8 +130,18 @@ fn switch(replica: bool, was: &Decisions, is: &Decisions) -> String {
     } else {
         ("autonomous", "; rules did not run on what came while it was a replica")
     };
+    let lost = match ungrouped {
+        0 => String::new(),
+        1 => " 1 computer is in Unassigned Computers now, for its group does not exist in this mode; it is put back when \
+              a group of that id or name is there again within 90 days."
+            .to_owned(),
+        count => format!(
+            " {count} computers are in Unassigned Computers now, for their groups do not exist in this mode; they are \
+             put back when groups of these ids or names are there again within 90 days."
+        ),
+    };
     format!(
-        "This server is {mode} now: {} are put aside, and {} are in force{until}.",
+        "This server is {mode} now: {} are put aside, and {} are in force{until}.{lost}",
         counts(was),
         counts(is)
     )

@@ -6,6 +6,7 @@ use super::subject;
 use crate::Store;
 use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError};
+use crate::hierarchy::memberships::{self, Moved};
 use rusqlite::Connection;
 use sluicegate_policy::{CarriedDecisions, Change, Decisions, Known, Stamp, TakenIn};
 use sluicegate_terms::{RevisionNumber, Timestamp, UpdateId};
@@ -32,12 +33,19 @@ impl Store {
         if trial == *before {
             return Ok(told);
         }
-        self.change_decisions_inside(now, |tx, decisions, scope| {
+        let (told, moved) = self.change_decisions_inside(now, |tx, decisions, scope| {
             let known = |decisions: &Decisions, update| {
                 known(tx, decisions, update, carried.held.contains_key(&update))
             };
-            decisions.take_in(carried, known, &mut scope.stamp)
-        })
+            let groups = decisions.groups.clone();
+            let told = decisions.take_in(carried, known, &mut scope.stamp)?;
+            Ok((told, memberships::follow(tx, &groups, &decisions.groups, now)?))
+        })?;
+        if moved != Moved::default() {
+            tracing::info!(computers = moved.put_back, "computers are back in groups that came back");
+            self.shared.board.mark_everybody();
+        }
+        Ok(told)
     }
 }
 

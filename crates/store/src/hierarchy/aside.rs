@@ -99,8 +99,6 @@ impl Store {
             let groups = decisions.groups.clone();
             let mut adopted = put_in_place(tx, decisions, scope, &wanted)?;
             adopted.licences = accepted as u64;
-            // Deferred keys: the groups are written after this.
-            tx.execute_batch("PRAGMA defer_foreign_keys = ON").during("keep computers in their groups")?;
             let moved = memberships::follow(tx, &groups, &decisions.groups, now)?;
             (adopted.ungrouped, adopted.put_back) = (moved.lost, moved.put_back);
             Ok(adopted)
@@ -111,13 +109,16 @@ impl Store {
         Ok(adopted)
     }
 
-    /// Puts the decisions of the present mode aside and brings back those of the other, if there are any.
-    pub(crate) fn switch_decisions(&self, was_replica: bool, now: Timestamp) -> Result<(), StoreError> {
+    /// Puts the decisions of the present mode aside and brings back those of the other, if there are any. Answers how
+    /// many computers are in no group any more.
+    pub(crate) fn switch_decisions(&self, was_replica: bool, now: Timestamp) -> Result<u64, StoreError> {
         let (from, to) =
             if was_replica { (Mode::Replica, Mode::Autonomous) } else { (Mode::Autonomous, Mode::Replica) };
         // Contacts that were noted and not written could be of computers that are about to move.
         self.flush_contacts()?;
-        self.change_decisions_because(Cause::Switch, now, |tx, decisions, scope| {
+        let ungrouped = self.change_decisions_because(Cause::Switch, now, |tx, decisions, scope| {
+            let mut ungrouped = 0;
+            let groups = decisions.groups.clone();
             // At once with the decisions: a run under way must not write its upstream's over them.
             super::generation::raise(tx)?;
             put_aside(tx, from, decisions)?;
@@ -132,21 +133,13 @@ impl Store {
                 for skipped in &back.skipped {
                     tracing::warn!(reason = skipped, "a decision that was put aside does not come back");
                 }
-                // Deferred keys: the groups are written after this.
-                tx.execute_batch("PRAGMA defer_foreign_keys = ON").during("switch the mode")?;
-                tx.execute("DELETE FROM membership", []).during("switch the mode")?;
-                tx.execute(
-                    "INSERT INTO membership (group_id, computer)
-                     SELECT group_id, computer FROM aside_membership WHERE mode = ?1",
-                    [to.as_str()],
-                )
-                .during("switch the mode")?;
+                ungrouped = memberships::switch(tx, (from, to), &groups, &decisions.groups, now)?;
                 drop_aside(tx, to)?;
             }
-            Ok(())
+            Ok(ungrouped)
         })?;
         self.shared.board.mark_everybody();
-        Ok(())
+        Ok(ungrouped)
     }
 }
 

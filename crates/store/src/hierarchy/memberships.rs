@@ -1,10 +1,11 @@
-//! Store: computers whose groups an upstream takes away and gives back. A replica has its upstream's groups, and these
-//! can go for a day: another upstream is set, or the one above is autonomous for a while. What computers were in is
-//! this server's own knowledge and must not go with them.
+//! Store: computers whose groups go and come back. A replica has its upstream's groups, and these can go for a day:
+//! another upstream is set, the one above is autonomous for a while, or this server changes its mode. What computers
+//! were in is this server's own knowledge and must not go with them.
 
 use crate::error::{During, StoreError};
 use rusqlite::{Transaction, params};
-use sluicegate_policy::GroupTree;
+use sluicegate_policy::hierarchy::Mode;
+use sluicegate_policy::{Group, GroupTree};
 use sluicegate_terms::{GroupId, Timestamp};
 
 /// So long it is known where a computer was, in seconds: 90 days.
@@ -12,30 +13,29 @@ const KNOWN_FOR: i64 = 90 * 86_400;
 
 /// What became of computers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Moved {
+pub(crate) struct Moved {
     /// So often a computer lost a group that is gone.
-    pub(super) lost: u64,
+    pub(crate) lost: u64,
     /// So often one is back in a group.
-    pub(super) put_back: u64,
+    pub(crate) put_back: u64,
 }
 
-/// Brings memberships along with a change of groups that an upstream made. To be called before the groups themselves are
-/// written, which takes the members of what is gone out.
-pub(super) fn follow(
+/// Brings memberships along with a change of groups that no administrator made one by one. To be called before the
+/// groups themselves are written, which takes the members of what is gone out.
+pub(crate) fn follow(
     tx: &Transaction<'_>,
     before: &GroupTree,
     after: &GroupTree,
     now: Timestamp,
 ) -> Result<Moved, StoreError> {
-    let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| -> Result<u64, StoreError> {
-        let done = tx.prepare_cached(sql).and_then(|mut s| s.execute(values));
-        done.during("keep computers in their groups").map(|rows| rows as u64)
-    };
+    // Members of groups that are written after this.
+    tx.execute_batch("PRAGMA defer_foreign_keys = ON").during("keep computers in their groups")?;
     let mut moved = Moved::default();
     let oldest = now.plus_seconds(-KNOWN_FOR).ticks();
-    run("DELETE FROM former_membership WHERE lost_at < ?1", params![oldest])?;
+    run(tx, "DELETE FROM former_membership WHERE lost_at < ?1", params![oldest])?;
     for gone in before.iter().filter(|group| after.get(group.id).is_none()) {
         moved.lost += run(
+            tx,
             "INSERT INTO former_membership (group_id, name_key, computer, lost_at)
              SELECT group_id, ?2, computer, ?3 FROM membership WHERE group_id = ?1
              ON CONFLICT DO UPDATE SET name_key = ?2, lost_at = ?3",
@@ -47,13 +47,60 @@ pub(super) fn follow(
         let (id, name) = (group.id.0.as_bytes(), group.name.as_str().to_lowercase());
         // The id says more than the name, which another group may have taken over.
         moved.put_back += run(
+            tx,
             "INSERT INTO membership (group_id, computer)
              SELECT DISTINCT ?1, computer FROM former_membership WHERE group_id = ?1
                  OR (name_key = ?2 AND NOT EXISTS (SELECT 1 FROM former_membership WHERE group_id = ?1))
              ON CONFLICT DO NOTHING",
             params![id, name],
         )?;
-        run("DELETE FROM former_membership WHERE group_id = ?1 OR name_key = ?2", params![id, name])?;
+        run(tx, "DELETE FROM former_membership WHERE group_id = ?1 OR name_key = ?2", params![id, name])?;
     }
     Ok(moved)
+}
+
+/// Brings memberships along with a change of modes, whose groups are others: computers stay in the groups that both
+/// have, by id or name; what the other mode's own groups had is as it was put aside, and who would be in no group at all
+/// is back where the other mode had it. Answers how many computers are in no group any more.
+pub(super) fn switch(
+    tx: &Transaction<'_>,
+    (from, to): (Mode, Mode),
+    before: &GroupTree,
+    after: &GroupTree,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    follow(tx, before, after, now)?;
+    for gone in before.iter().filter(|group| after.get(group.id).is_none()) {
+        run(tx, "DELETE FROM membership WHERE group_id = ?1", params![gone.id.0.as_bytes()])?;
+    }
+    let back = "INSERT INTO membership (group_id, computer)
+         SELECT a.group_id, a.computer FROM aside_membership a WHERE a.mode = ?1";
+    // Asked before any is back.
+    let of_nobody = format!(
+        "{back} AND NOT EXISTS (SELECT 1 FROM membership m WHERE m.computer = a.computer) ON CONFLICT DO NOTHING"
+    );
+    run(tx, &of_nobody, params![to.as_str()])?;
+    let own = format!("{back} AND a.group_id = ?2 ON CONFLICT DO NOTHING");
+    for group in after.iter().filter(|group| !has_counterpart(before, group)) {
+        run(tx, &own, params![to.as_str(), group.id.0.as_bytes()])?;
+    }
+    let ungrouped: i64 = tx
+        .query_row(
+            "SELECT count(DISTINCT computer) FROM aside_membership a WHERE mode = ?1
+                 AND NOT EXISTS (SELECT 1 FROM membership m WHERE m.computer = a.computer)",
+            [from.as_str()],
+            |row| row.get(0),
+        )
+        .during("switch the mode")?;
+    Ok(ungrouped.unsigned_abs())
+}
+
+fn run(tx: &Transaction<'_>, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<u64, StoreError> {
+    let done = tx.prepare_cached(sql).and_then(|mut s| s.execute(values));
+    done.during("keep computers in their groups").map(|rows| rows as u64)
+}
+
+fn has_counterpart(tree: &GroupTree, group: &Group) -> bool {
+    let name = group.name.as_str().to_lowercase();
+    tree.get(group.id).is_some() || tree.iter().any(|other| other.name.as_str().to_lowercase() == name)
 }

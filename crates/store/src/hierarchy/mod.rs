@@ -15,7 +15,7 @@ mod history;
 mod kept;
 mod languages;
 mod lives;
-mod memberships;
+pub(crate) mod memberships;
 mod rollup;
 mod settings;
 mod source;

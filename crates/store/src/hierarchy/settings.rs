@@ -340,8 +340,11 @@ impl Store {
     /// Changes the upstream's settings; durable when it returns. Another upstream begins from the start:
     /// what was fetched stays, how far synchronization was is forgotten. Another mode puts the decisions
     /// of the present one aside and brings back those that were made in the other, with the computers'
-    /// places in groups; without any, the present ones stay. Lifting replica mode and restoring it leaves all
+    /// places in groups that the other mode does not have; without any, the present ones stay. Lifting replica mode and restoring it leaves all
     /// decisions where they are; the upstream's are asked for anew.
+    ///
+    /// Answers how many computers are in no group any more, since the other mode does not have theirs: they are put back
+    /// when such groups are there again within 90 days.
     ///
     /// # Errors
     /// [`StoreError::Invalid`], or a failure to write.
@@ -349,13 +352,12 @@ impl Store {
         &self,
         settings: UpstreamSettings,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         settings.check()?;
         let before = self.upstream_settings();
         let was = before.holds_upstreams_decisions();
-        if was != settings.holds_upstreams_decisions() {
-            self.switch_decisions(was, now)?;
-        }
+        let switched = was != settings.holds_upstreams_decisions();
+        let ungrouped = if switched { self.switch_decisions(was, now)? } else { 0 };
         let fresh_start = before.source != settings.source;
         let again = fresh_start || before.decided_by().is_some() != settings.decided_by().is_some();
         self.shared.database.write_alone(
@@ -384,7 +386,7 @@ impl Store {
             |()| *self.shared.upstream.write() = Arc::new(settings.clone()),
         )?;
         self.note_audit_head();
-        Ok(())
+        Ok(ungrouped)
     }
 
     /// That the catalog comes from elsewhere than before is never silent (known problem P-05). The first upstream of a

@@ -140,7 +140,7 @@ fn take(store: &Store, step: &Step, model: &Model) -> Result<(), StoreError> {
             synchronize(store, &model.published, not_yet, time);
             Ok(())
         }
-        Step::Mode { replica } => store.set_upstream_settings(upstream(replica), now),
+        Step::Mode { replica } => store.set_upstream_settings(upstream(replica), now).map(|_| ()),
         // What a crash in the middle leaves is the caller's.
         Step::Cleanup { .. } | Step::Crash => Ok(()),
         Step::Approve { update, group, action, deadline } => {

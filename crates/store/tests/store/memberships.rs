@@ -2,8 +2,8 @@
 
 use crate::support;
 
-use sluicegate_policy::Group;
 use sluicegate_policy::hierarchy::{Adopted, Mode};
+use sluicegate_policy::{CarriedDecisions, Group};
 use sluicegate_store::hierarchy::{DeploymentNews, UpstreamSettings};
 use sluicegate_store::{Contact, Store};
 use sluicegate_terms::{ComputerId, GroupId, Guid};
@@ -82,4 +82,51 @@ fn where_a_computer_was_is_known_for_ninety_days() {
         adopt(&store, &[(2, "Web")], 10);
         assert_eq!(adopt(&store, &[(1, "Berlin"), (2, "Web")], 10 + days * DAY).put_back, back, "{days}");
     }
+}
+
+fn settings(source: Option<&str>, mode: Mode) -> UpstreamSettings {
+    let source = source.map(|url| url.parse().unwrap());
+    UpstreamSettings { source, mode, ..UpstreamSettings::default() }
+}
+
+#[test]
+fn whoever_was_placed_in_one_mode_is_in_the_same_group_of_the_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    // Berlin has another id here than at the upstream; Local is only here.
+    let berlin = store.create_group("berlin".parse().unwrap(), None, at(0)).unwrap().id;
+    let local = store.create_group("Local".parse().unwrap(), None, at(0)).unwrap().id;
+    for (computer, group) in [(4, Some(local)), (5, Some(berlin)), (6, None)] {
+        store.touch(Contact::new(pc(computer), at(0))).unwrap();
+        if let Some(group) = group {
+            store.move_computer(&pc(computer), group, at(0)).unwrap();
+        }
+    }
+    let parent = Some("http://parent:8530");
+    store.set_upstream_settings(settings(parent, Mode::Replica), at(1)).unwrap();
+    adopt(&store, &[(1, "Berlin"), (2, "Web")], 2);
+    assert_eq!((groups_of(&store, 4), groups_of(&store, 5)), (vec![], vec![gid(1)]));
+    store.move_computer(&pc(6), gid(1), at(3)).unwrap();
+    store.move_computer(&pc(5), gid(2), at(3)).unwrap();
+    store.touch(Contact::new(pc(7), at(3))).unwrap();
+    store.move_computer(&pc(7), gid(2), at(3)).unwrap();
+
+    let ungrouped = store.set_upstream_settings(settings(None, Mode::Autonomous), at(4)).unwrap();
+    assert_eq!(ungrouped, 1, "7 was in Web, which is not here");
+    assert_eq!(groups_of(&store, 4), [local], "a group that the other mode does not have");
+    assert_eq!(groups_of(&store, 6), [berlin], "placed meanwhile, in the group of that name");
+    assert_eq!(groups_of(&store, 5), [berlin], "placed meanwhile in a group that is not here: where it was");
+    assert_eq!(groups_of(&store, 7), []);
+
+    // What an import brings takes them in.
+    let web = Group { id: gid(2), name: "Web".parse().unwrap(), parent: Some(GroupId::ALL_COMPUTERS) };
+    let carried = CarriedDecisions { groups: vec![web], ..CarriedDecisions::default() };
+    store.take_in(&carried, at(5)).unwrap();
+    assert_eq!((groups_of(&store, 5).len(), groups_of(&store, 7)), (2, vec![gid(2)]));
+
+    // And back: nobody is lost.
+    let ungrouped = store.set_upstream_settings(settings(parent, Mode::Replica), at(6)).unwrap();
+    assert_eq!(ungrouped, 1, "4 is in Local");
+    let all: Vec<_> = (4..8).map(|n| groups_of(&store, n)).collect();
+    assert_eq!(all, [vec![], vec![gid(1), gid(2)], vec![gid(1)], vec![gid(2)]]);
 }
