@@ -1,6 +1,6 @@
 """From autonomous to replica and back: what was decided is not lost."""
 
-from .leaf import told
+from .leaf import leaf, told
 from .shelf import Shelf
 
 
@@ -65,3 +65,31 @@ def test_a_replica_restarted_between_runs_is_still_one(tree):
     assert below.admin.call("GET", "upstream")["mode"] == "replica"
     assert told(below, shelf.fixes[0]) == (100, "Install")
     assert below.sync()["counts"]["new"] == 0
+
+
+def test_a_replica_takes_its_upstreams_place_with_decisions_and_computers(tree, tmp_path):
+    """The steps of docs/replacing-wsus.md."""
+    shelf = Shelf("takeover", updates=3)
+    old, new = tree.chain(("old", None), ("new", "replica"))
+    shelf.stock(old)
+    fix, gone = shelf.fixes[:2]
+    old.admin.create_group("Servers")
+    old.admin.approve(fix.id, "Servers")
+    old.admin.decline(gone.id)
+    new.sync()
+    computer = leaf(new)
+    assert told(computer, fix) == (100, "PreDeploymentCheck")
+    new.admin.move(computer.id, "Servers")
+    new.in_service()
+    assert told(computer.handshake(), fix) == (100, "Install")
+
+    package = tmp_path / "takeover.xml.gz"
+    new.cli("export", str(package))
+    switched = new.cli("upstream", "set", "none", "--autonomous")
+    assert "1 computer is in Unassigned Computers now" in switched
+    new.cli("import", str(package))
+    assert {name for _, name, _ in new.groups()} >= {"Servers"}
+    assert new.decisions(fix) == {("Servers", "install", None)}
+    assert new.update(gone)["approval"] == "declined"
+    new.in_service()
+    assert told(computer.handshake(), fix) == (100, "Install"), "back in the group that the import brought"

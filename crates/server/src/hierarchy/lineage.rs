@@ -30,12 +30,14 @@ impl Lineage {
     }
 
     /// An anchor that a downstream server sends back, without its mark. `last` is the newest change. One without a
-    /// mark, as earlier versions and other servers gave them, is believed.
+    /// mark is this server's when it is from before it gave marks; any other is of the server that had this one's name
+    /// before, and what that one never had would never be told.
     pub(crate) fn take(&self, anchor: SyncAnchor, last: Anchor) -> Result<SyncAnchor, OtherHistory> {
         let taken = plain(anchor);
         let mark = anchor.change.0 >> BITS;
         if mark == 0 {
-            return Ok(taken);
+            let unmarked = self.0.first().map_or(last, |first| first.since);
+            return if taken.change <= unmarked { Ok(taken) } else { Err(OtherHistory(taken.change)) };
         }
         let mut after = self.0.iter().skip_while(|life| u64::from(life.mark) != mark);
         // Up to the beginning of the next life its changes are this server's.
@@ -88,7 +90,10 @@ mod tests {
     }
 
     #[test]
-    fn an_anchor_without_a_mark_is_believed() {
-        assert_eq!(lives(&[(7, 0)]).take(at(9_438), Anchor(3)), Ok(at(9_438)));
+    fn an_anchor_without_a_mark_is_from_before_there_were_marks_or_of_another_server() {
+        let upgraded = lives(&[(7, 120), (9, 200)]);
+        assert_eq!(upgraded.take(at(120), Anchor(300)), Ok(at(120)));
+        assert_eq!(upgraded.take(at(121), Anchor(300)), Err(OtherHistory(Anchor(121))));
+        assert_eq!(lives(&[(7, 0)]).take(at(9_438), Anchor(20_000)), Err(OtherHistory(Anchor(9_438))));
     }
 }
