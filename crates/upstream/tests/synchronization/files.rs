@@ -110,3 +110,24 @@ async fn a_file_that_the_upstream_still_does_not_have_in_the_next_run_is_told_of
     assert_eq!(store.awaited_files().unwrap(), None);
     assert_eq!(run_well(&store).await.warning, None);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_under_way_fetches_no_more_files_once_nobody_wants_any() {
+    let (upstream, _dir, store) = with_files(40).await;
+    upstream.state.lock().slow = Duration::from_millis(200);
+    let synchronizer = synchronizer(&store);
+    synchronizer.request_run("test").await.unwrap();
+    let mut watch = synchronizer.watch();
+    watch.wait_for(|p| p.phase == Phase::Files && p.done >= 1).await.unwrap();
+    follow(&store, &upstream, |s| s.content.when = ContentWhen::Never);
+    synchronizer.settings_changed();
+    let ended = synchronizer.wait().await;
+    assert_eq!((ended.error, ended.warning), (None, None));
+    let came = store.sync_history(1).unwrap()[0].counts.files;
+    assert!((1..40).contains(&came), "{came}");
+    assert_eq!(store.content().totals().0 as u64, came);
+    // Who wants them again has the rest with the next run.
+    upstream.state.lock().slow = Duration::ZERO;
+    follow(&store, &upstream, |s| s.content.when = ContentWhen::All);
+    assert_eq!(run_well(&store).await.counts.files, 40 - came);
+}
