@@ -152,9 +152,12 @@ impl Run {
     }
 
     async fn take_in(&self, report: &ContentReport) -> Result<(), SyncError> {
+        // Of the files that came. What was thrown away, or lies there until its rest comes, is none.
+        let held = report.fetched.iter().filter_map(|sha1| self.store.content().held(*sha1));
+        let bytes: u64 = held.map(|held| held.size).sum();
         self.progress.update(|p| {
             p.counts.files += report.fetched.len() as u64;
-            p.counts.file_bytes += report.bytes;
+            p.counts.file_bytes += bytes;
             p.counts.files_failed += report.failed.len() as u64;
         });
         let fetched = report.fetched.clone();

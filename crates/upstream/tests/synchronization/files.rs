@@ -31,6 +31,7 @@ async fn a_file_that_does_not_come_is_told_of_in_its_run_and_in_those_until_it_i
     put(&upstream, 1, b"something else".to_vec());
     let ended = run_well(&store).await;
     assert_eq!((ended.counts.files, ended.counts.files_failed), (2, 1));
+    assert_eq!(ended.counts.file_bytes, 80, "what was thrown away is no file");
     let warning = ended.warning.unwrap();
     assert!(warning.contains("1 of 3 files did not come") && warning.contains("`a.cab`"), "{warning}");
     assert_eq!(store.sync_history(1).unwrap()[0].warning.as_ref(), Some(&warning));
