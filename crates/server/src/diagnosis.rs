@@ -11,7 +11,7 @@ use files::Waited;
 use serde_json::{Value, json};
 use sluicegate_store::hierarchy::UpstreamSettings;
 use sluicegate_store::{CategoryRow, StoreError};
-use sluicegate_terms::{CategoryKind, UpdateId};
+use sluicegate_terms::{CategoryKind, Timestamp, UpdateId};
 use sluicegate_upstream::Probe;
 use sluicegate_upstream::sync::SyncError;
 use sluicegate_upstream::transport::{Step, TransportSettings, Url};
@@ -132,7 +132,7 @@ pub(crate) async fn run(app: &Arc<App>) -> Result<Vec<Check>, StoreError> {
     let wanted = settings.clone();
     let looked = tokio::task::spawn_blocking(move || {
         let policy = wanted.content;
-        let missing = store.missing_files(policy.when, policy.express, &wanted.filter, now)?;
+        let missing = store.missing_files(policy.when, policy.express, &wanted.filter, Timestamp::MAX)?;
         let report = checking::open_store(&store, false, false, now)?;
         Ok::<_, StoreError>((store.categories()?, missing, Disks::of(&store), report, Waited::of(&store)?))
     })

@@ -25,6 +25,7 @@ mod endpoint;
 mod health;
 mod hierarchy;
 mod inventory;
+mod missing;
 mod options;
 mod publisher;
 mod self_test;

@@ -2,6 +2,7 @@
 //! synchronization whether it worked, and a stored password that is about to expire. What lasts is an alert; it
 //! goes when it is over.
 
+use crate::missing;
 use crate::self_test::{self, SelfTest};
 use crate::state::App;
 use parking_lot::Mutex;
@@ -24,6 +25,9 @@ const AFTER_START: Duration = Duration::from_secs(1);
 
 /// An alert comes so many days before a password expires.
 const DAYS_AHEAD: i64 = 14;
+
+/// Runs that are looked through for the one before that tried files.
+const RUNS_BEFORE: u32 = 20;
 
 /// The code of runs and probes that a proxy did not let through for want of a good password.
 const PROXY_WANTS_MORE: &str = "UssCommunicationError/ProxyAuthenticationRequired";
@@ -59,6 +63,23 @@ pub(crate) async fn look(app: &Arc<App>) {
     probe_failing(app).await;
     let now = app.clock.now();
     on_store(app, move |store| password_expires(store, now)).await;
+    on_store(app, move |store| unfetched(store, now)).await;
+}
+
+/// Without an upstream no run ever tells that files are missing.
+fn unfetched(store: &Store, now: Timestamp) -> Result<(), StoreError> {
+    if store.upstream_settings().source.is_some() {
+        return Ok(());
+    }
+    let text = missing::unfetched(store)?.map(|missing| {
+        format!(
+            "{} wanted here and not here, and no upstream is set to fetch them from; the first: `{}`; add them with \
+             `sluicegate content add` or `sluicegate import … --content DIR`",
+            missing::are(missing.files),
+            missing.first
+        )
+    });
+    settle(store, AlertKind::FilesFailing, text, now)
 }
 
 /// Asks every endpoint, keeps the result and raises or ends the alert.
@@ -117,42 +138,62 @@ pub(crate) fn forget_upstream(store: &Store, now: Timestamp) -> Result<(), Store
     store.end_alert(AlertKind::ProxyPassword, now).map(|_| ())
 }
 
-/// Raises or ends the alerts about what only a run can tell: that it failed here, and that no file came. A probe of
+/// Raises or ends the alerts about what only a run can tell: that it failed here, and that files do not come. A probe of
 /// the upstream says nothing of either.
 fn judge_here(store: &Store, last: &SyncRun, now: Timestamp) -> Result<(), StoreError> {
     let code = last.error_code.as_deref().unwrap_or_default();
-    let counts = &last.counts;
+    let sentence = last.error_text.as_deref().unwrap_or_default();
     match last.outcome {
         RunOutcome::Succeeded => {
             store.end_alert(AlertKind::SynchronizationFailing, now)?;
+            judge_files(store, last, now)?;
+        }
+        // The upstream answered, so that it is well again says nothing of these.
+        RunOutcome::Failed if is_about_the_way(code) && missing::failed_at_files(last) => {
+            let text = format!("the last synchronization could not fetch files ({code}): {sentence}");
+            store.hold_alert(AlertKind::FilesFailing, &text, now)?;
         }
         RunOutcome::Failed if !is_about_the_way(code) => {
-            let sentence = last.error_text.as_deref().unwrap_or_default();
             let text = format!("the last synchronization failed ({code}): {sentence}");
             store.hold_alert(AlertKind::SynchronizationFailing, &text, now)?;
         }
         _ => {}
     }
-    if counts.files > 0 {
-        return store.end_alert(AlertKind::FilesFailing, now).map(|_| ());
-    }
-    if last.outcome == RunOutcome::Succeeded {
-        match counts.files_failed {
-            // They may still wait for their next attempt.
-            0 if store.failed_files()?.is_empty() => {
-                store.end_alert(AlertKind::FilesFailing, now)?;
-            }
-            0 => {}
-            failed => {
-                let reason = last.warning.as_deref().unwrap_or_default();
-                let text = format!(
-                    "the last synchronization tried {failed} files, and not one of them came: {reason}"
-                );
-                store.hold_alert(AlertKind::FilesFailing, &text, now)?;
-            }
-        }
-    }
     Ok(())
+}
+
+/// Files that do not come for once are tried again. Somebody has to see to it when not one came, and when some did not
+/// come in the run before either.
+fn judge_files(store: &Store, last: &SyncRun, now: Timestamp) -> Result<(), StoreError> {
+    let counts = &last.counts;
+    let kind = AlertKind::FilesFailing;
+    let reason = last.warning.as_deref().unwrap_or_default();
+    if counts.files_failed == 0 {
+        // They may still wait for their next attempt.
+        return match missing::failing(store)? {
+            None => store.end_alert(kind, now).map(|_| ()),
+            Some(still) => {
+                let text =
+                    format!("{} wanted here and did not come: {}", missing::are(still.files), still.first);
+                store.hold_alert(kind, &text, now).map(|_| ())
+            }
+        };
+    }
+    let failed = match counts.files_failed {
+        1 => "1 file".to_owned(),
+        many => format!("{many} files"),
+    };
+    if counts.files == 0 {
+        let text = format!("the last synchronization tried {failed}, and none came: {reason}");
+        return store.hold_alert(kind, &text, now).map(|_| ());
+    }
+    let also_before = store.sync_history(RUNS_BEFORE)?.into_iter().skip(1).find(missing::says_of_files);
+    if also_before.is_some_and(|run| run.upstream == last.upstream && run.counts.files_failed > 0) {
+        let text =
+            format!("{failed} did not come in the last synchronization, as in the one before: {reason}");
+        return store.hold_alert(kind, &text, now).map(|_| ());
+    }
+    store.end_alert(kind, now).map(|_| ())
 }
 
 /// Raises or ends the alerts about the way to the upstream. `failure` is a code and a sentence.
@@ -314,7 +355,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn files_of_which_none_came_are_an_alert_until_one_comes() {
+    async fn files_that_do_not_come_are_an_alert_when_none_came_or_some_did_not_twice() {
         let (_dir, app) = testing::app().await;
         let counted = |files, failed| {
             move |run: &mut SyncRun| {
@@ -331,6 +372,36 @@ mod tests {
         let said = app.store.alerts().unwrap().remove(0).text;
         assert!(said.contains("2 of 2 files did not come"), "{said}");
         ended(&app, RunOutcome::Succeeded, counted(1, 1));
+        after_run(&app).await;
+        let said = app.store.alerts().unwrap().remove(0).text;
+        assert!(said.starts_with("1 file did not come in the last synchronization, as in the one"), "{said}");
+        ended(&app, RunOutcome::Cancelled, counted(1, 0));
+        after_run(&app).await;
+        assert_eq!(kinds(&app), ["files-failing"], "what was cut off did not try them all");
+        ended(&app, RunOutcome::Succeeded, counted(1, 0));
+        after_run(&app).await;
+        assert!(kinds(&app).is_empty());
+        ended(&app, RunOutcome::Succeeded, counted(1, 1));
+        after_run(&app).await;
+        assert!(kinds(&app).is_empty(), "once may pass");
+    }
+
+    #[tokio::test]
+    async fn a_run_that_files_ended_is_an_alert_that_an_answering_upstream_does_not_end() {
+        let (_dir, app) = testing::app().await;
+        with_credentials(&app, None);
+        ended(&app, RunOutcome::Failed, |run| {
+            run.phase = "files".to_owned();
+            run.error_code = Some("UssCommunicationError/ServerBusy".to_owned());
+            run.error_text = Some("it is busy (503)".to_owned());
+        });
+        after_run(&app).await;
+        assert_eq!(kinds(&app).len(), 2, "{:?}", kinds(&app));
+        after_probe(&app, None).await;
+        assert_eq!(kinds(&app), ["files-failing"]);
+        let said = app.store.alerts().unwrap().remove(0).text;
+        assert!(said.contains("ServerBusy") && said.contains("it is busy (503)"), "{said}");
+        ended(&app, RunOutcome::Succeeded, |_| {});
         after_run(&app).await;
         assert!(kinds(&app).is_empty());
     }

@@ -14,5 +14,6 @@ pub mod transport;
 
 mod ntlm;
 mod synchronizer;
+mod timetable;
 
 pub use synchronizer::{Probe, Started, Synchronizer, SynchronizerOptions};

@@ -3,6 +3,7 @@
 //! problem P-24). Progress is there to be watched.
 
 use crate::sync::{Phase, Progress, Reason, Run, Stop, Surroundings, SyncError, Watched};
+use crate::timetable::{begin_again_soon, may_be_drawn, run_soon, seconds_between};
 use crate::transport::RetryPolicy;
 use parking_lot::Mutex;
 use sluicegate_policy::hierarchy::Schedule;
@@ -18,10 +19,6 @@ use tokio::task::JoinHandle;
 
 /// The clock is looked at at least so often: it may be set while we sleep.
 const LOOK: Duration = Duration::from_secs(30);
-
-/// A run that a passing failure stopped is tried again so many seconds later, sooner than its schedule says; so is one
-/// that the end of the server cut off, counted from the next start.
-const RETRY: i64 = 600;
 
 /// Who asks when nobody does.
 const BY_SCHEDULE: &str = "schedule";
@@ -161,7 +158,7 @@ impl Synchronizer {
             let stored = inner.store.sync_state()?.next_run;
             // At the start a time that was drawn earlier still holds, also one that has passed meanwhile.
             let keep = first || before == Some(schedule);
-            let (next, due) = match stored.filter(|_| keep && schedule != Schedule::Manual) {
+            let (next, due) = match stored.filter(|at| keep && may_be_drawn(schedule, now, *at)) {
                 Some(at) if at <= now => (fresh(), true),
                 Some(at) => (Some(at), false),
                 None => (fresh(), false),
@@ -179,6 +176,7 @@ impl Synchronizer {
                 *known = Some(schedule);
                 if due && let Err(error) = self.request_run(BY_SCHEDULE).await {
                     tracing::error!(%error, code = error.code(), "the scheduled synchronization did not begin");
+                    self.note_unbegun(error).await;
                 }
                 wait
             }
@@ -191,6 +189,52 @@ impl Synchronizer {
                 LOOK
             }
         }
+    }
+
+    /// A run by schedule that could not even begin stands in the history as one that failed: nobody asked for it who
+    /// would have been told.
+    async fn note_unbegun(&self, error: SyncError) {
+        if matches!(error, SyncError::NoUpstream) || error.is_cancelled() {
+            return;
+        }
+        let inner = Arc::clone(&self.inner);
+        let noted = tokio::task::spawn_blocking(move || {
+            // Held, so that nobody begins one meanwhile whose progress would be lost.
+            let current = inner.current.lock();
+            if current.is_some() {
+                return Ok(());
+            }
+            let now = inner.options.around.now();
+            let settings = inner.store.upstream_settings();
+            let upstream = settings.source.as_ref().map(ToString::to_string).unwrap_or_default();
+            let id = inner.store.begin_sync_run(BY_SCHEDULE, &upstream, now)?;
+            let mut record = begun(id, BY_SCHEDULE.to_owned(), upstream, now);
+            record.ended = Some(now);
+            record.outcome = RunOutcome::Failed;
+            record.error_code = Some(error.code().to_owned());
+            record.error_text = Some(error.to_string());
+            inner.store.write_sync_run(&record)?;
+            if error.is_transient() {
+                run_soon(&inner.store, now)?;
+            }
+            inner.progress.update(|p| {
+                *p = Progress {
+                    run: Some(id),
+                    started_by: record.started_by.clone(),
+                    started: Some(now),
+                    upstream: record.upstream.clone(),
+                    error_code: Some(error.code()),
+                    error: record.error_text.clone(),
+                    ..Progress::default()
+                };
+            });
+            Ok::<_, StoreError>(())
+        })
+        .await;
+        if !matches!(noted, Ok(Ok(()))) {
+            tracing::error!("that it did not begin could not be written to the history");
+        }
+        (self.inner.options.around.changed)();
     }
 
     /// The settings changed: the schedule is looked at anew, and a run for another upstream than the present one
@@ -256,19 +300,7 @@ impl Synchronizer {
                 ..Progress::default()
             };
         });
-        let record = SyncRun {
-            id,
-            started: now,
-            ended: None,
-            started_by: by.clone(),
-            upstream,
-            outcome: RunOutcome::Running,
-            phase: Phase::Idle.as_str().to_owned(),
-            counts: Default::default(),
-            error_code: None,
-            error_text: None,
-            warning: None,
-        };
+        let record = begun(id, by.clone(), upstream, now);
         *current = Some(Current { run: id, by, generation: run.generation(), stop });
         runtime.spawn(self.clone().carry_out(run, record));
         Ok(Some(Started { run: id, joined: None }))
@@ -420,6 +452,23 @@ impl Synchronizer {
     }
 }
 
+/// A run as the history has it at its beginning.
+fn begun(id: u64, started_by: String, upstream: String, started: Timestamp) -> SyncRun {
+    SyncRun {
+        id,
+        started,
+        ended: None,
+        started_by,
+        upstream,
+        outcome: RunOutcome::Running,
+        phase: Phase::Idle.as_str().to_owned(),
+        counts: RunCounts::default(),
+        error_code: None,
+        error_text: None,
+        warning: None,
+    }
+}
+
 /// Waits until a run has stored revisions, or begun another phase, since its record was written.
 async fn another_step(steps: &mut watch::Receiver<Progress>, kept: &SyncRun) {
     let further = |p: &Progress| {
@@ -429,25 +478,4 @@ async fn another_step(steps: &mut watch::Receiver<Progress>, kept: &SyncRun) {
     if steps.wait_for(further).await.is_err() {
         std::future::pending::<()>().await;
     }
-}
-
-/// At the start: what the end of the server cut off does not wait for the next time of the schedule.
-fn begin_again_soon(store: &Store, now: Timestamp) -> Result<(), StoreError> {
-    let cut_off = store.sync_history(1)?.first().is_some_and(|run| run.outcome == RunOutcome::Interrupted);
-    if cut_off { run_soon(store, now) } else { Ok(()) }
-}
-
-/// Makes the next run one of soon, where there is a schedule.
-fn run_soon(store: &Store, now: Timestamp) -> Result<(), StoreError> {
-    let settings = store.upstream_settings();
-    if settings.source.is_none() || settings.schedule == Schedule::Manual {
-        return Ok(());
-    }
-    let soon = now.plus_seconds(RETRY);
-    store.change_sync_state(|state| state.next_run = Some(state.next_run.map_or(soon, |at| at.min(soon))))?;
-    Ok(())
-}
-
-fn seconds_between(from: Timestamp, to: Timestamp) -> Duration {
-    Duration::from_secs(u64::try_from(to.unix_seconds().saturating_sub(from.unix_seconds())).unwrap_or(0))
 }

@@ -432,12 +432,16 @@ async fn a_redirection_is_followed_and_an_endless_one_is_not() {
         Reply::Send(match r.line().split(' ').nth(1).unwrap() {
             "/old" => answer("302 Found", &[("Location", "/new")], ""),
             "/new" => ranged(r, &content),
+            "/nowhere" => answer("302 Found", &[], ""),
             _ => answer("302 Found", &[("Location", "/round")], ""),
         })
     })
     .await;
     let report = fetch(&store, vec![wanted(&file, &[server.url("/round")])]).await;
     assert_eq!(report.failed.len(), 1, "{report:?}");
+    let report = fetch(&store, vec![wanted(&file, &[server.url("/nowhere")])]).await;
+    let said = report.failed[0].error.to_string();
+    assert!(said.contains("a redirection (HTTP status 302) that leads nowhere"), "{said}");
     let report = fetch(&store, vec![wanted(&file, &[server.url("/old")])]).await;
     assert_eq!(report.fetched.len(), 1, "{report:?}");
 }

@@ -1,6 +1,7 @@
 //! Server: whether files are waited for that will not come by themselves, here or at servers below this one.
 
 use super::Check;
+use crate::missing::{self, Missing, are};
 use sluicegate_policy::hierarchy::{ContentWhen, SyncFilter};
 use sluicegate_store::hierarchy::Awaited;
 use sluicegate_store::{Store, StoreError};
@@ -13,19 +14,28 @@ pub(super) struct Waited {
     awaited: Option<Awaited>,
     /// The names of those that servers below asked for and that are not here.
     below: Vec<String>,
+    /// Those that did not come when they were last tried.
+    failing: Option<Missing>,
+    /// Those that nobody will fetch, for want of an upstream.
+    unfetched: Option<Missing>,
 }
 
 impl Waited {
     pub(super) fn of(store: &Store) -> Result<Self, StoreError> {
         let below = store.missing_files(ContentWhen::Never, false, &SyncFilter::default(), Timestamp::MAX)?;
-        Ok(Self { awaited: store.awaited_files()?, below: below.into_iter().map(|need| need.name).collect() })
+        Ok(Self {
+            awaited: store.awaited_files()?,
+            below: below.into_iter().map(|need| need.name).collect(),
+            failing: missing::failing(store)?,
+            unfetched: missing::unfetched(store)?,
+        })
     }
 
     /// With an upstream, what servers below wait for is asked of that one, so only what it does not have is told.
     pub(super) fn check(self, has_upstream: bool) -> Check {
-        let (name, expected) = ("files", "no file is waited for that nobody will fetch");
-        match (self.awaited, self.below.first()) {
-            (Some(awaited), _) if has_upstream => {
+        let (name, expected) = ("files", "no file is waited for that nobody will fetch or that fails");
+        match (self.awaited, self.below.first(), self.failing, self.unfetched) {
+            (Some(awaited), ..) if has_upstream => {
                 let since = awaited.since.iso();
                 let found =
                     format!("{} not at the upstream, which was first asked at {since}", are(awaited.files));
@@ -33,7 +43,13 @@ impl Waited {
                               `sluicegate content add`";
                 Check::failed(name, expected, found, remedy)
             }
-            (_, Some(first)) if !has_upstream => {
+            (_, _, Some(failing), _) => {
+                let found = format!("{} wanted here and did not come: {}", are(failing.files), failing.first);
+                let remedy = "see to what that names, then `sluicegate sync now --retry-failed`, or add them here with \
+                              `sluicegate content add`";
+                Check::failed(name, expected, found, remedy)
+            }
+            (_, Some(first), ..) if !has_upstream => {
                 let count = self.below.len() as u64;
                 let found = format!(
                     "{} not here that servers below this one wait for, and no upstream is set; the first: `{first}`",
@@ -41,13 +57,19 @@ impl Waited {
                 );
                 Check::failed(name, expected, found, "add them with `sluicegate content add`")
             }
+            (.., Some(unfetched)) => {
+                let first = &unfetched.first;
+                let found = format!(
+                    "{} wanted here and not here, and no upstream is set to fetch them from; the first: `{first}`",
+                    are(unfetched.files)
+                );
+                let remedy = "add them with `sluicegate content add` or `sluicegate import … --content DIR`, or fetch \
+                              none here with `sluicegate sync content never`";
+                Check::failed(name, expected, found, remedy)
+            }
             _ => Check::passed(name, expected, "none is"),
         }
     }
-}
-
-fn are(files: u64) -> String {
-    if files == 1 { "1 file is".to_owned() } else { format!("{files} files are") }
 }
 
 #[cfg(test)]
@@ -57,7 +79,8 @@ mod tests {
 
     fn check(awaited: Option<u64>, below: &[&str], has_upstream: bool) -> Check {
         let awaited = awaited.map(|files| Awaited { files, since: Timestamp::from_unix_seconds(0) });
-        Waited { awaited, below: below.iter().map(ToString::to_string).collect() }.check(has_upstream)
+        let below = below.iter().map(ToString::to_string).collect();
+        Waited { awaited, below, failing: None, unfetched: None }.check(has_upstream)
     }
 
     #[test]
@@ -71,5 +94,17 @@ mod tests {
         let below = check(None, &["a.cab"], false);
         assert_eq!(below.verdict, Verdict::Failed);
         assert!(below.found.contains("servers below this one wait for") && below.found.contains("`a.cab`"));
+    }
+
+    #[test]
+    fn files_that_failed_or_that_nobody_fetches_are_told_of() {
+        let missing = |files, first: &str| Some(Missing { files, first: first.to_owned() });
+        let none = || Waited { awaited: None, below: Vec::new(), failing: None, unfetched: None };
+        let failing = Waited { failing: missing(9, "it is busy (503)"), ..none() }.check(true);
+        assert_eq!(failing.verdict, Verdict::Failed);
+        assert_eq!(failing.found, "9 files are wanted here and did not come: it is busy (503)");
+        let unfetched = Waited { unfetched: missing(1, "a.cab"), ..none() }.check(false);
+        assert_eq!(unfetched.verdict, Verdict::Failed);
+        assert!(unfetched.found.starts_with("1 file is wanted here") && unfetched.found.contains("`a.cab`"));
     }
 }

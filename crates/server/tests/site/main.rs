@@ -16,6 +16,7 @@ mod lifecycle;
 mod limits;
 mod lists;
 mod looking_after;
+mod missing_files;
 mod reports;
 mod scans;
 mod start;

@@ -27,7 +27,7 @@ pub enum AlertKind {
     UpstreamFailing,
     /// The last synchronization failed for a reason that lies here: a full disk, say.
     SynchronizationFailing,
-    /// Files were tried, and not one of them came.
+    /// Files that are wanted do not come, or nobody fetches them.
     FilesFailing,
     /// A proxy does not take the stored user and password (P-03).
     ProxyPassword,

@@ -14,6 +14,11 @@ const PIECE: usize = 1 << 20;
 pub(super) fn check(check: &mut Check<'_>, whole: bool) -> Result<(), StoreError> {
     let mut held = check.content.list();
     held.sort_unstable();
+    let remedy = if crate::hierarchy::load_upstream(check.db)?.source.is_some() {
+        "it is removed and will be fetched again"
+    } else {
+        "it is removed, and no upstream is set to fetch it again from: add it with `sluicegate content add`"
+    };
     for sha1 in held {
         check.report.files += 1;
         let Some(there) = check.content.held(sha1) else { continue };
@@ -28,7 +33,7 @@ pub(super) fn check(check: &mut Check<'_>, whole: bool) -> Result<(), StoreError
         };
         if let Some(wrong) = wrong {
             let what = format!("content file {} {wrong}", sha1.to_hex_upper());
-            check.repairable("content", what, "it is removed and will be fetched again");
+            check.repairable("content", what, remedy);
             check.discards.push(sha1);
         }
     }

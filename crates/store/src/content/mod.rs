@@ -134,11 +134,16 @@ impl ContentStore {
         self.held.read().keys().copied().collect()
     }
 
-    /// Removes a file that is not what its name says; it will be fetched again.
+    /// Removes a file that is not what its name says, or that is gone.
     pub(crate) fn discard(&self, sha1: Sha1Digest) -> Result<(), StoreError> {
         let Some(held) = self.held.write().remove(&sha1) else { return Ok(()) };
         let path = place(&self.root, sha1, &held.extension);
-        fs::remove_file(&path).map_err(|e| StoreError::io("remove", &path, e))
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(StoreError::io("remove", &path, error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Opens a held file; `None` when it is not held.

@@ -8,6 +8,7 @@ use sluicegate_catalog::{Limits, parse};
 use sluicegate_policy::ApprovalAction;
 use sluicegate_store::audit::Actor;
 use sluicegate_store::check::{CheckOptions, CheckReport, check_folder};
+use sluicegate_store::hierarchy::{UpstreamSettings, UpstreamSource};
 use sluicegate_store::{ApprovalOrder, Document, PreparedRevision, Store};
 use sluicegate_terms::{CategoryKind, GroupId, UpdateIdentity};
 use std::path::Path;
@@ -373,6 +374,26 @@ fn content_that_is_not_what_its_name_says_is_removed() {
     std::fs::write(&path, b"short").unwrap();
     let found = check_folder(dir.path(), &quick).unwrap();
     assert!(found.findings[0].what.contains("5 bytes"), "{:?}", found.findings);
+    let nobody = &found.findings[0].remedy;
+    assert!(nobody.contains("add it with `sluicegate content add`"), "nobody fetches it: {nobody}");
+    let store = open(dir.path());
+    let source = Some(UpstreamSource::Server("http://parent.example:8530".to_owned()));
+    store.set_upstream_settings(UpstreamSettings { source, ..Default::default() }, at(60)).unwrap();
+    drop(store);
+    let found = check_folder(dir.path(), &quick).unwrap();
+    assert!(found.findings[0].remedy.ends_with("will be fetched again"), "{:?}", found.findings);
+}
+
+#[test]
+fn a_content_file_that_somebody_removed_is_no_longer_held_after_a_repair() {
+    let dir = folder();
+    let sha1 = file("two.exe", b"content of two").sha1;
+    let hex = sha1.to_hex_upper();
+    let store = open(dir.path());
+    std::fs::remove_file(dir.path().join("Content").join(&hex[38..]).join(format!("{hex}.exe"))).unwrap();
+    let found = store.check(&options(true)).unwrap();
+    assert!(found.is_sound() && found.findings[0].what.contains("cannot be read"), "{:?}", found.findings);
+    assert!(!store.content().has(sha1));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use sluicegate_terms::{Sha1Digest, Timestamp};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Most files named in one DownloadFiles (MS-WSUSSS 3.1.4.11).
 const ASKED_AT_ONCE: usize = 100;
@@ -24,8 +25,39 @@ const PARALLEL: usize = 4;
 /// A file that came damaged from every place is tried again after this many seconds.
 const AGAIN: i64 = 3_600;
 
+/// Between two looks at whether other files are wanted than when the files were begun.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Why files were not all tried.
+enum Stopped {
+    Run(SyncError),
+    WantsOthers,
+}
+
+/// How a pass over the files ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    Done,
+    /// Before everything had been tried: other files are wanted now.
+    WantsOthers,
+}
+
 impl Run {
+    /// The choice of files is the one part of the settings that holds from the moment it is made: who says `never` does
+    /// not want those of a run under way either.
     pub(super) async fn files(&mut self) -> Result<(), SyncError> {
+        while self.files_as_chosen().await? == Pass::WantsOthers {
+            let now = self.store.upstream_settings();
+            let settings = Arc::make_mut(&mut self.settings);
+            settings.content = now.content;
+            settings.filter.languages = now.filter.languages.clone();
+            tracing::info!(when = %now.content.when, "other files are wanted than when the synchronization began");
+            self.progress.update(|p| (p.done, p.total) = (0, 0));
+        }
+        Ok(())
+    }
+
+    async fn files_as_chosen(&mut self) -> Result<Pass, SyncError> {
         let (content, filter) = (self.settings.content, self.settings.filter.clone());
         let now = self.around.now();
         let (needs, facts, waiting) = self
@@ -43,15 +75,16 @@ impl Run {
             self.progress.warn(&format!("{files} for an hour after failing to come; the first: {reason}"));
         }
         if needs.is_empty() {
-            return Ok(());
+            return Ok(Pass::Done);
         }
         let wanted = needs.iter().map(|need| self.wanted(need, facts.catalog_only)).collect();
         let (report, stopped) = self.fetch_files(wanted).await;
         let taken_in = self.take_in(&report).await;
-        if let Some(why) = stopped {
-            return Err(why);
+        match stopped {
+            Some(Stopped::Run(why)) => return Err(why),
+            Some(Stopped::WantsOthers) => return taken_in.map(|()| Pass::WantsOthers),
+            None => taken_in?,
         }
-        taken_in?;
         if self.settings.source != Some(UpstreamSource::MicrosoftUpdate) {
             self.ask_for(&report.not_there).await;
             self.tell_of_awaited(report.not_there.clone()).await?;
@@ -59,7 +92,19 @@ impl Run {
         if let Some(warning) = judge(report)? {
             self.progress.warn(&warning);
         }
-        Ok(())
+        Ok(Pass::Done)
+    }
+
+    /// Comes back when other files are wanted than this run fetches.
+    async fn wants_others(&self) {
+        loop {
+            let now = self.store.upstream_settings();
+            let same_languages = now.filter.languages == self.settings.filter.languages;
+            if now.content != self.settings.content || !same_languages {
+                return;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Where a file can be had. A parent that keeps files is nearer than Microsoft, unless it is told otherwise.
@@ -81,7 +126,7 @@ impl Run {
     }
 
     /// Answers what came, and why it ended before everything had been tried.
-    async fn fetch_files(&mut self, wanted: Vec<WantedFile>) -> (ContentReport, Option<SyncError>) {
+    async fn fetch_files(&mut self, wanted: Vec<WantedFile>) -> (ContentReport, Option<Stopped>) {
         let (progress, clock) = (self.progress.clone(), Arc::clone(&self.around.clock));
         let known = AtomicU64::new(0);
         let tell = move |now: crate::content::ContentProgress| {
@@ -100,15 +145,19 @@ impl Run {
         let mut report = ContentReport::default();
         let stopped = tokio::select! {
             () = fetch_all(&self.store, &transport, wanted, &options, &mut report) => None,
-            why = self.stop.asked() => Some(why),
+            why = self.stop.asked() => Some(Stopped::Run(why)),
+            () = self.wants_others() => Some(Stopped::WantsOthers),
         };
         (report, stopped)
     }
 
     async fn take_in(&self, report: &ContentReport) -> Result<(), SyncError> {
+        // Of the files that came. What was thrown away, or lies there until its rest comes, is none.
+        let held = report.fetched.iter().filter_map(|sha1| self.store.content().held(*sha1));
+        let bytes: u64 = held.map(|held| held.size).sum();
         self.progress.update(|p| {
             p.counts.files += report.fetched.len() as u64;
-            p.counts.file_bytes += report.bytes;
+            p.counts.file_bytes += bytes;
             p.counts.files_failed += report.failed.len() as u64;
         });
         let fetched = report.fetched.clone();

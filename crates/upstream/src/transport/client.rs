@@ -181,6 +181,8 @@ impl Transport {
                     url = next;
                     continue;
                 }
+                // Not what is said where a SOAP message is awaited.
+                return Err(error(Failure::Status { status: status.as_u16() }));
             }
             let via = inner.settings.proxy_for(&url).is_some();
             if let Some(failure) = verdict::of_status(&url, via, status, answer.headers(), SystemTime::now())

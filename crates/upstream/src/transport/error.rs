@@ -393,6 +393,13 @@ impl TransportError {
                 write!(f, "{} is too busy and asks to be left alone for {} s", self.host(), wait.as_secs())
             }
             Failure::Busy { retry_after: None } => write!(f, "{} is too busy", self.host()),
+            Failure::Status { status: status @ 300..=399 } => {
+                write!(
+                    f,
+                    "{} answered with a redirection (HTTP status {status}) that leads nowhere",
+                    self.host()
+                )
+            }
             Failure::Status { status } => write!(f, "{} answered with HTTP status {status}", self.host()),
             Failure::TooLarge { limit } => {
                 write!(f, "the answer of {} is larger than the {limit} bytes accepted", self.host())

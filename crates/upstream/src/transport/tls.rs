@@ -7,7 +7,7 @@ use super::error::TransportError;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{
@@ -75,11 +75,27 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Transp
     }
     let text = std::fs::read(path).map_err(|e| unreadable(e.to_string()))?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    let found = found.map_err(|e| unreadable(format!("{e:?}")))?;
+    let found = found.map_err(|e| unreadable(damage(&e)))?;
     if found.is_empty() {
         return Err(unreadable("it holds no PEM certificate (-----BEGIN CERTIFICATE-----)".to_owned()));
     }
     Ok(found)
+}
+
+/// What is wrong with a file of certificates.
+fn damage(error: &pem::Error) -> String {
+    match error {
+        pem::Error::MissingSectionEnd { end_marker } => {
+            // Only the words between the dashes.
+            let label = String::from_utf8_lossy(end_marker);
+            format!("it is cut off, the line `-----END {label}-----` is missing")
+        }
+        pem::Error::IllegalSectionStart { line } => {
+            format!("the line `{}` is damaged", String::from_utf8_lossy(line))
+        }
+        pem::Error::Base64Decode(_) => "what lies between BEGIN and END is not Base64".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 /// Verifies as webpki does, takes certificates that were given as they are, and describes the rest.

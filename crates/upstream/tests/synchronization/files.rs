@@ -31,6 +31,7 @@ async fn a_file_that_does_not_come_is_told_of_in_its_run_and_in_those_until_it_i
     put(&upstream, 1, b"something else".to_vec());
     let ended = run_well(&store).await;
     assert_eq!((ended.counts.files, ended.counts.files_failed), (2, 1));
+    assert_eq!(ended.counts.file_bytes, 80, "what was thrown away is no file");
     let warning = ended.warning.unwrap();
     assert!(warning.contains("1 of 3 files did not come") && warning.contains("`a.cab`"), "{warning}");
     assert_eq!(store.sync_history(1).unwrap()[0].warning.as_ref(), Some(&warning));
@@ -109,4 +110,25 @@ async fn a_file_that_the_upstream_still_does_not_have_in_the_next_run_is_told_of
     assert_eq!((last.counts.files, last.counts.files_failed, last.warning), (1, 0, None));
     assert_eq!(store.awaited_files().unwrap(), None);
     assert_eq!(run_well(&store).await.warning, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_under_way_fetches_no_more_files_once_nobody_wants_any() {
+    let (upstream, _dir, store) = with_files(40).await;
+    upstream.state.lock().slow = Duration::from_millis(200);
+    let synchronizer = synchronizer(&store);
+    synchronizer.request_run("test").await.unwrap();
+    let mut watch = synchronizer.watch();
+    watch.wait_for(|p| p.phase == Phase::Files && p.done >= 1).await.unwrap();
+    follow(&store, &upstream, |s| s.content.when = ContentWhen::Never);
+    synchronizer.settings_changed();
+    let ended = synchronizer.wait().await;
+    assert_eq!((ended.error, ended.warning), (None, None));
+    let came = store.sync_history(1).unwrap()[0].counts.files;
+    assert!((1..40).contains(&came), "{came}");
+    assert_eq!(store.content().totals().0 as u64, came);
+    // Who wants them again has the rest with the next run.
+    upstream.state.lock().slow = Duration::ZERO;
+    follow(&store, &upstream, |s| s.content.when = ContentWhen::All);
+    assert_eq!(run_well(&store).await.counts.files, 40 - came);
 }

@@ -138,3 +138,50 @@ async fn after_a_passing_failure_it_is_tried_again_sooner_and_after_another_one_
         until("the next time is there", || next(&store) == expected).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_by_schedule_that_cannot_begin_stands_in_the_history_as_failed() {
+    let upstream = parent(3).await;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let cut = dir.path().join("ca.pem");
+    std::fs::write(&cut, "-----BEGIN CERTIFICATE-----\nTUlJ\n").unwrap();
+    follow(&store, &upstream, |s| {
+        s.schedule = "1@03:00".parse().unwrap();
+        s.ca_file = Some(cut.clone());
+    });
+    let due = now().plus_seconds(-60);
+    store.change_sync_state(|state| state.next_run = Some(due)).unwrap();
+    let synchronizer = starting(&store, &Arc::new(Mutex::new(now())), 0);
+    until("the run is noted", || !store.sync_history(1).unwrap().is_empty()).await;
+    until("it ended", || store.sync_history(1).unwrap()[0].outcome != RunOutcome::Running).await;
+    let run = store.sync_history(1).unwrap().remove(0);
+    assert_eq!((run.outcome, run.started_by.as_str()), (RunOutcome::Failed, "schedule"));
+    assert_eq!(run.upstream, upstream.url);
+    assert_eq!((run.ended, run.error_code.as_deref()), (Some(now()), Some("LocalError/TransportSettings")));
+    let said = run.error_text.unwrap();
+    assert!(said.contains("it is cut off, the line `-----END CERTIFICATE-----` is missing"), "{said}");
+    until("the status tells", || synchronizer.status().run == Some(run.id)).await;
+    assert_eq!(synchronizer.status().error_code, Some("LocalError/TransportSettings"));
+    assert!(!synchronizer.status().running);
+    assert!(next(&store).unwrap() > now(), "and it is tried again by schedule");
+    // Once it can begin, it does.
+    follow(&store, &upstream, |s| s.schedule = "1@03:00".parse().unwrap());
+    synchronizer.request_run("test").await.unwrap();
+    assert_eq!(synchronizer.wait().await.error_code, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_that_a_wrong_clock_drew_is_drawn_anew() {
+    let upstream = parent(3).await;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |s| s.schedule = "4@03:00+30".parse().unwrap());
+    let schedule = store.upstream_settings().schedule;
+    let ahead = now().plus_seconds(400 * 86_400);
+    let drawn = schedule.next_run(ahead, 0).unwrap();
+    store.change_sync_state(|state| state.next_run = Some(drawn)).unwrap();
+    let synchronizer = starting(&store, &Arc::new(Mutex::new(now())), 5);
+    until("it is drawn anew", || next(&store) == schedule.next_run(now(), 5)).await;
+    drop(synchronizer);
+}
