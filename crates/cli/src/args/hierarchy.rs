@@ -120,7 +120,7 @@ pub(crate) struct Schedule {
     /// The first of them, UTC
     #[arg(long, value_name = "HH:MM", requires = "times")]
     pub(crate) at: Option<String>,
-    /// Each begins up to so many minutes later, at random; 30 when it is not said
+    /// Each begins up to so many minutes later, at random; 30 when it is not said, and less than lie between two
     #[arg(long, value_name = "MINUTES", requires = "times", conflicts_with = "manual")]
     pub(crate) spread: Option<u16>,
     /// A synchronization that does not come forward for so long is ended: 1 to 1440, at first 30

@@ -2,7 +2,7 @@
 //! (`XX/SHA1.ending`). Copied out of a server and verified, and so is what lies there already; another server is
 //! sent only what it lacks, and verifies it itself.
 
-use crate::admin_client::AdminClient;
+use crate::admin_client::{AdminClient, Refused};
 use crate::output;
 use anyhow::{Context as _, bail};
 use http_body_util::BodyExt as _;
@@ -37,6 +37,8 @@ pub(crate) struct Fetched {
     there: usize,
     /// Of the copied ones, those in whose place other bytes were.
     damaged: usize,
+    /// Those that could not be had from the server: file and reason.
+    pub(crate) failed: Vec<(String, String)>,
 }
 
 impl Fetched {
@@ -46,6 +48,7 @@ impl Fetched {
             "bytes": self.bytes,
             "already_there": self.there,
             "were_damaged": self.damaged,
+            "failed": named(&self.failed),
         })
     }
 }
@@ -54,14 +57,23 @@ impl fmt::Display for Fetched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let size = output::size(self.bytes);
         write!(f, "Files: {} copied ({size}), {} were there and are whole.", self.copied, self.there)?;
-        match self.damaged {
-            0 => Ok(()),
-            damaged => write!(f, " Of those copied, {damaged} were there damaged and are written anew."),
+        if self.damaged > 0 {
+            write!(f, " Of those copied, {} were there damaged and are written anew.", self.damaged)?;
         }
+        for (name, reason) in &self.failed {
+            write!(f, "\n  `{name}` was not copied: {reason}")?;
+        }
+        Ok(())
     }
 }
 
-/// Copies files into a folder; those that are there with the bytes their names say are left alone.
+/// Files and reasons as JSON.
+fn named(files: &[(String, String)]) -> Vec<Value> {
+    files.iter().map(|(name, reason)| json!({ "name": name, "reason": reason })).collect()
+}
+
+/// Copies files into a folder; those that are there with the bytes their names say are left alone. One that the server
+/// cannot give is named and does not stop the others.
 pub(crate) async fn fetch(
     client: &AdminClient,
     folder: &Path,
@@ -81,7 +93,14 @@ pub(crate) async fn fetch(
             bar.inc(one.size);
             continue;
         }
-        fetch_one(client, one, &path, &bar).await?;
+        match fetch_one(client, one, &path, &bar).await {
+            Ok(()) => {}
+            Err(Stopped::File(reason)) => {
+                fetched.failed.push((one.path.clone(), reason));
+                continue;
+            }
+            Err(Stopped::All(error)) => return Err(error),
+        }
         fetched.damaged += usize::from(lies_there.is_some());
         fetched.copied += 1;
         fetched.bytes += one.size;
@@ -119,14 +138,28 @@ fn place(folder: &Path, path: &str) -> anyhow::Result<PathBuf> {
     }
 }
 
-async fn fetch_one(client: &AdminClient, one: &Held, path: &Path, bar: &ProgressBar) -> anyhow::Result<()> {
+/// Why a file was not copied.
+enum Stopped {
+    /// It is the file's own fault.
+    File(String),
+    /// Every other one would fail too: nothing can be written here, or the server does not answer.
+    All(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Stopped {
+    fn from(error: anyhow::Error) -> Self {
+        Self::All(error)
+    }
+}
+
+async fn fetch_one(client: &AdminClient, one: &Held, path: &Path, bar: &ProgressBar) -> Result<(), Stopped> {
     let unwritable = || format!("cannot write `{}`", path.display());
     let parent = path.parent().unwrap_or(Path::new("."));
     tokio::fs::create_dir_all(parent).await.with_context(unwritable)?;
     let partial = path.with_extension("part");
     let fetched = async {
         write_one(client, one, &partial, bar).await?;
-        tokio::fs::rename(&partial, path).await.with_context(unwritable)
+        Ok(tokio::fs::rename(&partial, path).await.with_context(unwritable)?)
     };
     let fetched = fetched.await;
     if fetched.is_err() {
@@ -141,13 +174,18 @@ async fn write_one(
     one: &Held,
     partial: &Path,
     bar: &ProgressBar,
-) -> anyhow::Result<()> {
+) -> Result<(), Stopped> {
     let unwritable = || format!("cannot write `{}`", partial.display());
+    let answer = match client.fetch(&format!("Content/{}", one.path)).await {
+        Ok(answer) => answer,
+        Err(error) if error.is::<Refused>() => return Err(Stopped::File(format!("{error:#}"))),
+        Err(error) => return Err(Stopped::All(error)),
+    };
     let mut out = tokio::fs::File::create(partial).await.with_context(unwritable)?;
-    let mut body = client.fetch(&format!("Content/{}", one.path)).await?.into_body();
+    let mut body = answer.into_body();
     let mut digest = Sha1::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.with_context(|| format!("`{}` broke off", one.path))?;
+        let frame = frame.map_err(|error| Stopped::File(format!("the server broke it off ({error})")))?;
         if let Ok(data) = frame.into_data() {
             digest.update(&data);
             out.write_all(&data).await.with_context(unwritable)?;
@@ -156,12 +194,16 @@ async fn write_one(
     }
     out.sync_all().await.with_context(unwritable)?;
     if Sha1Digest(digest.finalize().into()) != one.sha1 {
-        bail!(
-            "`{}` does not have the digest in its name; it was damaged on the way or on the server",
-            one.path
-        );
+        let reason = "its bytes are not those its name says; it is damaged on the server, or on the way";
+        return Err(Stopped::File(reason.to_owned()));
     }
     Ok(())
+}
+
+/// `1 file was`, for sentences.
+pub(crate) fn files_were(number: usize) -> String {
+    let verb = if number == 1 { "was" } else { "were" };
+    format!("{} {verb}", output::count(number as u64, "file"))
 }
 
 /// What was sent to a server.
@@ -177,13 +219,12 @@ pub(crate) struct Sent {
 
 impl Sent {
     pub(crate) fn to_json(&self) -> Value {
-        let refused = self.refused.iter().map(|(name, reason)| json!({ "name": name, "reason": reason }));
         json!({
             "sent": self.sent,
             "bytes": self.bytes,
             "already_held": self.held,
             "undeclared": self.undeclared,
-            "refused": refused.collect::<Vec<_>>(),
+            "refused": named(&self.refused),
         })
     }
 }

@@ -90,7 +90,15 @@ async fn carry_out(
             "`sluicegate import` takes it in on the other side; `wsusutil import` takes everything but decisions."
         );
     });
-    Ok(())
+    match copied.map_or(0, |copied| copied.failed.len()) {
+        0 => Ok(()),
+        failed => bail!(
+            "`{}` is written and whole, but {} not copied; `sluicegate check --content --repair` on the server finds \
+             what is damaged there",
+            args.path.display(),
+            content::files_were(failed)
+        ),
+    }
 }
 
 /// Looks whether the names can be written to, before the server is asked for anything.
@@ -147,7 +155,13 @@ async fn write(lines: &mut Lines, form: Form, path: &Path, json: bool) -> anyhow
     let received = receive(lines, &items, &mut held, &bar).await;
     drop(items);
     // The packer knows best why it stopped taking; what else went wrong is the receiver's.
-    packer.await??;
+    packer.await?.map_err(|error| match error.root_cause().is::<std::io::Error>() {
+        true => error.context(format!(
+            "`{}` cannot be written, and nothing was kept; make room there or name another place",
+            path.with_extension("").display()
+        )),
+        false => error,
+    })?;
     bar.finish_and_clear();
     Ok(Written { end: received?, held })
 }

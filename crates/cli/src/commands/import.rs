@@ -85,15 +85,12 @@ async fn carry_out(
         Decided::Refused(why) if refused == 0 => {
             bail!("everything but the decisions was taken in; they were not: {why}")
         }
-        Decided::Refused(why) => bail!("{} refused, and so were the decisions: {why}", files_were(refused)),
-        _ if refused > 0 => bail!("{} refused", files_were(refused)),
+        Decided::Refused(why) => {
+            bail!("{} refused, and so were the decisions: {why}", content::files_were(refused))
+        }
+        _ if refused > 0 => bail!("{} refused", content::files_were(refused)),
         _ => Ok(()),
     }
-}
-
-fn files_were(number: usize) -> String {
-    let verb = if number == 1 { "was" } else { "were" };
-    format!("{} {verb}", output::count(number as u64, "file"))
 }
 
 /// What became of the decisions of a file.

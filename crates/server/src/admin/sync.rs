@@ -250,6 +250,17 @@ pub(super) async fn set_schedule(app: &App, input: &Input) -> Result<Value, Admi
         Some(_) => input.text("schedule")?.map(str::parse).transpose()?,
         None => Some(input.required("schedule")?.parse()?),
     };
+    if let Some(Schedule::Daily { times, spread, .. }) = wanted {
+        // A later offset would pass the next time, and that run would never be.
+        let apart = 1_440 / u16::from(times.max(1));
+        if spread >= apart {
+            return Err(AdminError::invalid(format!(
+                "{times} synchronizations a day are {apart} minutes apart, so an offset of up to {spread} minutes would \
+                 leave some out; use a spread of at most {}, or fewer times",
+                apart - 1
+            )));
+        }
+    }
     adjust(app, |settings| {
         settings.schedule = wanted.unwrap_or(settings.schedule);
         settings.patience = patience.unwrap_or(settings.patience);

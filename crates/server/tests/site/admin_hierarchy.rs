@@ -267,6 +267,13 @@ async fn schedules_and_content_policies_are_set_and_shown() {
         let (status, refused) = site.admin("PUT", "sync/schedule", json!({ "schedule": wrong })).await;
         assert_eq!((status, &refused["error"]["code"]), (400, &json!("invalid")), "{wrong}");
     }
+    // An offset that passes the next time would leave it out.
+    for (wrong, apart) in [("24@23:59+720", "60 minutes apart"), ("24@00:00+60", "at most 59")] {
+        let (status, refused) = site.admin("PUT", "sync/schedule", json!({ "schedule": wrong })).await;
+        assert_eq!(status, 400, "{refused}");
+        assert!(refused["error"]["message"].as_str().unwrap().contains(apart), "{refused}");
+    }
+    site.manage("PUT", "sync/schedule", json!({ "schedule": "24@00:00+59" })).await;
     assert_eq!(
         site.manage("GET", "sync/content", json!(null)).await,
         json!({ "when": "approved", "express": false })
