@@ -152,9 +152,9 @@ pub struct Approval {
     pub deadline: Option<Timestamp>,
     /// The id clients see; new with every decision and every revision.
     pub deployment: DeploymentId,
-    /// The anchor of the decision.
+    /// The anchor since which it holds: that of the decision, or of the revision that it followed to.
     pub changed: Anchor,
-    /// The time of the decision.
+    /// The time of the decision; that it followed to a new revision is none.
     pub changed_at: Timestamp,
     /// Who decided.
     pub by: String,

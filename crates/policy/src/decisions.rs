@@ -134,11 +134,23 @@ impl Decisions {
         order: Order,
         stamp: &mut Stamp,
     ) -> Result<Approval, ApprovalError> {
+        self.place(subject, order, true, stamp)
+    }
+
+    /// [`Decisions::approve`]; `lifts` says whether it may put a held revision in service.
+    pub(crate) fn place(
+        &mut self,
+        subject: &Subject,
+        order: Order,
+        lifts: bool,
+        stamp: &mut Stamp,
+    ) -> Result<Approval, ApprovalError> {
         self.check(subject, &order)?;
         let update = subject.update;
         // A removal does not speak for the licence that others' approvals to install need, and an order for one
         // group not for those of others that would be refused.
-        if order.action.deploys()
+        if lifts
+            && order.action.deploys()
             && self.held.contains_key(&update)
             && self.may_install(subject.eula)
             && self.refused_for(subject, Some(order.group)).is_none()
