@@ -81,6 +81,16 @@ pub struct Change {
     pub at: Timestamp,
 }
 
+impl Change {
+    /// The same, later than the decision that it replaces: that one may have come from a server whose clock is ahead,
+    /// and would count as the later one wherever both are carried.
+    #[must_use]
+    pub(crate) fn after(self, replaced: Option<Timestamp>) -> Self {
+        let least = replaced.map(|at| Timestamp::from_ticks(at.ticks().saturating_add(1)));
+        Self { at: least.map_or(self.at, |least| self.at.max(least)), ..self }
+    }
+}
+
 /// That an approval or a decline is gone, for clients that have seen it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Mark {

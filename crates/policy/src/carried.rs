@@ -286,19 +286,6 @@ impl Decisions {
         Ok(())
     }
 
-    /// When something was last decided here about an update for a group.
-    fn last_decided(&self, update: UpdateId, group: GroupId) -> Option<Timestamp> {
-        let key = (update, group);
-        [
-            self.approvals.get(&key).map(|approval| approval.changed_at),
-            self.withdrawn.get(&key).and_then(|mark| mark.decided),
-            self.declined.get(&update).map(|change| change.at),
-        ]
-        .into_iter()
-        .flatten()
-        .max()
-    }
-
     fn take_withdrawal<E>(
         &mut self,
         (update, group): (UpdateId, GroupId),

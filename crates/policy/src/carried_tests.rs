@@ -293,6 +293,49 @@ fn what_waited_there_too_is_in_service_here_when_it_is_accepted_there() {
     assert_eq!(to.to_carry(), from.to_carry());
 }
 
+#[test]
+fn a_decision_counts_after_the_one_it_replaces_although_the_clock_here_is_behind() {
+    let mut from = origin();
+    from.decline(&Subject::software(uid(13)), stamp(14).change).unwrap();
+    let older = from.to_carry();
+    let mut to = Decisions::default();
+    carry(&from, &mut to, 50);
+    // It is as early here as when nothing was decided there.
+    to.unapprove(uid(10), None, "admin".to_owned(), &mut stamp(1)).unwrap();
+    to.decline(&Subject::software(uid(11)), stamp(2).change).unwrap();
+    approve(&mut to, 12, gid(1), 3);
+    to.restore(uid(13), stamp(4).change).unwrap();
+    let before = to.clone();
+    assert_eq!(take(&mut to, &older, 5).older, 4);
+    assert_eq!(to, before);
+    // Carried back they count there too, and what replaces these is later again.
+    let taken = carry(&to, &mut from, 60);
+    assert_eq!((taken.withdrawn, taken.declined, taken.approved, taken.restored), (1, 1, 1, 2), "{taken:?}");
+    assert_eq!(from.to_carry(), to.to_carry());
+    approve(&mut to, 10, gid(1), 6);
+    to.restore(uid(11), stamp(7).change).unwrap();
+    to.decline(&Subject::software(uid(12)), stamp(8).change).unwrap();
+    to.decline(&Subject::software(uid(13)), stamp(9).change).unwrap();
+    carry(&to, &mut from, 70);
+    assert_eq!(from.to_carry(), to.to_carry());
+}
+
+#[test]
+fn a_group_that_is_left_out_or_a_revision_that_is_accepted_is_decided_later_than_before() {
+    let everybody = GroupId::ALL_COMPUTERS;
+    let mut to = Decisions::default();
+    to.groups.create(gid(1), "Inner".parse().unwrap(), None).unwrap();
+    approve(&mut to, 10, everybody, 20);
+    approve(&mut to, 10, gid(1), 21);
+    to.unapprove(uid(10), Some(gid(1)), "admin".to_owned(), &mut stamp(5)).unwrap();
+    let own = to.approvals.get(&(uid(10), gid(1))).unwrap();
+    assert!(own.action == ApprovalAction::NotApproved && own.changed_at > at(21), "{own:?}");
+    to.options.approvals_follow = false;
+    revise(&mut to, 10, 6);
+    to.accept_revision(&Subject::software(uid(10)), &mut stamp(7)).unwrap();
+    assert!(to.approvals.get(&(uid(10), everybody)).unwrap().changed_at > at(20));
+}
+
 /// What `take_in` does with decisions of which only one part is filled in.
 fn take(to: &mut Decisions, carried: &CarriedDecisions, seconds: i64) -> TakenIn {
     to.take_in(carried, known, &mut stamp(seconds)).unwrap()

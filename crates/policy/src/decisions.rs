@@ -8,7 +8,7 @@ use crate::licences::{Acceptance, EulaId};
 use crate::refusals::ApprovalError;
 use crate::rules::{Rule, RuleId};
 use crate::succession::{Hold, SuccessionOptions, refusal};
-use sluicegate_terms::{GroupId, UpdateId, UpdateKind};
+use sluicegate_terms::{GroupId, Timestamp, UpdateId, UpdateKind};
 use std::collections::BTreeMap;
 
 /// What has to be known about an update to judge a decision about it; all of it as its newest revision
@@ -157,14 +157,15 @@ impl Decisions {
         {
             self.put_in_service(update, stamp)?;
         }
+        let change = stamp.change.after(self.last_decided(update, order.group));
         let approval = Approval {
             update,
             group: order.group,
             action: order.action,
             deadline: order.deadline,
             deployment: stamp.deployment()?,
-            changed: stamp.change.anchor,
-            changed_at: stamp.change.at,
+            changed: change.anchor,
+            changed_at: change.at,
             by: order.by,
         };
         self.approvals.insert(approval.clone())?;
@@ -172,7 +173,7 @@ impl Decisions {
         if !order.action.deploys() {
             self.settle(update, stamp.change);
         } else if self.declined.remove(&update).is_some() {
-            self.restored.insert(update, Mark::decided(stamp.change));
+            self.restored.insert(update, Mark::decided(change));
         }
         Ok(approval)
     }
@@ -212,7 +213,7 @@ impl Decisions {
                 deadline: None,
                 deployment: stamp.deployment()?,
                 changed: stamp.change.anchor,
-                changed_at: stamp.change.at,
+                changed_at: stamp.change.after(self.last_decided(update, group)).at,
                 by,
             };
             self.approvals.insert(denial.clone())?;
@@ -233,8 +234,8 @@ impl Decisions {
     }
 
     pub(crate) fn withdraw(&mut self, update: UpdateId, group: GroupId, change: Change) {
-        if self.approvals.remove(&(update, group)).is_some() {
-            self.withdrawn.insert((update, group), Mark::decided(change));
+        if let Some(own) = self.approvals.remove(&(update, group)) {
+            self.withdrawn.insert((update, group), Mark::decided(change.after(Some(own.changed_at))));
         }
     }
 
@@ -259,9 +260,23 @@ impl Decisions {
     }
 
     pub(crate) fn set_declined(&mut self, update: UpdateId, change: Change) {
+        let approved = self.approvals.of(update).map(|own| own.changed_at).max();
+        let restored = self.restored.remove(&update).and_then(|mark| mark.decided);
         self.withdraw_all(update, change);
-        self.restored.remove(&update);
-        self.declined.insert(update, change);
+        self.declined.insert(update, change.after(approved.max(restored)));
+    }
+
+    /// When something was last decided here about an update for a group.
+    pub(crate) fn last_decided(&self, update: UpdateId, group: GroupId) -> Option<Timestamp> {
+        let key = (update, group);
+        [
+            self.approvals.get(&key).map(|approval| approval.changed_at),
+            self.withdrawn.get(&key).and_then(|mark| mark.decided),
+            self.declined.get(&update).map(|change| change.at),
+        ]
+        .into_iter()
+        .flatten()
+        .max()
     }
 
     /// Takes back a decline without approving anything.
@@ -269,8 +284,8 @@ impl Decisions {
     /// # Errors
     /// When the update is not declined.
     pub fn restore(&mut self, update: UpdateId, change: Change) -> Result<(), ApprovalError> {
-        self.declined.remove(&update).ok_or(ApprovalError::NotDeclined(update))?;
-        self.restored.insert(update, Mark::decided(change));
+        let own = self.declined.remove(&update).ok_or(ApprovalError::NotDeclined(update))?;
+        self.restored.insert(update, Mark::decided(change.after(Some(own.at))));
         Ok(())
     }
 

@@ -159,7 +159,8 @@ impl Decisions {
         let deployed: Vec<Approval> =
             self.approvals.of(update).filter(|approval| approval.action.deploys()).cloned().collect();
         for approval in deployed {
-            self.approvals.insert(Approval { changed_at: stamp.change.at, ..approval })?;
+            let changed_at = stamp.change.after(Some(approval.changed_at)).at;
+            self.approvals.insert(Approval { changed_at, ..approval })?;
         }
         Ok(())
     }
