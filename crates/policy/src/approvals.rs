@@ -81,6 +81,16 @@ pub struct Change {
     pub at: Timestamp,
 }
 
+impl Change {
+    /// The same, later than the decision that it replaces: that one may have come from a server whose clock is ahead,
+    /// and would count as the later one wherever both are carried.
+    #[must_use]
+    pub(crate) fn after(self, replaced: Option<Timestamp>) -> Self {
+        let least = replaced.map(|at| Timestamp::from_ticks(at.ticks().saturating_add(1)));
+        Self { at: least.map_or(self.at, |least| self.at.max(least)), ..self }
+    }
+}
+
 /// That an approval or a decline is gone, for clients that have seen it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Mark {
@@ -152,9 +162,9 @@ pub struct Approval {
     pub deadline: Option<Timestamp>,
     /// The id clients see; new with every decision and every revision.
     pub deployment: DeploymentId,
-    /// The anchor of the decision.
+    /// The anchor since which it holds: that of the decision, or of the revision that it followed to.
     pub changed: Anchor,
-    /// The time of the decision.
+    /// The time of the decision; that it followed to a new revision is none.
     pub changed_at: Timestamp,
     /// Who decided.
     pub by: String,

@@ -228,8 +228,13 @@ impl Decisions {
                 });
                 continue;
             };
-            let deploys = self.approvals.of(update).any(|approval| approval.action.deploys());
-            if deploys && let Some((serving, reason)) = taking.hold(self, &known) {
+            let deployed = self.approvals.of(update).filter(|approval| approval.action.deploys());
+            let decided = deployed.map(|approval| approval.changed_at).max();
+            if let Some(at) = decided
+                && let Some((serving, reason)) = taking.hold(self, &known)
+            {
+                // It waits there since it was approved at the earliest; whoever decides later there has seen it.
+                let since = Change { at: at.min(since.at), ..since };
                 self.held.insert(update, Hold { serving, reason, since });
                 taken.held += 1;
             }
@@ -268,27 +273,17 @@ impl Decisions {
         let subject = Subject { eula, expired: false, removable: true, may_ask: false, ..known.subject };
         let order =
             Order { group, action: approval.action, deadline: approval.deadline, by: approval.by.clone() };
+        // What waits here for a review has been looked at only by whoever decided since.
+        let lifts = (self.held.get(&update))
+            .is_none_or(|hold| hold.reason != HoldReason::Review || hold.since.at < approval.at);
         let mut own = dated(stamp, approval.at);
-        match self.approve(&subject, order, &mut own) {
+        match self.place(&subject, order, lifts, &mut own) {
             Ok(_) => taken.approved += 1,
             Err(error @ ApprovalError::DeploymentIdsExhausted) => return Err(error.into()),
             Err(error) => taken.skip(|| error.to_string()),
         }
         *stamp = Stamp::new(stamp.change, own.next_deployment());
         Ok(())
-    }
-
-    /// When something was last decided here about an update for a group.
-    fn last_decided(&self, update: UpdateId, group: GroupId) -> Option<Timestamp> {
-        let key = (update, group);
-        [
-            self.approvals.get(&key).map(|approval| approval.changed_at),
-            self.withdrawn.get(&key).and_then(|mark| mark.decided),
-            self.declined.get(&update).map(|change| change.at),
-        ]
-        .into_iter()
-        .flatten()
-        .max()
     }
 
     fn take_withdrawal<E>(

@@ -1,6 +1,7 @@
 //! Policy: decisions carried from one server to another, and back.
 
 use super::*;
+use crate::succession::Arrival;
 use sluicegate_terms::{Anchor, DeploymentId, Guid};
 
 fn uid(n: u128) -> UpdateId {
@@ -203,6 +204,136 @@ fn a_revision_that_waits_there_waits_here_unless_it_is_in_service() {
     let mut elsewhere = Decisions::default();
     carry(&origin(), &mut elsewhere, 50);
     assert_eq!(carry(&from, &mut elsewhere, 60).held, 0);
+}
+
+/// Revision 2 of an update comes.
+fn revise(decisions: &mut Decisions, update: u128, seconds: i64) {
+    let arrival = Arrival {
+        update: uid(update),
+        revision: rev(2),
+        replaces: Some(rev(1)),
+        expired: false,
+        eula: None,
+        removable: true,
+        may_ask: false,
+    };
+    decisions.arrive(&arrival, &mut stamp(seconds)).unwrap();
+}
+
+#[test]
+fn what_was_decided_there_counts_although_a_new_revision_came_here_after_it() {
+    let mut from = origin();
+    approve(&mut from, 13, gid(1), 14);
+    approve(&mut from, 14, gid(1), 15);
+    let mut to = Decisions::default();
+    carry(&from, &mut to, 50);
+    from.unapprove(uid(10), None, "admin".to_owned(), &mut stamp(60)).unwrap();
+    from.decline(&Subject::software(uid(11)), stamp(61).change).unwrap();
+    let denied =
+        Order { group: gid(1), action: ApprovalAction::NotApproved, deadline: None, by: "admin".to_owned() };
+    from.approve(&Subject::software(uid(13)), denied, &mut stamp(62)).unwrap();
+    for (seconds, update) in (65..).zip([10, 11, 13, 14]) {
+        revise(&mut from, update, seconds);
+        revise(&mut to, update, seconds + 5);
+    }
+    let taken = carry(&from, &mut to, 75);
+    assert_eq!((taken.withdrawn, taken.declined, taken.approved, taken.older), (1, 1, 1, 0), "{taken:?}");
+    assert_eq!(to.to_carry(), from.to_carry());
+    // And nothing of it is taken back at the origin.
+    let before = from.clone();
+    carry(&to, &mut from, 80);
+    assert_eq!(from, before);
+}
+
+#[test]
+fn an_approval_that_followed_there_takes_nothing_back_that_was_decided_here() {
+    let mut from = origin();
+    let mut to = Decisions::default();
+    carry(&from, &mut to, 50);
+    to.unapprove(uid(10), None, "admin".to_owned(), &mut stamp(55)).unwrap();
+    to.decline(&Subject::software(uid(11)), stamp(56).change).unwrap();
+    for (seconds, update) in (60..).zip([10, 11]) {
+        revise(&mut from, update, seconds);
+        revise(&mut to, update, seconds + 5);
+    }
+    let before = to.clone();
+    let taken = carry(&from, &mut to, 70);
+    assert_eq!((taken.approved, taken.older), (0, 2), "{taken:?}");
+    assert_eq!(to, before);
+}
+
+#[test]
+fn what_waits_here_for_a_review_goes_on_waiting_unless_somebody_decided_since() {
+    let mut from = origin();
+    let mut to = Decisions::default();
+    carry(&from, &mut to, 50);
+    to.options.approvals_follow = false;
+    // For another group, before the new revision came here.
+    approve(&mut from, 10, gid(9), 60);
+    revise(&mut from, 10, 65);
+    revise(&mut to, 10, 70);
+    assert_eq!(carry(&from, &mut to, 71).approved, 1);
+    assert_eq!(to.held.get(&uid(10)).map(|hold| hold.serving), Some(rev(1)), "nobody has reviewed it");
+    approve(&mut from, 10, GroupId::ALL_COMPUTERS, 80);
+    assert_eq!(carry(&from, &mut to, 90).approved, 1);
+    assert!(to.held.is_empty());
+}
+
+#[test]
+fn what_waited_there_too_is_in_service_here_when_it_is_accepted_there() {
+    let mut from = origin();
+    from.options.approvals_follow = false;
+    revise(&mut from, 10, 20);
+    let waiting = from.to_carry();
+    from.accept_revision(&Subject::software(uid(10)), &mut stamp(30)).unwrap();
+    let mut to = Decisions::default();
+    assert_eq!(take(&mut to, &waiting, 50).held, 1, "it is taken in later than it was accepted there");
+    assert_eq!(carry(&from, &mut to, 60).approved, 1);
+    assert!(to.held.is_empty());
+    assert_eq!(to.to_carry(), from.to_carry());
+}
+
+#[test]
+fn a_decision_counts_after_the_one_it_replaces_although_the_clock_here_is_behind() {
+    let mut from = origin();
+    from.decline(&Subject::software(uid(13)), stamp(14).change).unwrap();
+    let older = from.to_carry();
+    let mut to = Decisions::default();
+    carry(&from, &mut to, 50);
+    // It is as early here as when nothing was decided there.
+    to.unapprove(uid(10), None, "admin".to_owned(), &mut stamp(1)).unwrap();
+    to.decline(&Subject::software(uid(11)), stamp(2).change).unwrap();
+    approve(&mut to, 12, gid(1), 3);
+    to.restore(uid(13), stamp(4).change).unwrap();
+    let before = to.clone();
+    assert_eq!(take(&mut to, &older, 5).older, 4);
+    assert_eq!(to, before);
+    // Carried back they count there too, and what replaces these is later again.
+    let taken = carry(&to, &mut from, 60);
+    assert_eq!((taken.withdrawn, taken.declined, taken.approved, taken.restored), (1, 1, 1, 2), "{taken:?}");
+    assert_eq!(from.to_carry(), to.to_carry());
+    approve(&mut to, 10, gid(1), 6);
+    to.restore(uid(11), stamp(7).change).unwrap();
+    to.decline(&Subject::software(uid(12)), stamp(8).change).unwrap();
+    to.decline(&Subject::software(uid(13)), stamp(9).change).unwrap();
+    carry(&to, &mut from, 70);
+    assert_eq!(from.to_carry(), to.to_carry());
+}
+
+#[test]
+fn a_group_that_is_left_out_or_a_revision_that_is_accepted_is_decided_later_than_before() {
+    let everybody = GroupId::ALL_COMPUTERS;
+    let mut to = Decisions::default();
+    to.groups.create(gid(1), "Inner".parse().unwrap(), None).unwrap();
+    approve(&mut to, 10, everybody, 20);
+    approve(&mut to, 10, gid(1), 21);
+    to.unapprove(uid(10), Some(gid(1)), "admin".to_owned(), &mut stamp(5)).unwrap();
+    let own = to.approvals.get(&(uid(10), gid(1))).unwrap();
+    assert!(own.action == ApprovalAction::NotApproved && own.changed_at > at(21), "{own:?}");
+    to.options.approvals_follow = false;
+    revise(&mut to, 10, 6);
+    to.accept_revision(&Subject::software(uid(10)), &mut stamp(7)).unwrap();
+    assert!(to.approvals.get(&(uid(10), everybody)).unwrap().changed_at > at(20));
 }
 
 /// What `take_in` does with decisions of which only one part is filled in.

@@ -8,7 +8,7 @@ use crate::licences::{Acceptance, EulaId};
 use crate::refusals::ApprovalError;
 use crate::rules::{Rule, RuleId};
 use crate::succession::{Hold, SuccessionOptions, refusal};
-use sluicegate_terms::{GroupId, UpdateId, UpdateKind};
+use sluicegate_terms::{GroupId, Timestamp, UpdateId, UpdateKind};
 use std::collections::BTreeMap;
 
 /// What has to be known about an update to judge a decision about it; all of it as its newest revision
@@ -134,25 +134,38 @@ impl Decisions {
         order: Order,
         stamp: &mut Stamp,
     ) -> Result<Approval, ApprovalError> {
+        self.place(subject, order, true, stamp)
+    }
+
+    /// [`Decisions::approve`]; `lifts` says whether it may put a held revision in service.
+    pub(crate) fn place(
+        &mut self,
+        subject: &Subject,
+        order: Order,
+        lifts: bool,
+        stamp: &mut Stamp,
+    ) -> Result<Approval, ApprovalError> {
         self.check(subject, &order)?;
         let update = subject.update;
         // A removal does not speak for the licence that others' approvals to install need, and an order for one
         // group not for those of others that would be refused.
-        if order.action.deploys()
+        if lifts
+            && order.action.deploys()
             && self.held.contains_key(&update)
             && self.may_install(subject.eula)
             && self.refused_for(subject, Some(order.group)).is_none()
         {
             self.put_in_service(update, stamp)?;
         }
+        let change = stamp.change.after(self.last_decided(update, order.group));
         let approval = Approval {
             update,
             group: order.group,
             action: order.action,
             deadline: order.deadline,
             deployment: stamp.deployment()?,
-            changed: stamp.change.anchor,
-            changed_at: stamp.change.at,
+            changed: change.anchor,
+            changed_at: change.at,
             by: order.by,
         };
         self.approvals.insert(approval.clone())?;
@@ -160,7 +173,7 @@ impl Decisions {
         if !order.action.deploys() {
             self.settle(update, stamp.change);
         } else if self.declined.remove(&update).is_some() {
-            self.restored.insert(update, Mark::decided(stamp.change));
+            self.restored.insert(update, Mark::decided(change));
         }
         Ok(approval)
     }
@@ -200,7 +213,7 @@ impl Decisions {
                 deadline: None,
                 deployment: stamp.deployment()?,
                 changed: stamp.change.anchor,
-                changed_at: stamp.change.at,
+                changed_at: stamp.change.after(self.last_decided(update, group)).at,
                 by,
             };
             self.approvals.insert(denial.clone())?;
@@ -221,8 +234,8 @@ impl Decisions {
     }
 
     pub(crate) fn withdraw(&mut self, update: UpdateId, group: GroupId, change: Change) {
-        if self.approvals.remove(&(update, group)).is_some() {
-            self.withdrawn.insert((update, group), Mark::decided(change));
+        if let Some(own) = self.approvals.remove(&(update, group)) {
+            self.withdrawn.insert((update, group), Mark::decided(change.after(Some(own.changed_at))));
         }
     }
 
@@ -247,9 +260,23 @@ impl Decisions {
     }
 
     pub(crate) fn set_declined(&mut self, update: UpdateId, change: Change) {
+        let approved = self.approvals.of(update).map(|own| own.changed_at).max();
+        let restored = self.restored.remove(&update).and_then(|mark| mark.decided);
         self.withdraw_all(update, change);
-        self.restored.remove(&update);
-        self.declined.insert(update, change);
+        self.declined.insert(update, change.after(approved.max(restored)));
+    }
+
+    /// When something was last decided here about an update for a group.
+    pub(crate) fn last_decided(&self, update: UpdateId, group: GroupId) -> Option<Timestamp> {
+        let key = (update, group);
+        [
+            self.approvals.get(&key).map(|approval| approval.changed_at),
+            self.withdrawn.get(&key).and_then(|mark| mark.decided),
+            self.declined.get(&update).map(|change| change.at),
+        ]
+        .into_iter()
+        .flatten()
+        .max()
     }
 
     /// Takes back a decline without approving anything.
@@ -257,8 +284,8 @@ impl Decisions {
     /// # Errors
     /// When the update is not declined.
     pub fn restore(&mut self, update: UpdateId, change: Change) -> Result<(), ApprovalError> {
-        self.declined.remove(&update).ok_or(ApprovalError::NotDeclined(update))?;
-        self.restored.insert(update, Mark::decided(change));
+        let own = self.declined.remove(&update).ok_or(ApprovalError::NotDeclined(update))?;
+        self.restored.insert(update, Mark::decided(change.after(Some(own.at))));
         Ok(())
     }
 

@@ -139,7 +139,8 @@ impl Decisions {
         if orders.is_empty() { Succession::Untouched } else { Succession::Followed }
     }
 
-    /// Puts a held revision in service: the approvals hold for it from now on.
+    /// Puts a held revision in service: the approvals hold for it from now on. Somebody looked at it and decided so,
+    /// so what is deployed is decided as of now.
     ///
     /// # Errors
     /// When nothing is held, its licence terms were not accepted, or what is approved would be refused for it.
@@ -152,9 +153,16 @@ impl Decisions {
             return Err(error);
         }
         match subject.eula.filter(|eula| !self.accepted.contains_key(eula)) {
-            Some(eula) => Err(ApprovalError::EulaNotAccepted { update, eula }),
-            None => self.put_in_service(update, stamp),
+            Some(eula) => return Err(ApprovalError::EulaNotAccepted { update, eula }),
+            None => self.put_in_service(update, stamp)?,
         }
+        let deployed: Vec<Approval> =
+            self.approvals.of(update).filter(|approval| approval.action.deploys()).cloned().collect();
+        for approval in deployed {
+            let changed_at = stamp.change.after(Some(approval.changed_at)).at;
+            self.approvals.insert(Approval { changed_at, ..approval })?;
+        }
+        Ok(())
     }
 
     /// Why an approval that stands would be refused for the newest revision; that of the group `except` is not
@@ -166,7 +174,8 @@ impl Decisions {
 
     /// Lets the approvals of an update hold for its newest revision. Each gets a new deployment id, since
     /// a deployment is one revision's (MS-WUSP 3.1.1, Deployment table), and the anchor of the change, so
-    /// that downstream servers are told.
+    /// that downstream servers are told. When it was decided stays: nobody decides anew by a revision's coming,
+    /// and what was decided elsewhere meanwhile is later.
     pub(crate) fn put_in_service(
         &mut self,
         update: UpdateId,
@@ -177,7 +186,6 @@ impl Decisions {
             self.approvals.insert(Approval {
                 deployment: stamp.deployment()?,
                 changed: stamp.change.anchor,
-                changed_at: stamp.change.at,
                 ..approval
             })?;
         }

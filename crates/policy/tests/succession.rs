@@ -28,7 +28,7 @@ fn approvals_follow_to_the_new_revision_with_deployments_of_their_own() {
             (new.group, new.action, new.deadline, &new.by)
         );
         assert_ne!(old.deployment, new.deployment);
-        assert_eq!((new.changed, new.changed_at), (Anchor(9), change(9).at));
+        assert_eq!((new.changed, new.changed_at), (Anchor(9), old.changed_at), "nobody decided anew");
     }
     assert_eq!(after.len(), 2);
     assert!(decisions.held.is_empty() && decisions.released.is_empty());
@@ -73,6 +73,13 @@ fn a_revision_held_for_review_goes_into_service_when_accepted_or_approved() {
         assert!(decisions.held.is_empty());
         assert_eq!(decisions.released[&uid(1)], change(9));
         assert!(decisions.approvals.values().all(|a| a.changed == Anchor(9)));
+        // Whoever accepts it decides about all of it; an order for one group is a decision for that group.
+        let times: Vec<_> = decisions.approvals.values().map(|a| a.changed_at).collect();
+        let before = approved(&[(0, Install), (3, Uninstall)]);
+        let old: Vec<_> = before.approvals.values().map(|a| a.changed_at).collect();
+        let now = change(9).at;
+        let expected = if by_approval { vec![now, old[0], old[1]] } else { vec![now, now] };
+        assert_eq!(times, expected);
         let again = decisions.accept_revision(&subject(), &mut stamp(10));
         assert_eq!(again, Err(ApprovalError::NothingHeld(uid(1))));
     }

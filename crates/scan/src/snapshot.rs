@@ -369,7 +369,8 @@ impl Snapshot {
                 action: explicit.action,
                 deadline: explicit.deadline,
                 is_assigned: explicit.assigned,
-                last_change: explicit.last_change,
+                // A revision's deployment is no older than the revision here.
+                last_change: explicit.last_change.max(implicit.last_change),
                 ..implicit
             },
             None => implicit,

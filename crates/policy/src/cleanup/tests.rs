@@ -126,6 +126,7 @@ fn a_superseded_update_stays_when_any_of_the_five_conditions_fails() {
     let mut deployed = decisions.clone();
     approve(&mut deployed, OLD, ApprovalAction::Install, -89);
     assert_eq!(superseded(&docs, &deployed), [], "approved 89 days ago");
+    let mut deployed = decisions.clone();
     approve(&mut deployed, OLD, ApprovalAction::Install, -90);
     assert_eq!(superseded(&docs, &deployed), [uid(OLD)]);
 

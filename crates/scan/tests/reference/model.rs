@@ -293,7 +293,7 @@ impl<'a> Model<'a> {
         if !fixed && let (Some(approval), _) = self.decided(revision, groups) {
             deployed.id = approval.deployment;
             deployed.deadline = approval.deadline;
-            deployed.last_change = approval.changed_at;
+            deployed.last_change = approval.changed_at.max(revision.arrived_at);
             deployed.is_assigned = approval.action != ApprovalAction::OptionalInstall;
             deployed.action = match approval.action {
                 ApprovalAction::Install | ApprovalAction::OptionalInstall => DeploymentAction::Install,

@@ -140,11 +140,9 @@ impl Model {
         true
     }
 
-    /// What is approved of an update holds for its newest revision, as from now.
+    /// What is approved of an update holds for its newest revision; it was decided when it was.
     fn put_in_service(&mut self, update: u128) {
         self.held.remove(&update);
-        let now = self.now;
-        self.approvals.iter_mut().filter(|((u, _), _)| *u == update).for_each(|(_, a)| a.at = now);
     }
 
     /// Nothing waits where nothing is deployed.
@@ -330,7 +328,6 @@ impl Model {
         let here = |update: &u128| self.updates.contains_key(update);
         (self.groups, self.approvals, self.held) = (back.groups, back.approvals, back.held);
         self.declined = back.declined.into_iter().filter(|(update, _)| here(update)).collect();
-        let times: BTreeMap<_, i64> = self.approvals.iter().map(|(key, a)| (*key, a.at)).collect();
         let approved: BTreeSet<u128> = self.approvals.keys().map(|(update, _)| *update).collect();
         for update in approved {
             let newest = self.newest(update).unwrap().clone();
@@ -347,7 +344,6 @@ impl Model {
                 }
             }
         }
-        self.approvals.iter_mut().for_each(|(key, a)| a.at = times[key]);
     }
 
     fn switch(&mut self, replica: bool) {
@@ -508,6 +504,10 @@ impl Model {
                     && terms.is_none_or(|terms| self.accepted.contains(&terms));
                 if allowed {
                     self.put_in_service(update);
+                    let now = self.now;
+                    let deployed = self.approvals.iter_mut();
+                    let deployed = deployed.filter(|((u, _), a)| *u == update && a.action != NotApproved);
+                    deployed.for_each(|(_, a)| a.at = now);
                 }
                 allowed
             }
