@@ -122,6 +122,8 @@ impl Decided {
                 ("Withdrawn", "/withdrawn"),
                 ("Declined", "/declined"),
                 ("Taken back", "/restored"),
+                ("Terms accepted", "/accepted_eulas"),
+                ("Held", "/held"),
                 ("Older than here", "/older"),
                 ("Left out", "/skipped"),
             ],
