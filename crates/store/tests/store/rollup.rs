@@ -1,0 +1,128 @@
+//! What servers below tell of computers: whose news of a computer counts when several know it.
+
+use crate::support;
+
+use sluicegate_policy::UpdateState;
+use sluicegate_store::Store;
+use sluicegate_store::hierarchy::{
+    DownstreamComputerFilter, RolledComputer, RolledServer, RolledStatus, ServerSummary, StatusReport,
+};
+use sluicegate_terms::{ComputerId, Guid};
+use support::{at, open, uid};
+use tempfile::TempDir;
+
+const NORTH: Guid = Guid::from_u128(1);
+const SOUTH: Guid = Guid::from_u128(2);
+/// Below `NORTH`.
+const BRANCH: Guid = Guid::from_u128(3);
+
+fn server(id: Guid, parent: Option<Guid>) -> RolledServer {
+    RolledServer {
+        id,
+        name: id.to_string(),
+        parent,
+        version: String::new(),
+        is_replica: false,
+        last_sync: None,
+        last_rollup: Some(at(0)),
+        summary: ServerSummary::default(),
+        clients: Vec::new(),
+    }
+}
+
+fn tree() -> (TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let servers = vec![server(NORTH, None), server(SOUTH, None), server(BRANCH, Some(NORTH))];
+    assert!(store.roll_up_servers(servers, at(0)).unwrap());
+    (dir, store)
+}
+
+fn pc() -> ComputerId {
+    "pc-1".parse().unwrap()
+}
+
+/// The computer asked a server for updates.
+fn asked(store: &Store, server: Guid, seconds: i64) {
+    let computer = RolledComputer {
+        id: pc(),
+        server,
+        last_sync: Some(at(seconds)),
+        last_sync_result: 1,
+        last_reboot: None,
+        last_status: Some(at(seconds)),
+        last_inventory: None,
+        details: None,
+    };
+    assert!(store.roll_up_computers(vec![computer]).unwrap().is_some());
+}
+
+/// A server tells that the computer needs one update.
+fn tells(store: &Store, teller: Guid, number: u32, needed: u128) {
+    let updates = vec![RolledStatus { update: uid(needed), state: UpdateState::NotInstalled, since: at(0) }];
+    let report = StatusReport { computer: pc(), detected: None, number, full: true, updates };
+    store.roll_up_status(teller, vec![report]).unwrap();
+}
+
+/// Where the computer is, and what it needs.
+fn known(store: &Store) -> (Guid, Vec<u128>) {
+    let filter = DownstreamComputerFilter { limit: 10, ..Default::default() };
+    let [computer] = &store.downstream_computers(&filter).unwrap()[..] else { panic!("one computer") };
+    let rows = store.downstream_status(&pc()).unwrap();
+    (computer.told.server, rows.iter().map(|row| u128::from_be_bytes(*row.update.0.as_bytes())).collect())
+}
+
+/// Whether a teller that remembers this number has to tell of the computer anew.
+fn behind(store: &Store, teller: Guid, number: u32) -> bool {
+    !store.out_of_sync_computers(teller, &[(pc(), number)]).unwrap().is_empty()
+}
+
+#[test]
+fn a_status_that_the_server_a_computer_left_tells_late_is_left_aside() {
+    let (_dir, store) = tree();
+    asked(&store, NORTH, 20);
+    tells(&store, NORTH, 1, 100);
+    asked(&store, SOUTH, 10);
+    tells(&store, SOUTH, 1, 200);
+    assert_eq!(known(&store), (NORTH, vec![100]));
+    assert!(!behind(&store, NORTH, 1) && !behind(&store, SOUTH, 1), "nobody is to tell it again");
+    asked(&store, SOUTH, 30);
+    assert!(behind(&store, SOUTH, 1), "that number stood for a status that was left aside");
+    tells(&store, SOUTH, 2, 200);
+    assert_eq!(known(&store), (SOUTH, vec![200]));
+    assert!(!behind(&store, SOUTH, 2));
+}
+
+#[test]
+fn a_computer_that_comes_back_is_told_anew_though_the_numbers_are_the_same() {
+    let (_dir, store) = tree();
+    asked(&store, NORTH, 10);
+    tells(&store, NORTH, 1, 100);
+    asked(&store, SOUTH, 20);
+    assert!(!behind(&store, SOUTH, 0), "it has told nothing, and will");
+    tells(&store, SOUTH, 1, 200);
+    asked(&store, NORTH, 30);
+    assert!(behind(&store, NORTH, 1), "what is here is another server's first report");
+    tells(&store, NORTH, 2, 300);
+    assert_eq!(known(&store), (NORTH, vec![300]));
+}
+
+#[test]
+fn a_status_counts_from_the_server_of_the_computer_and_from_those_above_it() {
+    let (_dir, store) = tree();
+    asked(&store, BRANCH, 10);
+    tells(&store, NORTH, 1, 100);
+    assert_eq!(known(&store), (BRANCH, vec![100]), "told by the server between");
+    tells(&store, SOUTH, 2, 200);
+    assert_eq!(known(&store), (BRANCH, vec![100]), "nothing to do with it");
+    // It is hung under this server now, and counts from one again.
+    assert!(store.roll_up_servers(vec![server(BRANCH, None)], at(20)).unwrap());
+    assert!(behind(&store, BRANCH, 1), "the first report is the one of the server that was between");
+    tells(&store, BRANCH, 1, 300);
+    tells(&store, NORTH, 2, 100);
+    assert_eq!(known(&store), (BRANCH, vec![300]), "no longer below the one that told");
+    asked(&store, NORTH, 20);
+    tells(&store, BRANCH, 2, 300);
+    tells(&store, Guid::from_u128(99), 3, 400);
+    assert_eq!(known(&store), (NORTH, vec![300]), "from below, or from nobody knows whom");
+}
