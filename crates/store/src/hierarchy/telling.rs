@@ -7,7 +7,7 @@ use crate::columns::{Columns, for_rows};
 use crate::computers::{assigned_groups, requested_names};
 use crate::error::{During, StoreError, StoredAs};
 use rusqlite::{Connection, Row, params};
-use sluicegate_terms::{ComputerId, GroupId, Guid};
+use sluicegate_terms::{ComputerId, GroupId, Guid, Timestamp};
 
 /// How far a computer has been told to the upstream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -35,6 +35,14 @@ pub struct TellComputer {
     pub status: i64,
     /// How far it has been told.
     pub told: Told,
+}
+
+impl TellComputer {
+    /// Of two that are the same computer, the greater is where it is: at the server it asked for updates last, as for
+    /// the upstream (MS-WSUSSS 3.1.4.15); at this one when that says nothing.
+    fn place(&self) -> (Option<Timestamp>, bool) {
+        (self.computer.last_sync, self.own.is_some())
+    }
 }
 
 /// What a computer of this server's own is known by, besides its inventory.
@@ -85,10 +93,10 @@ impl Store {
                 Ok(())
             })?;
             list.sort_by(|a, b| a.computer.id.cmp(&b.computer.id));
-            // A computer that moved from a downstream server to this one is known twice; it is ours.
+            // A computer that moved between this server and one below is known twice; it is where it asked last.
             list.dedup_by(|b, a| {
                 let same = a.computer.id == b.computer.id;
-                if same && a.own.is_none() {
+                if same && b.place() > a.place() {
                     std::mem::swap(a, b);
                 }
                 same

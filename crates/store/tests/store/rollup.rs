@@ -3,10 +3,11 @@
 use crate::support;
 
 use sluicegate_policy::UpdateState;
-use sluicegate_store::Store;
 use sluicegate_store::hierarchy::{
     DownstreamComputerFilter, RolledComputer, RolledServer, RolledStatus, ServerSummary, StatusReport,
+    TellComputer,
 };
+use sluicegate_store::{Contact, Store};
 use sluicegate_terms::{ComputerId, Guid};
 use support::{at, open, uid};
 use tempfile::TempDir;
@@ -125,4 +126,36 @@ fn a_status_counts_from_the_server_of_the_computer_and_from_those_above_it() {
     tells(&store, BRANCH, 2, 300);
     tells(&store, Guid::from_u128(99), 3, 400);
     assert_eq!(known(&store), (NORTH, vec![300]), "from below, or from nobody knows whom");
+}
+
+/// The computer asked this server for updates.
+fn asked_here(store: &Store, seconds: i64) {
+    store.touch(Contact { synced: true, ..Contact::new(pc(), at(seconds)) }).unwrap();
+}
+
+/// What the upstream is to be told of the computer.
+fn to_tell(store: &Store) -> TellComputer {
+    let mut list = store.computers_to_tell(None, 10).unwrap();
+    assert_eq!(list.len(), 1, "it is told once");
+    list.remove(0)
+}
+
+#[test]
+fn a_computer_known_here_and_below_is_told_as_where_it_asked_last() {
+    let (_dir, store) = tree();
+    let place = |store: &Store| {
+        let tell = to_tell(store);
+        (tell.computer.server, tell.computer.last_sync, tell.own.is_some())
+    };
+    let here = store.server_id();
+    asked_here(&store, 10);
+    assert_eq!(place(&store), (here, Some(at(10)), true));
+    asked(&store, BRANCH, 20);
+    assert_eq!(place(&store), (BRANCH, Some(at(20)), false), "it went to a server below");
+    asked_here(&store, 20);
+    assert_eq!(place(&store), (here, Some(at(20)), true), "of two that say the same this one knows best");
+    asked(&store, SOUTH, 30);
+    assert_eq!(place(&store), (SOUTH, Some(at(30)), false));
+    asked_here(&store, 40);
+    assert_eq!(place(&store), (here, Some(at(40)), true), "it came back");
 }
