@@ -8,6 +8,7 @@ use crate::Store;
 use crate::catalog::LARGEST_PAGE;
 use crate::columns::{Columns, for_rows, signed};
 use crate::error::{During, StoreError, StoredAs};
+use crate::keys::random_mark;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use sluicegate_policy::UpdateState;
 use sluicegate_terms::{ComputerId, Guid, Timestamp, UpdateId};
@@ -345,12 +346,14 @@ fn write_status(
     let at = known.filter(|(_, server)| branch.contains(&Guid::from_bytes(*server)));
     let Some((row, _)) = at else { return Ok(()) };
     run(
-        "UPDATE downstream_computer SET received = ?2, received_from = ?3, detected = ?4 WHERE id = ?1",
+        "UPDATE downstream_computer SET received = ?2, received_from = ?3, detected = ?4, status_mark = ?5
+         WHERE id = ?1",
         params![
             row,
             signed(u64::from(report.number)),
             teller.as_bytes(),
-            report.detected.map(Timestamp::ticks)
+            report.detected.map(Timestamp::ticks),
+            random_mark()?
         ],
     )?;
     if report.full {

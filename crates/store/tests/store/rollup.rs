@@ -5,11 +5,11 @@ use crate::support;
 use sluicegate_policy::UpdateState;
 use sluicegate_store::hierarchy::{
     DownstreamComputerFilter, RolledComputer, RolledServer, RolledStatus, ServerSummary, StatusReport,
-    TellComputer,
+    TellComputer, Told,
 };
-use sluicegate_store::{Contact, Store};
+use sluicegate_store::{Contact, EventBatch, ReportedEvent, Store};
 use sluicegate_terms::{ComputerId, Guid};
-use support::{at, open, uid};
+use support::{at, identity, open, uid};
 use tempfile::TempDir;
 
 const NORTH: Guid = Guid::from_u128(1);
@@ -158,4 +158,71 @@ fn a_computer_known_here_and_below_is_told_as_where_it_asked_last() {
     assert_eq!(place(&store), (SOUTH, Some(at(30)), false));
     asked_here(&store, 40);
     assert_eq!(place(&store), (here, Some(at(40)), true), "it came back");
+}
+
+/// Whether the computer's status is to be told to the upstream; then it has been.
+fn status_is_told(store: &Store) -> bool {
+    let tell = to_tell(store);
+    let told = Told { number: tell.told.number + 1, status: tell.status, ..tell.told };
+    let due = tell.status.is_some() && tell.status != tell.told.status;
+    store.note_told(&[(pc(), told)]).unwrap();
+    due
+}
+
+#[test]
+fn a_status_that_comes_under_a_number_of_before_is_told_on() {
+    let (_dir, store) = tree();
+    asked(&store, BRANCH, 10);
+    assert!(!status_is_told(&store), "there is none yet");
+    tells(&store, NORTH, 1, 100);
+    assert!(status_is_told(&store) && !status_is_told(&store));
+    // The server below was restored or replaced.
+    tells(&store, NORTH, 1, 200);
+    assert!(status_is_told(&store) && !status_is_told(&store));
+    // It was forgotten, and comes again.
+    store.forget_downstream(BRANCH, at(20)).unwrap();
+    assert!(store.roll_up_servers(vec![server(BRANCH, Some(NORTH))], at(20)).unwrap());
+    asked(&store, BRANCH, 20);
+    assert!(!status_is_told(&store));
+    tells(&store, NORTH, 1, 300);
+    assert!(status_is_told(&store) && !status_is_told(&store));
+    // It moved elsewhere in between, where it was told of late.
+    asked(&store, SOUTH, 30);
+    tells(&store, NORTH, 2, 100);
+    assert!(!status_is_told(&store), "what is left aside changes nothing");
+}
+
+/// The computer reports to this server: 156 that it needs an update, 182 that installing one failed.
+fn reports_here(store: &Store, seconds: i64, id: u16, update: u128) {
+    let event = ReportedEvent {
+        instance: Guid::from_u128(u128::from(seconds.unsigned_abs())),
+        namespace: 1,
+        id,
+        source: 101,
+        update: (id == 182).then(|| identity(update, 1)),
+        at: at(seconds),
+        result: -1,
+        misc: if id == 156 { vec![format!("U={}", uid(update))] } else { Vec::new() },
+        details: String::new(),
+    };
+    // Always at the same moment of this server's clock.
+    let batch = EventBatch { computer: pc(), received: at(50), events: vec![event] };
+    store.record_events(batch).unwrap();
+}
+
+#[test]
+fn each_change_of_an_own_computers_status_is_told_and_the_status_of_below_once_it_is_there() {
+    let (_dir, store) = tree();
+    asked_here(&store, 10);
+    assert!(!status_is_told(&store), "it has reported nothing");
+    for (seconds, id) in [(11, 156), (12, 182), (13, 156)] {
+        reports_here(&store, seconds, id, 100);
+        assert!(status_is_told(&store) && !status_is_told(&store), "{seconds}");
+    }
+    asked(&store, BRANCH, 20);
+    assert!(!status_is_told(&store), "nothing is not told as a status without updates");
+    tells(&store, NORTH, 1, 200);
+    assert!(status_is_told(&store) && !status_is_told(&store));
+    asked_here(&store, 30);
+    assert!(status_is_told(&store), "what is known here counts again");
 }
