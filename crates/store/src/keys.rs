@@ -70,6 +70,11 @@ pub(crate) fn random_guid() -> Result<Guid, StoreError> {
     Ok(Guid::from_u128(version & !(0x3 << 62) | (0x2 << 62)))
 }
 
+/// A number that tells a state from every other, before and after a restore: not below zero, at random.
+pub(crate) fn random_mark() -> Result<i64, StoreError> {
+    Ok(i64::from_be_bytes(random::<8>()?) & i64::MAX)
+}
+
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut out, byte| {

@@ -166,6 +166,37 @@ async fn servers_computers_and_status_of_a_tree_arrive() {
 }
 
 #[tokio::test]
+async fn a_computer_that_went_to_a_server_that_is_refused_does_not_keep_others_from_being_told() {
+    let site = Site::start().await;
+    let (north, south) = (Downstream::authorized(&site, 1).await, Downstream::authorized(&site, 2).await);
+    let on = |name: &str, server: Guid, seconds: i64| ComputerRollupInfo {
+        last_sync: noon().plus_seconds(seconds),
+        ..computer(name, server, true)
+    };
+    north.call(&servers(vec![told(&north, Guid::ZERO)])).await;
+    south.call(&servers(vec![told(&south, Guid::ZERO)])).await;
+    north.call(&computers(vec![on("moved", north.id, 0), on("stayed", north.id, 0)])).await;
+    south.call(&computers(vec![on("moved", south.id, 10)])).await;
+    let tell = |server: &Downstream<'_>, list| RollupComputerStatusRequest {
+        cookie: None,
+        client_time: noon(),
+        parent: server.id,
+        computers: Some(list),
+    };
+    south.call(&tell(&south, vec![status("moved", 1, &[(PLAIN, 4)])])).await;
+    site.manage("PUT", "downstream/allowed", serde_json::json!({ "allowed": [north.name] })).await;
+    let both = vec![status("moved", 1, &[(PLAIN, 2)]), status("stayed", 1, &[(PLAIN, 2)])];
+    north.call(&tell(&north, both)).await;
+    let state = async |name: &str| {
+        let shown =
+            site.manage("GET", &format!("downstream/computers/{name}"), serde_json::Value::Null).await;
+        shown["updates"][0]["state"].clone()
+    };
+    assert_eq!((state("moved").await, state("stayed").await), ("installed".into(), "needed".into()));
+    assert_eq!(south.refusal(&tell(&south, Vec::new())).await.0, ErrorCode::InvalidParameters);
+}
+
+#[tokio::test]
 async fn servers_below_tell_everything_again_once_one_was_forgotten() {
     let site = Site::start().await;
     let child = Downstream::authorized(&site, 1).await;

@@ -4,6 +4,7 @@ use crate::Store;
 use crate::columns::{Columns, for_rows};
 use crate::computers::directory::find_row;
 use crate::error::{During, StoreError};
+use crate::keys::random_mark;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use sluicegate_policy::{ComputerStatus, StateRow, UpdateState};
 use sluicegate_terms::{ComputerId, Timestamp};
@@ -64,11 +65,14 @@ pub(crate) fn save(
     before: &ComputerStatus,
     after: &ComputerStatus,
 ) -> Result<(), StoreError> {
-    if before.reported != after.reported {
-        tx.prepare_cached("UPDATE computer SET status_at = ?2 WHERE id = ?1")
-            .and_then(|mut s| s.execute((computer, after.reported.map(Timestamp::ticks))))
-            .during("write a computer's status")?;
+    if before == after {
+        return Ok(());
     }
+    // A failure changes the status and not the time of the last report.
+    let mark = random_mark()?;
+    tx.prepare_cached("UPDATE computer SET status_at = ?2, status_mark = ?3 WHERE id = ?1")
+        .and_then(|mut s| s.execute((computer, after.reported.map(Timestamp::ticks), mark)))
+        .during("write a computer's status")?;
     for gone in before.rows.keys().filter(|update| !after.rows.contains_key(update)) {
         tx.prepare_cached("DELETE FROM update_status WHERE computer = ?1 AND update_id = ?2")
             .and_then(|mut s| s.execute((computer, gone.0.as_bytes())))

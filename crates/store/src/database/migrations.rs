@@ -23,6 +23,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0014_held_orders.sql"),
     include_str!("../../migrations/0015_lives.sql"),
     include_str!("../../migrations/0016_former_memberships.sql"),
+    include_str!("../../migrations/0020_rollup_marks.sql"),
 ];
 
 /// The version of the schema that this program makes and knows.
@@ -151,5 +152,28 @@ mod tests {
         let file =
             text("SELECT size || name || express || languages FROM file JOIN revision_file USING (sha1)");
         assert_eq!(file, "7a.cab1de");
+    }
+
+    #[test]
+    fn statuses_of_earlier_versions_are_told_once_more_where_there_are_any() {
+        let mut db = Connection::open_in_memory().unwrap();
+        for step in &STEPS[..16] {
+            db.execute_batch(step).unwrap();
+        }
+        db.pragma_update(None, "user_version", 16).unwrap();
+        db.execute_batch(
+            "INSERT INTO computer (computer_id, first_seen, last_contact, status_at)
+                 VALUES ('here', 1, 1, 5), ('silent', 1, 1, NULL);
+             INSERT INTO downstream_server (server_id, name, first_seen, last_contact) VALUES (zeroblob(16), 's', 1, 1);
+             INSERT INTO downstream_computer (computer_id, server_id, last_sync_result, received)
+                 VALUES ('below', zeroblob(16), 1, 3), ('silent-below', zeroblob(16), 1, 0);",
+        )
+        .unwrap();
+        run(&mut db, Path::new("x.db")).unwrap();
+        let sql = "SELECT group_concat(computer_id) FROM (SELECT computer_id, status_mark FROM computer
+                       UNION SELECT computer_id, status_mark FROM downstream_computer ORDER BY 1)
+                   WHERE status_mark = -1";
+        let again: String = db.query_row(sql, [], |r| r.get(0)).unwrap();
+        assert_eq!(again, "below,here");
     }
 }

@@ -7,7 +7,7 @@ use crate::audit::{self, Entry};
 use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
-use sluicegate_terms::{ComputerId, Guid, Timestamp};
+use sluicegate_terms::{Guid, Timestamp};
 use std::sync::Arc;
 
 /// Servers below servers that are followed upwards; a ring ends there too.
@@ -83,28 +83,6 @@ impl Store {
                 }
             }
             Ok(None)
-        })
-    }
-
-    /// The servers that told of these computers, each once.
-    ///
-    /// # Errors
-    /// A failure to read.
-    pub fn servers_of(&self, computers: &[ComputerId]) -> Result<Vec<Guid>, StoreError> {
-        self.shared.database.read(|db| {
-            let mut statement = db
-                .prepare_cached("SELECT server_id FROM downstream_computer WHERE computer_id = ?1")
-                .during("look up a computer's server")?;
-            let mut servers = Vec::new();
-            for computer in computers {
-                let found: Option<[u8; 16]> = statement
-                    .query_row([computer.as_str()], |row| row.get(0))
-                    .optional()
-                    .during("look up a computer's server")?;
-                let found = found.map(Guid::from_bytes);
-                servers.extend(found.filter(|server| !servers.contains(server)));
-            }
-            Ok(servers)
         })
     }
 }

@@ -10,6 +10,7 @@ use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use sluicegate_terms::{Guid, Timestamp, UpdateId};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Critical Updates and Security Updates; the ids are the same on every server.
@@ -78,6 +79,25 @@ pub(super) fn known_parent(db: &Connection, id: Guid) -> Result<bool, StoreError
     db.prepare_cached("SELECT EXISTS (SELECT 1 FROM downstream_server WHERE server_id = ?1)")
         .and_then(|mut s| s.query_row([id.as_bytes()], |row| row.get(0)))
         .during("look up a downstream server")
+}
+
+/// A downstream server and all that are below it. Empty when nobody knows it.
+pub(super) fn branch(db: &Connection, top: Guid) -> Result<BTreeSet<Guid>, StoreError> {
+    let mut statement = db
+        .prepare_cached(
+            "WITH RECURSIVE below (id) AS (
+                 SELECT server_id FROM downstream_server WHERE server_id = ?1
+                 UNION SELECT s.server_id FROM below b JOIN downstream_server s ON s.parent = b.id)
+             SELECT id FROM below",
+        )
+        .during("look up a branch of servers")?;
+    let mut rows = statement.query([top.as_bytes()]).during("look up a branch of servers")?;
+    let mut servers = BTreeSet::new();
+    for_rows(&mut rows, |row| {
+        servers.insert(row.guid(0)?);
+        Ok(())
+    })?;
+    Ok(servers)
 }
 
 impl Store {

@@ -3,11 +3,12 @@
 
 use super::crowd::{self, MostComputers};
 use super::details::{ComputerDetails, LONGEST_TEXT, mark};
-use super::downstream::known_parent;
+use super::downstream::{branch, known_parent};
 use crate::Store;
 use crate::catalog::LARGEST_PAGE;
 use crate::columns::{Columns, for_rows, signed};
 use crate::error::{During, StoreError, StoredAs};
+use crate::keys::random_mark;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use sluicegate_policy::UpdateState;
 use sluicegate_terms::{ComputerId, Guid, Timestamp, UpdateId};
@@ -150,33 +151,36 @@ impl Store {
 
     /// Those of some computers whose newest status here is another than the teller remembers
     /// (GetOutOfSyncComputers), and those that nobody knows here: their server was forgotten, or this one was
-    /// restored from a backup. One that is known counts only below `server`: elsewhere somebody else tells of it.
+    /// restored from a backup. One that is known counts only below `teller`: elsewhere somebody else tells of it.
     ///
     /// # Errors
     /// A failure to read.
     pub fn out_of_sync_computers(
         &self,
-        server: Guid,
+        teller: Guid,
         numbers: &[(ComputerId, u32)],
     ) -> Result<Vec<ComputerId>, StoreError> {
         self.shared.database.read(|db| {
             let db = db.transaction().during("compare statuses")?;
+            let branch = branch(&db, teller)?;
             let mut statement = db
                 .prepare_cached(
-                    "WITH RECURSIVE below (id) AS (
-                         SELECT server_id FROM downstream_server WHERE server_id = ?1
-                         UNION SELECT s.server_id FROM below b JOIN downstream_server s ON s.parent = b.id)
-                     SELECT c.received, c.server_id IN (SELECT id FROM below) FROM downstream_computer c
-                     WHERE c.computer_id = ?2",
+                    "SELECT server_id, received, received_from FROM downstream_computer WHERE computer_id = ?1",
                 )
                 .during("compare statuses")?;
             let mut list = Vec::new();
             for (id, number) in numbers {
-                let known: Option<(i64, bool)> = statement
-                    .query_row(params![server.as_bytes(), id.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+                let known: Option<([u8; 16], i64, Option<[u8; 16]>)> = statement
+                    .query_row([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
                     .optional()
                     .during("compare statuses")?;
-                if known.is_none_or(|(received, below)| below && received != i64::from(*number)) {
+                let behind = known.is_none_or(|(server, received, from)| {
+                    // Each teller counts for itself: of another one's status this one has told nothing.
+                    let from = from.map(Guid::from_bytes);
+                    let received = if from == Some(teller) { received } else { 0 };
+                    branch.contains(&Guid::from_bytes(server)) && received != i64::from(*number)
+                });
+                if behind {
                     list.push(id.clone());
                 }
             }
@@ -184,12 +188,16 @@ impl Store {
         })
     }
 
-    /// Takes in statuses (RollupComputerStatus); those of unknown computers are left aside.
+    /// Takes in statuses (RollupComputerStatus) of computers that are at `teller` or below it. Those of others are
+    /// left aside: a computer has moved on, and where it is now is told by somebody else; or nobody knows it.
     ///
     /// # Errors
     /// A failure to write.
-    pub fn roll_up_status(&self, reports: Vec<StatusReport>) -> Result<(), StoreError> {
-        self.shared.database.write(move |tx| reports.iter().try_for_each(|report| write_status(tx, report)))
+    pub fn roll_up_status(&self, teller: Guid, reports: Vec<StatusReport>) -> Result<(), StoreError> {
+        self.shared.database.write(move |tx| {
+            let branch = branch(tx, teller)?;
+            reports.iter().try_for_each(|report| write_status(tx, teller, &branch, report))
+        })
     }
 
     /// The computers of downstream servers, by name.
@@ -320,18 +328,33 @@ fn write_computer(tx: &Transaction<'_>, computer: &RolledComputer) -> Result<boo
     Ok(known.is_none_or(|(server, _)| Guid::from_bytes(server) != computer.server))
 }
 
-fn write_status(tx: &Transaction<'_>, report: &StatusReport) -> Result<(), StoreError> {
+fn write_status(
+    tx: &Transaction<'_>,
+    teller: Guid,
+    branch: &BTreeSet<Guid>,
+    report: &StatusReport,
+) -> Result<(), StoreError> {
     let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| -> Result<usize, StoreError> {
         tx.prepare_cached(sql).and_then(|mut s| s.execute(values)).during("write a rolled-up status")
     };
-    let row: Option<i64> = tx
-        .prepare_cached("SELECT id FROM downstream_computer WHERE computer_id = ?1")
-        .and_then(|mut s| s.query_row([report.computer.as_str()], |row| row.get(0)).optional())
+    let known: Option<(i64, [u8; 16])> = tx
+        .prepare_cached("SELECT id, server_id FROM downstream_computer WHERE computer_id = ?1")
+        .and_then(|mut s| {
+            s.query_row([report.computer.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        })
         .during("look up a computer of a downstream server")?;
-    let Some(row) = row else { return Ok(()) };
+    let at = known.filter(|(_, server)| branch.contains(&Guid::from_bytes(*server)));
+    let Some((row, _)) = at else { return Ok(()) };
     run(
-        "UPDATE downstream_computer SET received = ?2, detected = ?3 WHERE id = ?1",
-        params![row, signed(u64::from(report.number)), report.detected.map(Timestamp::ticks)],
+        "UPDATE downstream_computer SET received = ?2, received_from = ?3, detected = ?4, status_mark = ?5
+         WHERE id = ?1",
+        params![
+            row,
+            signed(u64::from(report.number)),
+            teller.as_bytes(),
+            report.detected.map(Timestamp::ticks),
+            random_mark()?
+        ],
     )?;
     if report.full {
         run("DELETE FROM downstream_status WHERE computer = ?1", params![row])?;

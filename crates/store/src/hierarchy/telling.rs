@@ -7,7 +7,7 @@ use crate::columns::{Columns, for_rows};
 use crate::computers::{assigned_groups, requested_names};
 use crate::error::{During, StoreError, StoredAs};
 use rusqlite::{Connection, Row, params};
-use sluicegate_terms::{ComputerId, GroupId, Guid};
+use sluicegate_terms::{ComputerId, GroupId, Guid, Timestamp};
 
 /// How far a computer has been told to the upstream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -18,7 +18,7 @@ pub struct Told {
     pub details: Option<i64>,
     /// The number of the newest status the upstream accepted.
     pub number: u32,
-    /// Which status that was; `None` asks for it to be sent again.
+    /// Which status that was ([`TellComputer::status`]); `None` asks for it to be sent again.
     pub status: Option<i64>,
 }
 
@@ -31,10 +31,19 @@ pub struct TellComputer {
     pub inventory: Option<String>,
     /// For an own computer: name, address, agent version, groups, asked for groups.
     pub own: Option<OwnComputer>,
-    /// Changes with every change of its status.
-    pub status: i64,
+    /// A mark that this server took when the status changed last here, whatever number it was told under; `None`
+    /// while there is no status.
+    pub status: Option<i64>,
     /// How far it has been told.
     pub told: Told,
+}
+
+impl TellComputer {
+    /// Of two that are the same computer, the greater is where it is: at the server it asked for updates last, as for
+    /// the upstream (MS-WSUSSS 3.1.4.15); at this one when that says nothing.
+    fn place(&self) -> (Option<Timestamp>, bool) {
+        (self.computer.last_sync, self.own.is_some())
+    }
 }
 
 /// What a computer of this server's own is known by, besides its inventory.
@@ -69,7 +78,7 @@ impl Store {
             let db = db.transaction().during("list computers for the upstream")?;
             let mut list = own_to_tell(&db, server, after, limit)?;
             let sql = format!(
-                "SELECT {DOWNSTREAM}, c.received, r.told, r.details, r.number, r.status FROM downstream_computer c
+                "SELECT {DOWNSTREAM}, c.status_mark, r.told, r.details, r.number, r.status FROM downstream_computer c
                  LEFT JOIN rollup_sent r USING (computer_id) WHERE c.computer_id > ?1 ORDER BY c.computer_id LIMIT ?2"
             );
             let mut statement = db.prepare_cached(&sql).during("list computers for the upstream")?;
@@ -79,16 +88,16 @@ impl Store {
                     computer: downstream(row)?,
                     inventory: None,
                     own: None,
-                    status: row.int(8)?,
+                    status: status_mark(row, 8)?,
                     told: told(row, 9)?,
                 });
                 Ok(())
             })?;
             list.sort_by(|a, b| a.computer.id.cmp(&b.computer.id));
-            // A computer that moved from a downstream server to this one is known twice; it is ours.
+            // A computer that moved between this server and one below is known twice; it is where it asked last.
             list.dedup_by(|b, a| {
                 let same = a.computer.id == b.computer.id;
-                if same && a.own.is_none() {
+                if same && b.place() > a.place() {
                     std::mem::swap(a, b);
                 }
                 same
@@ -170,6 +179,10 @@ fn told(row: &Row<'_>, at: usize) -> Result<Told, StoreError> {
     })
 }
 
+fn status_mark(row: &Row<'_>, at: usize) -> Result<Option<i64>, StoreError> {
+    row.get(at).during("read the mark of a computer's status")
+}
+
 fn own_to_tell(
     db: &Connection,
     server: Guid,
@@ -178,7 +191,7 @@ fn own_to_tell(
 ) -> Result<Vec<TellComputer>, StoreError> {
     let mut statement = db
         .prepare_cached(
-            "SELECT c.id, c.computer_id, c.last_sync, c.last_report, c.status_at, c.registered_at, c.inventory,
+            "SELECT c.id, c.computer_id, c.last_sync, c.status_mark, c.status_at, c.registered_at, c.inventory,
                  c.dns_name, c.ip, c.client_version, c.requested_groups, r.told, r.details, r.number, r.status
              FROM computer c LEFT JOIN rollup_sent r USING (computer_id)
              WHERE c.computer_id > ?1 ORDER BY c.computer_id LIMIT ?2",
@@ -188,7 +201,6 @@ fn own_to_tell(
     let mut list = Vec::new();
     for_rows(&mut rows, |row| {
         let last_sync = row.time_if_any(2)?;
-        let status = row.get::<_, Option<i64>>(3).during("read a computer")?;
         list.push(TellComputer {
             computer: RolledComputer {
                 id: row.text(1)?.parse().stored_as("computer id")?,
@@ -208,7 +220,7 @@ fn own_to_tell(
                 groups: assigned_groups(db, row.int(0)?)?,
                 requested: requested_names(&row.text(10)?),
             }),
-            status: status.unwrap_or(0),
+            status: status_mark(row, 3)?,
             told: told(row, 11)?,
         });
         Ok(())

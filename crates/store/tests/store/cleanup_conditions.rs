@@ -103,7 +103,10 @@ fn a_superseded_update_that_its_publisher_made_mandatory_is_never_declined() {
     assert_eq!((is_declined(&store, 1), is_declined(&store, 3)), (false, true));
 }
 
-/// What a server below tells of the one update of its one computer.
+/// A server below.
+const BRANCH: Guid = Guid::from_u128(0xd0);
+
+/// What it tells of the one update of its one computer.
 fn told(store: &Store, state: UpdateState, number: u32) {
     let report = StatusReport {
         computer: "below".parse().unwrap(),
@@ -112,7 +115,7 @@ fn told(store: &Store, state: UpdateState, number: u32) {
         full: true,
         updates: vec![RolledStatus { update: uid(1), state, since: at(0) }],
     };
-    store.roll_up_status(vec![report]).unwrap();
+    store.roll_up_status(BRANCH, vec![report]).unwrap();
 }
 
 #[test]
@@ -121,9 +124,8 @@ fn a_superseded_update_waits_for_the_computers_of_servers_below() {
     let store = open(dir.path());
     import(&store, 0, &[software(1, 1, "Old"), superseding(2, 1)]);
     approve(&store, 2);
-    let server = Guid::from_u128(0xd0);
     let below = RolledServer {
-        id: server,
+        id: BRANCH,
         name: "branch".to_owned(),
         parent: None,
         version: "1".to_owned(),
@@ -136,7 +138,7 @@ fn a_superseded_update_waits_for_the_computers_of_servers_below() {
     assert!(store.roll_up_servers(vec![below], at(0)).unwrap());
     let computer = RolledComputer {
         id: "below".parse().unwrap(),
-        server,
+        server: BRANCH,
         last_sync: Some(at(0)),
         last_sync_result: 1,
         last_reboot: None,

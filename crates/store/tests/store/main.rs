@@ -20,6 +20,7 @@ mod lifting;
 mod memberships;
 mod modes;
 mod rollback;
+mod rollup;
 mod rules;
 #[path = "../support/scans.rs"]
 mod scans;

@@ -254,8 +254,7 @@ impl Run {
             .zip(told.iter())
             .enumerate()
             .filter(|(_, (tell, (id, told)))| {
-                let reported = tell.computer.last_status.is_some();
-                reported && told.status != Some(tell.status) && !dropped.contains(id)
+                tell.status.is_some() && told.status != tell.status && !dropped.contains(id)
             })
             .map(|(at, (tell, (id, _)))| (at, id.clone(), tell.own.is_some()))
             .collect();
@@ -295,7 +294,7 @@ impl Run {
             for (at, ..) in some {
                 if let (Some((_, told)), Some(tell)) = (told.get_mut(*at), computers.get(*at)) {
                     told.number = told.number.saturating_add(1);
-                    told.status = Some(tell.status);
+                    told.status = tell.status;
                 }
             }
         }

@@ -236,7 +236,7 @@ mod tests {
             },
             inventory: inventory.map(str::to_owned),
             own: Some(OwnComputer { dns_name: "pc-1.example".to_owned(), ..OwnComputer::default() }),
-            status: 0,
+            status: None,
             told: Told::default(),
         };
         let json = r#"{"os_version":"10.0.26200","service_pack":"1.2","model":"M","suite_mask":256,"product_type":48}"#;

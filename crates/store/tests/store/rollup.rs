@@ -1,0 +1,228 @@
+//! What servers below tell of computers: whose news of a computer counts when several know it.
+
+use crate::support;
+
+use sluicegate_policy::UpdateState;
+use sluicegate_store::hierarchy::{
+    DownstreamComputerFilter, RolledComputer, RolledServer, RolledStatus, ServerSummary, StatusReport,
+    TellComputer, Told,
+};
+use sluicegate_store::{Contact, EventBatch, ReportedEvent, Store};
+use sluicegate_terms::{ComputerId, Guid};
+use support::{at, identity, open, uid};
+use tempfile::TempDir;
+
+const NORTH: Guid = Guid::from_u128(1);
+const SOUTH: Guid = Guid::from_u128(2);
+/// Below `NORTH`.
+const BRANCH: Guid = Guid::from_u128(3);
+
+fn server(id: Guid, parent: Option<Guid>) -> RolledServer {
+    RolledServer {
+        id,
+        name: id.to_string(),
+        parent,
+        version: String::new(),
+        is_replica: false,
+        last_sync: None,
+        last_rollup: Some(at(0)),
+        summary: ServerSummary::default(),
+        clients: Vec::new(),
+    }
+}
+
+fn tree() -> (TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let servers = vec![server(NORTH, None), server(SOUTH, None), server(BRANCH, Some(NORTH))];
+    assert!(store.roll_up_servers(servers, at(0)).unwrap());
+    (dir, store)
+}
+
+fn pc() -> ComputerId {
+    "pc-1".parse().unwrap()
+}
+
+/// The computer asked a server for updates.
+fn asked(store: &Store, server: Guid, seconds: i64) {
+    let computer = RolledComputer {
+        id: pc(),
+        server,
+        last_sync: Some(at(seconds)),
+        last_sync_result: 1,
+        last_reboot: None,
+        last_status: Some(at(seconds)),
+        last_inventory: None,
+        details: None,
+    };
+    assert!(store.roll_up_computers(vec![computer]).unwrap().is_some());
+}
+
+/// A server tells that the computer needs one update.
+fn tells(store: &Store, teller: Guid, number: u32, needed: u128) {
+    let updates = vec![RolledStatus { update: uid(needed), state: UpdateState::NotInstalled, since: at(0) }];
+    let report = StatusReport { computer: pc(), detected: None, number, full: true, updates };
+    store.roll_up_status(teller, vec![report]).unwrap();
+}
+
+/// Where the computer is, and what it needs.
+fn known(store: &Store) -> (Guid, Vec<u128>) {
+    let filter = DownstreamComputerFilter { limit: 10, ..Default::default() };
+    let [computer] = &store.downstream_computers(&filter).unwrap()[..] else { panic!("one computer") };
+    let rows = store.downstream_status(&pc()).unwrap();
+    (computer.told.server, rows.iter().map(|row| u128::from_be_bytes(*row.update.0.as_bytes())).collect())
+}
+
+/// Whether a teller that remembers this number has to tell of the computer anew.
+fn behind(store: &Store, teller: Guid, number: u32) -> bool {
+    !store.out_of_sync_computers(teller, &[(pc(), number)]).unwrap().is_empty()
+}
+
+#[test]
+fn a_status_that_the_server_a_computer_left_tells_late_is_left_aside() {
+    let (_dir, store) = tree();
+    asked(&store, NORTH, 20);
+    tells(&store, NORTH, 1, 100);
+    asked(&store, SOUTH, 10);
+    tells(&store, SOUTH, 1, 200);
+    assert_eq!(known(&store), (NORTH, vec![100]));
+    assert!(!behind(&store, NORTH, 1) && !behind(&store, SOUTH, 1), "nobody is to tell it again");
+    asked(&store, SOUTH, 30);
+    assert!(behind(&store, SOUTH, 1), "that number stood for a status that was left aside");
+    tells(&store, SOUTH, 2, 200);
+    assert_eq!(known(&store), (SOUTH, vec![200]));
+    assert!(!behind(&store, SOUTH, 2));
+}
+
+#[test]
+fn a_computer_that_comes_back_is_told_anew_though_the_numbers_are_the_same() {
+    let (_dir, store) = tree();
+    asked(&store, NORTH, 10);
+    tells(&store, NORTH, 1, 100);
+    asked(&store, SOUTH, 20);
+    assert!(!behind(&store, SOUTH, 0), "it has told nothing, and will");
+    tells(&store, SOUTH, 1, 200);
+    asked(&store, NORTH, 30);
+    assert!(behind(&store, NORTH, 1), "what is here is another server's first report");
+    tells(&store, NORTH, 2, 300);
+    assert_eq!(known(&store), (NORTH, vec![300]));
+}
+
+#[test]
+fn a_status_counts_from_the_server_of_the_computer_and_from_those_above_it() {
+    let (_dir, store) = tree();
+    asked(&store, BRANCH, 10);
+    tells(&store, NORTH, 1, 100);
+    assert_eq!(known(&store), (BRANCH, vec![100]), "told by the server between");
+    tells(&store, SOUTH, 2, 200);
+    assert_eq!(known(&store), (BRANCH, vec![100]), "nothing to do with it");
+    // It is hung under this server now, and counts from one again.
+    assert!(store.roll_up_servers(vec![server(BRANCH, None)], at(20)).unwrap());
+    assert!(behind(&store, BRANCH, 1), "the first report is the one of the server that was between");
+    tells(&store, BRANCH, 1, 300);
+    tells(&store, NORTH, 2, 100);
+    assert_eq!(known(&store), (BRANCH, vec![300]), "no longer below the one that told");
+    asked(&store, NORTH, 20);
+    tells(&store, BRANCH, 2, 300);
+    tells(&store, Guid::from_u128(99), 3, 400);
+    assert_eq!(known(&store), (NORTH, vec![300]), "from below, or from nobody knows whom");
+}
+
+/// The computer asked this server for updates.
+fn asked_here(store: &Store, seconds: i64) {
+    store.touch(Contact { synced: true, ..Contact::new(pc(), at(seconds)) }).unwrap();
+}
+
+/// What the upstream is to be told of the computer.
+fn to_tell(store: &Store) -> TellComputer {
+    let mut list = store.computers_to_tell(None, 10).unwrap();
+    assert_eq!(list.len(), 1, "it is told once");
+    list.remove(0)
+}
+
+#[test]
+fn a_computer_known_here_and_below_is_told_as_where_it_asked_last() {
+    let (_dir, store) = tree();
+    let place = |store: &Store| {
+        let tell = to_tell(store);
+        (tell.computer.server, tell.computer.last_sync, tell.own.is_some())
+    };
+    let here = store.server_id();
+    asked_here(&store, 10);
+    assert_eq!(place(&store), (here, Some(at(10)), true));
+    asked(&store, BRANCH, 20);
+    assert_eq!(place(&store), (BRANCH, Some(at(20)), false), "it went to a server below");
+    asked_here(&store, 20);
+    assert_eq!(place(&store), (here, Some(at(20)), true), "of two that say the same this one knows best");
+    asked(&store, SOUTH, 30);
+    assert_eq!(place(&store), (SOUTH, Some(at(30)), false));
+    asked_here(&store, 40);
+    assert_eq!(place(&store), (here, Some(at(40)), true), "it came back");
+}
+
+/// Whether the computer's status is to be told to the upstream; then it has been.
+fn status_is_told(store: &Store) -> bool {
+    let tell = to_tell(store);
+    let told = Told { number: tell.told.number + 1, status: tell.status, ..tell.told };
+    let due = tell.status.is_some() && tell.status != tell.told.status;
+    store.note_told(&[(pc(), told)]).unwrap();
+    due
+}
+
+#[test]
+fn a_status_that_comes_under_a_number_of_before_is_told_on() {
+    let (_dir, store) = tree();
+    asked(&store, BRANCH, 10);
+    assert!(!status_is_told(&store), "there is none yet");
+    tells(&store, NORTH, 1, 100);
+    assert!(status_is_told(&store) && !status_is_told(&store));
+    // The server below was restored or replaced.
+    tells(&store, NORTH, 1, 200);
+    assert!(status_is_told(&store) && !status_is_told(&store));
+    // It was forgotten, and comes again.
+    store.forget_downstream(BRANCH, at(20)).unwrap();
+    assert!(store.roll_up_servers(vec![server(BRANCH, Some(NORTH))], at(20)).unwrap());
+    asked(&store, BRANCH, 20);
+    assert!(!status_is_told(&store));
+    tells(&store, NORTH, 1, 300);
+    assert!(status_is_told(&store) && !status_is_told(&store));
+    // It moved elsewhere in between, where it was told of late.
+    asked(&store, SOUTH, 30);
+    tells(&store, NORTH, 2, 100);
+    assert!(!status_is_told(&store), "what is left aside changes nothing");
+}
+
+/// The computer reports to this server: 156 that it needs an update, 182 that installing one failed.
+fn reports_here(store: &Store, seconds: i64, id: u16, update: u128) {
+    let event = ReportedEvent {
+        instance: Guid::from_u128(u128::from(seconds.unsigned_abs())),
+        namespace: 1,
+        id,
+        source: 101,
+        update: (id == 182).then(|| identity(update, 1)),
+        at: at(seconds),
+        result: -1,
+        misc: if id == 156 { vec![format!("U={}", uid(update))] } else { Vec::new() },
+        details: String::new(),
+    };
+    // Always at the same moment of this server's clock.
+    let batch = EventBatch { computer: pc(), received: at(50), events: vec![event] };
+    store.record_events(batch).unwrap();
+}
+
+#[test]
+fn each_change_of_an_own_computers_status_is_told_and_the_status_of_below_once_it_is_there() {
+    let (_dir, store) = tree();
+    asked_here(&store, 10);
+    assert!(!status_is_told(&store), "it has reported nothing");
+    for (seconds, id) in [(11, 156), (12, 182), (13, 156)] {
+        reports_here(&store, seconds, id, 100);
+        assert!(status_is_told(&store) && !status_is_told(&store), "{seconds}");
+    }
+    asked(&store, BRANCH, 20);
+    assert!(!status_is_told(&store), "nothing is not told as a status without updates");
+    tells(&store, NORTH, 1, 200);
+    assert!(status_is_told(&store) && !status_is_told(&store));
+    asked_here(&store, 30);
+    assert!(status_is_told(&store), "what is known here counts again");
+}
