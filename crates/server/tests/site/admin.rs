@@ -209,8 +209,22 @@ async fn computers_show_what_they_said() {
     assert_eq!(row["last_sync"], "2026-10-04T12:00:00Z");
     let shown = site.manage("GET", "computers/pc-1", json!(null)).await;
     assert_eq!(shown["inventory"]["manufacturer"], "Contoso");
+    let named = site.manage("GET", "computers/pc-1.EXAMPLE.net", json!(null)).await;
+    assert_eq!(named["id"], "pc-1", "a name does as well");
     let groups = site.manage("GET", "groups", json!(null)).await;
     let unassigned =
         groups["groups"].as_array().unwrap().iter().find(|g| g["name"] == "Unassigned Computers").unwrap();
     assert_eq!(unassigned["computers"], 1);
+    let group = json!({ "group": "Unassigned Computers" });
+    let moved = site.manage("POST", "computers/PC-1.example.net/move", group.clone()).await;
+    assert_eq!(moved["id"], "pc-1");
+    let mut twin = Agent::new(&site, "PC-2");
+    twin.dns_name = "pc-1.example.NET".to_owned();
+    twin.join().await;
+    for (method, path) in [("GET", "computers/pc-1.example.net"), ("POST", "computers/pc-1.example.net/move")]
+    {
+        let (status, refused) = site.admin(method, path, group.clone()).await;
+        let said = refused["error"]["message"].as_str().unwrap();
+        assert!(status == 400 && said.contains("by its id: pc-1, pc-2"), "{said}");
+    }
 }
