@@ -32,7 +32,8 @@ pub(crate) struct Cli {
 /// Which server a command talks to, and how it answers.
 #[derive(Debug, Args)]
 pub(crate) struct Target {
-    /// Data folder; commands find the running server and its token there
+    /// Data folder; commands find the running server and its token there. Without it: sluicegate-data in the
+    /// working directory, sluicegate-demo for the demo
     #[arg(long, global = true, env = "SLUICEGATE_DATA", value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// Base URL of the server, for example http://updates.example.net:8530
@@ -289,7 +290,7 @@ pub(crate) enum Rules {
     },
     /// Show what a rule would do to the updates that are here
     Preview {
-        /// Number of a rule that is there; without it, the rule is what is given
+        /// Number of a rule that is there, changed by what else is given; without it, the rule is what is given
         rule: Option<u32>,
         #[command(flatten)]
         terms: RuleTerms,
