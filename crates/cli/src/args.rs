@@ -1,9 +1,11 @@
 //! Cli room: what can be typed. Only declarations and their help; the doing is in `commands`.
 
 pub(crate) mod browse;
+pub(crate) mod filter_part;
 pub(crate) mod hierarchy;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use filter_part::FilterPart;
 use sluicegate_server::Mirror;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -210,14 +212,16 @@ pub(crate) enum Groups {
 
 /// `approve`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 everything was approved; 1 something was refused or left out; 2 wrong arguments.")]
 pub(crate) struct Approve {
     /// UpdateIDs
     #[arg(value_name = "UPDATEID", required_unless_present = "filter")]
     pub(crate) updates: Vec<String>,
-    /// Approve every update that this finds: search=, classification=, product=, approval=; repeat it to
-    /// narrow it down
+    /// Approve every update that this finds: search=, classification=, product=, approval=; give several to narrow
+    /// it down. What is declined is left out unless approval= says otherwise
     #[arg(long, value_name = "NAME=VALUE")]
-    pub(crate) filter: Vec<String>,
+    pub(crate) filter: Vec<FilterPart>,
     /// Target group; repeat it for several
     #[arg(long, value_name = "NAME")]
     pub(crate) group: Vec<String>,
