@@ -177,7 +177,7 @@ def test_a_server_is_found_by_address_and_token_too(server, imported, tmp_path):
     target = ["--server", server.base, "--token-file", str(server.data / "admin-token")]
     assert "All Computers" in run(server, "groups", "list", target=target)
     wrong = tmp_path / "token"
-    wrong.write_text("not the token")
+    wrong.write_text("not-the-token")
     said = run(server, "groups", "list", target=["--server", server.base, "--token-file", str(wrong)], code=1)
     assert "401" in said
     assert "--token-file" in run(server, "groups", "list", target=["--server", server.base], code=1)

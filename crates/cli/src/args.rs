@@ -1,9 +1,11 @@
 //! Cli room: what can be typed. Only declarations and their help; the doing is in `commands`.
 
 pub(crate) mod browse;
+pub(crate) mod filter_part;
 pub(crate) mod hierarchy;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use filter_part::FilterPart;
 use sluicegate_server::Mirror;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -32,7 +34,8 @@ pub(crate) struct Cli {
 /// Which server a command talks to, and how it answers.
 #[derive(Debug, Args)]
 pub(crate) struct Target {
-    /// Data folder; commands find the running server and its token there
+    /// Data folder; commands find the running server and its token there. Without it: sluicegate-data in the
+    /// working directory, sluicegate-demo for the demo
     #[arg(long, global = true, env = "SLUICEGATE_DATA", value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// Base URL of the server, for example http://updates.example.net:8530
@@ -209,14 +212,16 @@ pub(crate) enum Groups {
 
 /// `approve`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 everything was approved; 1 something was refused or left out; 2 wrong arguments.")]
 pub(crate) struct Approve {
     /// UpdateIDs
     #[arg(value_name = "UPDATEID", required_unless_present = "filter")]
     pub(crate) updates: Vec<String>,
-    /// Approve every update that this finds: search=, classification=, product=, approval=; repeat it to
-    /// narrow it down
+    /// Approve every update that this finds: search=, classification=, product=, approval=; give several to narrow
+    /// it down. What is declined is left out unless approval= says otherwise
     #[arg(long, value_name = "NAME=VALUE")]
-    pub(crate) filter: Vec<String>,
+    pub(crate) filter: Vec<FilterPart>,
     /// Target group; repeat it for several
     #[arg(long, value_name = "NAME")]
     pub(crate) group: Vec<String>,
@@ -289,7 +294,7 @@ pub(crate) enum Rules {
     },
     /// Show what a rule would do to the updates that are here
     Preview {
-        /// Number of a rule that is there; without it, the rule is what is given
+        /// Number of a rule that is there, changed by what else is given; without it, the rule is what is given
         rule: Option<u32>,
         #[command(flatten)]
         terms: RuleTerms,

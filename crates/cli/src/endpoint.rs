@@ -32,7 +32,7 @@ impl Endpoint {
                     "--server needs --token-file: the admin token is in the file `admin-token` of that server's data folder"
                 );
             };
-            return Ok(Self { base: server.trim_end_matches('/').to_owned(), token: read_line(file)? });
+            return Ok(Self { base: server.trim_end_matches('/').to_owned(), token: token(file)? });
         }
         let folder = target.data.clone().unwrap_or_else(|| {
             // The newest of the two default folders that has a server's address in it.
@@ -52,12 +52,43 @@ impl Endpoint {
         }
         Ok(Self {
             base: read_line(&listen)?.trim_end_matches('/').to_owned(),
-            token: read_line(&folder.join("admin-token"))?,
+            token: token(&folder.join("admin-token"))?,
         })
     }
+}
+
+/// The token in a file. What cannot be one is said here, by the name of the file.
+pub(crate) fn token(path: &Path) -> anyhow::Result<String> {
+    let token = read_line(path)?;
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        bail!(
+            "`{}` holds no admin token: that is one word on one line, as in the file `admin-token` of the server's \
+             data folder",
+            path.display()
+        );
+    }
+    Ok(token)
 }
 
 fn read_line(path: &Path) -> anyhow::Result<String> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
     Ok(text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_holds_no_token_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("secret");
+        std::fs::write(&file, "0123abc\n").unwrap();
+        assert_eq!(token(&file).unwrap(), "0123abc");
+        for text in ["", "\n", "one\ntwo\n", "two words", "schlüssel"] {
+            std::fs::write(&file, text).unwrap();
+            let said = token(&file).unwrap_err().to_string();
+            assert!(said.contains("secret` holds no admin token"), "{said}");
+        }
+    }
 }

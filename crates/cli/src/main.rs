@@ -10,8 +10,9 @@ mod demo;
 mod endpoint;
 mod lines;
 mod output;
+mod typed;
 
-use clap::Parser as _;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -19,7 +20,11 @@ static ALLOCATOR: sluicegate_allocator::Allocator = sluicegate_allocator::Alloca
 
 fn main() -> ExitCode {
     sluicegate_allocator::give_back_soon();
-    let cli = args::Cli::parse();
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let cli = match typed::parse(&words) {
+        Ok(cli) => cli,
+        Err(error) => return typed::refuse(&words, &error),
+    };
     // Ten thousand clients are ten thousand open files; the usual soft limit of 1024 is for desktops.
     let _ = rlimit::increase_nofile_limit(1 << 20);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

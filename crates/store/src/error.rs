@@ -205,6 +205,14 @@ pub enum StoreError {
         /// Why.
         source: io::Error,
     },
+    /// What was named is not there, or not of use for what was asked for.
+    #[error("{what} cannot be used: {reason}")]
+    Unusable {
+        /// What was named.
+        what: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// A value given by the caller cannot be stored.
     #[error("{what} cannot be stored: {reason}")]
     Invalid {

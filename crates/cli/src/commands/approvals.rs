@@ -4,16 +4,52 @@ use crate::admin_client::{AdminClient, percent_encode};
 use crate::args::{Action, Approve, Unapprove, UpdateArg};
 use crate::output;
 use crate::output::say;
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use serde_json::{Map, Value, json};
 
+/// Everything that one command did, as one document for programs; people are told as it happens.
+struct Told {
+    json: bool,
+    document: Map<String, Value>,
+}
+
+impl Told {
+    /// One more thing in the list `name`.
+    fn item(&mut self, name: &str, item: Value, table: impl FnOnce(&Value)) {
+        if !self.json {
+            return table(&item);
+        }
+        if let Value::Array(items) = self.document.entry(name).or_insert_with(|| json!([])) {
+            items.push(item);
+        }
+    }
+
+    /// The answer to the order itself.
+    fn answer(&mut self, answer: Value, table: impl FnOnce(&Value)) {
+        match answer {
+            Value::Object(members) if self.json => self.document.extend(members),
+            answer => table(&answer),
+        }
+    }
+}
+
 pub(crate) async fn approve(client: &AdminClient, args: &Approve, json: bool) -> anyhow::Result<()> {
+    let mut told = Told { json, document: Map::new() };
+    let outcome = carry_out(client, args, &mut told).await;
+    // What was accepted stays accepted, also when the approval is refused.
+    if !told.document.is_empty() {
+        say!("{:#}", Value::Object(told.document));
+    }
+    outcome
+}
+
+async fn carry_out(client: &AdminClient, args: &Approve, told: &mut Told) -> anyhow::Result<()> {
     if args.accept_eula || args.new_revision {
         if args.updates.is_empty() {
             bail!("name the updates whose licence terms or new revision you accept");
         }
         for update in &args.updates {
-            accept(client, args, update, json).await?;
+            accept(client, args, update, told).await?;
         }
     }
     let action = match args.action {
@@ -28,42 +64,46 @@ pub(crate) async fn approve(client: &AdminClient, args: &Approve, json: bool) ->
         ([update], [group]) if args.filter.is_empty() => {
             let body = json!({"group": group, "action": action, "deadline": args.deadline});
             let done = client.post(&update_path(update, "approve"), &body).await?;
-            output::show(json, &done, |_| match (&args.deadline, args.action) {
-                (Some(deadline), _) => say!("Approved for `{group}`: {action}, by {deadline}."),
-                (None, Action::NotApproved) => {
-                    say!("Not approved for `{group}`, whatever groups above it have.")
+            told.answer(done, |done| {
+                match (&args.deadline, args.action) {
+                    (Some(deadline), _) => say!("Approved for `{group}`: {action}, by {deadline}."),
+                    (None, Action::NotApproved) => {
+                        say!("Not approved for `{group}`, whatever groups above it have.")
+                    }
+                    (None, _) => say!("Approved for `{group}`: {action}."),
                 }
-                (None, _) => say!("Approved for `{group}`: {action}."),
+                if done["decline_taken_back"] == true {
+                    say!("It was declined until now; that is taken back.");
+                }
             });
             Ok(())
         }
-        (updates, groups) => many(client, args, updates, groups, action, json).await,
+        (updates, groups) => many(client, args, (updates, groups), action, told).await,
     }
 }
 
-async fn accept(client: &AdminClient, args: &Approve, update: &str, json: bool) -> anyhow::Result<()> {
-    let mut in_service = false;
+async fn accept(client: &AdminClient, args: &Approve, update: &str, told: &mut Told) -> anyhow::Result<()> {
+    let mut in_service = None;
     if args.accept_eula {
         let done = client.post(&update_path(update, "accept-eula"), &json!({})).await?;
-        output::show(json, &done, |done| {
+        // A revision that waited for these terms alone is in service with them.
+        let released = done["released"].as_array().is_some_and(|list| list.contains(&done["update_id"]));
+        in_service = released.then(|| done["update_id"].clone());
+        told.item("accepted", done, |done| {
             say!("Licence terms {} accepted for all computers.", output::text(done.get("eula_id")));
         });
-        // A revision that waited for these terms alone is in service with them.
-        in_service = done["released"].as_array().is_some_and(|list| list.contains(&done["update_id"]));
     }
     if args.new_revision {
-        if !in_service {
-            let done = client.post(&update_path(update, "accept-revision"), &json!({})).await?;
-            output::show(json, &done, |_| newest(update));
-        } else if !json {
-            newest(update);
-        }
+        let in_service = match in_service {
+            Some(update) => update,
+            None => {
+                let done = client.post(&update_path(update, "accept-revision"), &json!({})).await?;
+                done["update_id"].clone()
+            }
+        };
+        told.item("in_service", in_service, |_| say!("The newest revision of {update} is in service."));
     }
     Ok(())
-}
-
-fn newest(update: &str) {
-    say!("The newest revision of {update} is in service.");
 }
 
 /// Where an order about an update goes.
@@ -71,42 +111,45 @@ fn update_path(update: &str, order: &str) -> String {
     format!("updates/{}/{order}", percent_encode(update))
 }
 
-/// Several updates or groups, in one change.
+/// Several updates or groups, in one change. What was left out is a failure: a script must not take the order for done.
 async fn many(
     client: &AdminClient,
     args: &Approve,
-    updates: &[String],
-    groups: &[String],
+    (updates, groups): (&[String], &[String]),
     action: &str,
-    json: bool,
+    told: &mut Told,
 ) -> anyhow::Result<()> {
-    let mut filter = Map::new();
-    for part in &args.filter {
-        let (name, value) = part.split_once('=').with_context(|| {
-            format!("`{part}` is no filter (use search=, classification=, product= or approval=)")
-        })?;
-        if !["search", "classification", "product", "approval"].contains(&name) {
-            bail!("there is no filter `{name}` (use search=, classification=, product= or approval=)");
-        }
-        filter.insert(name.to_owned(), json!(value));
-    }
+    let filter: Map<String, Value> =
+        args.filter.iter().map(|part| (part.name.to_owned(), json!(part.value))).collect();
     let filter = if filter.is_empty() { Value::Null } else { Value::Object(filter) };
     let body = json!({
         "updates": updates, "filter": filter, "groups": groups, "action": action, "deadline": args.deadline,
     });
     let done = client.post("updates/approve", &body).await?;
-    output::show(json, &done, |done| {
+    let length = |name: &str| done[name].as_array().map_or(0, Vec::len);
+    let (left_out, taken_back) = (length("refused"), length("declines_taken_back"));
+    told.answer(done, |done| {
         say!(
             "Updates: {}. Approvals made: {}. Superseded among them: {}.",
             output::text(done.get("updates")),
             output::text(done.get("approvals")),
             done["superseded"].as_array().map_or(0, Vec::len)
         );
-        if done["refused"].as_array().is_some_and(|list| !list.is_empty()) {
+        if taken_back > 0 {
+            say!(
+                "Declined until now, which is taken back: {}.",
+                output::text(done.get("declines_taken_back"))
+            );
+        }
+        if left_out > 0 {
             say!("\nLeft out");
             output::rows(&done["refused"], &[("UpdateID", "/update_id"), ("Reason", "/reason")], "");
         }
     });
+    if left_out > 0 {
+        let updates = output::count(u64::try_from(left_out)?, "update");
+        bail!("{updates} left out; `refused` in the answer (the table `Left out`) says why");
+    }
     Ok(())
 }
 
@@ -129,16 +172,15 @@ pub(crate) async fn decline(client: &AdminClient, update: &UpdateArg, json: bool
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::{Cli, Command};
+    use crate::args::Command;
     use crate::endpoint::Endpoint;
-    use clap::Parser as _;
     use sluicegate_catalog::compose::Document;
     use sluicegate_server::{Server, ServerOptions};
     use sluicegate_terms::{Guid, RevisionNumber, UpdateId, UpdateIdentity};
 
     async fn typed(client: &AdminClient, words: &[&str]) -> anyhow::Result<()> {
         let words = ["sluicegate", "approve"].iter().chain(words);
-        let Command::Approve(args) = Cli::try_parse_from(words)?.command else { bail!("another command") };
+        let Command::Approve(args) = crate::typed::parse(words)?.command else { bail!("another command") };
         approve(client, &args, false).await
     }
 

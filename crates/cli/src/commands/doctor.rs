@@ -5,6 +5,7 @@ use crate::output::{self, say};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 use sluicegate_doctor::{Doctor as Rules, Finding, Limits, Report, Sureness};
 use std::path::PathBuf;
 
@@ -69,13 +70,25 @@ pub(crate) fn run(target: &Target, args: &Doctor) -> anyhow::Result<()> {
         bar.set_position(progress.done.min(progress.total));
     })?;
     bar.finish_and_clear();
-    for note in &report.notes {
-        eprintln!("sluicegate: {} {}", note.file, note.what);
+    let none = "no log could be read; give me log files, folders of them, or zip files";
+    match (target.json, report.files.is_empty()) {
+        (true, true) => {
+            let notes: Vec<String> =
+                report.notes.iter().map(|note| format!("{} {}", note.file, note.what)).collect();
+            anyhow::bail!("{none} ({})", notes.join("; "));
+        }
+        (true, false) if !report.notes.is_empty() => {
+            let notes = report.notes.iter().map(|note| json!({ "file": note.file, "what": note.what }));
+            eprintln!("{}", json!({ "notes": notes.collect::<Vec<_>>() }));
+        }
+        (true, false) => {}
+        (false, nothing) => {
+            for note in &report.notes {
+                eprintln!("sluicegate: {} {}", note.file, note.what);
+            }
+            anyhow::ensure!(!nothing, none);
+        }
     }
-    anyhow::ensure!(
-        !report.files.is_empty(),
-        "no log could be read; give me log files, folders of them, or zip files"
-    );
     let fail =
         args.fail_on.is_some_and(|fail_on| report.findings.iter().any(|f| f.confidence >= fail_on.least()));
     let all = report.findings.len();
@@ -112,7 +125,7 @@ fn list_rules(rules: &Rules, json: bool) {
         .rules()
         .iter()
         .map(|rule| {
-            serde_json::json!({
+            json!({
                 "problem": rule.id, "title": rule.title, "name": rule.name, "logs": rule.logs,
                 "cause": rule.cause, "remedy": rule.remedy, "sluicegate": rule.sluicegate,
             })
@@ -133,11 +146,11 @@ fn print(report: &Report, all: usize, evidence: usize) {
         return;
     }
     say!("");
-    let summary = serde_json::json!(
+    let summary = json!(
         report
             .findings
             .iter()
-            .map(|f| serde_json::json!({
+            .map(|f| json!({
                 "problem": f.problem, "sure": f.confidence.word(), "times": f.count, "title": f.title
             }))
             .collect::<Vec<_>>()

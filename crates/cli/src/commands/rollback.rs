@@ -48,8 +48,8 @@ pub(crate) fn run(target: &Target, args: &Rollback) -> anyhow::Result<()> {
         return Ok(());
     }
     if !args.yes {
-        said(&done(false));
-        if !output::agreed()? {
+        output::show(target.json, &done(false), said);
+        if target.json || !output::agreed()? {
             bail!("nothing was changed; --yes goes on without asking");
         }
     }

@@ -12,8 +12,8 @@ use sluicegate_terms::UpdateId;
 /// Most updates of one order; what a filter finds beyond them is not left out in silence.
 const MOST: u32 = 10_000;
 
-/// `POST updates/approve`: `updates` (ids) or `filter` (as GET updates takes it), `groups`, `action`,
-/// `deadline`.
+/// `POST updates/approve`: `updates` (ids) or `filter` (`search`, `classification`, `product` and `approval`, as
+/// GET updates takes them), `groups`, `action`, `deadline`.
 pub(super) async fn approve_many(app: &App, input: &Input) -> Result<Value, AdminError> {
     let decisions = app.store.decisions();
     let groups = input
@@ -40,25 +40,39 @@ pub(super) async fn approve_many(app: &App, input: &Input) -> Result<Value, Admi
         .iter()
         .map(|refused| json!({ "update_id": refused.update.to_string(), "reason": refused.reason }))
         .collect();
-    let superseded: Vec<String> = done.superseded.iter().map(ToString::to_string).collect();
+    let texts = |ids: &[UpdateId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
     Ok(json!({
         "updates": done.updates,
         "approvals": done.approvals,
-        "superseded": superseded,
+        "declines_taken_back": texts(&done.taken_back),
+        "superseded": texts(&done.superseded),
         "refused": refused,
     }))
 }
 
-/// The updates that a filter finds.
+/// What a filter of an order may have.
+const FILTER: [&str; 4] = ["search", "classification", "product", "approval"];
+
+/// The updates that a filter finds. One that chooses nothing is refused, and what is declined stays so unless the
+/// filter says `approval`: an order for many must not undo decisions that it does not name.
 async fn found(app: &App, filter: &Input) -> Result<Vec<UpdateId>, AdminError> {
+    filter.only("a filter of approvals", &FILTER)?;
+    let approval = filter.text("approval")?;
     let wanted = UpdateQuery {
         search: filter.text("search")?.map(str::to_owned),
-        approval: listed::approval_filter(filter.text("approval")?)?,
+        approval: listed::approval_filter(Some(approval.unwrap_or("any-except-declined")))?,
         limit: MOST,
         ..UpdateQuery::default()
     };
     let name = |of: &str| Ok::<_, AdminError>(filter.text(of)?.map(str::to_owned));
-    let page = listed::find(app, wanted, name("classification")?, name("product")?).await?;
+    let (classification, product) = (name("classification")?, name("product")?);
+    if approval.is_none() && wanted.search.is_none() && classification.is_none() && product.is_none() {
+        return Err(AdminError::invalid(format!(
+            "the filter chooses nothing, so nothing was approved; give it one of {}",
+            FILTER.join(", ")
+        )));
+    }
+    let page = listed::find(app, wanted, classification, product).await?;
     if page.total > u64::from(MOST) {
         let message = format!("the filter finds {} updates; {MOST} can be approved at once", page.total);
         return Err(AdminError::invalid(message));

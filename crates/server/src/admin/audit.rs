@@ -11,10 +11,8 @@ use sluicegate_terms::{Timestamp, UpdateId};
 /// `GET audit?update=&since=&until=&action=&below=&limit=`: entries, newest first.
 pub(super) async fn list(app: &App, query: &Query) -> Result<Value, AdminError> {
     let time = |name: &str| query.get(name).map(str::parse::<Timestamp>).transpose();
-    let below = match query.number("below", 0)? {
-        0 => None,
-        number => Some(u64::from(number)),
-    };
+    // Below 0 there is nothing; without it there is no bound.
+    let below = query.get("below").map(|_| query.number("below", 0)).transpose()?.map(u64::from);
     let wanted = AuditQuery {
         update: query.get("update").map(str::parse::<UpdateId>).transpose()?,
         since: time("since")?,

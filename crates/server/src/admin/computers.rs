@@ -42,10 +42,10 @@ pub(super) async fn list(app: &Arc<App>, query: &Query) -> Result<Value, AdminEr
     Ok(json!({ "computers": rows, "total": page.total, "pending": page.pending }))
 }
 
-/// `GET computers/{id}`.
+/// `GET computers/{id}`; a DNS name does as well.
 pub(super) async fn show(app: &Arc<App>, id: &str) -> Result<Value, AdminError> {
-    let id: ComputerId = id.parse()?;
     note_contacts(app).await?;
+    let id = called(app, id).await?;
     let decisions = app.store.decisions();
     let targeting = app.settings.load().targeting.into();
     with_store(app, move |store| {
@@ -92,9 +92,8 @@ pub(super) async fn show(app: &Arc<App>, id: &str) -> Result<Value, AdminError> 
     .await
 }
 
-/// `POST computers/{id}/move`.
+/// `POST computers/{id}/move`; a DNS name does as well.
 pub(super) async fn move_to(app: &Arc<App>, id: &str, input: &Input) -> Result<Value, AdminError> {
-    let id: ComputerId = id.parse()?;
     let decisions = app.store.decisions();
     let Some(group) = input.group("group", &decisions.groups)? else {
         return Err(AdminError::invalid("`group` is missing"));
@@ -105,6 +104,7 @@ pub(super) async fn move_to(app: &Arc<App>, id: &str, input: &Input) -> Result<V
         ));
     }
     note_contacts(app).await?;
+    let id = called(app, id).await?;
     let (moved, now) = (id.clone(), app.clock.now());
     with_store(app, move |store| store.move_computer(&moved, group, now)).await?;
     contacts::reread(app, &id).await?;
@@ -113,6 +113,27 @@ pub(super) async fn move_to(app: &Arc<App>, id: &str, input: &Input) -> Result<V
         "group": decisions.groups.require(group)?.name.as_str(),
         "group_id": group.to_string(),
     }))
+}
+
+/// The computer with an id, or else the only one with a DNS name.
+async fn called(app: &Arc<App>, text: &str) -> Result<ComputerId, AdminError> {
+    let wanted: ComputerId = text.parse()?;
+    let asked = wanted.clone();
+    let found = with_store(app, move |store| store.computers_called(&asked)).await?;
+    match found.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => Err(AdminError::unknown(format!(
+            "there is no computer with the id or DNS name `{wanted}`; `sluicegate computers list` lists them \
+             (GET computers)"
+        ))),
+        several => {
+            let ids: Vec<&str> = several.iter().map(ComputerId::as_str).collect();
+            Err(AdminError::invalid(format!(
+                "several computers have the DNS name `{wanted}`; name the one you mean by its id: {}",
+                ids.join(", ")
+            )))
+        }
+    }
 }
 
 /// What was heard a moment ago is to be seen.

@@ -105,7 +105,7 @@ impl From<StoreError> for AdminError {
             StoreError::DiskFull { .. } | StoreError::NoRoom { .. } => {
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk-full", message)
             }
-            StoreError::Invalid { .. } => Self::invalid(message),
+            StoreError::Invalid { .. } | StoreError::Unusable { .. } => Self::invalid(message),
             _ => Self::internal(message),
         }
     }

@@ -54,18 +54,20 @@ impl Query {
 pub(super) struct Input(pub(super) Map<String, Value>);
 
 impl Input {
-    /// A text; null and an empty text count as absent.
+    /// A text; null counts as absent. An empty text is refused: it is what a variable that nobody set leaves behind, and
+    /// an order for one group must not become one for all.
     pub(super) fn text(&self, name: &str) -> Result<Option<&str>, AdminError> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) if text.is_empty() => Ok(None),
+            Some(Value::String(text)) if text.trim().is_empty() => Err(AdminError::invalid(format!(
+                "`{name}` is empty, so nothing was changed; give it a value, or leave it out"
+            ))),
             Some(Value::String(text)) => Ok(Some(text)),
             Some(_) => Err(AdminError::invalid(format!("`{name}` must be a text"))),
         }
     }
 
-    /// A setting that is a text; null is none. An empty text is refused: it is what a variable that nobody set leaves
-    /// behind, and must not take away what is set.
+    /// A setting that is a text; null is none. An empty text is refused here too, and must not take away what is set.
     pub(super) fn setting(&self, name: &str) -> Result<Option<&str>, AdminError> {
         match self.0.get(name) {
             Some(Value::String(text)) if text.trim().is_empty() => Err(AdminError::invalid(format!(
@@ -216,6 +218,12 @@ mod tests {
         let error = given.only("a thing", &["group", "deadline"]).unwrap_err();
         assert_eq!(error.message, "a thing has no `n`; it has group, deadline");
         assert!(given.required("name").is_err());
+        for empty in ["", " "] {
+            let given = input(serde_json::json!({ "group": empty, "deadline": empty, "action": empty }));
+            let tree = GroupTree::new();
+            assert!(given.group("group", &tree).unwrap_err().message.contains("`group` is empty"));
+            assert!(given.time("deadline").is_err() && given.action("action").is_err());
+        }
         assert!(input(serde_json::json!({"deadline": "soon"})).time("deadline").is_err());
         assert!(given.group("group", &GroupTree::new()).is_err());
     }

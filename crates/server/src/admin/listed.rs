@@ -94,12 +94,27 @@ fn not_one_of(name: &str, words: &[&str], text: &str) -> AdminError {
 
 /// A word for what was decided; `any` is no filter.
 pub(super) fn approval_filter(text: Option<&str>) -> Result<Option<ApprovalFilter>, AdminError> {
-    text.filter(|text| *text != "any").map(|text| word("approval", text)).transpose()
+    word_or_any("approval", text)
 }
 
 /// A word for states; `any` is no filter.
 pub(super) fn status_filter(text: Option<&str>) -> Result<Option<StatusFilter>, AdminError> {
-    text.filter(|text| *text != "any").map(|text| word("status", text)).transpose()
+    word_or_any("status", text)
+}
+
+/// One of a few words, in any letter case; `any` is none of them.
+fn word_or_any<T: Words>(name: &str, text: Option<&str>) -> Result<Option<T>, AdminError> {
+    match text.map(str::trim) {
+        None => Ok(None),
+        Some(any) if any.eq_ignore_ascii_case("any") => Ok(None),
+        Some(text) => match text.parse() {
+            Ok(one) => Ok(Some(one)),
+            Err(_) => {
+                let words: Vec<&str> = T::words().into_iter().chain(["any"]).collect();
+                Err(not_one_of(name, &words, text))
+            }
+        },
+    }
 }
 
 fn flag(query: &Query, name: &str) -> Result<Option<bool>, AdminError> {

@@ -213,7 +213,10 @@ pub(super) async fn approve(app: &App, id: &str, input: &Input) -> Result<Value,
     let now = app.clock.now();
     let order = ApprovalOrder { update, group, action, deadline, by: ADMIN.to_owned() };
     let approval = with_store(app, move |store| store.approve(order, now)).await?;
-    Ok(approved(&approval, &decisions.groups))
+    let mut value = approved(&approval, &decisions.groups);
+    // An order to do nothing leaves it declined.
+    value["decline_taken_back"] = json!(action.deploys() && decisions.declined.contains_key(&update));
+    Ok(value)
 }
 
 /// `POST updates/{id}/unapprove`, for one group or all.

@@ -53,12 +53,17 @@ async fn refusals_say_what_and_why_with_an_id() {
         ("PUT", "config".to_owned(), json!({ "targeting": "both" }), 400, "invalid"),
         ("PUT", "config".to_owned(), json!({ "colour": "red" }), 404, "unknown"),
         ("GET", "updates?approval=maybe".to_owned(), json!(null), 400, "invalid"),
+        ("GET", "computers?status=maybe".to_owned(), json!(null), 400, "invalid"),
         ("GET", "updates?limit=many".to_owned(), json!(null), 400, "invalid"),
     ];
     for (method, path, body, status, code) in cases {
         let (got, value) = site.admin(method, &path, body).await;
         assert_eq!((got, value["error"]["code"].as_str()), (status, Some(code)), "{method} {path}: {value}");
-        assert!(!value["error"]["message"].as_str().unwrap().is_empty());
+        let said = value["error"]["message"].as_str().unwrap();
+        assert!(
+            !said.is_empty() && (!path.ends_with("=maybe") || said.contains(", any, not `maybe`")),
+            "{said}"
+        );
         assert!(value["error"]["id"].as_str().unwrap().parse::<sluicegate_terms::Guid>().is_ok());
     }
 }
@@ -209,8 +214,22 @@ async fn computers_show_what_they_said() {
     assert_eq!(row["last_sync"], "2026-10-04T12:00:00Z");
     let shown = site.manage("GET", "computers/pc-1", json!(null)).await;
     assert_eq!(shown["inventory"]["manufacturer"], "Contoso");
+    let named = site.manage("GET", "computers/pc-1.EXAMPLE.net", json!(null)).await;
+    assert_eq!(named["id"], "pc-1", "a name does as well");
     let groups = site.manage("GET", "groups", json!(null)).await;
     let unassigned =
         groups["groups"].as_array().unwrap().iter().find(|g| g["name"] == "Unassigned Computers").unwrap();
     assert_eq!(unassigned["computers"], 1);
+    let group = json!({ "group": "Unassigned Computers" });
+    let moved = site.manage("POST", "computers/PC-1.example.net/move", group.clone()).await;
+    assert_eq!(moved["id"], "pc-1");
+    let mut twin = Agent::new(&site, "PC-2");
+    twin.dns_name = "pc-1.example.NET".to_owned();
+    twin.join().await;
+    for (method, path) in [("GET", "computers/pc-1.example.net"), ("POST", "computers/pc-1.example.net/move")]
+    {
+        let (status, refused) = site.admin(method, path, group.clone()).await;
+        let said = refused["error"]["message"].as_str().unwrap();
+        assert!(status == 400 && said.contains("by its id: pc-1, pc-2"), "{said}");
+    }
 }

@@ -80,6 +80,7 @@ async fn entries_are_found_by_update_action_and_time_and_listed_page_by_page() {
     let newest = site.manage("GET", "audit?limit=1", json!(null)).await;
     assert_eq!((newest["more"].clone(), newest["entries"].as_array().unwrap().len()), (json!(true), 1));
     let seq = &newest["entries"][0]["seq"];
+    assert_eq!(entries(&site, "below=0").await, Vec::<Value>::new(), "there is nothing below the first");
     let older = entries(&site, &format!("limit=1&below={seq}")).await;
     assert!(older[0]["seq"].as_u64() < seq.as_u64());
     let (status, refused) = site.admin("GET", "audit?update=nonsense", json!(null)).await;

@@ -95,6 +95,42 @@ async fn many_updates_are_approved_for_many_groups_at_once() {
 }
 
 #[tokio::test]
+async fn an_order_for_many_leaves_alone_what_its_filter_does_not_choose() {
+    let site = Site::start().await;
+    site.import(&catalog::small()).await;
+    let declined = format!("updates/{}", update(PLAIN));
+    site.manage("POST", &format!("{declined}/decline"), json!({})).await;
+    for filter in [
+        json!({ "product": "" }),
+        json!({ "search": " " }),
+        json!({ "classification": "Fixes", "approval": "" }),
+        json!({}),
+        json!({ "search": null }),
+        json!({ "serch": "x" }),
+    ] {
+        let order = json!({ "filter": filter, "groups": ["All Computers"] });
+        let (status, refused) = site.admin("POST", "updates/approve", order).await;
+        assert_eq!(status, 400, "{filter}: {refused}");
+    }
+    let approve = |filter: Value| json!({ "filter": filter, "groups": ["All Computers"] });
+    let done = site.manage("POST", "updates/approve", approve(json!({ "classification": "Fixes" }))).await;
+    assert_eq!((&done["updates"], &done["declines_taken_back"]), (&json!(1), &json!([])));
+    assert_eq!(site.manage("GET", &declined, json!(null)).await["approval"], "declined");
+    let any = json!({ "classification": "Fixes", "approval": "any" });
+    let done = site.manage("POST", "updates/approve", approve(any)).await;
+    assert_eq!(done["declines_taken_back"], json!([update(PLAIN).to_string()]));
+    let one = |group: &str| json!({ "group": group });
+    let again = site.manage("POST", &format!("{declined}/approve"), one("All Computers")).await;
+    assert_eq!(again["decline_taken_back"], false);
+    site.manage("POST", &format!("{declined}/decline"), json!({})).await;
+    let again = site.manage("POST", &format!("{declined}/approve"), one("All Computers")).await;
+    assert_eq!(again["decline_taken_back"], true);
+    let (status, refused) = site.admin("POST", &format!("{declined}/unapprove"), one("")).await;
+    assert_eq!(status, 400, "{refused}");
+    assert_eq!(site.manage("GET", &declined, json!(null)).await["approval"], "approved");
+}
+
+#[tokio::test]
 async fn a_title_that_several_categories_have_names_none_of_them() {
     let site = Site::start().await;
     site.import(&catalog::small()).await;

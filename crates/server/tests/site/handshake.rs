@@ -146,13 +146,7 @@ async fn another_server_with_the_same_key_says_server_changed() {
     second.stop().await;
     std::fs::copy(first.dir.path().join("cookie.key"), second.dir.path().join("cookie.key")).unwrap();
     second.restart().await;
-    let stranger = Agent {
-        site: &second,
-        id: agent.id.clone(),
-        group: None,
-        cookie: agent.cookie.clone(),
-        accept: "identity",
-    };
+    let stranger = Agent { cookie: agent.cookie.clone(), ..Agent::new(&second, &agent.id) };
     assert_eq!(stranger.error_code(&stranger.sync_request(held(&[], &[]))).await, ErrorCode::ServerChanged);
     let request = stranger.cookie_request(stranger.authorize().await).await;
     assert_eq!(stranger.error_code(&request).await, ErrorCode::ServerChanged, "as oldCookie too");
@@ -180,7 +174,7 @@ async fn a_server_set_back_to_a_backup_says_server_changed_to_those_who_saw_more
     copy_folder(backup.path(), site.dir.path());
     site.restart().await;
 
-    let mut agent = Agent { site: &site, id: after.0, group: None, cookie: after.1, accept: "identity" };
+    let mut agent = Agent { id: after.0, cookie: after.1, ..Agent::new(&site, "pc") };
     assert_eq!(agent.error_code(&agent.sync_request(held(&[], &[]))).await, ErrorCode::ServerChanged);
     let request = agent.cookie_request(agent.authorize().await).await;
     assert_eq!(agent.error_code(&request).await, ErrorCode::ServerChanged, "as oldCookie too");
@@ -188,7 +182,7 @@ async fn a_server_set_back_to_a_backup_says_server_changed_to_those_who_saw_more
     agent.cookie = Cookie::default();
     agent.join().await;
     assert_eq!(agent.scan().await.len(), 8);
-    let mut agent = Agent { site: &site, id: before.0, group: None, cookie: before.1, accept: "identity" };
+    let mut agent = Agent { id: before.0, cookie: before.1, ..Agent::new(&site, "pc") };
     agent.sync(held(&[], &[])).await;
 }
 

@@ -219,7 +219,7 @@ impl Store {
 pub fn check_folder(dir: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, StoreError> {
     if !dir.join(crate::database::FILE).is_file() {
         let reason = format!("{} holds no database", dir.display());
-        return Err(StoreError::Invalid { what: "a data folder", reason });
+        return Err(StoreError::Unusable { what: "the data folder", reason });
     }
     let _lock = FolderLock::take(dir)?;
     let database = Database::open(dir, 1)?;

@@ -97,6 +97,33 @@ impl Store {
         })
     }
 
+    /// The computer with this id; where there is none, those with this DNS name in any letter case (ten at most).
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn computers_called(&self, wanted: &ComputerId) -> Result<Vec<ComputerId>, StoreError> {
+        self.flush_contacts_if_possible();
+        let by_id = "SELECT computer_id FROM computer WHERE computer_id = ?1";
+        let by_name = "SELECT computer_id FROM computer WHERE dns_name = ?1 COLLATE NOCASE
+            ORDER BY computer_id LIMIT 10";
+        self.shared.database.read(|db| {
+            let db = db.transaction().during("look up a computer")?;
+            let mut found = Vec::new();
+            for sql in [by_id, by_name] {
+                let mut statement = db.prepare_cached(sql).during("look up a computer")?;
+                let mut rows = statement.query([wanted.as_str()]).during("look up a computer")?;
+                for_rows(&mut rows, |row| {
+                    found.push(row.text(0)?.parse().stored_as("computer id")?);
+                    Ok(())
+                })?;
+                if !found.is_empty() {
+                    break;
+                }
+            }
+            Ok(found)
+        })
+    }
+
     /// How many computers are directly in each group; groups without any are left out.
     ///
     /// # Errors

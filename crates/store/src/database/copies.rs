@@ -108,23 +108,23 @@ pub struct Rollback {
 /// installed afterwards: the present one would take the same step forward again.
 ///
 /// # Errors
-/// [`StoreError::Locked`] while a server runs, [`StoreError::Invalid`] when there is no copy or the database is
+/// [`StoreError::Locked`] while a server runs, [`StoreError::Unusable`] when there is no copy or the database is
 /// already that old, [`StoreError::Corrupt`] when the copy is damaged, or a failure to read or write.
 pub fn rollback(dir: &Path, dry: bool, now: Timestamp) -> Result<Rollback, StoreError> {
-    let invalid = |reason: String| StoreError::Invalid { what: "an earlier state of the database", reason };
+    let unusable = |reason: String| StoreError::Unusable { what: "an earlier state of the database", reason };
     let path = dir.join(FILE);
     if !path.is_file() {
-        return Err(invalid(format!("{} holds no database", dir.display())));
+        return Err(unusable(format!("{} holds no database", dir.display())));
     }
     let _lock = FolderLock::take(dir)?;
     let Some((_, copy)) = copies(dir)?.pop() else {
-        return Err(invalid(format!("no copy is kept in {}", dir.display())));
+        return Err(unusable(format!("no copy is kept in {}", dir.display())));
     };
     let present = connect(&path, false)?;
     let old = connect(&copy, true)?;
     let (from, to) = (migrations::version(&present)?, migrations::version(&old)?);
     if from <= to {
-        return Err(invalid(format!("its schema version is {from}, that of the copy is {to}")));
+        return Err(unusable(format!("its schema version is {from}, that of the copy is {to}")));
     }
     let sound: String =
         old.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).during("check the copy")?;

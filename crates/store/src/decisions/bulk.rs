@@ -42,6 +42,8 @@ pub struct BulkApproval {
     pub approvals: u64,
     /// Of the approved updates: those that another one supersedes.
     pub superseded: Vec<UpdateId>,
+    /// Of the approved updates: those that were declined until then.
+    pub taken_back: Vec<UpdateId>,
     /// Updates that were left out.
     pub refused: Vec<Refused>,
 }
@@ -92,11 +94,15 @@ impl Store {
                         continue;
                     }
                 };
+                let was_declined = decisions.declined.contains_key(update);
                 for group in &groups {
                     decisions.approve(&subject, single(*group), &mut scope.stamp).map_err(super::refused)?;
                     done.approvals += 1;
                 }
                 done.updates += 1;
+                // An order to do nothing leaves it declined.
+                let taken_back = was_declined && !decisions.declined.contains_key(update);
+                done.taken_back.extend(taken_back.then_some(*update));
                 done.superseded.extend(subject.superseded_by.map(|_| *update));
             }
             Ok(done)

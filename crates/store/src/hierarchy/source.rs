@@ -11,7 +11,8 @@ use std::str::FromStr;
 pub enum UpstreamSource {
     /// Microsoft Update's public synchronization service.
     MicrosoftUpdate,
-    /// Another update server, by its address (`http://parent:8530`), without a slash at the end.
+    /// Another update server, by its address (`http://parent:8530`), without a slash at the end; scheme and host in
+    /// lower case, since their case means nothing (RFC 3986 6.2.2.1).
     Server(String),
 }
 
@@ -43,23 +44,24 @@ impl FromStr for UpstreamSource {
             what: "an upstream",
             reason: format!("`{}` {reason}", text.chars().take(80).collect::<String>()),
         };
-        let rest = ["http://", "https://"]
+        let (scheme, rest) = ["http://", "https://"]
             .iter()
             .find_map(|scheme| {
-                text.get(..scheme.len()).filter(|t| t.eq_ignore_ascii_case(scheme)).map(|_| scheme.len())
+                let (given, rest) = text.split_at_checked(scheme.len())?;
+                given.eq_ignore_ascii_case(scheme).then_some((scheme, rest))
             })
-            .and_then(|at| text.get(at..))
             .ok_or_else(|| {
                 bad("is neither microsoft-update nor an address beginning with http:// or https://")
             })?;
         let plain = |c: char| {
             c.is_ascii_graphic() && !matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '?' | '#' | '@')
         };
-        let host = rest.split('/').next().unwrap_or_default();
+        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         if host.is_empty() || !text.chars().all(plain) || text.len() > LONGEST {
             return Err(bad("is not a server's address (for example http://updates.example.org:8530)"));
         }
-        Ok(Self::Server(text.trim_end_matches('/').to_owned()))
+        let address = format!("{scheme}{}{path}", host.to_ascii_lowercase());
+        Ok(Self::Server(address.trim_end_matches('/').to_owned()))
     }
 }
 
@@ -73,6 +75,8 @@ mod tests {
         assert_eq!(server("Microsoft-Update").unwrap(), UpstreamSource::MicrosoftUpdate);
         let parent = UpstreamSource::Server("http://parent:8530".to_owned());
         assert_eq!(server(" http://parent:8530/ ").unwrap(), parent);
+        assert_eq!(server("HTTP://Parent:8530").unwrap(), parent);
+        assert_eq!(server("http://Parent/A").unwrap().as_str(), "http://parent/A", "a path is as it is");
         for odd in
             ["", "parent", "ftp://parent", "http://", "http:///x", "http://a b", "http://u@h", "http://h?x"]
         {

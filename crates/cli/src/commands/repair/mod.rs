@@ -73,10 +73,11 @@ pub(crate) async fn run(target: &Target, args: Repair) -> anyhow::Result<()> {
         args.journal.clone().unwrap_or_else(|| PathBuf::from(format!("sluicegate-repair-{update}.json")));
     let mut journal = Journal::open(&path, update, args.keep)?;
     let plan = plan::make(&servers, update, &journal, args.keep).await?;
-    if target.json {
-        say!("{:#}", json!({ "update_id": update.to_string(), "plan": plan.lines() }));
-    } else {
-        plan.lines().iter().for_each(|line| say!("{line}"));
+    // For programs there is one document: the plan alone where nothing follows it.
+    let planned = json!({ "update_id": update.to_string(), "plan": plan.lines() });
+    let alone = args.dry_run || plan.is_empty() || (target.json && !args.yes);
+    if alone || !target.json {
+        output::show(target.json, &planned, |_| plan.lines().iter().for_each(|line| say!("{line}")));
     }
     if args.dry_run {
         return Ok(());
@@ -84,13 +85,15 @@ pub(crate) async fn run(target: &Target, args: Repair) -> anyhow::Result<()> {
     if plan.is_empty() {
         bail!("no server of the tree has update {update}; nothing was changed");
     }
-    if !args.yes && !output::agreed()? {
+    if !args.yes && (target.json || !output::agreed()?) {
         bail!("nothing was changed; --yes goes on without asking");
     }
     let outcome = run::carry_out(&servers, &plan, &mut journal).await;
     let log = path.with_extension("log");
     journal.write_log(&log)?;
-    output::show(target.json, &journal.to_json(), |_| {
+    let mut done = journal.to_json();
+    done["plan"] = json!(plan.lines());
+    output::show(target.json, &done, |_| {
         journal.lines().for_each(|line| say!("{line}"));
         say!("This is also in {}.", log.display());
     });

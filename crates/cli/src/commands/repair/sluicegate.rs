@@ -4,7 +4,7 @@ use super::managed::{Answer, KeptApproval, ManagedServer, UpdateState};
 use super::tree::Node;
 use crate::admin_client::AdminClient;
 use crate::args::Target;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{self, Endpoint};
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use sluicegate_terms::UpdateId;
@@ -18,11 +18,11 @@ pub(crate) struct Sluicegate {
 impl Sluicegate {
     /// A server of a tree; its token is read now.
     pub(crate) fn new(node: Node) -> anyhow::Result<Self> {
-        let token = std::fs::read_to_string(&node.token_file).with_context(|| {
+        let token = endpoint::token(&node.token_file).with_context(|| {
             format!("cannot read the token of `{}`, {}", node.name, node.token_file.display())
         })?;
         let base = node.url.trim_end_matches('/').to_owned();
-        let client = AdminClient::new(Endpoint { base, token: token.trim().to_owned() });
+        let client = AdminClient::new(Endpoint { base, token });
         Ok(Self { name: node.name, client })
     }
 

@@ -17,6 +17,7 @@ use sluicegate_terms::{RevisionId, Timestamp};
 pub struct Agent<'a> {
     pub site: &'a Site,
     pub id: String,
+    pub dns_name: String,
     pub group: Option<String>,
     pub cookie: Cookie,
     /// `Accept-Encoding`.
@@ -45,7 +46,8 @@ pub fn path_of(service: Service) -> &'static str {
 
 impl<'a> Agent<'a> {
     pub fn new(site: &'a Site, id: &str) -> Self {
-        Self { site, id: id.to_owned(), group: None, cookie: Cookie::default(), accept: "identity" }
+        let dns_name = format!("{id}.example.net");
+        Self { site, id: id.to_owned(), dns_name, group: None, cookie: Cookie::default(), accept: "identity" }
     }
 
     /// Sends a request and answers what came, decompressed.
@@ -104,7 +106,7 @@ impl<'a> Agent<'a> {
         let request = GetAuthorizationCookieRequest {
             client_id: Some(self.id.clone()),
             target_group_name: self.group.clone(),
-            dns_name: Some(format!("{}.example.net", self.id)),
+            dns_name: Some(self.dns_name.clone()),
         };
         let answer = self.call(&request).await;
         GetAuthorizationCookieResponse::decode(&answer.body, &Limits::ANSWER).unwrap().cookie
@@ -132,7 +134,7 @@ impl<'a> Agent<'a> {
         RegisterComputerRequest {
             cookie: Some(self.cookie.clone()),
             computer_info: Some(ComputerInfo {
-                dns_name: Some(format!("{}.example.net", self.id)),
+                dns_name: Some(self.dns_name.clone()),
                 os_major_version: 10,
                 os_build_number: 26_200,
                 old_product_type: 1,
