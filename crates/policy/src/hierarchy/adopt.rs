@@ -5,7 +5,7 @@ use crate::{
     Approval, ApprovalAction, ApprovalError, Change, Decisions, Group, GroupTree, Hold, HoldReason, Mark,
     Stamp, Subject,
 };
-use sluicegate_terms::{GroupId, Guid, RevisionNumber, Timestamp, UpdateId, UpdateKind};
+use sluicegate_terms::{GroupId, Guid, RevisionNumber, Timestamp, UpdateId, UpdateIdentity, UpdateKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A deployment as the upstream lists it (`ServerSyncDeployment`, MS-WSUSSS 3.1.4.10.3.5).
@@ -40,6 +40,17 @@ pub struct UpstreamDecisions {
     pub complete: bool,
 }
 
+/// Where a revision stands among those of its update that are here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// Nothing newer is here.
+    Foremost,
+    /// It is here beside a newer one.
+    Behind,
+    /// It is not here, and a newer one is.
+    Missing,
+}
+
 /// What taking them over changed.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Adopted {
@@ -59,6 +70,8 @@ pub struct Adopted {
     pub ungrouped: u64,
     /// So often one is back in a group that it lost.
     pub put_back: u64,
+    /// Revisions in service there that are not here, while newer ones are. What is approved for them waits.
+    pub awaited: BTreeSet<UpdateIdentity>,
     /// What could not be taken over, each with a reason; it is tried again with the next synchronization.
     pub skipped: Vec<String>,
 }
@@ -72,29 +85,43 @@ impl Adopted {
 }
 
 /// Puts the upstream's groups and decisions in place of `decisions`. `subject` tells about an update as the
-/// decisions given with it let it be seen, `None` when this server does not have it; `behind` whether a revision of
-/// it is here beside a newer one.
+/// decisions given with it let it be seen, `None` when this server does not have it; `place` where a revision of it
+/// stands.
 ///
 /// # Errors
-/// What `subject` and `behind` give, or that no deployment id is left.
+/// What `subject` and `place` give, or that no deployment id is left.
 pub fn adopt<E: From<ApprovalError>>(
     decisions: &mut Decisions,
     wanted: &UpstreamDecisions,
     stamp: &mut Stamp,
     mut subject: impl FnMut(&Decisions, UpdateId) -> Result<Option<Subject>, E>,
-    mut behind: impl FnMut(UpdateId, RevisionNumber) -> Result<bool, E>,
+    mut place: impl FnMut(UpdateId, RevisionNumber) -> Result<Place, E>,
 ) -> Result<Adopted, E> {
     let mut adopted = Adopted::default();
     let change = stamp.change;
     put_groups(decisions, &wanted.groups, change, &mut adopted);
     // Before anything about updates: which of them are members of bundles depends on the revisions in service.
     let mut holds = BTreeMap::new();
+    let mut missing = BTreeMap::new();
     for (update, (serving, installs)) in serving(decisions, wanted) {
-        if behind(update, serving)? {
-            let eula = subject(decisions, update)?.and_then(|subject| subject.eula);
-            let terms = eula.filter(|eula| installs && !decisions.accepted.contains_key(eula));
-            let reason = terms.map_or(HoldReason::Review, HoldReason::Eula);
-            holds.insert(update, Hold { serving, reason, since: change });
+        match place(update, serving)? {
+            Place::Foremost => {}
+            Place::Behind => {
+                let eula = subject(decisions, update)?.and_then(|subject| subject.eula);
+                let terms = eula.filter(|eula| installs && !decisions.accepted.contains_key(eula));
+                let reason = terms.map_or(HoldReason::Review, HoldReason::Eula);
+                holds.insert(update, Hold { serving, reason, since: change });
+            }
+            Place::Missing => {
+                missing.insert(update, serving);
+                // What it served before that one stays; what is newer the upstream holds back.
+                if let Some(own) = decisions.held.get(&update).copied()
+                    && own.serving < serving
+                    && place(update, own.serving)? == Place::Behind
+                {
+                    holds.insert(update, own);
+                }
+            }
         }
     }
     let turned = decisions.replace_holds(holds, change);
@@ -121,6 +148,14 @@ pub fn adopt<E: From<ApprovalError>>(
         if decidable(&subject) {
             let action = deployment.action;
             let deadline = deployment.deadline.filter(|_| action.can_be_due());
+            if let Some(&revision) = missing.get(&deployment.update).filter(|_| action.deploys()) {
+                adopted.awaited.insert(UpdateIdentity { update: deployment.update, revision });
+                let own = decisions.approvals.get(&(deployment.update, deployment.group));
+                let stays = own.is_some_and(|own| own.action == action && own.deadline == deadline);
+                if !stays || !decisions.held.contains_key(&deployment.update) {
+                    continue;
+                }
+            }
             let placed = Placed { action, deadline, by: deployment.by.clone(), at: None };
             target.insert((deployment.update, deployment.group), placed);
         }

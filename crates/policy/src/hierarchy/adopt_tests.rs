@@ -45,8 +45,12 @@ fn number(n: i64) -> RevisionNumber {
 }
 
 /// Every update has the revisions 1 and 2 here.
-fn behind(_: UpdateId, revision: RevisionNumber) -> Result<bool, ApprovalError> {
-    Ok(revision == number(1))
+fn place(_: UpdateId, revision: RevisionNumber) -> Result<Place, ApprovalError> {
+    Ok(match revision.get() {
+        0 => Place::Missing,
+        1 => Place::Behind,
+        _ => Place::Foremost,
+    })
 }
 
 fn stamp(decisions: &Decisions, anchor: u64) -> Stamp {
@@ -55,7 +59,7 @@ fn stamp(decisions: &Decisions, anchor: u64) -> Stamp {
 }
 
 fn run(decisions: &mut Decisions, wanted: &UpstreamDecisions, anchor: u64) -> Adopted {
-    adopt(decisions, wanted, &mut stamp(decisions, anchor), known, behind).unwrap()
+    adopt(decisions, wanted, &mut stamp(decisions, anchor), known, place).unwrap()
 }
 
 /// A newer revision of an update waits for review.
@@ -123,7 +127,7 @@ fn what_only_a_held_revision_bundled_is_decided_by_itself() {
     };
     decisions.declined.clear();
     let mut stamp = stamp(&decisions, 7);
-    let adopted = adopt(&mut decisions, &parent(), &mut stamp, member, behind).unwrap();
+    let adopted = adopt(&mut decisions, &parent(), &mut stamp, member, place).unwrap();
     assert_eq!(adopted.declined, 1);
 }
 
@@ -242,13 +246,13 @@ fn what_only_waits_for_terms_there_waits_for_them_here() {
     holding.deployments[0].revision = number(1);
     let mut decisions = Decisions::default();
     let mut stamp = stamp(&decisions, 5);
-    adopt(&mut decisions, &holding, &mut stamp, licensed, behind).unwrap();
+    adopt(&mut decisions, &holding, &mut stamp, licensed, place).unwrap();
     assert_eq!(decisions.held[&uid(10)].reason, crate::HoldReason::Eula(crate::EulaId(Guid::from_u128(7))));
 }
 
 #[test]
-fn a_deployment_of_the_newest_revision_of_an_unknown_one_or_of_nothing_holds_nothing() {
-    for revision in [2, 0, 77] {
+fn a_deployment_of_the_newest_revision_or_of_one_that_is_to_come_holds_nothing() {
+    for revision in [2, 77] {
         let mut wanted = parent();
         wanted.deployments[0].revision = number(revision);
         let mut decisions = Decisions::default();
@@ -264,4 +268,58 @@ fn a_deployment_of_the_newest_revision_of_an_unknown_one_or_of_nothing_holds_not
     let mut decisions = Decisions::default();
     run(&mut decisions, &denial, 5);
     assert!(decisions.held.is_empty());
+}
+
+#[test]
+fn what_serves_there_and_is_not_here_is_awaited_and_nothing_newer_is_deployed_in_its_place() {
+    let mut waiting = parent();
+    waiting.deployments[0].revision = number(0);
+    let denial = UpstreamDeployment { action: ApprovalAction::NotApproved, ..install(3, 10, 2) };
+    waiting.deployments.push(denial);
+    let awaited = [UpdateIdentity { update: uid(10), revision: number(0) }];
+    let first = Decisions::default();
+    let mut installed = Decisions::default();
+    run(&mut installed, &parent(), 4);
+    for mut decisions in [first, installed] {
+        let adopted = run(&mut decisions, &waiting, 5);
+        assert_eq!(adopted.awaited, awaited.into());
+        assert!(decisions.held.is_empty() && decisions.approvals.contains_key(&(uid(11), gid(2))));
+        let left: Vec<_> = decisions.approvals.of(uid(10)).map(|a| (a.group, a.action)).collect();
+        assert_eq!(left, [(gid(2), ApprovalAction::NotApproved)]);
+        let once = decisions.clone();
+        assert!(!run(&mut decisions, &waiting, 6).changed());
+        assert_eq!(decisions, once, "a second time changes nothing");
+        waiting.deployments[0].revision = number(1);
+        assert_eq!(run(&mut decisions, &waiting, 7).awaited, [].into());
+        assert_eq!(decisions.held[&uid(10)].serving, number(1));
+        assert!(decisions.approvals.contains_key(&(uid(10), gid(1))));
+        waiting.deployments[0].revision = number(0);
+    }
+}
+
+#[test]
+fn what_was_served_stays_in_service_while_a_later_one_is_awaited_and_nothing_new_is_approved_for_it() {
+    let here = |_: UpdateId, revision: RevisionNumber| {
+        Ok::<_, ApprovalError>(match revision.get() {
+            5 => Place::Missing,
+            1 | 6 => Place::Behind,
+            _ => Place::Foremost,
+        })
+    };
+    for (serving, stays) in [(1, true), (6, false)] {
+        let mut decisions = Decisions::default();
+        run(&mut decisions, &parent(), 5);
+        hold(&mut decisions, 10);
+        decisions.held.get_mut(&uid(10)).unwrap().serving = number(serving);
+        let mut wanted = parent();
+        wanted.deployments[0].revision = number(5);
+        wanted.deployments.push(UpstreamDeployment { revision: number(5), ..install(3, 10, 2) });
+        wanted.deployments[1].revision = number(7);
+        let mut stamp = stamp(&decisions, 7);
+        let adopted = adopt(&mut decisions, &wanted, &mut stamp, known, here).unwrap();
+        assert_eq!(adopted.awaited.len(), 1);
+        assert_eq!(decisions.held.contains_key(&uid(10)), stays);
+        let groups: Vec<_> = decisions.approvals.of(uid(10)).map(|a| a.group).collect();
+        assert_eq!(groups, if stays { vec![gid(1)] } else { Vec::new() });
+    }
 }

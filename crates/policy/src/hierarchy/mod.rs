@@ -9,7 +9,7 @@ mod mode;
 mod patience;
 mod schedule;
 
-pub use adopt::{Adopted, UpstreamDecisions, UpstreamDeployment, adopt};
+pub use adopt::{Adopted, Place, UpstreamDecisions, UpstreamDeployment, adopt};
 pub use content::{ContentError, ContentPolicy, ContentWhen};
 pub use filter::{Choice, FilterError, FilterPart, MOST_CHOSEN, SyncFilter};
 pub use kept::{KeptDecisions, bring_back};

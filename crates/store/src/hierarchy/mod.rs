@@ -2,6 +2,7 @@
 //! servers and computers below it, and where files come from.
 
 mod above;
+mod adopted;
 mod allowed;
 mod aside;
 mod awaited;
@@ -23,8 +24,8 @@ mod state;
 mod strays;
 mod telling;
 
+pub use adopted::DeploymentNews;
 pub(crate) use allowed::load as load_allowed;
-pub use aside::DeploymentNews;
 pub use awaited::Awaited;
 pub use counts::{ActivitySummary, ClientSummary, ServerSummary};
 pub use details::ComputerDetails;

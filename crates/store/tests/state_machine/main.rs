@@ -30,7 +30,7 @@ use sluicegate_store::cleanup::CleanupOrder;
 use sluicegate_store::hierarchy::{DeploymentNews, UpstreamSettings, UpstreamSource};
 use sluicegate_store::{ApprovalOrder, BulkOrder, Store, StoreError};
 use sluicegate_terms::{CategoryKind, GroupId, Guid, RevisionNumber, Timestamp, UpdateIdentity};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use steps::{ALL, MEMBER, Step};
 use support::{at, category, identity, import, open, prepared, software, uid};
@@ -207,7 +207,14 @@ fn take(store: &Store, step: &Step, model: &Model) -> Result<(), StoreError> {
                 anchor: format!("{time}"),
                 complete,
             };
-            store.adopt_deployments(&news, now).map(|_| ())
+            let awaited = store.awaited_revisions(&news, now);
+            let adopted = store.adopt_deployments(&news, now)?;
+            let waits: BTreeSet<_> = (model.awaited.iter())
+                .map(|(update, number)| identity(*update, i64::try_from(*number).unwrap()))
+                .collect();
+            assert_eq!(adopted.awaited, waits);
+            assert_eq!(awaited.unwrap(), waits.into_iter().collect::<Vec<_>>());
+            Ok(())
         }
     }
 }

@@ -71,6 +71,8 @@ pub(crate) struct Model {
     pub(crate) aside: Option<Aside>,
     /// What the upstream said of its deployments, by update and group: the action and the revision in service.
     pub(crate) parent: BTreeMap<(u128, u128), (ApprovalAction, usize)>,
+    /// What was approved there for a revision that is not here when its decisions were last taken over, by update.
+    pub(crate) awaited: BTreeMap<u128, usize>,
 }
 
 impl Model {
@@ -277,7 +279,9 @@ impl Model {
         declined: &BTreeSet<u128>,
     ) {
         self.groups = groups;
-        self.held = self.held_above(deployments, declined);
+        let mut missing = BTreeMap::new();
+        self.held = self.held_above(deployments, declined, &mut missing);
+        let mut awaited = BTreeMap::new();
         let fits = |update: u128| self.updates.contains_key(&update) && !self.is_member(update);
         let mut approvals = BTreeMap::new();
         for ((update, group), (action, _)) in deployments {
@@ -287,6 +291,13 @@ impl Model {
             let new = Approval { action: *action, deadline: None, at: self.now };
             let old = self.approvals.get(&(*update, *group));
             let same = old.filter(|old| (old.action, old.deadline) == (*action, None));
+            if let Some(number) = missing.get(update).filter(|_| *action != NotApproved) {
+                awaited.insert(*update, *number);
+                // What is served goes on, and nothing newer takes the place of what is awaited.
+                if same.is_none() || !self.held.contains_key(update) {
+                    continue;
+                }
+            }
             approvals.insert((*update, *group), same.copied().unwrap_or(new));
         }
         let mut now_declined = self.declined.clone();
@@ -294,16 +305,17 @@ impl Model {
         for update in declined.iter().filter(|update| fits(**update)) {
             now_declined.entry(*update).or_insert(self.now);
         }
-        self.approvals = approvals;
+        (self.approvals, self.awaited) = (approvals, awaited);
         self.declined = now_declined;
         self.settle();
     }
 
-    /// What the upstream holds back of what is here.
+    /// What the upstream holds back of what is here. What it serves and is not here goes to `missing`.
     fn held_above(
         &self,
         deployments: &BTreeMap<(u128, u128), (ApprovalAction, usize)>,
         declined: &BTreeSet<u128>,
+        missing: &mut BTreeMap<u128, usize>,
     ) -> BTreeMap<u128, (usize, Why)> {
         let mut held = BTreeMap::new();
         for (update, revisions) in &self.updates {
@@ -313,8 +325,13 @@ impl Model {
             let told: Vec<_> = deployments.iter().filter(counts).map(|(_, told)| *told).collect();
             let newest = revisions.last().unwrap();
             let Some(serving) = told.iter().map(|(_, number)| *number).max() else { continue };
-            let here = revisions.iter().any(|r| r.number == serving);
-            if here && serving < newest.number && !declined.contains(update) {
+            if serving >= newest.number || declined.contains(update) {
+                continue;
+            }
+            if !revisions.iter().any(|r| r.number == serving) {
+                missing.insert(*update, serving);
+                held.extend(self.held.get(update).filter(|own| own.0 < serving).map(|own| (*update, *own)));
+            } else {
                 let installs = told.iter().any(|(action, _)| *action != Uninstall);
                 let terms = newest.eula.filter(|terms| installs && !self.accepted.contains(terms));
                 held.insert(*update, (serving, terms.map_or(Why::Review, Why::Eula)));

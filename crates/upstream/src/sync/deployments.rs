@@ -1,5 +1,8 @@
-//! Synchronization: a replica takes over groups and decisions (MS-WSUSSS 3.2.4.3).
+//! Synchronization: a replica takes over groups and decisions (MS-WSUSSS 3.2.4.3), and fetches the revisions they are
+//! for.
 
+use super::fetch::spoils_a_batch;
+use super::metadata::SHOWN;
 use super::session::LARGEST_LIST;
 use super::{Run, SyncError};
 use sluicegate_policy::hierarchy::UpstreamDeployment;
@@ -9,7 +12,9 @@ use sluicegate_soap::server_sync::{
     SyncAction,
 };
 use sluicegate_store::hierarchy::DeploymentNews;
-use sluicegate_terms::{GroupId, Guid, Timestamp, UpdateId};
+use sluicegate_terms::{GroupId, Guid, Timestamp, UpdateId, UpdateIdentity};
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 impl Run {
     pub(super) async fn deployments(&mut self) -> Result<(), SyncError> {
@@ -22,9 +27,11 @@ impl Run {
         let body = self.session.call(LARGEST_LIST, make).await?;
         self.progress.answered(body.len() as u64, self.around.now());
         let result = self.session.decode::<GetDeploymentsResponse>(&body)?.result;
-        let news = news(result, state.deployments_anchor.is_none());
+        let news = Arc::new(news(result, state.deployments_anchor.is_none()));
+        self.fetch_served(&news).await?;
         let now = self.around.now();
         let adopted = self.on_store(move |store| store.adopt_deployments(&news, now)).await?;
+        self.warn_of_awaited(&adopted.awaited);
         for skipped in adopted.skipped.iter().take(20) {
             tracing::info!(reason = skipped, "a decision of the upstream is not taken over yet");
         }
@@ -45,6 +52,48 @@ impl Run {
         self.progress.update(|p| p.counts.approvals += changed);
         self.progress.done(changed, now);
         Ok(())
+    }
+
+    /// Fetches the revisions that serve at the upstream while it holds newer ones back. Lists name only the newest of an
+    /// update, and whoever asks for another gets it all the same (observed).
+    async fn fetch_served(&mut self, news: &Arc<DeploymentNews>) -> Result<(), SyncError> {
+        let mut asked = HashSet::new();
+        loop {
+            let (news, now) = (Arc::clone(news), self.around.now());
+            let mut awaited = self.on_store(move |store| store.awaited_revisions(&news, now)).await?;
+            awaited.retain(|revision| asked.insert(*revision));
+            if awaited.is_empty() {
+                break;
+            }
+            // Clients wait for these, so they are asked for in each run; what failed before comes last.
+            let failed = self.on_store(|store| store.failed_revisions()).await?;
+            let failed: HashSet<_> = failed.into_iter().map(|failed| failed.identity).collect();
+            awaited.sort_by_key(|revision| failed.contains(revision));
+            match self.fetch(awaited).await {
+                // What is decided about everything else must not wait for them.
+                Err(error) if spoils_a_batch(&error) => {
+                    tracing::warn!(%error, "the upstream does not give what it has in service");
+                    break;
+                }
+                fetched => fetched?,
+            }
+            self.fetch_members().await?;
+        }
+        if asked.is_empty() { Ok(()) } else { self.keys().await }
+    }
+
+    fn warn_of_awaited(&self, awaited: &BTreeSet<UpdateIdentity>) {
+        if awaited.is_empty() {
+            return;
+        }
+        let list: Vec<String> = awaited.iter().take(SHOWN).map(ToString::to_string).collect();
+        let (count, list) = (awaited.len(), list.join(", "));
+        tracing::warn!(count, list, "the upstream does not give revisions that it has in service");
+        let revisions = if count == 1 { "a revision" } else { &format!("{count} revisions") };
+        self.progress.warn(&format!(
+            "the upstream approves {revisions} that it does not give, and holds newer ones back; nothing newer is approved \
+             here in their place, and each synchronization asks for them again: {list}"
+        ));
     }
 }
 

@@ -218,7 +218,7 @@ impl Run {
     }
 }
 
-const NOT_GIVEN: &str = "the upstream lists the revision and does not give its document";
+const NOT_GIVEN: &str = "the upstream names the revision and does not give its document";
 
 fn halves(mut ids: Vec<UpdateIdentity>, again: bool) -> [Batch; 2] {
     let rest = ids.split_off(ids.len() / 2);
@@ -238,7 +238,7 @@ fn is_outside(prepared: &PreparedRevision, filter: &SyncFilter) -> bool {
 }
 
 /// Whether one revision can be to blame for the failure of a whole batch.
-fn spoils_a_batch(error: &SyncError) -> bool {
+pub(super) fn spoils_a_batch(error: &SyncError) -> bool {
     // A server that is no longer let in must not blame the revisions it asked for.
     !error.is_refusal()
         && matches!(error.fault(), Some(ErrorCode::InternalServerError | ErrorCode::InvalidParameters))

@@ -17,7 +17,7 @@ use std::collections::HashSet;
 const DEEPEST_BUNDLE: usize = 32;
 
 /// So many ids or titles are told; more fill a log and help nobody.
-const SHOWN: usize = 20;
+pub(super) const SHOWN: usize = 20;
 
 impl Run {
     /// Asks for the configuration that governs the run.
@@ -76,16 +76,7 @@ impl Run {
             listed.extend(more);
         }
         self.fetch_missing(listed).await?;
-        // What a filter does not list is reached through bundles (observed-behaviour 8).
-        let mut asked = HashSet::new();
-        for _ in 0..DEEPEST_BUNDLE {
-            let mut members = self.on_store(|store| store.missing_members()).await?;
-            members.retain(|member| asked.insert(*member));
-            if members.is_empty() {
-                break;
-            }
-            self.fetch_missing(members).await?;
-        }
+        self.fetch_members().await?;
         self.count_strays().await?;
         let covers = plan.covers;
         self.on_store(move |store| {
@@ -96,6 +87,20 @@ impl Run {
         })
         .await
         .map(|_| ())
+    }
+
+    /// Fetches what bundles need: what a filter does not list is reached through them (observed-behaviour 8).
+    pub(super) async fn fetch_members(&mut self) -> Result<(), SyncError> {
+        let mut asked = HashSet::new();
+        for _ in 0..DEEPEST_BUNDLE {
+            let mut members = self.on_store(|store| store.missing_members()).await?;
+            members.retain(|member| asked.insert(*member));
+            if members.is_empty() {
+                break;
+            }
+            self.fetch_missing(members).await?;
+        }
+        Ok(())
     }
 
     /// What the filter chooses and the catalog no longer has stays chosen: it may come back.

@@ -1,11 +1,12 @@
 //! A replica takes its upstream's decisions over, and its own come back when it is none any more.
 
-use super::{follow, now, open, parent, run_well, uid};
-use sluicegate_policy::hierarchy::Mode;
+use super::{PRODUCT, contents, follow, give, identity, now, open, parent, run_well, uid, update};
+use sluicegate_catalog::compose::Document;
+use sluicegate_policy::hierarchy::{Choice, Mode, SyncFilter};
 use sluicegate_policy::{ApprovalAction, EulaId};
 use sluicegate_soap::server_sync as sync;
-use sluicegate_store::{ApprovalOrder, Contact, Registration, StoreError};
-use sluicegate_terms::{GroupId, Guid, RevisionNumber, Timestamp};
+use sluicegate_store::{ApprovalOrder, Contact, Registration, Store, StoreError};
+use sluicegate_terms::{GroupId, Guid, RevisionNumber, Timestamp, UpdateId};
 
 pub(super) fn approval(
     number: u128,
@@ -108,4 +109,107 @@ async fn a_replica_takes_decisions_over_refuses_its_own_and_gets_them_back_after
     let written = store.decisions();
     drop(store);
     assert_eq!(*open(dir.path()).decisions(), *written);
+}
+
+/// An upstream that approved revision 1 of 1000 and 1001 for everybody and holds the newest back, which is all that it
+/// lists. 1000 bundles a member that no list names.
+async fn holding() -> super::Upstream {
+    let upstream = parent(0).await;
+    let member = Document::software(identity(5_000, 1), "Member");
+    upstream.add(member.identity, member.to_xml(), false, &[uid(99)]);
+    for (n, revision) in [(1_000, 1), (1_000, 2), (1_001, 1), (1_001, 2)] {
+        let mut document = update(n, revision, PRODUCT);
+        if n == 1_000 && revision == 1 {
+            document.relationships.bundles.push(vec![member.identity]);
+        }
+        give(&upstream, &document, PRODUCT);
+    }
+    let mut state = upstream.state.lock();
+    let at = state.clock;
+    let everybody = GroupId::ALL_COMPUTERS.0.as_u128();
+    for (number, update) in [(1, 1_000), (2, 1_001)] {
+        state.unlisted.push(identity(update, 1));
+        state.deployments.push((at, approval(number, update, everybody, sync::SyncAction::Install)));
+    }
+    drop(state);
+    upstream
+}
+
+fn serving(store: &Store) -> Vec<(UpdateId, RevisionNumber)> {
+    store.decisions().held.iter().map(|(update, hold)| (*update, hold.serving)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_fetches_what_serves_at_its_upstream_though_no_list_names_it() {
+    let upstream = holding().await;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let only_the_product =
+        SyncFilter { products: Choice::Only([uid(PRODUCT)].into_iter().collect()), ..SyncFilter::default() };
+    follow(&store, &upstream, |s| (s.mode, s.filter) = (Mode::Replica, only_the_product));
+    let ended = run_well(&store).await;
+    assert_eq!(ended.warning, None);
+    let one = RevisionNumber::new(1).unwrap();
+    assert_eq!(serving(&store), [(uid(1_000), one), (uid(1_001), one)]);
+    let approved: Vec<_> = store.decisions().approvals.keys().map(|(update, _)| *update).collect();
+    assert_eq!(approved, [uid(1_000), uid(1_001)]);
+    assert!(
+        contents(&store).iter().any(|(id, _)| *id == identity(5_000, 1)),
+        "the member came with its bundle"
+    );
+    assert_eq!(ended.counts.strays, 0);
+    upstream.calls();
+    assert_eq!(run_well(&store).await.counts.approvals, 0);
+    assert!(!upstream.calls().contains(&"GetUpdateData"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_upstream_cannot_give_is_not_approved_in_a_newer_form_and_the_run_says_so() {
+    let upstream = holding().await;
+    upstream.state.lock().withheld.push(identity(1_001, 1));
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |s| s.mode = Mode::Replica);
+    let approved =
+        |store: &Store| -> Vec<_> { store.decisions().approvals.keys().map(|(update, _)| *update).collect() };
+    for _ in 0..2 {
+        let warning = run_well(&store).await.warning.unwrap();
+        assert!(warning.contains("a revision that it does not give"), "{warning}");
+        assert!(warning.contains(&identity(1_001, 1).to_string()), "{warning}");
+        assert_eq!(approved(&store), [uid(1_000)]);
+    }
+    assert_eq!(store.quarantine().unwrap().len(), 1);
+    // The next run asks again.
+    upstream.state.lock().withheld.clear();
+    assert_eq!(run_well(&store).await.warning, None);
+    assert_eq!(approved(&store), [uid(1_000), uid(1_001)]);
+    assert_eq!((serving(&store).len(), store.quarantine().unwrap().len()), (2, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_gives_nothing_of_what_serves_there_stops_no_other_decision() {
+    let upstream = parent(1).await;
+    {
+        let mut state = upstream.state.lock();
+        let at = state.clock;
+        let everybody = GroupId::ALL_COMPUTERS.0.as_u128();
+        state.deployments.push((at, approval(1, 1_000, everybody, sync::SyncAction::Install)));
+    }
+    for n in 2_000..2_040 {
+        give(&upstream, &update(n, 2, PRODUCT), PRODUCT);
+        let mut state = upstream.state.lock();
+        let at = state.clock;
+        let everybody = GroupId::ALL_COMPUTERS.0.as_u128();
+        state.deployments.push((at, approval(n, n, everybody, sync::SyncAction::Install)));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |s| s.mode = Mode::Replica);
+    for _ in 0..2 {
+        let warning = run_well(&store).await.warning.unwrap();
+        assert!(warning.contains("40 revisions that it does not give"), "{warning}");
+        let approved: Vec<_> = store.decisions().approvals.keys().map(|(update, _)| *update).collect();
+        assert_eq!(approved, [uid(1_000)]);
+    }
+    assert!(store.failed_revisions().unwrap().len() > 26, "the second run asks for others first");
 }

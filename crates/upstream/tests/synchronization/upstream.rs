@@ -67,6 +67,8 @@ pub struct State {
     pub urls: Vec<(Sha1Digest, String)>,
     /// Listed and never given.
     pub withheld: Vec<UpdateIdentity>,
+    /// Given and not listed, as real servers do with all but the newest revision of an update.
+    pub unlisted: Vec<UpdateIdentity>,
     /// Always given with a broken blob.
     pub broken: Vec<UpdateIdentity>,
     /// Fewer documents than asked for.
@@ -358,6 +360,7 @@ fn synchronize(
             let new_revisions = state
                 .revisions
                 .iter()
+                .filter(|(id, _)| !state.unlisted.contains(id))
                 .filter(|(_, held)| {
                     held.config == filter.get_config && held.arrived > since && (held.config || matches(held))
                 })

@@ -95,8 +95,9 @@ impl Telling<'_> {
             if changed <= self.since {
                 continue;
             }
-            let told = self.revision_for(approval.update);
-            if !told.is_some_and(|(_, serves)| serves) || changed > self.indexed {
+            let unlisted = changed > self.indexed;
+            let told = self.revision_for(approval.update, unlisted);
+            if !told.is_some_and(|(_, serves)| serves) || unlisted {
                 told_up_to = told_up_to.min(Anchor(changed.0.saturating_sub(1)));
             }
             deployments.extend(told.map(|(revision, _)| self.deployment(approval, revision)));
@@ -131,14 +132,19 @@ impl Telling<'_> {
 
     /// The revision in service, as far as the replica knows it: the newest that came before the replica
     /// last asked for updates, or the older one that stays while the newest waits. And whether it is the one that
-    /// serves here.
-    fn revision_for(&self, update: UpdateId) -> Option<(RevisionNumber, bool)> {
+    /// serves here. Never one that is held back: that is told of nothing until the replica can ask for the one that
+    /// stays, or that one is gone. `unlisted`: revisions may be here that the index does not know.
+    fn revision_for(&self, update: UpdateId, unlisted: bool) -> Option<(RevisionNumber, bool)> {
         let held = self.decisions.held.get(&update).map(|hold| hold.serving);
         let all = self.index.revisions_of(update);
         let known = all.iter().filter(|held| held.arrived <= self.synced.change);
         let mut numbers = known.map(|held| held.identity.revision).rev();
         let newest = numbers.next()?;
         let stays = held.filter(|serving| *serving < newest && numbers.any(|n| n == *serving));
+        let comes = |serving| unlisted || all.iter().any(|held| held.identity.revision == serving);
+        if stays.is_none() && held.is_some_and(|serving| serving < newest && comes(serving)) {
+            return None;
+        }
         let told = stays.unwrap_or(newest);
         let serves = held.or_else(|| all.last().map(|last| last.identity.revision)).is_none_or(|n| n <= told);
         Some((told, serves))
