@@ -111,6 +111,8 @@ pub struct Known {
     pub subject: Subject,
     /// Its revisions, in any order.
     pub revisions: Vec<RevisionNumber>,
+    /// When the first of them came.
+    pub came: Option<Timestamp>,
 }
 
 impl Known {
@@ -166,7 +168,7 @@ impl Decisions {
     }
 
     /// Takes in what another server decided. Groups become what they are there; of each other decision the
-    /// later one counts. What is taken in keeps its own time and gets the anchor of `stamp`. `known` tells
+    /// later one counts, and what filters and rules decided here as an update came counts as earlier. What is taken in keeps its own time and gets the anchor of `stamp`. `known` tells
     /// about an update as the decisions given with it let it be seen, `None` when this server does not have it.
     ///
     /// # Errors
@@ -179,6 +181,7 @@ impl Decisions {
     ) -> Result<TakenIn, E> {
         let mut taken = TakenIn::default();
         let groups = self.take_groups(&carried.groups, stamp.change, &mut taken);
+        self.yield_to(carried, &mut known)?;
         let settled = self.approvals.keys().map(|(update, _)| *update).collect();
         let taking = Taking { carried, groups, settled };
         for (eula, (by, at)) in &carried.accepted {

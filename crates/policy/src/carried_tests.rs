@@ -28,7 +28,11 @@ fn stamp(seconds: i64) -> Stamp {
 /// Updates below 100 are here, with the revisions 1 and 2.
 fn known(_: &Decisions, update: UpdateId) -> Result<Option<Known>, ApprovalError> {
     let here = update.0.as_u128() < 100;
-    Ok(here.then(|| Known { subject: Subject::software(update), revisions: vec![rev(1), rev(2)] }))
+    Ok(here.then(|| Known {
+        subject: Subject::software(update),
+        revisions: vec![rev(1), rev(2)],
+        came: None,
+    }))
 }
 
 fn approve(decisions: &mut Decisions, update: u128, group: GroupId, seconds: i64) {
@@ -387,7 +391,7 @@ fn what_was_approved_there_stays_approved_although_it_could_not_be_approved_now(
         let n = update.0.as_u128();
         let subject =
             Subject { expired: n == 1, removable: n != 2, may_ask: n == 3, ..Subject::software(update) };
-        Ok::<_, ApprovalError>(Some(Known { subject, revisions: vec![rev(1)] }))
+        Ok::<_, ApprovalError>(Some(Known { subject, revisions: vec![rev(1)], came: None }))
     };
     let mut to = Decisions::default();
     let taken = to.take_in(&carried, known, &mut stamp(50)).unwrap();
@@ -484,7 +488,7 @@ fn bundle(decisions: &Decisions, update: UpdateId) -> Result<Option<Known>, Appr
     let bundled_by = (update == member).then_some(uid(10));
     let eula = (update == uid(10)).then_some(EulaId(Guid::from_u128(77)));
     let subject = Subject { bundled_by, eula, ..Subject::software(update) };
-    Ok(Some(Known { subject, revisions: vec![rev(1), rev(2)] }))
+    Ok(Some(Known { subject, revisions: vec![rev(1), rev(2)], came: None }))
 }
 
 #[test]

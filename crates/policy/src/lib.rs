@@ -21,6 +21,7 @@ mod refusals;
 pub mod rules;
 mod status;
 mod succession;
+mod yielding;
 
 pub use approvals::{Approval, ApprovalAction, Approvals, Change, Mark, Order, Stamp};
 pub use carried::{CarriedApproval, CarriedDecisions, Known, TakenIn};

@@ -16,8 +16,9 @@ use support::{at, core_bytes, file, identity, import, open, prepared, software};
 /// Mounts a small file system on the folder, visible to the child only, and runs the rest in it.
 const IN_SMALL_DISK: &str = "mount -t tmpfs -o size=12m none \"$STORE_TEST_CHILD_FOLDER\" && exec \"$@\"";
 
-/// Files end at 3,072 blocks of half a KiB or of one; a write beyond is an error instead of a signal.
-const IN_SMALL_FILES: &str = "trap '' XFSZ; ulimit -f 3072; exec \"$@\"";
+/// Files end at 4,096 blocks of half a KiB or of one, above what a new database's log has and below what is imported; a
+/// write beyond is an error instead of a signal.
+const IN_SMALL_FILES: &str = "trap '' XFSZ; ulimit -f 4096; exec \"$@\"";
 
 fn content() -> Vec<u8> {
     (0..1_000_000_u32).flat_map(u32::to_le_bytes).take(4_000_000).collect()
@@ -58,7 +59,7 @@ fn import_large(store: &Store, n: u128) -> Result<u64, StoreError> {
     let mut importer = store.importer(at(1))?;
     for n in n..n + 4 {
         let mut revision = prepared("large.xml", &software(n, 1, "Large"));
-        revision.core_ready = vec![n as u8; 800_000];
+        revision.core_ready = vec![n as u8; 1_100_000];
         importer.add(revision)?;
     }
     importer.commit().map(|report| report.added)

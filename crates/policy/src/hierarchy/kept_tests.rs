@@ -55,7 +55,7 @@ fn back(decisions: &mut Decisions, kept: &KeptDecisions, revisions: &[i64], subj
     let mut stamp = Stamp::new(change(50), 0);
     let known = |_: &Decisions, update| {
         let revisions = revisions.iter().map(|n| number(*n)).collect();
-        Ok::<_, ApprovalError>(Some(Known { subject: Subject { update, ..subject }, revisions }))
+        Ok::<_, ApprovalError>(Some(Known { subject: Subject { update, ..subject }, revisions, came: None }))
     };
     bring_back(decisions, kept, &mut stamp, known).unwrap()
 }
@@ -156,7 +156,11 @@ fn a_revision_that_serves_again_has_new_deployments_and_the_old_times() {
     let first = decisions.approvals.get(&(uid(1), EVERYBODY)).cloned().unwrap();
     let mut stamp = Stamp::new(change(60), i64::from(first.deployment.get()) + 1);
     let known = |_: &Decisions, _| {
-        Ok::<_, ApprovalError>(Some(Known { subject: plain(), revisions: vec![number(99), number(100)] }))
+        Ok::<_, ApprovalError>(Some(Known {
+            subject: plain(),
+            revisions: vec![number(99), number(100)],
+            came: None,
+        }))
     };
     bring_back(&mut decisions, &held(HoldReason::Review), &mut stamp, known).unwrap();
     let again = decisions.approvals.get(&(uid(1), EVERYBODY)).unwrap();

@@ -63,7 +63,11 @@ pub(crate) fn known(
         Err(error) => return Err(error),
     };
     let revisions = if with_revisions { revisions(db, update)? } else { Vec::new() };
-    Ok(Some(Known { subject, revisions }))
+    let came = db
+        .prepare_cached("SELECT min(arrived_at) FROM revision WHERE update_id = ?1")
+        .and_then(|mut s| s.query_row([update.0.as_bytes()], |row| row.get::<_, Option<i64>>(0)))
+        .during("look up when an update came")?;
+    Ok(Some(Known { subject, revisions, came: came.map(Timestamp::from_ticks) }))
 }
 
 fn revisions(db: &Connection, update: UpdateId) -> Result<Vec<RevisionNumber>, StoreError> {

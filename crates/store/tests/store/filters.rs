@@ -55,6 +55,21 @@ fn set_filters(store: &Store, filters: &[&str]) {
     store.set_cleanup_settings(&settings, at(0)).unwrap();
 }
 
+/// A rule that approves whatever comes.
+fn approve_everything(store: &Store) {
+    let rule = sluicegate_policy::rules::Rule::new(
+        sluicegate_policy::rules::RuleTerms {
+            name: "All".parse().unwrap(),
+            classifications: BTreeSet::new(),
+            products: BTreeSet::new(),
+            groups: [GroupId::ALL_COMPUTERS].into(),
+            deadline: None,
+        },
+        true,
+    );
+    store.save_rule(None, rule.unwrap(), at(0)).unwrap();
+}
+
 fn declined(store: &Store) -> BTreeSet<u128> {
     store.decisions().declined.keys().map(|update| update.0.as_u128()).collect()
 }
@@ -71,17 +86,7 @@ fn what_a_filter_names_by_its_metadata_is_declined_as_it_comes_in_before_rules_a
     let store = open(dir.path());
     set_filters(&store, &["architecture=arm64", "language=de", "preview"]);
     store.run_rules(None, at(0)).unwrap();
-    let rule = sluicegate_policy::rules::Rule::new(
-        sluicegate_policy::rules::RuleTerms {
-            name: "All".parse().unwrap(),
-            classifications: BTreeSet::new(),
-            products: BTreeSet::new(),
-            groups: [GroupId::ALL_COMPUTERS].into(),
-            deadline: None,
-        },
-        true,
-    );
-    store.save_rule(None, rule.unwrap(), at(0)).unwrap();
+    approve_everything(&store);
     let report = import(&store, 1, &catalog());
     assert_eq!(report.decisions.filtered, 4);
     assert_eq!(declined(&store), [ARM, GERMAN, BETA, BUNDLE].into());
@@ -181,4 +186,33 @@ fn removal_and_deadlines_are_refused_where_the_document_rules_them_out() {
     let done = store.approve_many(&many, at(4)).unwrap();
     assert_eq!(done.updates, 2);
     assert_eq!(done.refused.iter().map(|one| one.update).collect::<Vec<_>>(), [uid(20)]);
+}
+
+#[test]
+fn what_was_decided_elsewhere_counts_before_what_filters_and_rules_decide_as_updates_come() {
+    let (there, here) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (origin, store) = (open(there.path()), open(here.path()));
+    import(&origin, 1, &catalog());
+    let approve = ApprovalOrder {
+        update: uid(ARM),
+        group: GroupId::ALL_COMPUTERS,
+        action: ApprovalAction::Install,
+        deadline: None,
+        by: "admin".into(),
+    };
+    origin.approve(approve, at(2)).unwrap();
+    origin.decline(uid(PLAIN), at(3)).unwrap();
+
+    set_filters(&store, &["architecture=arm64"]);
+    approve_everything(&store);
+    import(&store, 50, &catalog());
+    let approved = |store: &Store, update| store.decisions().approvals.of(uid(update)).count() == 1;
+    assert!(declined(&store).contains(&ARM) && approved(&store, PLAIN) && approved(&store, FILES));
+    store.take_in(&origin.decisions().to_carry(), at(51)).unwrap();
+    assert!(approved(&store, ARM) && !approved(&store, PLAIN));
+    assert_eq!(declined(&store), [PLAIN].into());
+    assert!(approved(&store, FILES), "nobody decided about it there");
+    // Carried back, it takes nothing back.
+    origin.take_in(&store.decisions().to_carry(), at(60)).unwrap();
+    assert!(approved(&origin, ARM) && declined(&origin) == [PLAIN].into());
 }
