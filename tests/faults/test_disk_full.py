@@ -34,11 +34,11 @@ def small_disk():
 def fill(folder: Path) -> Path:
     """Takes what is left of the disk."""
     filler = folder / "filler"
-    with filler.open("wb") as out:
+    # Without a buffer: what did not fit would be written once more at the close.
+    with filler.open("wb", buffering=0) as out:
         try:
             while True:
                 out.write(b"\0" * 65536)
-                out.flush()
         except OSError:
             pass
     return filler

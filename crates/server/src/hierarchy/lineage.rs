@@ -5,10 +5,13 @@
 
 use super::anchor::SyncAnchor;
 use sluicegate_store::hierarchy::Life;
-use sluicegate_terms::Anchor;
+use sluicegate_terms::{Anchor, Timestamp};
 
 /// The mark stands above so many bits of an anchor's count.
 const BITS: u32 = 40;
+
+/// In seconds. Clocks of servers may be that far apart.
+const DAY: i64 = 86_400;
 
 /// The lives of this server, the present one last.
 #[derive(Debug, Default)]
@@ -31,13 +34,21 @@ impl Lineage {
 
     /// An anchor that a downstream server sends back, without its mark. `last` is the newest change. One without a
     /// mark is this server's when it is from before it gave marks; any other is of the server that had this one's name
-    /// before, and what that one never had would never be told.
-    pub(crate) fn take(&self, anchor: SyncAnchor, last: Anchor) -> Result<SyncAnchor, OtherHistory> {
+    /// before, and what that one never had would never be told. One from after tomorrow is no server's; real ones answer
+    /// it with nothing (observed-behaviour 8).
+    pub(crate) fn take(
+        &self,
+        anchor: SyncAnchor,
+        last: Anchor,
+        now: Timestamp,
+    ) -> Result<SyncAnchor, OtherHistory> {
         let taken = plain(anchor);
         let mark = anchor.change.0 >> BITS;
         if mark == 0 {
             let unmarked = self.0.first().map_or(last, |first| first.since);
-            return if taken.change <= unmarked { Ok(taken) } else { Err(OtherHistory(taken.change)) };
+            let invented = anchor > SyncAnchor::new(now.plus_seconds(DAY), Anchor(u64::MAX));
+            let ours = taken.change <= unmarked || invented;
+            return if ours { Ok(taken) } else { Err(OtherHistory(taken.change)) };
         }
         let mut after = self.0.iter().skip_while(|life| u64::from(life.mark) != mark);
         // Up to the beginning of the next life its changes are this server's.
@@ -61,6 +72,10 @@ mod tests {
         Lineage::new(list.iter().map(|(mark, since)| Life { mark: *mark, since: Anchor(*since) }).collect())
     }
 
+    fn now() -> Timestamp {
+        Timestamp::from_unix_seconds(1_000)
+    }
+
     fn at(change: u64) -> SyncAnchor {
         SyncAnchor { at: 5, change: Anchor(change) }
     }
@@ -70,9 +85,9 @@ mod tests {
         let first = lives(&[(7, 0)]);
         let given = first.give(at(20));
         assert_eq!(given.to_string().parse(), Ok(given));
-        assert_eq!(first.take(given, Anchor(20)), Ok(at(20)));
+        assert_eq!(first.take(given, Anchor(20), now()), Ok(at(20)));
         let second = lives(&[(7, 0), (9, 30)]);
-        assert_eq!(second.take(given, Anchor(40)), Ok(at(20)));
+        assert_eq!(second.take(given, Anchor(40), now()), Ok(at(20)));
         assert_ne!(second.give(at(20)), given);
     }
 
@@ -81,19 +96,23 @@ mod tests {
         // The copy was made in the first life at 30; what came afterwards, in that life and the next, is lost.
         let restored = lives(&[(7, 0), (11, 30)]);
         let (in_time, late) = (lives(&[(7, 0)]).give(at(30)), lives(&[(7, 0)]).give(at(31)));
-        assert_eq!(restored.take(in_time, Anchor(99)), Ok(at(30)));
-        assert_eq!(restored.take(late, Anchor(99)), Err(OtherHistory(Anchor(31))));
+        assert_eq!(restored.take(in_time, Anchor(99), now()), Ok(at(30)));
+        assert_eq!(restored.take(late, Anchor(99), now()), Err(OtherHistory(Anchor(31))));
         let next_life = lives(&[(7, 0), (9, 32)]).give(at(32));
-        assert_eq!(restored.take(next_life, Anchor(99)), Err(OtherHistory(Anchor(32))));
+        assert_eq!(restored.take(next_life, Anchor(99), now()), Err(OtherHistory(Anchor(32))));
         // A machine set back as it ran is still in its life.
-        assert_eq!(lives(&[(7, 0)]).take(late, Anchor(30)), Err(OtherHistory(Anchor(31))));
+        assert_eq!(lives(&[(7, 0)]).take(late, Anchor(30), now()), Err(OtherHistory(Anchor(31))));
     }
 
     #[test]
     fn an_anchor_without_a_mark_is_from_before_there_were_marks_or_of_another_server() {
         let upgraded = lives(&[(7, 120), (9, 200)]);
-        assert_eq!(upgraded.take(at(120), Anchor(300)), Ok(at(120)));
-        assert_eq!(upgraded.take(at(121), Anchor(300)), Err(OtherHistory(Anchor(121))));
-        assert_eq!(lives(&[(7, 0)]).take(at(9_438), Anchor(20_000)), Err(OtherHistory(Anchor(9_438))));
+        assert_eq!(upgraded.take(at(120), Anchor(300), now()), Ok(at(120)));
+        assert_eq!(upgraded.take(at(121), Anchor(300), now()), Err(OtherHistory(Anchor(121))));
+        assert_eq!(lives(&[(7, 0)]).take(at(9_438), Anchor(20_000), now()), Err(OtherHistory(Anchor(9_438))));
+        let tomorrow = SyncAnchor { at: (1_000 + DAY) * 1_000, change: Anchor(9_438) };
+        let (of_a_fast_clock, invented) = (tomorrow, SyncAnchor { at: tomorrow.at + 1, ..tomorrow });
+        assert!(lives(&[(7, 0)]).take(of_a_fast_clock, Anchor(3), now()).is_err());
+        assert_eq!(lives(&[(7, 0)]).take(invented, Anchor(3), now()), Ok(invented));
     }
 }

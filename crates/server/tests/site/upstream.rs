@@ -188,14 +188,16 @@ async fn lists_follow_filter_and_anchor() {
     assert_eq!(again.new_revisions.len(), 2, "without Delta everything of it again (observed)");
     let no_config = ServerSyncFilter { anchor: anchor.clone(), ..config };
     assert!(server.list(no_config).await.new_revisions.is_empty());
+    let future = server.updates_since(Some("1,2099-01-01 00:00:00.000")).await;
+    assert!(future.new_revisions.is_empty());
 
     let with = |filter| GetRevisionIdListRequest { cookie: server.cookie.clone(), filter };
+    let since =
+        |anchor: &str| ServerSyncFilter { anchor: Some(anchor.into()), ..ServerSyncFilter::default() };
     // Of a server that had this one's name before: what it never had must be told too.
-    let foreign =
-        ServerSyncFilter { anchor: Some("1,2099-01-01 00:00:00.000".into()), ..ServerSyncFilter::default() };
-    assert_eq!(server.refusal(&with(Some(foreign))).await.0, ErrorCode::ServerChanged);
-    let garbage = ServerSyncFilter { anchor: Some("garbage".into()), ..ServerSyncFilter::default() };
-    for bad in [None, Some(garbage)] {
+    let foreign = with(Some(since("9438,2020-02-02 02:02:02.222")));
+    assert_eq!(server.refusal(&foreign).await.0, ErrorCode::ServerChanged);
+    for bad in [None, Some(since("garbage"))] {
         assert_eq!(server.refusal(&with(bad)).await, (ErrorCode::InvalidParameters, "filter".into()));
     }
 }

@@ -39,8 +39,10 @@ pub(super) async fn get(
     let synced = lineage::plain(synced);
     // Before the decisions: what is decided meanwhile is told twice rather than never.
     let last = app.store.anchor();
-    let since =
-        since.map(|since| app.lineage.take(since, last)).transpose().map_err(Failure::OtherHistory)?;
+    let since = since
+        .map(|since| app.lineage.take(since, last, caller.now))
+        .transpose()
+        .map_err(Failure::OtherHistory)?;
     if let Some(since) = since
         && since.change > last
     {

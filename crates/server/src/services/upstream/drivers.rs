@@ -33,7 +33,7 @@ pub(super) fn get_list(
     let filter = request.filter.as_ref().ok_or_else(|| Failure::parameter("filter", "it is missing"))?;
     let since = SyncAnchor::optional(filter.anchor.as_deref())
         .map_err(|error| Failure::parameter("filter", error.to_string()))?
-        .map(|since| app.lineage.take(since, app.store.anchor()))
+        .map(|since| app.lineage.take(since, app.store.anchor(), caller.now))
         .transpose()
         .map_err(Failure::OtherHistory)?;
     check_lengths(filter)?;

@@ -12,7 +12,7 @@ use sluicegate_soap::server_sync::{
     IdAndDelta, RevisionListWriter, ServerSyncFilter,
 };
 use sluicegate_store::hierarchy::DownstreamContact;
-use sluicegate_terms::UpdateIdentity;
+use sluicegate_terms::{Timestamp, UpdateIdentity};
 use std::sync::Arc;
 
 /// Lists longer than this are written away from the async workers.
@@ -28,7 +28,7 @@ pub(super) async fn get_list(
 ) -> Result<Reply, Failure> {
     let pass = authorize::open(app, request.cookie.as_ref(), caller.now)?;
     let filter = request.filter.as_ref().ok_or_else(|| Failure::parameter("filter", "it is missing"))?;
-    let question = question(app, filter)?;
+    let question = question(app, filter, caller.now)?;
     let index = index(app)?;
     let found: Vec<UpdateIdentity> = {
         let (index, asked) = (index.clone(), question.clone());
@@ -62,10 +62,10 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 /// The filter as a question to the index. A bad anchor makes the whole filter wrong (exchange 000018).
-fn question(app: &App, filter: &ServerSyncFilter) -> Result<Question, Failure> {
+fn question(app: &App, filter: &ServerSyncFilter, now: Timestamp) -> Result<Question, Failure> {
     let since = SyncAnchor::optional(filter.anchor.as_deref())
         .map_err(|error| Failure::parameter("filter", error.to_string()))?
-        .map(|since| app.lineage.take(since, app.store.anchor()))
+        .map(|since| app.lineage.take(since, app.store.anchor(), now))
         .transpose()
         .map_err(Failure::OtherHistory)?;
     if filter.get_config {
