@@ -2,12 +2,16 @@
 //! decided last about an update and a group counts, wherever it was decided, so that carrying the same
 //! decisions twice changes nothing and an older file takes nothing back.
 
+mod groups;
+mod holds;
+
 use crate::approvals::{ApprovalAction, Change, Mark, Order, Stamp};
 use crate::decisions::{Decisions, Subject};
-use crate::groups::{Group, GroupError, GroupTree};
+use crate::groups::Group;
 use crate::licences::EulaId;
 use crate::refusals::ApprovalError;
-use crate::succession::{Hold, HoldReason};
+use crate::succession::HoldReason;
+use groups::Became;
 use sluicegate_terms::{GroupId, RevisionNumber, Timestamp, UpdateId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -95,15 +99,6 @@ impl TakenIn {
     }
 }
 
-/// What became of a carried group.
-#[derive(PartialEq)]
-enum Became {
-    AsItWas,
-    New,
-    /// It was here with another name or in another place; the sentence says so.
-    Different(String),
-}
-
 /// What has to be known about an update here to take in a decision about it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Known {
@@ -129,16 +124,6 @@ struct Taking<'a> {
     groups: BTreeMap<GroupId, GroupId>,
     /// Updates that were approved here before: which of their revisions the approvals are for is settled.
     settled: BTreeSet<UpdateId>,
-}
-
-impl Taking<'_> {
-    /// Which revision of an update is to serve while its newest waits here as it does there.
-    fn hold(&self, own: &Decisions, known: &Known) -> Option<(RevisionNumber, HoldReason)> {
-        let update = known.subject.update;
-        let (serving, reason) = self.carried.held.get(&update).copied()?;
-        let open = !self.settled.contains(&update) && !own.held.contains_key(&update);
-        (open && known.can_wait_behind(serving)).then_some((serving, reason))
-    }
 }
 
 impl Decisions {
@@ -193,6 +178,9 @@ impl Decisions {
             }
         }
         self.take_restored(carried, &mut known, stamp.change, &mut taken)?;
+        // One order may rest on another that was given before.
+        let mut approvals: Vec<&CarriedApproval> = carried.approvals.iter().collect();
+        approvals.sort_by_key(|approval| approval.at);
         // Which updates are members of bundles, and can be decided about only with them, depends on the revisions
         // in service: those first that are not the newest.
         for waits in [true, false] {
@@ -205,7 +193,7 @@ impl Decisions {
                     self.take_withdrawal((update, group), &taking, &mut known, change, &mut taken)?;
                 }
             }
-            for approval in &carried.approvals {
+            for &approval in &approvals {
                 if carried.held.contains_key(&approval.update) == waits {
                     self.take_approval(approval, &taking, &mut known, stamp, &mut taken)?;
                 }
@@ -215,34 +203,6 @@ impl Decisions {
             }
         }
         Ok(taken)
-    }
-
-    fn take_holds<E>(
-        &mut self,
-        taking: &Taking<'_>,
-        mut known: impl FnMut(&Self, UpdateId) -> Result<Option<Known>, E>,
-        since: Change,
-        taken: &mut TakenIn,
-    ) -> Result<(), E> {
-        for &update in taking.carried.held.keys() {
-            let Some(known) = known(self, update)? else {
-                taken.skip(|| {
-                    format!("a revision of {update} waits there, and it is not in the catalog here")
-                });
-                continue;
-            };
-            let deployed = self.approvals.of(update).filter(|approval| approval.action.deploys());
-            let decided = deployed.map(|approval| approval.changed_at).max();
-            if let Some(at) = decided
-                && let Some((serving, reason)) = taking.hold(self, &known)
-            {
-                // It waits there since it was approved at the earliest; whoever decides later there has seen it.
-                let since = Change { at: at.min(since.at), ..since };
-                self.held.insert(update, Hold { serving, reason, since });
-                taken.held += 1;
-            }
-        }
-        Ok(())
     }
 
     fn take_approval<E: From<ApprovalError>>(
@@ -270,8 +230,9 @@ impl Decisions {
             taken.skip(|| format!("{update} is approved there and not in the catalog here"));
             return Ok(());
         };
-        // What waits there for terms waits here too; the revision that serves was approved without them.
-        let eula = if taking.hold(self, &known).is_some() { None } else { known.subject.eula };
+        // Where the newest revision waits, here or there, the order is for the one that serves, without its terms.
+        let waits = self.held.contains_key(&update) || taking.hold(self, &known).is_some();
+        let eula = known.subject.eula.filter(|_| !waits);
         // It was approved before it expired, and where the order was possible.
         let subject = Subject { eula, expired: false, removable: true, may_ask: false, ..known.subject };
         let order =
@@ -280,7 +241,7 @@ impl Decisions {
         let lifts = (self.held.get(&update))
             .is_none_or(|hold| hold.reason != HoldReason::Review || hold.since.at < approval.at);
         let mut own = dated(stamp, approval.at);
-        match self.place(&subject, order, lifts, &mut own) {
+        match self.place(&subject, order, lifts.then_some(&known.subject), &mut own) {
             Ok(_) => taken.approved += 1,
             Err(error @ ApprovalError::DeploymentIdsExhausted) => return Err(error.into()),
             Err(error) => taken.skip(|| error.to_string()),
@@ -382,91 +343,6 @@ impl Decisions {
         }
         Ok(())
     }
-
-    /// Makes the carried groups, parents first, with the name and place they have there. Answers which group each
-    /// of them is here: one of the same name is taken for the same group.
-    fn take_groups(
-        &mut self,
-        groups: &[Group],
-        change: Change,
-        taken: &mut TakenIn,
-    ) -> BTreeMap<GroupId, GroupId> {
-        let mut here: BTreeMap<GroupId, GroupId> =
-            [GroupId::ALL_COMPUTERS, GroupId::UNASSIGNED_COMPUTERS].map(|id| (id, id)).into();
-        let carried: BTreeSet<GroupId> = groups.iter().map(|group| group.id).collect();
-        let mut waiting: Vec<&Group> = groups.iter().filter(|group| !built_in(group.id)).collect();
-        loop {
-            let (mut ready, later): (Vec<&Group>, Vec<&Group>) = waiting
-                .into_iter()
-                .partition(|group| here.contains_key(&group.parent.unwrap_or(GroupId::ALL_COMPUTERS)));
-            waiting = later;
-            if ready.is_empty() {
-                break;
-            }
-            // What is here under its own id gets its name first: the old one may be another's there.
-            ready.sort_by_key(|group| self.groups.get(group.id).is_none());
-            for group in ready {
-                let parent = group.parent.and_then(|parent| here.get(&parent)).copied();
-                let place = (parent.unwrap_or(GroupId::ALL_COMPUTERS), change);
-                match take_group(&mut self.groups, group, &carried, place) {
-                    Ok((id, became)) => {
-                        here.insert(group.id, id);
-                        taken.regroup(became);
-                    }
-                    Err(error) => taken.skip(|| format!("the group `{}`: {error}", group.name)),
-                }
-            }
-        }
-        for group in waiting {
-            taken.skip(|| format!("the group `{}`: the group it is nested in is missing", group.name));
-        }
-        here
-    }
-}
-
-/// Makes one group, or makes the one of its id or name as it is there; answers its id here and what became of it.
-fn take_group(
-    tree: &mut GroupTree,
-    group: &Group,
-    carried: &BTreeSet<GroupId>,
-    (parent, change): (GroupId, Change),
-) -> Result<(GroupId, Became), GroupError> {
-    // One of the same name that is carried itself is another group there too.
-    let namesake = || tree.find(group.name.as_str()).ok().filter(|own| !carried.contains(&own.id));
-    let Some(own) = tree.get(group.id).or_else(namesake).cloned() else {
-        tree.create(group.id, group.name.clone(), Some(parent))?;
-        return Ok((group.id, Became::New));
-    };
-    if built_in(own.id) {
-        return Ok((own.id, Became::AsItWas));
-    }
-    let (renamed, moved) = (own.name != group.name, own.parent != Some(parent));
-    if renamed {
-        tree.rename(own.id, group.name.clone())?;
-    }
-    if moved && let Err(error) = tree.move_below(own.id, parent, change.anchor) {
-        // What is said to be left out is not half taken in.
-        tree.rename(own.id, own.name)?;
-        return Err(error);
-    }
-    let name_of = |id: GroupId| tree.get(id).map_or_else(|| id.to_string(), |group| group.name.to_string());
-    let was = || own.parent.map_or_else(String::new, name_of);
-    let (old, new) = (&own.name, &group.name);
-    let became = match (renamed, moved) {
-        (false, false) => Became::AsItWas,
-        (true, false) => Became::Different(format!("the group `{old}` is called `{new}` now")),
-        (false, true) => Became::Different(format!(
-            "the group `{new}` is in `{}` now, no longer in `{}`",
-            name_of(parent),
-            was()
-        )),
-        (true, true) => Became::Different(format!(
-            "the group `{old}` is called `{new}` now and is in `{}`, no longer in `{}`",
-            name_of(parent),
-            was()
-        )),
-    };
-    Ok((own.id, became))
 }
 
 /// When somebody here decided so; what nobody did is not carried.

@@ -1,26 +1,27 @@
 //! Policy: decisions carried from one server to another, and back.
 
 use super::*;
-use crate::succession::Arrival;
+use crate::groups::GroupTree;
+use crate::succession::{Arrival, Hold};
 use sluicegate_terms::{Anchor, DeploymentId, Guid};
 
-fn uid(n: u128) -> UpdateId {
+pub(super) fn uid(n: u128) -> UpdateId {
     UpdateId(Guid::from_u128(n))
 }
 
-fn gid(n: u128) -> GroupId {
+pub(super) fn gid(n: u128) -> GroupId {
     GroupId(Guid::from_u128(n))
 }
 
-fn rev(n: i64) -> RevisionNumber {
+pub(super) fn rev(n: i64) -> RevisionNumber {
     RevisionNumber::new(n).unwrap()
 }
 
-fn at(seconds: i64) -> Timestamp {
+pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_unix_seconds(seconds)
 }
 
-fn stamp(seconds: i64) -> Stamp {
+pub(super) fn stamp(seconds: i64) -> Stamp {
     let change = Change { anchor: Anchor(seconds.unsigned_abs()), at: at(seconds) };
     Stamp::new(change, i64::from(DeploymentId::FIRST_EXPLICIT) + seconds * 100)
 }

@@ -134,26 +134,23 @@ impl Decisions {
         order: Order,
         stamp: &mut Stamp,
     ) -> Result<Approval, ApprovalError> {
-        self.place(subject, order, true, stamp)
+        self.place(subject, order, Some(subject), stamp)
     }
 
-    /// [`Decisions::approve`]; `lifts` says whether it may put a held revision in service.
+    /// [`Decisions::approve`] of what `subject` says. `newest` is what the newest revision says, when the order may put
+    /// that one in service although it was held.
     pub(crate) fn place(
         &mut self,
         subject: &Subject,
         order: Order,
-        lifts: bool,
+        newest: Option<&Subject>,
         stamp: &mut Stamp,
     ) -> Result<Approval, ApprovalError> {
         self.check(subject, &order)?;
         let update = subject.update;
-        // A removal does not speak for the licence that others' approvals to install need, and an order for one
-        // group not for those of others that would be refused.
-        if lifts
-            && order.action.deploys()
+        if order.action.deploys()
             && self.held.contains_key(&update)
-            && self.may_install(subject.eula)
-            && self.refused_for(subject, Some(order.group)).is_none()
+            && newest.is_some_and(|newest| self.may_serve(newest, &order))
         {
             self.put_in_service(update, stamp)?;
         }
@@ -176,6 +173,14 @@ impl Decisions {
             self.restored.insert(update, Mark::decided(change));
         }
         Ok(approval)
+    }
+
+    /// Whether the newest revision may go into service with an order. A removal does not speak for the licence that
+    /// others' approvals to install need, and an order for one group not for those of others that would be refused.
+    fn may_serve(&self, newest: &Subject, order: &Order) -> bool {
+        self.may_install(newest.eula)
+            && refusal(newest, order.action, order.deadline).is_none()
+            && self.refused_for(newest, Some(order.group)).is_none()
     }
 
     /// Withdraws approvals: for one group, or for every group that has one when `group` is `None`.

@@ -1,0 +1,149 @@
+//! Policy: which revision serves where decisions come from another server.
+
+use crate::carried::tests::{at, gid, rev, stamp, uid};
+use crate::carried::{CarriedDecisions, Known, TakenIn};
+use crate::{
+    ApprovalAction, ApprovalError, Arrival, Decisions, EulaId, HoldReason, Order, Subject, Succession,
+};
+use sluicegate_terms::{Guid, Timestamp};
+
+/// Everything here is about this update.
+const UPDATE: u128 = 1;
+const X: u128 = 11;
+const Y: u128 = 12;
+
+fn terms() -> EulaId {
+    EulaId(Guid::from_u128(77))
+}
+
+/// What a revision says.
+fn plain() -> Subject {
+    Subject::software(uid(UPDATE))
+}
+
+fn grouped() -> Decisions {
+    let mut decisions = Decisions::default();
+    for (group, name) in [(X, "X"), (Y, "Y")] {
+        decisions.groups.create(gid(group), name.parse().unwrap(), None).unwrap();
+    }
+    decisions
+}
+
+fn order(group: u128, action: ApprovalAction, deadline: Option<Timestamp>) -> Order {
+    Order { group: gid(group), action, deadline, by: "admin".to_owned() }
+}
+
+/// The next revision comes; it is the one with this number.
+fn arrive(decisions: &mut Decisions, number: i64, says: Subject, seconds: i64) -> Succession {
+    let arrival = Arrival {
+        update: uid(UPDATE),
+        revision: rev(number),
+        replaces: Some(rev(number - 1)),
+        expired: says.expired,
+        eula: says.eula,
+        removable: says.removable,
+        may_ask: says.may_ask,
+    };
+    decisions.arrive(&arrival, &mut stamp(seconds)).unwrap()
+}
+
+/// Takes decisions in where these revisions are, of which the newest says this.
+fn take(
+    to: &mut Decisions,
+    carried: &CarriedDecisions,
+    (revisions, newest): (i64, Subject),
+    seconds: i64,
+) -> TakenIn {
+    let known = |_: &Decisions, _| {
+        let revisions = (1..=revisions).map(rev).collect();
+        Ok::<_, ApprovalError>(Some(Known { subject: newest, revisions, came: None }))
+    };
+    to.take_in(carried, known, &mut stamp(seconds)).unwrap()
+}
+
+fn hold(decisions: &Decisions) -> Option<(u32, HoldReason)> {
+    decisions.held.get(&uid(UPDATE)).map(|hold| (hold.serving.get(), hold.reason))
+}
+
+/// Two orders that can become impossible, and for each a revision with which it is.
+fn impossible() -> [(ApprovalAction, Option<Timestamp>, Subject, HoldReason); 2] {
+    let fixed = Subject { removable: false, ..plain() };
+    let asking = Subject { may_ask: true, ..plain() };
+    [
+        (ApprovalAction::Uninstall, None, fixed, HoldReason::NotRemovable),
+        (ApprovalAction::Install, Some(at(900)), asking, HoldReason::NeedsInput),
+    ]
+}
+
+#[test]
+fn an_order_from_elsewhere_puts_no_revision_in_service_with_which_another_order_is_impossible() {
+    for (action, deadline, newest, reason) in impossible() {
+        let mut from = grouped();
+        from.approve(&plain(), order(X, action, deadline), &mut stamp(10)).unwrap();
+        let mut to = grouped();
+        take(&mut to, &from.to_carry(), (1, plain()), 20);
+        for (decisions, seconds) in [(&mut from, 30), (&mut to, 35)] {
+            assert_eq!(arrive(decisions, 2, newest, seconds), Succession::Held(reason));
+        }
+        from.approve(&newest, order(Y, ApprovalAction::Install, None), &mut stamp(40)).unwrap();
+        assert_eq!(take(&mut to, &from.to_carry(), (2, newest), 50).approved, 1);
+        assert_eq!((hold(&to), hold(&from)), (Some((1, reason)), Some((1, reason))));
+        // Who gives the group for which it is impossible another order has seen it.
+        from.approve(&newest, order(X, ApprovalAction::Install, None), &mut stamp(60)).unwrap();
+        assert_eq!(take(&mut to, &from.to_carry(), (2, newest), 70).approved, 1);
+        assert_eq!((hold(&to), hold(&from)), (None, None));
+    }
+}
+
+#[test]
+fn orders_from_elsewhere_are_taken_in_as_they_were_given() {
+    for (action, deadline, newest, reason) in impossible() {
+        let mut from = grouped();
+        from.approve(&plain(), order(X, ApprovalAction::Install, None), &mut stamp(10)).unwrap();
+        from.approve(&plain(), order(Y, action, deadline), &mut stamp(11)).unwrap();
+        let mut to = grouped();
+        take(&mut to, &from.to_carry(), (1, plain()), 20);
+        for decisions in [&mut from, &mut to] {
+            assert_eq!(arrive(decisions, 2, newest, 30), Succession::Held(reason));
+        }
+        // First the order that stands against it, then one that puts it in service.
+        from.approve(&newest, order(Y, ApprovalAction::NotApproved, None), &mut stamp(40)).unwrap();
+        assert_eq!(hold(&from), Some((1, reason)));
+        from.approve(&newest, order(X, ApprovalAction::OptionalInstall, None), &mut stamp(41)).unwrap();
+        take(&mut to, &from.to_carry(), (2, newest), 50);
+        assert_eq!((hold(&to), hold(&from)), (None, None));
+    }
+}
+
+#[test]
+fn an_impossible_order_from_elsewhere_is_for_the_revision_that_serves() {
+    for (action, deadline, newest, reason) in impossible() {
+        let mut from = grouped();
+        from.approve(&plain(), order(X, action, deadline), &mut stamp(10)).unwrap();
+        let mut to = grouped();
+        take(&mut to, &from.to_carry(), (1, plain()), 20);
+        // Decided there before the revision came with which it is impossible.
+        from.approve(&plain(), order(Y, action, deadline), &mut stamp(30)).unwrap();
+        arrive(&mut to, 2, newest, 40);
+        assert_eq!(take(&mut to, &from.to_carry(), (2, newest), 41).approved, 1);
+        assert_eq!(hold(&to), Some((1, reason)));
+    }
+}
+
+#[test]
+fn an_order_from_elsewhere_needs_no_terms_of_a_revision_that_waits_here() {
+    let licensed = Subject { eula: Some(terms()), ..plain() };
+    let mut from = grouped();
+    from.approve(&plain(), order(X, ApprovalAction::Install, None), &mut stamp(10)).unwrap();
+    let mut to = grouped();
+    take(&mut to, &from.to_carry(), (1, plain()), 20);
+    from.approve(&plain(), order(Y, ApprovalAction::Install, None), &mut stamp(30)).unwrap();
+    let waits = Succession::Held(HoldReason::Eula(terms()));
+    for (decisions, seconds) in [(&mut from, 40), (&mut to, 45)] {
+        assert_eq!(arrive(decisions, 2, licensed, seconds), waits);
+    }
+    let taken = take(&mut to, &from.to_carry(), (2, licensed), 50);
+    assert_eq!((taken.approved, taken.skipped), (1, 0), "{:?}", taken.reasons);
+    assert_eq!(hold(&to), Some((1, HoldReason::Eula(terms()))), "nobody accepted them");
+    assert_eq!(to.to_carry(), from.to_carry());
+}
