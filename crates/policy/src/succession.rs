@@ -44,7 +44,7 @@ pub struct Hold {
     pub serving: RevisionNumber,
     /// Why.
     pub reason: HoldReason,
-    /// Since when.
+    /// Since when the newest revision waits.
     pub since: Change,
 }
 
@@ -103,8 +103,9 @@ impl Decisions {
             Succession::Untouched => {}
             Succession::Declined => self.set_declined(update, stamp.change),
             Succession::Held(reason) => {
-                let hold = Hold { serving: replaces, reason, since: stamp.change };
-                self.held.entry(update).or_insert(hold).reason = reason;
+                // What was decided since an older one waits is not decided about this one.
+                let serving = self.held.get(&update).map_or(replaces, |own| own.serving);
+                self.held.insert(update, Hold { serving, reason, since: stamp.change });
             }
             Succession::Followed => self.put_in_service(update, stamp)?,
         }

@@ -63,7 +63,7 @@ fn a_revision_held_for_review_goes_into_service_when_accepted_or_approved() {
         assert_eq!(decisions.arrive(&arrival(2), &mut stamp(5)), held);
         assert_eq!(decisions.arrive(&arrival(3), &mut stamp(6)), held);
         let hold = decisions.held[&uid(1)];
-        assert_eq!((hold.serving, hold.since), (number(1), change(5)));
+        assert_eq!((hold.serving, hold.since), (number(1), change(6)));
         if by_approval {
             let made = decisions.approve(&subject(), order(2, Install), &mut stamp(9)).unwrap();
             assert_eq!(decisions.approvals.get(&(uid(1), gid(2))), Some(&made));

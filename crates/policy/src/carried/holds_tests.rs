@@ -147,3 +147,30 @@ fn an_order_from_elsewhere_needs_no_terms_of_a_revision_that_waits_here() {
     assert_eq!(hold(&to), Some((1, HoldReason::Eula(terms()))), "nobody accepted them");
     assert_eq!(to.to_carry(), from.to_carry());
 }
+
+/// Approvals for X that are carried to a server that reviews new revisions itself.
+fn reviewing() -> (Decisions, Decisions) {
+    let mut from = grouped();
+    from.approve(&plain(), order(X, ApprovalAction::Install, None), &mut stamp(10)).unwrap();
+    let mut to = grouped();
+    to.options.approvals_follow = false;
+    take(&mut to, &from.to_carry(), (1, plain()), 20);
+    (from, to)
+}
+
+#[test]
+fn a_decision_from_elsewhere_speaks_for_no_revision_that_came_there_after_it() {
+    let (mut from, mut to) = reviewing();
+    for decisions in [&mut from, &mut to] {
+        arrive(decisions, 2, plain(), 30);
+    }
+    from.approve(&plain(), order(Y, ApprovalAction::Install, None), &mut stamp(40)).unwrap();
+    for decisions in [&mut from, &mut to] {
+        arrive(decisions, 3, plain(), 50);
+    }
+    assert_eq!(take(&mut to, &from.to_carry(), (3, plain()), 51).approved, 1);
+    assert_eq!(hold(&to), Some((1, HoldReason::Review)), "nobody has looked at the third");
+    from.approve(&plain(), order(Y, ApprovalAction::Install, None), &mut stamp(60)).unwrap();
+    take(&mut to, &from.to_carry(), (3, plain()), 61);
+    assert_eq!(hold(&to), None);
+}

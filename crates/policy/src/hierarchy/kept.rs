@@ -119,7 +119,7 @@ fn judge(
     let Some(newest) = known.revisions.iter().copied().max() else { return Becomes::AsItIs };
     // Of what earlier versions put aside it is not known; then nothing is held against it.
     let before = kept.newest.get(&update).copied().unwrap_or(newest);
-    let reason = if newest > before {
+    let (reason, since) = if newest > before {
         let arrival = Arrival {
             update,
             revision: newest,
@@ -130,29 +130,28 @@ fn judge(
             may_ask: subject.may_ask,
         };
         match decisions.judge(&arrival, orders) {
-            Succession::Held(reason) => reason,
+            Succession::Held(reason) => (reason, change),
             Succession::Declined => return Becomes::Declined,
             Succession::Followed | Succession::Untouched => return Becomes::AsItIs,
         }
     } else {
-        match held.map(|hold| hold.reason) {
-            None => return Becomes::AsItIs,
-            Some(HoldReason::Eula(eula)) if decisions.accepted.contains_key(&eula) => {
+        let Some(held) = held else { return Becomes::AsItIs };
+        let reason = match held.reason {
+            HoldReason::Eula(eula) if decisions.accepted.contains_key(&eula) => {
                 if decisions.options.approvals_follow {
                     return Becomes::AsItIs;
                 }
                 HoldReason::Review
             }
-            Some(reason) => reason,
-        }
+            reason => reason,
+        };
+        (reason, Change { at: held.since.at, ..change })
     };
     let wanted = held.map_or(before, |hold| hold.serving);
     // Should the revision that is to stay be gone, the oldest of the others is closest to it.
     let oldest = known.revisions.iter().copied().filter(|revision| *revision >= wanted).min();
     match oldest.filter(|serving| *serving < newest) {
-        Some(serving) => {
-            Becomes::Held(Hold { serving, reason, since: Change { at: held_at(held, change), ..change } })
-        }
+        Some(serving) => Becomes::Held(Hold { serving, reason, since }),
         None => match reason {
             HoldReason::Eula(eula) => Becomes::Unfit(format!(
                 "{update} was approved without the licence terms {eula} of the only revision that is left, so it is no \
@@ -161,10 +160,6 @@ fn judge(
             HoldReason::Review | HoldReason::NotRemovable | HoldReason::NeedsInput => Becomes::AsItIs,
         },
     }
-}
-
-fn held_at(held: Option<&Hold>, change: Change) -> Timestamp {
-    held.map_or(change.at, |hold| hold.since.at)
 }
 
 /// What was taken away or taken back is decided again, each at its own time.

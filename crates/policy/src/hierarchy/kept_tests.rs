@@ -176,3 +176,15 @@ fn what_would_install_terms_nobody_accepted_is_left_out_where_no_other_revision_
     assert!(decisions.approvals.is_empty());
     assert!(adopted.skipped[0].contains("licence terms"), "{:?}", adopted.skipped);
 }
+
+#[test]
+fn a_revision_that_came_meanwhile_waits_since_the_decisions_are_in_force_again() {
+    let since = |revisions: &[i64]| {
+        let options = SuccessionOptions { approvals_follow: false, ..SuccessionOptions::default() };
+        let mut decisions = Decisions { options, ..Decisions::default() };
+        back(&mut decisions, &held(HoldReason::Review), revisions, plain());
+        decisions.held[&uid(1)].since.at
+    };
+    assert_eq!(since(&[99, 100]), at(6), "as long as before");
+    assert_eq!(since(&[99, 100, 101]), at(50));
+}

@@ -112,7 +112,8 @@ fn action(before: &Decisions, after: &Decisions, update: UpdateId, cause: Cause)
     if declined(after) && !declined(before) {
         return "decline";
     }
-    if held(after) && !held(before) {
+    // While one waits, only a newer one that joins it comes and changes no words.
+    if held(after) && (!held(before) || (cause == Cause::Arrival && same_words())) {
         return "hold-revision";
     }
     if held(before) && !held(after) && same_words() {

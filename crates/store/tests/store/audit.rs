@@ -123,6 +123,21 @@ fn every_kind_of_decision_has_an_entry_that_says_who_from_where_and_what_was_bef
 }
 
 #[test]
+fn a_newer_revision_that_waits_beside_another_is_told_as_one_that_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    import(&store, 0, &[software(1, 1, "One")]);
+    store.approve(order(1, ApprovalAction::Install), at(1)).unwrap();
+    let review = sluicegate_policy::SuccessionOptions { approvals_follow: false, decline_expired: true };
+    store.set_succession(review, at(2)).unwrap();
+    for number in [2, 3] {
+        import(&store, number, &[software(1, number, "One, revised")]);
+    }
+    let told = actions(&store);
+    assert_eq!(told[told.len() - 4..], ["import", "hold-revision", "import", "hold-revision"]);
+}
+
+#[test]
 fn what_was_refused_or_changed_nothing_has_no_entry() {
     let dir = tempfile::tempdir().unwrap();
     let count = decided(dir.path());
