@@ -129,7 +129,7 @@ impl Database {
     pub(crate) fn give_memory_back(&self) -> Result<(), StoreError> {
         self.readers.lock().clear();
         self.writer.lock().execute_batch("PRAGMA shrink_memory").during("give memory back")?;
-        sluicegate_allocator::give_back_c_memory();
+        sluicegate_allocator::give_back_now();
         Ok(())
     }
 

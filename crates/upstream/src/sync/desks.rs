@@ -10,8 +10,9 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 
 /// How much desks stand back (`nice`). Whoever waits for an answer comes first, and so does the one thread that stores:
-/// what it is late with at the end of a run, nothing goes on beside.
-const STAND_BACK: i32 = 5;
+/// what it is late with at the end of a run, nothing goes on beside. It needs no core kept free for it besides: while it
+/// waits for the disk, that core would wait too.
+const STAND_BACK: i32 = 10;
 
 type Work = Box<dyn FnOnce(&mut Intake) + Send>;
 
@@ -27,8 +28,6 @@ pub(super) struct Door {
     work: mpsc::Sender<Work>,
     /// Desks at which nobody sits.
     free: Arc<Semaphore>,
-    /// How many there are.
-    desks: u32,
 }
 
 /// The desk's thread has ended: the work panicked.
@@ -55,8 +54,7 @@ impl Desks {
             };
             threads.spawn_blocking(move || on_its_own(work));
         }
-        let desks = u32::try_from(cores).unwrap_or(1);
-        Self { door: Door { work, free: Arc::new(Semaphore::new(cores)), desks }, threads }
+        Self { door: Door { work, free: Arc::new(Semaphore::new(cores)) }, threads }
     }
 
     pub(super) fn door(&self) -> Door {
@@ -76,16 +74,13 @@ pub(super) fn on_its_own<R: Send>(work: impl FnOnce() -> R + Send) -> R {
 }
 
 impl Door {
-    /// Does the work at a desk as soon as one is free; `wide` takes the place of a neighbour too, which leaves half of
-    /// the cores to whoever else has to do.
+    /// Does the work at a desk as soon as one is free.
     pub(super) async fn run<R: Send + 'static>(
         &self,
-        wide: bool,
         work: impl FnOnce(&mut Intake) -> R + Send + 'static,
     ) -> Result<R, Broken> {
         let (done, result) = oneshot::channel();
-        let wanted = if wide { self.desks.min(2) } else { 1 };
-        let desk = Arc::clone(&self.free).acquire_many_owned(wanted).await.map_err(|_| Broken)?;
+        let desk = Arc::clone(&self.free).acquire_owned().await.map_err(|_| Broken)?;
         let work: Work = Box::new(move |intake| {
             let result = work(intake);
             drop(desk);
@@ -104,7 +99,7 @@ mod tests {
     use std::time::Duration;
 
     /// How many were at work at once, at most.
-    async fn crowd(wide: bool) -> usize {
+    async fn crowd() -> usize {
         let desks = Desks::open(Limits::default());
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let mut all = JoinSet::new();
@@ -117,7 +112,7 @@ mod tests {
                     now.fetch_sub(1, Ordering::SeqCst);
                     number
                 };
-                assert!(matches!(door.run(wide, work).await, Ok(same) if same == number));
+                assert!(matches!(door.run(work).await, Ok(same) if same == number));
             });
         }
         while let Some(ended) = all.join_next().await {
@@ -127,17 +122,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_work_at_once_than_there_are_cores_and_half_of_it_when_each_takes_two_places() {
+    async fn no_more_work_at_once_than_there_are_cores() {
         let cores = std::thread::available_parallelism().unwrap().get();
-        assert!(crowd(false).await <= cores);
-        assert!(crowd(true).await <= (cores / 2).max(1));
+        assert!(crowd().await <= cores);
     }
 
     #[tokio::test]
     async fn work_that_panics_is_told_of_with_its_reason() {
         let mut desks = Desks::open(Limits::default());
         let door = desks.door();
-        let broken = door.run(false, |_: &mut Intake| -> u8 { panic!("on purpose") }).await;
+        let broken = door.run(|_: &mut Intake| -> u8 { panic!("on purpose") }).await;
         assert!(broken.is_err());
         assert!(desks.reason().await.is_some_and(|error| error.is_panic()));
     }

@@ -26,9 +26,6 @@ use tokio::task::{JoinHandle, JoinSet};
 const QUEUE: usize = 64;
 const QUEUE_BYTES: usize = 40 << 20;
 
-/// So many bytes before the storing thread mean that it is behind: it is left half of the cores.
-const BEHIND: usize = 10 << 20;
-
 /// After so many revisions the memory that served them is given back at once: the next snapshot needs it.
 const LARGE: usize = 20_000;
 
@@ -133,7 +130,7 @@ impl Run {
                 && let Some(batch) = queue.pop_front()
             {
                 let source = self.settings.source.as_ref().map(ToString::to_string).unwrap_or_default();
-                let (session, door, room) = (Arc::clone(&self.session), desks.door(), Arc::clone(&room));
+                let (session, door) = (Arc::clone(&self.session), desks.door());
                 let settings = Arc::clone(&self.settings);
                 let (progress, clock) = (self.progress.clone(), Arc::clone(&self.around.clock));
                 running.spawn(async move {
@@ -149,8 +146,7 @@ impl Run {
                     progress.answered(body.len() as u64, clock());
                     let ids = batch.ids.clone();
                     let work = move |intake: &mut Intake| read(&body, ids, &source, intake, &settings.filter);
-                    let behind = QUEUE_BYTES - room.available_permits() > BEHIND;
-                    let answered = door.run(behind, work).await.map(|answered| {
+                    let answered = door.run(work).await.map(|answered| {
                         answered.map_err(|reason| SyncError::Answer { call: "GetUpdateData", reason })
                     });
                     (batch, answered)
@@ -380,7 +376,7 @@ impl Storing {
     /// How many revisions the next commit is to have. In a large catalog each commit writes most pages of the tables
     /// whose keys come in no order, so there should be few; towards the end nothing goes on beside the last one.
     fn batch_of(&self, stored: usize, left: usize) -> usize {
-        (stored / 8).min(left / 3).clamp(self.batch, self.batch.saturating_mul(4))
+        (stored / 8).min(left / 3).clamp(self.batch, self.batch.saturating_mul(8))
     }
 
     #[allow(clippy::too_many_arguments)] // The gathering vectors of one commit.
