@@ -196,3 +196,34 @@ def test_an_export_takes_the_place_of_an_earlier_one(parent, child, tmp_path):
     run(parent, "export", str(path))
     assert "6" in run(child, "import", str(path))
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("name", ["catalog.cab", "catalog.xml.gz"])
+def test_an_export_goes_on_past_a_damaged_document_and_names_it(child, tmp_path, name):
+    """With what was decided about it; everything else is in the package."""
+    path = tmp_path / name
+    with ServerUnderTest() as server:
+        documents = catalog()
+        server.admin.import_all({one.id: one.bytes() for one in documents})
+        damaged, other = documents[4], documents[5]
+        for one in (damaged, other):
+            server.admin.approve(one.id, "All Computers")
+        segment = server.data / "fragments" / "documents.seg"
+        stored = bytearray(segment.read_bytes())
+        # A document of the catalog is short, and so kept as text; its record has a checksum.
+        at = stored.find(damaged.id.encode())
+        assert at > 0
+        stored[at] ^= 0xFF
+        segment.write_bytes(stored)
+        command = [str(binary()), "export", str(path), "--data", str(server.data)]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert ran.returncode == 1, ran
+        assert "is written and whole, but 1 revision is damaged" in ran.stderr and "sluicegate check" in ran.stderr
+        assert f"{damaged.id}, revision" in ran.stdout and "with 1 decision" in ran.stdout, ran.stdout
+        ran = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=60, check=False)
+        report = json.loads(ran.stdout)
+        assert ran.returncode == 1 and [one["update"] for one in report["left_out"]] == [damaged.id]
+        assert report["revisions"] == len(documents) - 1
+    run(child, "import", str(path))
+    assert child.admin.request("GET", f"updates/{damaged.id}").status == 404
+    assert child.admin.call("GET", f"updates/{other.id}")["approval"] == "approved"

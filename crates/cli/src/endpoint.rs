@@ -23,6 +23,21 @@ pub(crate) fn data_folder(target: &Target, demo: bool) -> PathBuf {
         .unwrap_or_else(|| PathBuf::from(if demo { "sluicegate-demo" } else { "sluicegate-data" }))
 }
 
+/// The data folder of a command that works on one itself: the one that is named, or the usual one that is there. One in
+/// which a server listens comes first.
+pub(crate) fn local_folder(target: &Target) -> PathBuf {
+    target.data.clone().unwrap_or_else(|| usual_folder(Path::new("")))
+}
+
+/// The usual data folder below a working directory.
+fn usual_folder(below: &Path) -> PathBuf {
+    let usual = || ["sluicegate-data", "sluicegate-demo"].into_iter().map(|name| below.join(name));
+    let listens = usual().find(|folder| folder.join("listen").exists());
+    listens
+        .or_else(|| usual().find(|folder| folder.is_dir()))
+        .unwrap_or_else(|| below.join("sluicegate-data"))
+}
+
 impl Endpoint {
     /// Finds the server that `target` names.
     pub(crate) fn find(target: &Target) -> anyhow::Result<Self> {
@@ -34,14 +49,7 @@ impl Endpoint {
             };
             return Ok(Self { base: server.trim_end_matches('/').to_owned(), token: token(file)? });
         }
-        let folder = target.data.clone().unwrap_or_else(|| {
-            // The newest of the two default folders that has a server's address in it.
-            ["sluicegate-data", "sluicegate-demo"]
-                .into_iter()
-                .map(PathBuf::from)
-                .find(|folder| folder.join("listen").exists())
-                .unwrap_or_else(|| PathBuf::from("sluicegate-data"))
-        });
+        let folder = local_folder(target);
         let listen = folder.join("listen");
         if !listen.exists() {
             bail!(
@@ -78,6 +86,19 @@ fn read_line(path: &Path) -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_usual_folders_are_both_looked_in_and_one_that_is_served_comes_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let [data, demo] = ["sluicegate-data", "sluicegate-demo"].map(|name| dir.path().join(name));
+        assert_eq!(usual_folder(dir.path()), data, "to be named in what is said");
+        std::fs::create_dir(&demo).unwrap();
+        assert_eq!(usual_folder(dir.path()), demo);
+        std::fs::create_dir(&data).unwrap();
+        assert_eq!(usual_folder(dir.path()), data);
+        std::fs::write(demo.join("listen"), "http://127.0.0.1:1").unwrap();
+        assert_eq!(usual_folder(dir.path()), demo);
+    }
 
     #[test]
     fn a_file_that_holds_no_token_is_named() {

@@ -39,8 +39,20 @@ pub fn check_folder(
     Ok(report)
 }
 
-/// Checks the store of a running server.
+/// Checks the store of a running server, and notes it.
 pub(crate) fn open_store(
+    store: &Store,
+    content: bool,
+    repair: bool,
+    now: Timestamp,
+) -> Result<CheckReport, StoreError> {
+    let report = look_over(store, content, repair, now)?;
+    store.note_check(&report, now)?;
+    Ok(report)
+}
+
+/// Checks the store of a running server. Without `repair` nothing is written, so that a full disk does not hinder it.
+pub(crate) fn look_over(
     store: &Store,
     content: bool,
     repair: bool,
@@ -49,7 +61,6 @@ pub(crate) fn open_store(
     let options = CheckOptions { content, repair, now, prepare: Some(&prepare) };
     let mut report = store.check(&options)?;
     compiles(store, now, &mut report);
-    store.note_check(&report, now)?;
     Ok(report)
 }
 
@@ -92,7 +103,8 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 }
 
 fn when_due(store: &Store, now: Timestamp, stopped: &AtomicBool) -> Result<(), StoreError> {
-    if store.last_checked()?.is_some_and(|last| last.plus_seconds(EVERY) > now) {
+    // One that has yet to be was noted by a clock that has been put back since.
+    if store.last_checked()?.is_some_and(|last| last <= now && last.plus_seconds(EVERY) > now) {
         return Ok(());
     }
     let mut since = Instant::now();

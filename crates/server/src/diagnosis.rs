@@ -123,8 +123,8 @@ pub(crate) fn to_json(checks: &[Check]) -> Value {
     })
 }
 
-/// Looks at everything. Changes nothing but the result of the self-test.
-pub(crate) async fn run(app: &Arc<App>) -> Result<Vec<Check>, StoreError> {
+/// Looks at everything. Changes nothing but the result of the self-test, and alerts about what is over.
+pub(crate) async fn run(app: &Arc<App>) -> Vec<Check> {
     let mut checks = vec![endpoints(app).await];
     let settings = UpstreamSettings::clone(&app.store.upstream_settings());
     checks.extend(upstream(app, &settings).await);
@@ -132,26 +132,35 @@ pub(crate) async fn run(app: &Arc<App>) -> Result<Vec<Check>, StoreError> {
     let wanted = settings.clone();
     let looked = tokio::task::spawn_blocking(move || {
         let policy = wanted.content;
-        let missing = store.missing_files(policy.when, policy.express, &wanted.filter, Timestamp::MAX)?;
-        let report = checking::open_store(&store, false, false, now)?;
-        Ok::<_, StoreError>((store.categories()?, missing, Disks::of(&store), report, Waited::of(&store)?))
+        let missing = store.missing_files(policy.when, policy.express, &wanted.filter, Timestamp::MAX);
+        let report = checking::look_over(&store, false, false, now);
+        (store.categories(), missing, Disks::of(&store), report, Waited::of(&store))
     })
     .await;
     let (categories, missing, disks, report, waited) = match looked {
-        Ok(looked) => looked?,
+        Ok(looked) => looked,
         Err(error) => {
             let remedy = "look in this server's log for this time";
             checks.push(Check::failed("decisions", "the store can be checked", error.to_string(), remedy));
-            return Ok(checks);
+            return checks;
         }
     };
-    checks.push(filter(&settings, &categories));
-    checks.push(disks.check(&missing));
-    checks.push(decisions(&report));
+    checks.push(categories.map_or_else(|error| unread("filter", &error), |known| filter(&settings, &known)));
+    // What is missing is read for the last check too, which tells of it when it cannot be.
+    checks.push(disks.check(&missing.unwrap_or_default()));
+    checks.push(report.map_or_else(|error| unread("decisions", &error), |report| decisions(&report)));
     checks.push(stuck(app));
     checks.push(publisher(app));
-    checks.push(waited.check(settings.source.is_some()));
-    Ok(checks)
+    watching::end_about_files(app).await;
+    let has_upstream = settings.source.is_some();
+    checks.push(waited.map_or_else(|error| unread("files", &error), |waited| waited.check(has_upstream)));
+    checks
+}
+
+/// A check for which the store could not be read; the others are made all the same.
+fn unread(name: &'static str, error: &StoreError) -> Check {
+    let remedy = "see to what that names; this server's log has more of this time";
+    Check::failed(name, "the store can be read", error.to_string(), remedy)
 }
 
 async fn endpoints(app: &Arc<App>) -> Check {
@@ -399,7 +408,7 @@ mod tests {
     #[tokio::test]
     async fn every_check_is_there_in_its_order_and_the_first_failure_decides() {
         let (_dir, app) = testing::app().await;
-        let checks = run(&app).await.unwrap();
+        let checks = run(&app).await;
         let names: Vec<_> = checks.iter().map(|check| check.name).collect();
         let wanted: Vec<_> = CHECKS.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, wanted);
@@ -421,7 +430,7 @@ mod tests {
         let source = Some(UpstreamSource::Server("http://127.0.0.1:1".to_owned()));
         let settings = UpstreamSettings { source, ..Default::default() };
         app.store.set_upstream_settings(settings, app.clock.now()).unwrap();
-        let checks = run(&app).await.unwrap();
+        let checks = run(&app).await;
         assert_eq!(verdict(&checks, "upstream-set").verdict, Verdict::Passed);
         assert_eq!(verdict(&checks, "name").verdict, Verdict::Passed);
         let connection = verdict(&checks, "connection");

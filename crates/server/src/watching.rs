@@ -15,13 +15,17 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 /// Between two looks.
 const HOURLY: Duration = Duration::from_secs(3600);
 
 /// A server that has just begun to listen finishes its start first.
 const AFTER_START: Duration = Duration::from_secs(1);
+
+/// What somebody does about files is looked at once for so much time.
+const TOGETHER: Duration = Duration::from_secs(1);
 
 /// An alert comes so many days before a password expires.
 const DAYS_AHEAD: i64 = 14;
@@ -39,15 +43,38 @@ pub(crate) struct Watch {
     pub(crate) tested: Mutex<Option<SelfTest>>,
     /// The commands and programs that said their version, so that each is logged once.
     pub(crate) clients: Mutex<BTreeSet<(IpAddr, String)>>,
+    /// Somebody may have seen to files that did not come.
+    seen_to: Notify,
+}
+
+impl Watch {
+    /// A file came another way than by a synchronization, or another choice of files or updates was made: the alert about
+    /// files that do not come may be over.
+    pub(crate) fn files_seen_to(&self) {
+        self.seen_to.notify_one();
+    }
 }
 
 /// Looks until told to stop.
 pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut wait = AFTER_START;
     loop {
-        tokio::select! {
-            _ = stop.wait_for(|stopping| *stopping) => return,
-            () = tokio::time::sleep(wait) => {}
+        let due = Instant::now() + wait;
+        loop {
+            let look_at_files = tokio::select! {
+                _ = stop.wait_for(|stopping| *stopping) => return,
+                () = tokio::time::sleep_until(due) => false,
+                () = app.watch.seen_to.notified() => true,
+            };
+            if !look_at_files {
+                break;
+            }
+            // Files are added one after the other, and decided about many at once.
+            tokio::select! {
+                _ = stop.wait_for(|stopping| *stopping) => return,
+                () = tokio::time::sleep(TOGETHER) => {}
+            }
+            end_about_files(&app).await;
         }
         wait = HOURLY;
         tokio::select! {
@@ -64,6 +91,22 @@ pub(crate) async fn look(app: &Arc<App>) {
     let now = app.clock.now();
     on_store(app, move |store| password_expires(store, now)).await;
     on_store(app, move |store| unfetched(store, now)).await;
+}
+
+/// Ends the alert about files that do not come when none is missing any more; the next run or look would too.
+pub(crate) async fn end_about_files(app: &Arc<App>) {
+    let now = app.clock.now();
+    on_store(app, move |store| {
+        let kind = AlertKind::FilesFailing;
+        if !store.alerts()?.iter().any(|alert| alert.kind == kind.as_str()) {
+            return Ok(());
+        }
+        let still = missing::failing(store)?.is_some()
+            || missing::unfetched(store)?.is_some()
+            || store.awaited_files()?.is_some();
+        if still { Ok(()) } else { store.end_alert(kind, now).map(|_| ()) }
+    })
+    .await;
 }
 
 /// Without an upstream no run ever tells that files are missing.

@@ -23,6 +23,7 @@ pub fn read<R: BufRead>(source: R, limits: Limits) -> Documents<R> {
         offset: 0,
         notes: Notes::default(),
         addresses: Vec::new(),
+        bare: Vec::new(),
     }
 }
 
@@ -33,7 +34,11 @@ pub struct Documents<R: BufRead> {
     offset: u64,
     notes: Notes,
     addresses: Vec<(Sha1Digest, String)>,
+    bare: Vec<Option<UpdateIdentity>>,
 }
+
+/// Most updates without a document that are kept of one package.
+const MOST_BARE: usize = 10_000;
 
 /// Most addresses of files that are kept of one package.
 const MOST_ADDRESSES: usize = 1 << 20;
@@ -60,6 +65,8 @@ struct XmlState<R: BufRead> {
     buffer: Vec<u8>,
     /// The identity of the `Update` we are inside of.
     update: Option<Option<UpdateIdentity>>,
+    /// Its document was given.
+    given: bool,
     /// The text of the innermost element inside it.
     text: String,
 }
@@ -89,6 +96,11 @@ impl<R: BufRead> Documents<R> {
         core::mem::take(&mut self.addresses)
     }
 
+    /// The updates that the XML form lists without a document, as far as it says which they are; ten thousand at most.
+    pub fn take_bare(&mut self) -> Vec<Option<UpdateIdentity>> {
+        core::mem::take(&mut self.bare)
+    }
+
     fn advance(&mut self) -> Result<Option<PackageDocument>, PackageError> {
         match core::mem::replace(&mut self.state, State::Done) {
             State::Done => Ok(None),
@@ -99,8 +111,13 @@ impl<R: BufRead> Documents<R> {
                     Some(b'<') => {
                         let mut reader = quick_xml::Reader::from_reader(source);
                         reader.config_mut().enable_all_checks(true);
-                        let state =
-                            XmlState { reader, buffer: Vec::new(), update: None, text: String::new() };
+                        let state = XmlState {
+                            reader,
+                            buffer: Vec::new(),
+                            update: None,
+                            given: false,
+                            text: String::new(),
+                        };
                         self.state = State::Xml(Box::new(state));
                         self.advance()
                     }
@@ -122,6 +139,7 @@ impl<R: BufRead> Documents<R> {
                     &mut self.offset,
                     &mut self.notes,
                     &mut self.addresses,
+                    &mut self.bare,
                 )?;
                 self.state = State::Xml(state);
                 Ok(document)
@@ -246,6 +264,7 @@ impl<R: BufRead> XmlState<R> {
         offset: &mut u64,
         notes: &mut Notes,
         addresses: &mut Vec<(Sha1Digest, String)>,
+        bare: &mut Vec<Option<UpdateIdentity>>,
     ) -> Result<Option<PackageDocument>, PackageError> {
         loop {
             self.buffer.clear();
@@ -262,6 +281,13 @@ impl<R: BufRead> XmlState<R> {
                 other => fail(other.to_string()),
             })?;
             match event {
+                Event::Empty(update)
+                    if self.update.is_none()
+                        && update.local_name().into_inner() == "Update"
+                        && bare.len() < MOST_BARE =>
+                {
+                    bare.push(identity(&update));
+                }
                 Event::Empty(file) if self.update.is_none() && addresses.len() < MOST_ADDRESSES => {
                     addresses.extend(address(&file));
                 }
@@ -272,7 +298,7 @@ impl<R: BufRead> XmlState<R> {
                         addresses.extend(address(&start));
                     }
                     if self.update.is_none() && start.local_name().into_inner() == "Update" {
-                        self.update = Some(identity(&start));
+                        (self.update, self.given) = (Some(identity(&start)), false);
                     }
                 }
                 Event::Text(text) if self.update.is_some() => self.text.push_str(&text.xml10_content()),
@@ -288,10 +314,13 @@ impl<R: BufRead> XmlState<R> {
                 Event::End(end) => {
                     let text = core::mem::take(&mut self.text);
                     let identity = self.update;
+                    let document = text.trim_start().starts_with('<');
+                    self.given |= document;
                     if end.local_name().into_inner() == "Update" {
-                        self.update = None;
+                        let named = self.update.take().filter(|_| !self.given && bare.len() < MOST_BARE);
+                        bare.extend(named);
                     }
-                    if let Some(identity) = identity.filter(|_| text.trim_start().starts_with('<')) {
+                    if let Some(identity) = identity.filter(|_| document) {
                         return Ok(Some(PackageDocument { identity, xml: text }));
                     }
                 }

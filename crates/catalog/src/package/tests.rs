@@ -203,3 +203,22 @@ fn notes_come_back_and_documents_are_read_as_without_them() {
     assert_eq!(documents.take_notes(), ["{\"a\":\"<b> ü ?\\u003e c\"}", "{\"n\":1}"]);
     assert!(documents.take_notes().is_empty());
 }
+
+#[test]
+fn updates_without_a_document_are_named_and_the_others_read() {
+    let [first, second, third] = [1, 2, 3].map(|n| revision(n, 100));
+    let update = |identity: UpdateIdentity, inner: &str| {
+        let UpdateIdentity { update, revision } = identity;
+        format!("<Update UpdateId=\"{update}\" RevisionNumber=\"{}\">{inner}</Update>", revision.get())
+    };
+    let text = format!(
+        "<ExportPackage><Updates>{}{}{}<Update/></Updates></ExportPackage>",
+        update(first, "<Files/>"),
+        update(second, "<Xml>&lt;Update/&gt;</Xml><Files/>"),
+        update(third, "<Xml></Xml>")
+    );
+    let mut documents = read(text.as_bytes(), Limits::default());
+    let read: Vec<_> = documents.by_ref().map(|document| document.unwrap().identity).collect();
+    assert_eq!(read, [Some(second)]);
+    assert_eq!(documents.take_bare(), [Some(first), Some(third), None]);
+}

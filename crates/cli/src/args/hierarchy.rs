@@ -1,7 +1,7 @@
 //! Cli room: what can be typed about a server's place in a tree of servers, and about carrying a catalog
 //! between networks.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// `upstream`
@@ -134,9 +134,11 @@ pub(crate) enum Filter {
     /// Show what is synchronized
     Show,
     /// Say what is synchronized; what is not given stays as it is
+    #[command(group(ArgGroup::new("choice").required(true).multiple(true)
+        .args(["product", "classification", "language", "exclude", "exclude_nothing"])))]
     Set {
         /// Product, family or company by title or id; repeat it for several, `all` for all
-        #[arg(long, value_name = "NAME", required_unless_present_any = ["classification", "language", "exclude", "exclude_nothing"])]
+        #[arg(long, value_name = "NAME")]
         product: Vec<String>,
         /// Classification by title or id; repeat it for several, `all` for all
         #[arg(long, value_name = "NAME")]

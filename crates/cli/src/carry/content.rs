@@ -175,7 +175,8 @@ async fn write_one(
     partial: &Path,
     bar: &ProgressBar,
 ) -> Result<(), Stopped> {
-    let unwritable = || format!("cannot write `{}`", partial.display());
+    let unwritable =
+        || format!("cannot write `{}`; make room there or name another folder", partial.display());
     let answer = match client.fetch(&format!("Content/{}", one.path)).await {
         Ok(answer) => answer,
         Err(error) if error.is::<Refused>() => return Err(Stopped::File(format!("{error:#}"))),
@@ -192,12 +193,19 @@ async fn write_one(
             bar.inc(data.len() as u64);
         }
     }
-    out.sync_all().await.with_context(unwritable)?;
+    settle(&mut out).await.with_context(unwritable)?;
     if Sha1Digest(digest.finalize().into()) != one.sha1 {
         let reason = "its bytes are not those its name says; it is damaged on the server, or on the way";
         return Err(Stopped::File(reason.to_owned()));
     }
     Ok(())
+}
+
+/// Waits until everything written lies on the disk. What was written last may still fail, and only `flush` says so:
+/// `sync_all` waits for it too, but forgets how it ended.
+async fn settle(out: &mut tokio::fs::File) -> std::io::Result<()> {
+    out.flush().await?;
+    out.sync_all().await
 }
 
 /// `1 file was`, for sentences.
@@ -324,6 +332,15 @@ mod tests {
         for bad in ["../x", "AB/../x", "/etc/passwd", "AB", "AB/", "AB/.hidden", "AB/a b"] {
             assert!(place(folder, bad).is_err(), "{bad}");
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_a_full_disk_did_not_take_is_an_error() {
+        let mut out = tokio::fs::File::options().write(true).open("/dev/full").await.unwrap();
+        // The bytes are taken, and written later.
+        let _ = out.write_all(b"the whole of a small file").await;
+        assert_eq!(settle(&mut out).await.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
     }
 
     #[test]

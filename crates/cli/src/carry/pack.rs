@@ -127,6 +127,8 @@ fn cab(
         Failed::Cabinet(CabinetError::Limit { .. }) => {
             anyhow!("the documents are more than a Cabinet file can hold (2 GiB); export to a name that ends in .xml.gz")
         }
+        // That the file cannot be written is said of either form in the same way, by whoever knows its name.
+        Failed::Cabinet(CabinetError::Write(why)) => std::io::Error::other(why).into(),
         Failed::Cabinet(error) => error.into(),
         Failed::Other(error) => error,
     })
@@ -284,6 +286,19 @@ mod tests {
                 let said = error.to_string();
                 assert!(said.contains("FormatVersion 9.0") && !said.contains("copy it again"), "{said}");
             }
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_an_error_of_the_file_in_either_form() {
+        for form in [Form::Cab, Form::XmlGz] {
+            let (sender, receiver) = mpsc::channel(64);
+            items().into_iter().for_each(|item| sender.try_send(item).unwrap());
+            drop(sender);
+            let full = File::options().read(true).write(true).open("/dev/full").unwrap();
+            let error = pack(form, export(), full, receiver).unwrap_err();
+            assert!(error.root_cause().is::<std::io::Error>(), "{form:?}: {error:#}");
         }
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct Beside {
     pub(crate) notes: Vec<String>,
     /// Where Microsoft Update has files.
     pub(crate) addresses: Vec<(Sha1Digest, String)>,
+    /// Updates that are listed without a document, as far as it is said which.
+    pub(crate) bare: Vec<Option<UpdateIdentity>>,
 }
 
 /// Why a package is not taken.
@@ -111,7 +113,11 @@ fn documents(from: impl BufRead, take: &mut Take<'_>) -> Result<Beside, Fault> {
             break;
         }
     }
-    Ok(Beside { notes: documents.take_notes(), addresses: documents.take_addresses() })
+    Ok(Beside {
+        notes: documents.take_notes(),
+        addresses: documents.take_addresses(),
+        bare: documents.take_bare(),
+    })
 }
 
 /// The addresses of files in the list of a Cabinet. Without the list files have other sources, so one that cannot be
@@ -157,7 +163,7 @@ fn from_cabinet(bytes: &[u8], take: &mut Take<'_>) -> Result<Beside, Fault> {
         });
         documents(Pieces { receiver, current: Vec::new(), at: 0 }, take)
     })?;
-    let mut beside = Beside { notes: Vec::new(), addresses };
+    let mut beside = Beside { addresses, ..Beside::default() };
     let Some(entry) = member(NOTES_MEMBER) else { return Ok(beside) };
     if entry.size > MOST_NOTES as u64 {
         let size = entry.size;

@@ -105,7 +105,7 @@ async fn verify(target: &Target) -> anyhow::Result<()> {
     let verdict = match &target.server {
         Some(_) => AdminClient::new(Endpoint::find(target)?).get("audit/verify", &[]).await?,
         None => {
-            let folder = crate::endpoint::data_folder(target, false);
+            let folder = crate::endpoint::local_folder(target);
             let verdict = sluicegate_store::audit::verify_folder(&folder)
                 .with_context(|| format!("cannot verify the audit log of `{}`", folder.display()))?;
             checking::verdict_json(&verdict)

@@ -62,6 +62,18 @@ pub(crate) fn report_table(report: &Value) {
         report,
         &[("Added", "/added"), ("Revised", "/revised"), ("Unchanged", "/unchanged"), ("Anchor", "/anchor")],
     );
+    // What became of decisions as documents came, where anything did.
+    let became: Vec<_> = [
+        ("Approvals followed", "/approvals_followed"),
+        ("Held for review", "/held_for_review"),
+        ("Declined, expired", "/declined_expired"),
+        ("Declined by filters", "/filtered"),
+        ("Approved by rules", "/approved_by_rules"),
+    ]
+    .into_iter()
+    .filter(|(_, pointer)| report.pointer(pointer).and_then(Value::as_u64).unwrap_or(0) > 0)
+    .collect();
+    output::fields(report, &became);
     let held = &report["quarantined"];
     if held.as_array().is_some_and(|list| !list.is_empty()) {
         say!("\nHeld back; everything else is in the catalog:");

@@ -45,7 +45,7 @@ pub(crate) async fn run(target: &Target, args: &Check) -> anyhow::Result<()> {
 
 async fn report(target: &Target, args: &Check) -> anyhow::Result<Value> {
     if target.server.is_none() {
-        let folder = endpoint::data_folder(target, false);
+        let folder = endpoint::local_folder(target);
         let (content, repair) = (args.content, args.repair);
         let work = {
             let folder = folder.clone();

@@ -68,6 +68,7 @@ async fn carry_out(
         "revisions": written.end["revisions"],
         "files": written.end["files"],
         "decisions": written.end["decisions"],
+        "left_out": written.left_out,
         "content": copied.as_ref().map(content::Fetched::to_json),
     });
     output::show(json, report, |report| {
@@ -78,6 +79,12 @@ async fn carry_out(
             output::count(report["revisions"].as_u64().unwrap_or(0), "revision"),
             output::count(report["decisions"].as_u64().unwrap_or(0), "decision")
         );
+        for one in written.left_out.iter().take(SHOWN) {
+            say!("  Left out: {}", left_out(one));
+        }
+        if written.left_out.len() > SHOWN {
+            say!("  … and {} more; --json and the log name them", written.left_out.len() - SHOWN);
+        }
         if let Some(copied) = &copied {
             say!("{copied}");
         } else if !written.held.is_empty() {
@@ -90,15 +97,43 @@ async fn carry_out(
             "`sluicegate import` takes it in on the other side; `wsusutil import` takes everything but decisions."
         );
     });
-    match copied.map_or(0, |copied| copied.failed.len()) {
-        0 => Ok(()),
-        failed => bail!(
-            "`{}` is written and whole, but {} not copied; `sluicegate check --content --repair` on the server finds \
-             what is damaged there",
-            args.path.display(),
-            content::files_were(failed)
-        ),
+    let mut lacks = Vec::new();
+    match written.left_out.len() as u64 {
+        0 => {}
+        count => lacks.push(format!(
+            "{} {} damaged on the server and not in it; `sluicegate check` there says what helps",
+            output::count(count, "revision"),
+            if count == 1 { "is" } else { "are" }
+        )),
     }
+    match copied.map_or(0, |copied| copied.failed.len()) {
+        0 => {}
+        failed => lacks.push(format!(
+            "{} not copied; `sluicegate check --content --repair` on the server finds what is damaged there",
+            content::files_were(failed)
+        )),
+    }
+    match lacks.is_empty() {
+        true => Ok(()),
+        false => bail!("`{}` is written and whole, but {}", args.path.display(), lacks.join("; ")),
+    }
+}
+
+/// So many of what is left out are named to people.
+const SHOWN: usize = 20;
+
+/// One revision that the server could not read.
+fn left_out(one: &Value) -> String {
+    let title = one["title"].as_str().map_or_else(String::new, |title| format!("`{title}`, "));
+    let name = match one["update"].as_str() {
+        Some(update) => format!("{title}{update}, revision {}", one["revision"]),
+        None => "a revision whose name cannot be read".to_owned(),
+    };
+    let decisions = match one["decisions"].as_u64() {
+        None | Some(0) => String::new(),
+        Some(count) => format!(", with {}", output::count(count, "decision")),
+    };
+    format!("{name}{decisions}: {}", output::text(one.get("reason")))
 }
 
 /// Looks whether the names can be written to, before the server is asked for anything.
@@ -131,6 +166,8 @@ struct Written {
     end: Value,
     /// The files that the server holds: digest, path below `Content`, size.
     held: Vec<content::Held>,
+    /// The revisions that it could not read.
+    left_out: Vec<Value>,
 }
 
 /// Receives the export and packs it on a thread of its own.
@@ -151,25 +188,39 @@ async fn write(lines: &mut Lines, form: Form, path: &Path, json: bool) -> anyhow
         .with_context(|| format!("cannot write `{}`", path.with_extension("").display()))?;
     let (items, packing) = mpsc::channel(64);
     let packer = tokio::task::spawn_blocking(move || pack::pack(form, export, out, packing));
-    let mut held = Vec::new();
-    let received = receive(lines, &items, &mut held, &bar).await;
+    let (mut held, mut left_out) = (Vec::new(), Vec::new());
+    let received = receive(lines, &items, &mut held, &mut left_out, &bar).await;
+    let packer_stopped = items.is_closed();
     drop(items);
-    // The packer knows best why it stopped taking; what else went wrong is the receiver's.
-    packer.await?.map_err(|error| match error.root_cause().is::<std::io::Error>() {
+    let packed = packer.await?.map_err(|error| match error.root_cause().is::<std::io::Error>() {
         true => error.context(format!(
             "`{}` cannot be written, and nothing was kept; make room there or name another place",
             path.with_extension("").display()
         )),
         false => error,
-    })?;
+    });
     bar.finish_and_clear();
-    Ok(Written { end: received?, held })
+    Ok(Written { end: ended(packed, received, packer_stopped)?, held, left_out })
+}
+
+/// How it ended: the packer knows best why it stopped taking. When the receiver stopped first, the packer only knows that
+/// nothing more came, and the receiver why.
+fn ended(
+    packed: anyhow::Result<()>,
+    received: anyhow::Result<Value>,
+    packer_stopped: bool,
+) -> anyhow::Result<Value> {
+    match (packed, received) {
+        (Err(_), Err(why)) if !packer_stopped => Err(why.context("nothing was kept; export again")),
+        (packed, received) => packed.and(received),
+    }
 }
 
 async fn receive(
     lines: &mut Lines,
     items: &mpsc::Sender<Item>,
     held: &mut Vec<content::Held>,
+    left_out: &mut Vec<Value>,
     bar: &ProgressBar,
 ) -> anyhow::Result<Value> {
     let closed = |_| anyhow::anyhow!("writing the file stopped");
@@ -189,6 +240,8 @@ async fn receive(
             let xml = String::from_utf8(lines.bytes(size).await?).context("a document is not text")?;
             items.send(Item::Document { contents: contents(document)?, xml }).await.map_err(closed)?;
             bar.inc(1);
+        } else if let Some(one) = line.get("left_out") {
+            left_out.push(one.clone());
         } else if let Some(decision) = line.get("decision") {
             items.send(Item::Note(decision.to_string())).await.map_err(closed)?;
         } else if let Some(end) = line.get("end") {
@@ -196,7 +249,7 @@ async fn receive(
             return Ok(end.clone());
         }
     }
-    bail!("the server's answer broke off; nothing was kept, export again")
+    bail!("the server's answer broke off")
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> anyhow::Result<&'a str> {
@@ -231,4 +284,24 @@ fn contents(document: &Value) -> anyhow::Result<Contents> {
         categories: ids("categories")?,
         classifications: ids("classifications")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::anyhow;
+
+    #[test]
+    fn what_the_server_said_counts_before_that_nothing_more_came() {
+        let of = |packed: Result<(), &str>, received: Result<u8, &str>, packer_stopped| {
+            let packed = packed.map_err(|said| anyhow!(said.to_owned()));
+            let received = received.map(Value::from).map_err(|said| anyhow!(said.to_owned()));
+            ended(packed, received, packer_stopped).map_err(|error| format!("{error:#}"))
+        };
+        let said = of(Err("broke off"), Err("the database is damaged"), false).unwrap_err();
+        assert!(said.ends_with("the database is damaged") && said.starts_with("nothing was kept"), "{said}");
+        assert_eq!(of(Err("no space"), Err("writing stopped"), true).unwrap_err(), "no space");
+        assert_eq!(of(Err("no space"), Ok(1), true).unwrap_err(), "no space");
+        assert_eq!(of(Ok(()), Ok(1), true).unwrap(), 1);
+    }
 }

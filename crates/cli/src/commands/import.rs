@@ -48,7 +48,9 @@ async fn carry_out(
         (_, Err(unreadable)) => return Err(unreadable),
         (Ok(response), Ok(beside)) => (catalog::follow(response, 0, json).await?, beside),
     };
-    let Beside { notes, addresses } = beside;
+    let Beside { notes, addresses, bare } = beside;
+    let bare: Vec<String> =
+        bare.into_iter().map(|one| one.map_or_else(unnamed, |one| one.to_string())).collect();
     for some in addresses.chunks(ADDRESSES) {
         let pairs: Vec<_> = some.iter().map(|(sha1, url)| json!([sha1.to_hex_upper(), url])).collect();
         client
@@ -63,6 +65,7 @@ async fn carry_out(
     };
     *report = json!({
         "catalog": documents,
+        "without_document": bare,
         "decisions": match &decided {
             Decided::Taken(taken) => taken.clone(),
             _ => Value::Null,
@@ -75,6 +78,10 @@ async fn carry_out(
     });
     output::show(json, report, |all| {
         catalog::report_table(&all["catalog"]);
+        if let Some(first) = bare.first() {
+            let updates = output::count(bare.len() as u64, "update");
+            say!("\n{updates} of the file passed over, for want of a document; the first: {first}");
+        }
         decided.say();
         if let Some(copied) = &copied {
             say!("\n{copied}");
@@ -91,6 +98,11 @@ async fn carry_out(
         _ if refused > 0 => bail!("{} refused", content::files_were(refused)),
         _ => Ok(()),
     }
+}
+
+/// An update of a package that does not say which it is.
+fn unnamed() -> String {
+    "one without an id".to_owned()
 }
 
 /// What became of the decisions of a file.

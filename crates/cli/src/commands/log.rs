@@ -36,7 +36,7 @@ pub(crate) struct Find {
 pub(crate) fn run(target: &Target, args: Log) -> anyhow::Result<()> {
     let Log::Find(args) = args;
     let logs = if args.log.is_empty() {
-        let folder = endpoint::data_folder(target, false);
+        let folder = endpoint::local_folder(target);
         let logs = LogFile::all_parts(&folder);
         if logs.is_empty() {
             bail!("there is no {} in `{}`; name logs with --log", logging::NAME, folder.display());

@@ -28,7 +28,7 @@ pub(crate) fn run(target: &Target, args: &Rollback) -> anyhow::Result<()> {
     if target.server.is_some() {
         bail!("a server cannot go back while it runs; stop it, and name its folder with --data");
     }
-    let folder = endpoint::data_folder(target, false);
+    let folder = endpoint::local_folder(target);
     let failed = || format!("cannot go back in `{}`", folder.display());
     let plan = rollback(&folder, true, SystemClock.now()).with_context(failed)?;
     let done = |done: bool| {

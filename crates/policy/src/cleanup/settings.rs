@@ -202,7 +202,7 @@ impl CleanupSettings {
                 self.enabled = text.parse().map_err(|_| wanted())?;
             }
             "steps" => {
-                let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+                let words = some(text).split(',').map(str::trim).filter(|word| !word.is_empty());
                 self.steps = words.map(str::parse).collect::<Result<_, _>>()?;
             }
             "every-hours" => self.every_hours = number("every-hours", text, 1, 720)?,
@@ -214,7 +214,7 @@ impl CleanupSettings {
             "event-days" => self.event_days = number("event-days", text, 1, MOST_DAYS)?,
             "most-events" => self.most_events = number("most-events", text, 1_000, u32::MAX)?,
             "filters" => {
-                let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+                let lines = some(text).lines().map(str::trim).filter(|line| !line.is_empty());
                 let filters = lines.map(str::parse).collect::<Result<BTreeSet<_>, _>>()?;
                 if filters.len() > MOST_FILTERS {
                     return Err(SettingError::TooMany);
@@ -226,6 +226,11 @@ impl CleanupSettings {
         }
         Ok(())
     }
+}
+
+/// A list as text; `none` is the empty one.
+fn some(text: &str) -> &str {
+    if text == "none" { "" } else { text }
 }
 
 fn refused(name: &'static str, value: &str, wanted: String) -> SettingError {

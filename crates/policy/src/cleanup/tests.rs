@@ -365,7 +365,9 @@ fn filters_are_set_line_by_line_and_are_no_more_than_two_hundred() {
     let more = settings.set("filters", &lines(crate::filters::MOST_FILTERS + 1));
     assert_eq!(more, Err(SettingError::TooMany));
     assert!(matches!(settings.set("filters", "colour=red"), Err(SettingError::Filter(_))));
-    settings.set("filters", "").unwrap();
+    settings.set("filters", "none").unwrap();
+    settings.set("steps", "none").unwrap();
+    assert!(settings.filters.is_empty() && settings.steps.is_empty());
     assert!(settings.filters.is_empty());
 }
 

@@ -97,6 +97,11 @@ fn key_of(text: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
+/// Which update a line is about.
+pub(super) fn update_of(line: &Value) -> Option<&str> {
+    line.as_object()?.values().next()?.get("update")?.as_str()
+}
+
 /// The lines of decisions.
 pub(super) fn lines(decisions: &CarriedDecisions) -> Vec<Value> {
     let d = decisions;

@@ -41,6 +41,12 @@ pub(super) async fn change(app: &App, input: &Input) -> Result<Value, AdminError
     let mut settings = with_store(app, |store| store.cleanup_settings()).await?;
     for (name, value) in &input.0 {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        // What a variable that nobody set leaves behind must not turn every step off.
+        if text.trim().is_empty() {
+            return Err(AdminError::invalid(format!(
+                "`{name}` is empty, so nothing was changed; give it a value (`none` for no steps or no filters)"
+            )));
+        }
         settings.set(name, &text).map_err(|error| AdminError::invalid(error.to_string()))?;
     }
     let written = settings.clone();

@@ -38,6 +38,19 @@ impl Query {
             .filter(|value| !value.is_empty())
     }
 
+    /// Yes or no, in those two words alone; an empty one is refused too.
+    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, AdminError> {
+        match self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str()) {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(other) => {
+                let other: String = other.chars().take(40).collect();
+                Err(AdminError::invalid(format!("`{name}` must be true or false, not `{other}`")))
+            }
+        }
+    }
+
     /// A number, or `otherwise`.
     pub(super) fn number(&self, name: &str, otherwise: u32) -> Result<u32, AdminError> {
         match self.get(name) {

@@ -195,7 +195,7 @@ async fn dispatch(
         ["sync", "filter"] if put => sync_filter::change(app, &input::json(app, request).await?).await?,
         ["export"] if get => {
             let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-            return Ok(export::export(app, &query, host));
+            return export::export(app, &query, host);
         }
         ["import", "decisions"] if post => {
             let value = carried::import(app, request).await?;
@@ -262,6 +262,8 @@ fn is_known(names: &[&str]) -> bool {
 /// administrator was just told is done. `wait=false` in the query asks not to wait.
 async fn in_service(app: &App, query: &Query) {
     app.changed.notify_one();
+    // Files of what is no longer approved are not waited for.
+    app.watch.files_seen_to();
     if query.get("wait") == Some("false") {
         return;
     }

@@ -287,5 +287,6 @@ pub(super) async fn set_content(app: &App, input: &Input) -> Result<Value, Admin
         Ok(())
     })
     .await?;
+    app.watch.files_seen_to();
     Ok(content(app))
 }

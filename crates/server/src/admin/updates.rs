@@ -6,7 +6,9 @@ use super::listed::{self, shown};
 use super::with_store;
 use crate::state::App;
 use serde_json::{Value, json};
-use sluicegate_policy::{Approval, ApprovalAction, GroupTree, HoldReason, Withdrawal};
+use sluicegate_policy::{
+    Approval, ApprovalAction, Decisions, GroupTree, HoldReason, Order, Subject, Withdrawal,
+};
 use sluicegate_store::{ApprovalOrder, ComputersOfUpdate, Store, StoreError, Targeting, UpdateDetails};
 use sluicegate_terms::{Timestamp, UpdateId};
 
@@ -40,8 +42,16 @@ pub(super) async fn show(app: &App, id: &str) -> Result<Value, AdminError> {
                 })
             })
             .collect();
-        let approvals: Vec<Value> =
-            decisions.approvals_of(id).map(|approval| approved(approval, &decisions.groups)).collect();
+        let subject = store.subject(id)?;
+        let approvals: Vec<Value> = decisions
+            .approvals_of(id)
+            .map(|approval| {
+                let mut value = approved(approval, &decisions.groups);
+                // Why the same order would be refused today, for whoever is about to give it again.
+                value["refused_now"] = json!(refused_now(&decisions, &subject, approval));
+                value
+            })
+            .collect();
         let bundles: Vec<String> =
             details.record.bundles.iter().flatten().map(|identity| identity.update.to_string()).collect();
         let states = details.row.states.iter();
@@ -82,7 +92,6 @@ pub(super) async fn show(app: &App, id: &str) -> Result<Value, AdminError> {
         value["approvals"] = json!(approvals);
         value["files"] = json!(files);
         value["revisions"] = json!(revisions);
-        let subject = store.subject(id)?;
         value["eula"] = json!(subject.eula.map(|eula| {
             let accepted = decisions.accepted.get(&eula);
             json!({
@@ -199,6 +208,14 @@ fn approved(approval: &Approval, tree: &GroupTree) -> Value {
         "changed_at": approval.changed_at.iso(),
         "by": approval.by,
     })
+}
+
+/// What the order behind an approval is refused for, as the newest revision of its update is; an approval stays when
+/// a later revision could no longer get it.
+fn refused_now(decisions: &Decisions, subject: &Subject, approval: &Approval) -> Option<String> {
+    let Approval { group, action, deadline, .. } = *approval;
+    let order = Order { group, action, deadline, by: approval.by.clone() };
+    decisions.check(subject, &order).err().map(|error| error.to_string())
 }
 
 /// `POST updates/{id}/approve`.

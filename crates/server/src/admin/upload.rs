@@ -50,7 +50,7 @@ pub(super) async fn content(
     let name: String = name.chars().filter(|c| !c.is_control()).take(255).collect();
     let mut body = blocking::reader(request.into_body(), app.limits.body_time);
     let now = app.clock.now();
-    super::with_store(app, move |store| {
+    let taken = super::with_store(app, move |store| {
         let taken = store.add_content(&name, &mut body, now, &mut |_| {})?;
         let updates: Vec<String> = store.file_owners(taken.sha1)?.iter().map(ToString::to_string).collect();
         Ok(json!({
@@ -61,5 +61,7 @@ pub(super) async fn content(
             "updates": updates,
         }))
     })
-    .await
+    .await?;
+    app.watch.files_seen_to();
+    Ok(taken)
 }

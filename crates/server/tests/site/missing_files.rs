@@ -88,5 +88,18 @@ async fn files_of_approved_updates_that_nobody_fetches_fail_the_diagnosis_withou
     std::fs::remove_dir_all(island.dir.path().join("Content")).unwrap();
     island.restart().await;
     assert_eq!(diagnosed(&island).await.1, 24);
-    until(&island, &["files-failing"]).await;
+    // Whatever ends it is seen at once, not within the hour.
+    for remedy in ["never", "content", "decline"] {
+        island.manage("PUT", "sync/content", json!({ "when": "approved" })).await;
+        island.stop().await;
+        drop(std::fs::remove_dir_all(island.dir.path().join("Content")));
+        island.restart().await;
+        until(&island, &["files-failing"]).await;
+        match remedy {
+            "never" => drop(island.manage("PUT", "sync/content", json!({ "when": "never" })).await),
+            "content" => drop(island.upload("fox.exe", FILE).await),
+            _ => drop(island.manage("POST", &format!("updates/{}/decline", update(PLAIN)), json!({})).await),
+        }
+        until(&island, &[]).await;
+    }
 }

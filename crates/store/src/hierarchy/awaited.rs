@@ -6,7 +6,7 @@ use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError};
 use rusqlite::params;
 use sluicegate_terms::{Sha1Digest, Timestamp};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Files that were asked of the upstream in an earlier run and are still not there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,25 +65,36 @@ impl Store {
         self.awaited_files()
     }
 
-    /// The files that more than one run did not find at the upstream and that did not come another way since.
+    /// The files that more than one run did not find at the upstream, that did not come another way since, and that are
+    /// still wanted.
     ///
     /// # Errors
     /// A failure to read.
     pub fn awaited_files(&self) -> Result<Option<Awaited>, StoreError> {
-        self.shared.database.read(|db| {
-            let mut awaited: Option<Awaited> = None;
+        let absent = self.shared.database.read(|db| {
+            let mut absent = BTreeMap::new();
             let mut statement = db
                 .prepare_cached("SELECT sha1, asked FROM awaited_file WHERE runs > 1")
                 .during("list awaited files")?;
             for_rows(&mut statement.query([]).during("list awaited files")?, |row| {
                 if !self.content().has(row.sha1(0)?) {
-                    let asked = row.time(1)?;
-                    let before = awaited.unwrap_or(Awaited { files: 0, since: asked });
-                    awaited = Some(Awaited { files: before.files + 1, since: before.since.min(asked) });
+                    absent.insert(row.sha1(0)?, row.time(1)?);
                 }
                 Ok::<_, StoreError>(())
             })?;
-            Ok(awaited)
-        })
+            Ok(absent)
+        })?;
+        if absent.is_empty() {
+            return Ok(None);
+        }
+        let settings = self.upstream_settings();
+        let policy = settings.content;
+        let wanted = self.missing_files(policy.when, policy.express, &settings.filter, Timestamp::MAX)?;
+        let mut awaited: Option<Awaited> = None;
+        for asked in wanted.iter().filter_map(|need| absent.get(&need.sha1).copied()) {
+            let before = awaited.unwrap_or(Awaited { files: 0, since: asked });
+            awaited = Some(Awaited { files: before.files + 1, since: before.since.min(asked) });
+        }
+        Ok(awaited)
     }
 }

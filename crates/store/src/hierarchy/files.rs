@@ -12,6 +12,9 @@ use std::collections::BTreeSet;
 /// Longest address of a file that is kept, in bytes.
 const LONGEST_URL: usize = 2_048;
 
+/// A file that could not be had from any place is asked for again after so many seconds.
+pub const FILE_WAITS: i64 = 3_600;
+
 /// Digest, whether it is an express file, and languages of every file.
 const ALL: &str = "SELECT sha1, express OR name LIKE '%.psf', languages FROM file";
 
@@ -235,19 +238,15 @@ impl Store {
         )
     }
 
-    /// Files could not be fetched, each for a reason, and asking again before `again_at` would end the same
-    /// way.
+    /// Files could not be fetched, each for a reason, and asking again within [`FILE_WAITS`] would end the same way.
     ///
     /// # Errors
     /// A failure to write.
-    pub fn files_failed(
-        &self,
-        files: &[(Sha1Digest, String)],
-        again_at: Timestamp,
-    ) -> Result<(), StoreError> {
+    pub fn files_failed(&self, files: &[(Sha1Digest, String)], now: Timestamp) -> Result<(), StoreError> {
         if files.is_empty() {
             return Ok(());
         }
+        let again_at = now.plus_seconds(FILE_WAITS);
         self.shared.database.write_alone(
             |tx| {
                 self.refuse_for_another_upstream(tx)?;
@@ -304,14 +303,19 @@ pub(super) fn wants(filter: &SyncFilter, languages: &str) -> Result<bool, StoreE
     Ok(false)
 }
 
+/// A file that is not here, unless it failed lately. A time further ahead than any that is given was reckoned by a clock
+/// that has been put back since.
 fn need(db: &Connection, sha1: Sha1Digest, now: Timestamp) -> Result<Option<FileNeed>, StoreError> {
     let mut statement = db
         .prepare_cached(
             "SELECT f.size, f.sha256, f.name, u.url FROM file f LEFT JOIN file_url u USING (sha1)
-             WHERE f.sha1 = ?1 AND NOT EXISTS (SELECT 1 FROM failed_file x WHERE x.sha1 = ?1 AND x.again_at > ?2)",
+             WHERE f.sha1 = ?1 AND NOT EXISTS (
+                 SELECT 1 FROM failed_file x WHERE x.sha1 = ?1 AND x.again_at > ?2 AND x.again_at <= ?3)",
         )
         .during("look up a missing file")?;
-    let mut rows = statement.query(params![sha1.0, now.ticks()]).during("look up a missing file")?;
+    let latest = now.plus_seconds(FILE_WAITS);
+    let mut rows =
+        statement.query(params![sha1.0, now.ticks(), latest.ticks()]).during("look up a missing file")?;
     let Some(row) = rows.next().during("look up a missing file")? else { return Ok(None) };
     Ok(Some(FileNeed {
         sha1,

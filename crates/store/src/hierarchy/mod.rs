@@ -30,7 +30,7 @@ pub use awaited::Awaited;
 pub use counts::{ActivitySummary, ClientSummary, ServerSummary};
 pub use details::ComputerDetails;
 pub use downstream::{DownstreamContact, DownstreamServer, RolledServer};
-pub use files::{FileNeed, WantedFiles};
+pub use files::{FILE_WAITS, FileNeed, WantedFiles};
 pub use generation::Generation;
 pub use history::{RunCounts, RunOutcome, SyncRun};
 pub use languages::{FileSum, LanguageChange};
@@ -41,6 +41,6 @@ pub use rollup::{
 pub(crate) use settings::load as load_upstream;
 pub use settings::{Password, ProxyCredentials, ProxyServer, ProxySettings, UpstreamSettings};
 pub use source::UpstreamSource;
-pub use state::{CoveredFilter, FailedRevision, SyncState, UpstreamFacts};
+pub use state::{CoveredFilter, FailedRevision, REVISION_WAITS, SyncState, UpstreamFacts};
 pub use strays::Stray;
 pub use telling::{OwnComputer, TellComputer, Told};

@@ -82,6 +82,9 @@ impl SyncState {
     }
 }
 
+/// A revision that could not be used is asked for again after so many seconds.
+pub const REVISION_WAITS: i64 = 86_400;
+
 /// A revision whose document could not be used.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FailedRevision {
@@ -93,6 +96,15 @@ pub struct FailedRevision {
     pub again_at: Timestamp,
     /// What was wrong.
     pub reason: String,
+}
+
+impl FailedRevision {
+    /// Whether it is not asked for yet. A time further ahead than any that is given was reckoned by a clock that has been
+    /// put back since.
+    #[must_use]
+    pub fn waits(&self, now: Timestamp) -> bool {
+        self.again_at > now && self.again_at <= now.plus_seconds(REVISION_WAITS)
+    }
 }
 
 pub(super) fn load(db: &Connection) -> Result<SyncState, StoreError> {

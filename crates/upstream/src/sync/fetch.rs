@@ -12,7 +12,7 @@ use sluicegate_policy::hierarchy::SyncFilter;
 use sluicegate_soap::fault::ErrorCode;
 use sluicegate_soap::server_sync::{GetUpdateDataRequest, GetUpdateDataResponse};
 use sluicegate_soap::{AnswerError, Limits, ResponseMessage};
-use sluicegate_store::hierarchy::FailedRevision;
+use sluicegate_store::hierarchy::{FailedRevision, REVISION_WAITS};
 use sluicegate_store::{Document, Importer, PackedRevision, PreparedRevision, Store, StoreError};
 use sluicegate_terms::{Sha1Digest, Timestamp, UpdateId, UpdateIdentity, UpdateKind};
 use std::collections::{BTreeSet, HashSet, VecDeque};
@@ -31,9 +31,6 @@ const LARGE: usize = 20_000;
 
 /// So many single revisions in a row that the upstream lists and cannot give mean that it gives nothing.
 const MOST_REFUSALS: u32 = 25;
-
-/// A revision that could not be used is asked for again after a day.
-const AGAIN: i64 = 86_400;
 
 /// Revisions that a real server answers at once; used until the upstream has said its own number.
 const USUAL_BATCH: u32 = 100;
@@ -398,7 +395,7 @@ impl Storing {
         }
         for (identity, reason) in delivery.refused {
             importer.reject(format!("{upstream}: {identity}"), Some(identity.update), reason.clone());
-            let again_at = self.now().plus_seconds(AGAIN);
+            let again_at = self.now().plus_seconds(REVISION_WAITS);
             failed.push(FailedRevision { identity, attempts: 1, again_at, reason });
         }
         Ok(())

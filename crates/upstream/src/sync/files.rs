@@ -22,9 +22,6 @@ const ASKED_AT_ONCE: usize = 100;
 /// Files fetched at a time.
 const PARALLEL: usize = 4;
 
-/// A file that came damaged from every place is tried again after this many seconds.
-const AGAIN: i64 = 3_600;
-
 /// Between two looks at whether other files are wanted than when the files were begun.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -161,7 +158,7 @@ impl Run {
             p.counts.files_failed += report.failed.len() as u64;
         });
         let fetched = report.fetched.clone();
-        let again_at = self.around.now().plus_seconds(AGAIN);
+        let now = self.around.now();
         let failed: Vec<(Sha1Digest, String)> = report
             .failed
             .iter()
@@ -170,7 +167,7 @@ impl Run {
             .collect();
         self.on_store(move |store| {
             store.files_arrived(&fetched)?;
-            store.files_failed(&failed, again_at)
+            store.files_failed(&failed, now)
         })
         .await
     }

@@ -159,9 +159,8 @@ impl Run {
                 let failed = store.failed_revisions()?;
                 let mut seen = HashSet::with_capacity(listed.len());
                 // What failed is asked for again when its time has come, listed or not.
-                listed.extend(failed.iter().filter(|f| f.again_at <= now).map(|f| f.identity));
-                let later: HashSet<_> =
-                    failed.iter().filter(|f| f.again_at > now).map(|f| f.identity).collect();
+                listed.extend(failed.iter().filter(|f| !f.waits(now)).map(|f| f.identity));
+                let later: HashSet<_> = failed.iter().filter(|f| f.waits(now)).map(|f| f.identity).collect();
                 listed.retain(|identity| !later.contains(identity) && seen.insert(*identity));
                 drop(seen);
                 let missing = store.missing_revisions(&listed)?;

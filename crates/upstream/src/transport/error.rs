@@ -404,6 +404,9 @@ impl TransportError {
             Failure::TooLarge { limit } => {
                 write!(f, "the answer of {} is larger than the {limit} bytes accepted", self.host())
             }
+            Failure::NotSoap { what, excerpt } if excerpt.is_empty() => {
+                write!(f, "the answer is not a SOAP message but {what}")
+            }
             Failure::NotSoap { what, excerpt } => {
                 write!(f, "the answer is not a SOAP message but {what}: `{excerpt}`")
             }

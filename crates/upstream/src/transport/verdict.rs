@@ -210,6 +210,9 @@ mod tests {
         let failure = call(200, &[("content-type", "text/html")], page).unwrap();
         let expected = "Guest networkPlease sign in".to_owned();
         assert_eq!(failure, Failure::NotSoap { what: "text/html".to_owned(), excerpt: expected });
+        let empty = call(200, &[("content-type", "text/xml")], b"").unwrap();
+        let said = TransportError::new(&url(), None, empty).to_string();
+        assert!(said.contains("not a SOAP message but an empty answer; "), "{said}");
         assert!(
             matches!(call(302, &[("location", "http://login/")], b""), Some(Failure::NotSoap { excerpt, .. }) if excerpt == "http://login/")
         );

@@ -40,6 +40,29 @@ async fn a_file_that_does_not_come_is_told_of_in_its_run_and_in_those_until_it_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_failed_while_the_clock_was_ahead_does_not_wait_for_that_time() {
+    let (upstream, _dir, store) = with_files(1).await;
+    put(&upstream, 0, b"something else".to_vec());
+    let broken = update(7_001, 1, PRODUCT).identity;
+    give(&upstream, &update(7_001, 1, PRODUCT), PRODUCT);
+    upstream.state.lock().broken.push(broken);
+    let ahead: fn() -> Timestamp = || now().plus_seconds(400 * 86_400);
+    let mut around = surroundings();
+    around.clock = Arc::new(ahead);
+    let options = SynchronizerOptions { around, random: Arc::new(|| 4) };
+    let synchronizer = Synchronizer::start(store.clone(), options).unwrap();
+    synchronizer.request_run("test").await.unwrap();
+    let counts = synchronizer.wait().await.counts;
+    assert_eq!((counts.files_failed, counts.quarantined), (1, 1));
+    drop(synchronizer);
+
+    put(&upstream, 0, vec![0; 40]);
+    upstream.state.lock().broken.clear();
+    let ended = run_well(&store).await;
+    assert_eq!((ended.counts.files, ended.counts.new, ended.warning), (1, 1, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_cancelled_while_files_come_counts_those_that_came() {
     let (upstream, _dir, store) = with_files(40).await;
     upstream.state.lock().slow = Duration::from_millis(30);
@@ -110,6 +133,20 @@ async fn a_file_that_the_upstream_still_does_not_have_in_the_next_run_is_told_of
     assert_eq!((last.counts.files, last.counts.files_failed, last.warning), (1, 0, None));
     assert_eq!(store.awaited_files().unwrap(), None);
     assert_eq!(run_well(&store).await.warning, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_nobody_wants_any_more_is_not_waited_for() {
+    let (upstream, _dir, store) = with_files(1).await;
+    let hex = Sha1Digest(Sha1::digest([0; 40]).into()).to_hex_upper();
+    upstream.state.lock().files.remove(&format!("{}/{hex}.cab", &hex[38..]));
+    run_well(&store).await;
+    run_well(&store).await;
+    assert_eq!(store.awaited_files().unwrap().unwrap().files, 1);
+    let mut settings = UpstreamSettings::clone(&store.upstream_settings());
+    settings.content.when = ContentWhen::Approved;
+    store.set_upstream_settings(settings, now()).unwrap();
+    assert_eq!(store.awaited_files().unwrap(), None, "nobody approved it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use super::journal::Journal;
 use super::managed::{KeptApproval, ManagedServer, UpdateState};
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use sluicegate_terms::{GroupId, UpdateId};
 
 /// What is done on one server.
@@ -16,8 +16,20 @@ pub(super) struct ServerPlan {
     pub(super) before: UpdateState,
     /// What is approved again, unchanged.
     pub(super) approvals: Vec<KeptApproval>,
-    /// The update is declined in the end.
-    pub(super) decline: bool,
+    /// What the update is in the end.
+    pub(super) end: End,
+}
+
+/// What an update is after its reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Declined, as KB954960 has it.
+    Declined,
+    /// As it was. What cannot be given back is an error.
+    AsBefore,
+    /// Not touched: nothing is deployed that could be reset, and a decline could not be taken back without an
+    /// approval.
+    Untouched,
 }
 
 /// What is done, in order.
@@ -48,6 +60,7 @@ pub(super) async fn make(
 ) -> anyhow::Result<Plan> {
     let mut plan = Plan { update: Some(update), ..Plan::default() };
     plan.lines.push(format!("Repair of the approvals of update {update}, top first:"));
+    let mut lost = Vec::new();
     for (at, server) in servers.iter().enumerate() {
         let name = server.name();
         let earlier = journal.of(name);
@@ -66,10 +79,25 @@ pub(super) async fn make(
             Some(progress) => (progress.replica, progress.before.clone()),
             None => (server.is_replica().await.with_context(failed)?, now),
         };
-        let decline = !keep || before.declined;
+        let end = match keep {
+            false => End::Declined,
+            true if before.is_deployed() => End::AsBefore,
+            true => End::Untouched,
+        };
+        // What an earlier run took away is not here to be judged; the reset itself says what is refused.
+        if let Some(reason) = before.lost_by_a_reset().filter(|_| end == End::AsBefore && earlier.is_none()) {
+            lost.push(format!("{name}: {reason}"));
+        }
         let approvals = if before.approvals.is_empty() { vec![neither()] } else { before.approvals.clone() };
-        plan.describe(name, replica, &before, &approvals, decline, earlier.is_some());
-        plan.servers.push(ServerPlan { server: at, replica, before, approvals, decline });
+        plan.describe(name, replica, &before, &approvals, end, earlier.is_some());
+        plan.servers.push(ServerPlan { server: at, replica, before, approvals, end });
+    }
+    if !lost.is_empty() {
+        bail!(
+            "the update would not be as it was, so nothing was changed ({}); decide about it first, or leave out --keep \
+             to have it declined",
+            lost.join("; ")
+        );
     }
     Ok(plan)
 }
@@ -81,6 +109,7 @@ fn neither() -> KeptApproval {
         group_name: "All Computers".to_owned(),
         action: "not-approved".to_owned(),
         deadline: None,
+        refused: None,
     }
 }
 
@@ -91,14 +120,16 @@ impl Plan {
         replica: bool,
         before: &UpdateState,
         approvals: &[KeptApproval],
-        decline: bool,
+        end: End,
         again: bool,
     ) {
         let mut steps = Vec::new();
         if replica {
             steps.push("make it autonomous".to_owned());
         }
-        if !before.declined {
+        if end == End::Untouched {
+            steps.push("leave the update as it is, since nothing is deployed".to_owned());
+        } else if !before.declined {
             steps.push("decline".to_owned());
         }
         let shown: Vec<String> = approvals
@@ -108,8 +139,10 @@ impl Plan {
                 None => format!("{} for {}", approval.action, approval.group_name),
             })
             .collect();
-        steps.push(format!("approve as it was ({})", shown.join(", ")));
-        if decline {
+        if end != End::Untouched {
+            steps.push(format!("approve as it was ({})", shown.join(", ")));
+        }
+        if end == End::Declined {
             steps.push("decline".to_owned());
         }
         if replica {

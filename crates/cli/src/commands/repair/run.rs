@@ -2,9 +2,9 @@
 //! between; every step can be done twice.
 
 use super::journal::Journal;
-use super::managed::ManagedServer;
-use super::plan::{Plan, ServerPlan};
-use anyhow::Context as _;
+use super::managed::{Again, ManagedServer};
+use super::plan::{End, Plan, ServerPlan};
+use anyhow::{Context as _, bail};
 use sluicegate_terms::UpdateId;
 
 /// Carries a plan out. Stops at the first server that fails, with its mode restored if it can be reached.
@@ -69,18 +69,31 @@ async fn reset(
         journal.note(&name, "replica mode is lifted", |progress| progress.lifted = true)?;
         server.set_replica(false).await.context("its replica mode cannot be lifted")?;
     }
+    if step.end == End::Untouched {
+        return journal.note(&name, "left as it is: nothing is deployed", |_| {});
+    }
     decline(server, update, journal).await?;
+    let mut lost = Vec::new();
     for approval in &step.approvals {
-        let refused = server.approve(update, approval).await.context("the update cannot be approved")?;
-        let said = match refused {
-            None => format!("approved as it was: {} for {}", approval.action, approval.group_name),
-            // What can no longer be approved (expired, licence terms) needs no approval to be reset.
-            Some(reason) => format!("not approved for {}: {reason}", approval.group_name),
+        let group = &approval.group_name;
+        let again = server.approve(update, approval).await.context("the update cannot be approved")?;
+        let said = match again {
+            Again::Given => format!("approved as it was: {} for {group}", approval.action),
+            Again::NoGroup => {
+                format!("not approved for {group}: there is no such group any more, and so nothing to reset")
+            }
+            Again::Refused(reason) => {
+                lost.push(format!("{} for {group}: {reason}", approval.action));
+                format!("not approved for {group}: {reason}")
+            }
         };
         journal.note(&name, &said, |_| {})?;
     }
-    if step.decline {
-        decline(server, update, journal).await?;
+    // What can no longer be approved (expired, licence terms) needs no approval to be reset, unless it is to be kept.
+    match step.end {
+        End::Declined => decline(server, update, journal).await?,
+        End::AsBefore if !lost.is_empty() => bail!("it was not approved again: {}", lost.join("; ")),
+        _ => {}
     }
     Ok(())
 }

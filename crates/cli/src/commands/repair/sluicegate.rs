@@ -1,6 +1,6 @@
 //! Repair: a Sluicegate server, through its admin API.
 
-use super::managed::{Answer, KeptApproval, ManagedServer, UpdateState};
+use super::managed::{Again, Answer, KeptApproval, ManagedServer, UpdateState};
 use super::tree::Node;
 use crate::admin_client::AdminClient;
 use crate::args::Target;
@@ -84,24 +84,30 @@ impl ManagedServer for Sluicegate {
                         group_name: text(approval, "group"),
                         action: text(approval, "action"),
                         deadline: approval["deadline"].as_str().map(str::to_owned),
+                        refused: approval["refused_now"].as_str().map(str::to_owned),
                     })
                     .collect(),
+                held: shown["held"].as_object().map(|hold| {
+                    let reason = hold.get("reason").and_then(Value::as_str).unwrap_or("held");
+                    let serving = hold.get("serving").and_then(Value::as_i64).unwrap_or_default();
+                    format!("its newest revision waits ({reason}) while revision {serving} is in service")
+                }),
             }))
         })
     }
 
-    fn approve<'a>(&'a self, update: UpdateId, approval: &'a KeptApproval) -> Answer<'a, Option<String>> {
+    fn approve<'a>(&'a self, update: UpdateId, approval: &'a KeptApproval) -> Answer<'a, Again> {
         Box::pin(async move {
             let order = json!({
                 "group": approval.group, "action": approval.action, "deadline": approval.deadline,
             });
             match self.client.post(&format!("updates/{update}/approve"), &order).await {
-                Ok(_) => Ok(None),
-                Err(error) if error.to_string().contains("(409") => Ok(Some(error.to_string())),
+                Ok(_) => Ok(Again::Given),
+                Err(error) if error.to_string().contains("(409") => Ok(Again::Refused(error.to_string())),
                 Err(error)
                     if error.to_string().contains("(404") && !self.has_group(&approval.group).await? =>
                 {
-                    Ok(Some("there is no such group any more, and so nothing to reset".to_owned()))
+                    Ok(Again::NoGroup)
                 }
                 Err(error) => Err(error),
             }

@@ -1,7 +1,7 @@
 //! Repair, against servers that break off at every step, and against real ones.
 
 use super::journal::Journal;
-use super::managed::{Answer, KeptApproval, ManagedServer, UpdateState};
+use super::managed::{Again, Answer, KeptApproval, ManagedServer, UpdateState};
 use super::sluicegate::Sluicegate;
 use super::tree::Node;
 use super::{plan, run};
@@ -37,6 +37,8 @@ struct Pretended {
     replica: Cell<bool>,
     state: RefCell<UpdateState>,
     resets: Cell<usize>,
+    /// Whether approvals are against its rules.
+    refuses: Cell<bool>,
     trouble: Rc<Trouble>,
 }
 
@@ -70,15 +72,18 @@ impl ManagedServer for Rc<Pretended> {
         Box::pin(async { Ok(Some(self.state.borrow().clone())) })
     }
 
-    fn approve<'a>(&'a self, _: UpdateId, approval: &'a KeptApproval) -> Answer<'a, Option<String>> {
+    fn approve<'a>(&'a self, _: UpdateId, approval: &'a KeptApproval) -> Answer<'a, Again> {
         Box::pin(async move {
             assert!(!self.replica.get(), "a replica refuses");
             self.call()?;
             let mut state = self.state.borrow_mut();
+            if self.refuses.get() {
+                return Ok(Again::Refused("it has licence terms".to_owned()));
+            }
             state.declined = false;
             state.approvals.retain(|known| known.group != approval.group);
             state.approvals.push(approval.clone());
-            Ok(None)
+            Ok(Again::Given)
         })
     }
 
@@ -106,6 +111,7 @@ fn approval() -> KeptApproval {
         group_name: "Pilots".to_owned(),
         action: "install".to_owned(),
         deadline: None,
+        refused: None,
     }
 }
 
@@ -113,12 +119,18 @@ fn approval() -> KeptApproval {
 fn three_levels() -> (Vec<Rc<Pretended>>, Rc<Trouble>) {
     let trouble = Rc::new(Trouble::default());
     let server = |name: &str, replica| {
-        let state = UpdateState { title: "Office".to_owned(), declined: false, approvals: vec![approval()] };
+        let state = UpdateState {
+            title: "Office".to_owned(),
+            declined: false,
+            approvals: vec![approval()],
+            held: None,
+        };
         Rc::new(Pretended {
             name: name.to_owned(),
             replica: Cell::new(replica),
             state: RefCell::new(state),
             resets: Cell::new(0),
+            refuses: Cell::new(false),
             trouble: Rc::clone(&trouble),
         })
     };
@@ -177,6 +189,62 @@ async fn wherever_it_breaks_off_replicas_are_replicas_again_and_the_second_run_c
 }
 
 #[tokio::test]
+async fn what_would_not_be_as_it_was_is_left_alone_on_every_server() {
+    let dir = tempfile::tempdir().unwrap();
+    type Change = fn(&mut UpdateState);
+    let held: Change = |state| state.held = Some("its newest revision waits (review)".to_owned());
+    let refused: Change = |state| state.approvals[0].refused = Some("it has expired".to_owned());
+    for (number, (change, said)) in [(held, "waits (review)"), (refused, "it has expired")].iter().enumerate()
+    {
+        let (servers, trouble) = three_levels();
+        change(&mut servers[1].state.borrow_mut());
+        let path = dir.path().join(format!("journal-{number}"));
+        let error = repair(&boxed(&servers), &path, true).await.unwrap_err().to_string();
+        assert!(error.contains("nothing was changed (middle: ") && error.contains(said), "{error}");
+        assert_eq!((trouble.calls.get(), path.exists()), (0, false));
+        // To be declined in the end, it needs no approval.
+        repair(&boxed(&servers), &path, false).await.unwrap();
+        assert!(servers.iter().all(|server| server.state.borrow().declined));
+    }
+}
+
+#[tokio::test]
+async fn an_approval_that_was_not_given_back_is_an_error_and_the_next_run_gives_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let (servers, _) = three_levels();
+    servers[1].refuses.set(true);
+    let error = format!("{:#}", repair(&boxed(&servers), &path, true).await.unwrap_err());
+    assert!(error.contains("`middle` failed") && error.contains("licence terms"), "{error}");
+    assert!(servers[1].replica.get() && servers[2].resets.get() == 0);
+    servers[1].refuses.set(false);
+    repair(&boxed(&servers), &path, true).await.unwrap();
+    for server in &servers {
+        let state = server.state.borrow();
+        assert_eq!((state.declined, &state.approvals), (false, &vec![approval()]), "{}", server.name);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_deployed_is_kept_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    for declined in [false, true] {
+        let (servers, _) = three_levels();
+        let denied = KeptApproval { action: "not-approved".to_owned(), ..approval() };
+        let approvals = if declined { Vec::new() } else { vec![denied] };
+        for server in &servers {
+            *server.state.borrow_mut() =
+                UpdateState { declined, approvals: approvals.clone(), ..UpdateState::default() };
+        }
+        repair(&boxed(&servers), &dir.path().join("journal"), true).await.unwrap();
+        for server in &servers {
+            let state = server.state.borrow();
+            assert_eq!((server.resets.get(), state.declined, &state.approvals), (0, declined, &approvals));
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_journal_of_another_repair_is_not_taken_up() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("j");
@@ -209,10 +277,15 @@ impl Site {
     }
 
     async fn import(&self) {
+        self.bring(&[(office(), "Office 2003 Service Pack 1"), (unrelated(), "A security update")], 102)
+            .await;
+    }
+
+    async fn bring(&self, updates: &[(UpdateId, &str)], revision: i64) {
         let mut body = String::new();
-        for (update, title) in [(office(), "Office 2003 Service Pack 1"), (unrelated(), "A security update")]
-        {
-            let identity = UpdateIdentity { update, revision: RevisionNumber::new(102).unwrap() };
+        for (update, title) in updates {
+            let identity =
+                UpdateIdentity { update: *update, revision: RevisionNumber::new(revision).unwrap() };
             let xml = Document::software(identity, title).to_xml();
             body.push_str(&json!({ "name": format!("{title}.xml"), "size": xml.len() }).to_string());
             body.push('\n');
@@ -369,4 +442,21 @@ async fn a_replica_whose_mode_was_lifted_by_a_run_without_a_journal_is_a_replica
     assert_eq!(branch.client.get("upstream", &[]).await.unwrap()["mode"], "replica");
     top.running.shutdown().await;
     branch.running.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_revision_that_waits_for_review_still_waits_after_a_repair_that_keeps() {
+    let top = Site::start().await;
+    top.client.put("rules/options", &json!({ "approvals_follow": false })).await.unwrap();
+    top.approve(office(), "All Computers").await;
+    top.bring(&[(office(), "Office 2003 Service Pack 1")], 103).await;
+    let before = top.update().await;
+    assert_eq!(before["held"]["serving"], 102, "{before}");
+    let dir = tempfile::tempdir().unwrap();
+    let error = repair(&[top.node("top")], &dir.path().join("journal"), true).await.unwrap_err();
+    let said = error.to_string();
+    assert!(said.contains("revision 102 is in service") && said.contains("nothing was changed"), "{said}");
+    let after = top.update().await;
+    assert_eq!((&after["held"], &after["approvals"]), (&before["held"], &before["approvals"]));
+    top.running.shutdown().await;
 }
