@@ -4,6 +4,7 @@
 use crate::Store;
 use crate::audit;
 use crate::columns::{Columns, for_rows};
+use crate::computers::Targeting;
 use crate::error::{During, StoreError};
 use rusqlite::Connection;
 use sluicegate_terms::Timestamp;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 /// Names that are the store's own and no settings.
 const OWN: [&str; 1] = ["server-id"];
 
-/// The settings as last committed. Meaning and form of the values are the caller's.
+/// The settings as last committed. Meaning and form of the values are the caller's, but for that of [`Targeting`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
     /// Value by name.
@@ -44,6 +45,15 @@ impl Store {
     #[must_use]
     pub fn config(&self) -> Arc<Config> {
         Arc::clone(&self.shared.config.read())
+    }
+
+    /// Who decides which groups a computer is in.
+    #[must_use]
+    pub fn targeting(&self) -> Targeting {
+        match self.config().values.get("targeting").map(String::as_str) {
+            Some("client") => Targeting::Client,
+            _ => Targeting::Server,
+        }
     }
 
     /// Sets some settings at once; durable when it returns. Values that are already so are not changes.

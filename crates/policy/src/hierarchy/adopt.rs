@@ -49,6 +49,8 @@ pub enum Place {
     Behind,
     /// It is not here, and a newer one is.
     Missing,
+    /// Neither it nor a newer one is here, since cleanup removed it: lists do not bring it again.
+    Removed,
 }
 
 /// What taking them over changed.
@@ -62,6 +64,8 @@ pub struct Adopted {
     pub declined: u64,
     /// Updates that were declined and are no longer.
     pub restored: u64,
+    /// Updates whose approvals are the same and that have another revision in service.
+    pub turned: u64,
     /// Groups made, renamed, moved or removed.
     pub groups: u64,
     /// Licence terms that are accepted now and were not.
@@ -70,7 +74,10 @@ pub struct Adopted {
     pub ungrouped: u64,
     /// So often one is back in a group that it lost.
     pub put_back: u64,
-    /// Revisions in service there that are not here, while newer ones are. What is approved for them waits.
+    /// So many computers ask for groups that are gone, and for none that is left (client-side targeting).
+    pub unmet: u64,
+    /// Revisions in service there that are not here, while newer ones are, or since cleanup removed them. What is
+    /// approved for them waits.
     pub awaited: BTreeSet<UpdateIdentity>,
     /// What could not be taken over, each with a reason; it is tried again with the next synchronization.
     pub skipped: Vec<String>,
@@ -80,7 +87,19 @@ impl Adopted {
     /// Whether anything is different from before.
     #[must_use]
     pub fn changed(&self) -> bool {
-        self.approved + self.withdrawn + self.declined + self.restored + self.groups + self.licences > 0
+        self.changes() > 0
+    }
+
+    /// How much is different from before.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.approved
+            + self.withdrawn
+            + self.declined
+            + self.restored
+            + self.turned
+            + self.groups
+            + self.licences
     }
 }
 
@@ -102,10 +121,11 @@ pub fn adopt<E: From<ApprovalError>>(
     put_groups(decisions, &wanted.groups, change, &mut adopted);
     // Before anything about updates: which of them are members of bundles depends on the revisions in service.
     let mut holds = BTreeMap::new();
-    let mut missing = BTreeMap::new();
+    let (mut missing, mut removed) = (BTreeMap::new(), BTreeMap::new());
     for (update, (serving, installs)) in serving(decisions, wanted) {
         match place(update, serving)? {
             Place::Foremost => {}
+            Place::Removed => drop(removed.insert(update, serving)),
             Place::Behind => {
                 let eula = subject(decisions, update)?.and_then(|subject| subject.eula);
                 let terms = eula.filter(|eula| installs && !decisions.accepted.contains_key(eula));
@@ -138,14 +158,19 @@ pub fn adopt<E: From<ApprovalError>>(
             ));
             continue;
         }
-        let Some(subject) = subject(decisions, deployment.update)? else {
+        let subject = subject(decisions, deployment.update)?;
+        // Real upstreams list deployments of members and categories too; those follow by themselves.
+        if subject.as_ref().is_some_and(|subject| !decidable(subject)) {
+            continue;
+        }
+        if let Some(&revision) = removed.get(&deployment.update).filter(|_| deployment.action.deploys()) {
+            adopted.awaited.insert(UpdateIdentity { update: deployment.update, revision });
+        } else if subject.is_none() {
             adopted
                 .skipped
                 .push(format!("{} is approved on the upstream and not here yet", deployment.update));
-            continue;
-        };
-        // Real upstreams list deployments of members and categories too; those follow by themselves.
-        if decidable(&subject) {
+        }
+        if subject.is_some() {
             let action = deployment.action;
             let deadline = deployment.deadline.filter(|_| action.can_be_due());
             if let Some(&revision) = missing.get(&deployment.update).filter(|_| action.deploys()) {
@@ -177,6 +202,8 @@ pub fn adopt<E: From<ApprovalError>>(
         decisions.settle(update, change);
     }
     for update in turned {
+        let stays = |approval: &Approval| approval.action.deploys() && approval.changed != change.anchor;
+        adopted.turned += u64::from(decisions.approvals.of(update).any(stays));
         decisions.renew(update, stamp)?;
     }
     Ok(adopted)

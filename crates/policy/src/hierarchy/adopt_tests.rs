@@ -176,6 +176,7 @@ fn any_single_change_counts_as_one() {
         Adopted { withdrawn: 1, ..Adopted::default() },
         Adopted { declined: 1, ..Adopted::default() },
         Adopted { restored: 1, ..Adopted::default() },
+        Adopted { turned: 1, ..Adopted::default() },
         Adopted { groups: 1, ..Adopted::default() },
         Adopted { licences: 1, ..Adopted::default() },
     ] {
@@ -222,7 +223,8 @@ fn what_the_upstream_holds_back_is_held_back_here_until_it_serves_it() {
     let before = decisions.approvals.get(&(uid(10), gid(1))).cloned().unwrap();
     let mut holding = parent();
     holding.deployments[0].revision = number(1);
-    run(&mut decisions, &holding, 6);
+    let adopted = run(&mut decisions, &holding, 6);
+    assert_eq!((adopted.turned, adopted.changes()), (1, 1));
     let hold = decisions.held[&uid(10)];
     assert_eq!((hold.serving, hold.reason), (number(1), crate::HoldReason::Review));
     let after = decisions.approvals.get(&(uid(10), gid(1))).cloned().unwrap();
@@ -231,7 +233,7 @@ fn what_the_upstream_holds_back_is_held_back_here_until_it_serves_it() {
     let once = decisions.clone();
     run(&mut decisions, &holding, 7);
     assert_eq!(decisions, once, "a second time changes nothing");
-    run(&mut decisions, &parent(), 8);
+    assert_eq!(run(&mut decisions, &parent(), 8).changes(), 1);
     assert!(decisions.held.is_empty());
     assert_eq!(decisions.released[&uid(10)], change(8));
 }
@@ -322,4 +324,22 @@ fn what_was_served_stays_in_service_while_a_later_one_is_awaited_and_nothing_new
         let groups: Vec<_> = decisions.approvals.of(uid(10)).map(|a| a.group).collect();
         assert_eq!(groups, if stays { vec![gid(1)] } else { Vec::new() });
     }
+}
+
+#[test]
+fn what_cleanup_removed_here_is_awaited_once_the_upstream_deploys_it() {
+    let removed = |_: UpdateId, _: RevisionNumber| Ok::<_, ApprovalError>(Place::Removed);
+    let mut wanted = parent();
+    // Not here: approved, not approved and declined. 10 is here in an older revision, and 50 is a member.
+    let denial = UpstreamDeployment { action: ApprovalAction::NotApproved, ..install(4, 501, 1) };
+    wanted.deployments = vec![install(1, 10, 1), install(2, 50, 1), install(3, 500, 1), denial];
+    wanted.deployments.push(install(5, 502, 1));
+    wanted.declined.insert(uid(502));
+    let mut decisions = Decisions::default();
+    let mut stamp = stamp(&decisions, 5);
+    let adopted = adopt(&mut decisions, &wanted, &mut stamp, known, removed).unwrap();
+    let awaited = [10, 500].map(|n| UpdateIdentity { update: uid(n), revision: number(2) });
+    assert_eq!(adopted.awaited, awaited.into());
+    assert_eq!(adopted.skipped.len(), 1, "{:?}", adopted.skipped);
+    assert_eq!(decisions.approvals.keys().collect::<Vec<_>>(), [&(uid(10), gid(1))]);
 }

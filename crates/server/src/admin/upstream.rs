@@ -10,6 +10,7 @@ use crate::watching;
 use serde_json::{Value, json};
 use sluicegate_policy::hierarchy::Mode;
 use sluicegate_policy::{Decisions, Group};
+use sluicegate_store::Targeting;
 use sluicegate_store::hierarchy::{
     Password, ProxyCredentials, ProxyServer, UpstreamSettings, UpstreamSource,
 };
@@ -111,7 +112,8 @@ pub(super) async fn change(app: &Arc<App>, input: &Input) -> Result<Value, Admin
     let mut answer = shown(&after);
     answer["probe"] = found.unwrap_or(Value::Null);
     if switched {
-        let sentence = switch(after.holds_upstreams_decisions(), &was, &is, ungrouped);
+        let lost = lost(app.store.targeting(), ungrouped);
+        let sentence = switch(after.holds_upstreams_decisions(), &was, &is, &lost);
         tracing::info!(mode = after.mode.as_str(), "{sentence}");
         answer["switched"] = json!(sentence);
     }
@@ -119,7 +121,7 @@ pub(super) async fn change(app: &Arc<App>, input: &Input) -> Result<Value, Admin
 }
 
 /// What a change of mode put aside, and what is in force instead.
-fn switch(replica: bool, was: &Decisions, is: &Decisions, ungrouped: u64) -> String {
+fn switch(replica: bool, was: &Decisions, is: &Decisions, lost: &str) -> String {
     let own = |group: &Group| ![GroupId::ALL_COMPUTERS, GroupId::UNASSIGNED_COMPUTERS].contains(&group.id);
     let counts = |of: &Decisions| {
         let groups = of.groups.iter().filter(|group| own(group)).count();
@@ -130,21 +132,27 @@ fn switch(replica: bool, was: &Decisions, is: &Decisions, ungrouped: u64) -> Str
     } else {
         ("autonomous", "; rules did not run on what came while it was a replica")
     };
-    let lost = match ungrouped {
-        0 => String::new(),
-        1 => " 1 computer is in Unassigned Computers now, for its group does not exist in this mode; it is put back when \
-              a group of that id or name is there again within 90 days."
-            .to_owned(),
-        count => format!(
-            " {count} computers are in Unassigned Computers now, for their groups do not exist in this mode; they are \
-             put back when groups of these ids or names are there again within 90 days."
-        ),
-    };
     format!(
         "This server is {mode} now: {} are put aside, and {} are in force{until}.{lost}",
         counts(was),
         counts(is)
     )
+}
+
+/// How many computers have no group in the mode that is in force, and when they have one again.
+fn lost(targeting: Targeting, ungrouped: u64) -> String {
+    let (computers, their, they) = match ungrouped {
+        0 => return String::new(),
+        1 => ("1 computer is".to_owned(), "its group does", "it is"),
+        count => (format!("{count} computers are"), "their groups do", "they are"),
+    };
+    let until = match targeting {
+        Targeting::Server => {
+            format!("{they} put back when groups of these ids or names are there again within 90 days")
+        }
+        Targeting::Client => format!("{they} in groups of the names asked for as soon as there are such"),
+    };
+    format!(" {computers} in Unassigned Computers now, for {their} not exist in this mode; {until}.")
 }
 
 /// `POST upstream/probe`: reaches the upstream with the present settings, changed as `PUT upstream` would,

@@ -4,6 +4,7 @@
 use crate::support;
 
 use serde_json::json;
+use sluicegate_policy::Group;
 use sluicegate_policy::hierarchy::{ContentWhen, SyncFilter};
 use sluicegate_soap::fault::ErrorCode;
 use sluicegate_soap::server_sync::{
@@ -11,10 +12,11 @@ use sluicegate_soap::server_sync::{
     ServerSyncDeploymentResult, ServerSyncFilter, SyncAction,
 };
 use sluicegate_soap::{Limits, ResponseMessage};
+use sluicegate_store::hierarchy::DeploymentNews;
 use sluicegate_store::{Store, StoreOptions};
-use sluicegate_terms::{GroupId, Sha1Digest, Timestamp};
+use sluicegate_terms::{GroupId, Guid, Sha1Digest, Timestamp};
 use support::catalog::{self, BUNDLE, PLAIN, update};
-use support::{Downstream, Site};
+use support::{Agent, Downstream, Site};
 
 async fn deployments(
     server: &Downstream<'_>,
@@ -152,6 +154,34 @@ async fn a_change_of_mode_says_what_is_put_aside_and_what_is_in_force() {
     let alerts = site.manage("GET", "alerts", json!(null)).await.to_string();
     assert!(alerts.contains("upstream set http://127.0.0.1:9 --replica`"), "{alerts}");
     assert!(alerts.contains("The mode was replica and is autonomous."), "{alerts}");
+}
+
+#[tokio::test]
+async fn a_change_of_mode_says_how_many_computers_ask_for_groups_that_it_does_not_have() {
+    let mut site = Site::start().await;
+    site.manage("PUT", "config", json!({ "targeting": "client" })).await;
+    let parent = json!({ "source": "http://127.0.0.1:9", "mode": "replica", "probe": false });
+    site.manage("PUT", "upstream", parent).await;
+    site.stop().await;
+    {
+        let store = Store::open(site.dir.path(), StoreOptions::new(support::noon())).unwrap();
+        let parent = Some(GroupId::ALL_COMPUTERS);
+        let pilots = Group { id: GroupId(Guid::from_u128(1)), name: "Pilots".parse().unwrap(), parent };
+        let anchor = "1".to_owned();
+        let news = DeploymentNews { groups: vec![pilots], anchor, complete: true, ..Default::default() };
+        store.adopt_deployments(&news, support::noon()).unwrap();
+    }
+    site.restart().await;
+    for (id, group) in [("pc-1", "pilots"), ("pc-2", "Nowhere; Pilots"), ("pc-3", "Nowhere")] {
+        let mut agent = Agent::new(&site, id);
+        agent.group = Some(group.to_owned());
+        agent.join().await;
+    }
+    let alone = site.manage("PUT", "upstream", json!({ "source": null })).await;
+    let sentence = alone["switched"].as_str().unwrap();
+    assert!(sentence.contains(" 2 computers are in Unassigned Computers now"), "{sentence}");
+    let until = "they are in groups of the names asked for as soon as there are such.";
+    assert!(sentence.ends_with(until), "{sentence}");
 }
 
 #[tokio::test]

@@ -66,9 +66,37 @@ const BUNDLING: &str = concat!(
      CROSS JOIN revision b ON b.update_id = k.update_id WHERE m.member = ?1"
 );
 
+/// Whether a revision `x` of the update in `k` is one that this server, which is a replica now, has in service for what
+/// it approved where it decides itself.
+macro_rules! aside {
+    () => {
+        "EXISTS (SELECT 1 FROM aside_approval a WHERE a.mode = 'autonomous' AND a.update_id = k.update_id
+             AND a.action <> 'not-approved' AND (x.number = coalesce(a.newest, x.number) OR x.id = k.newest))
+         OR EXISTS (SELECT 1 FROM aside_held h WHERE h.mode = 'autonomous' AND h.update_id = k.update_id
+             AND h.serving = x.number)"
+    };
+}
+
+/// As [`DECLARING`], of what is put aside.
+const DECLARING_ASIDE: &str = concat!(
+    "SELECT x.update_id, x.number, ",
+    aside!(),
+    " FROM revision_file f CROSS JOIN revision x ON x.id = f.revision_id
+     CROSS JOIN known_update k ON k.update_id = x.update_id WHERE f.sha1 = ?1"
+);
+
+/// As [`BUNDLING`], of what is put aside.
+const BUNDLING_ASIDE: &str = concat!(
+    "SELECT x.update_id, x.number, x.record, ",
+    aside!(),
+    " FROM bundle_member m CROSS JOIN known_update k ON k.update_id = m.bundle
+     CROSS JOIN revision x ON x.update_id = k.update_id WHERE m.member = ?1"
+);
+
 /// All questions asked here, for the test that reads their plans.
 #[cfg(test)]
-pub(crate) const QUESTIONS: [&str; 5] = [APPROVED, MEMBER, RECORD, DECLARING, BUNDLING];
+pub(crate) const QUESTIONS: [&str; 7] =
+    [APPROVED, MEMBER, RECORD, DECLARING, BUNDLING, DECLARING_ASIDE, BUNDLING_ASIDE];
 
 const DURING: &str = "look up what clients are given";
 
@@ -101,8 +129,24 @@ pub(crate) fn of_approved(db: &Connection) -> Result<BTreeSet<i64>, StoreError> 
 /// Whether a file belongs to what is or will be in service: to the newest revision of an update that is not declined, to
 /// the one in service, or to a member that a bundle in service names.
 pub(crate) fn needs_file(db: &Connection, sha1: Sha1Digest) -> Result<bool, StoreError> {
+    belongs(db, sha1, DECLARING, BUNDLING)
+}
+
+/// Whether a file belongs to what will be in service when this server, a replica, decides itself again. It may have
+/// nobody then to fetch it from.
+pub(crate) fn is_put_aside(db: &Connection, sha1: Sha1Digest) -> Result<bool, StoreError> {
+    belongs(db, sha1, DECLARING_ASIDE, BUNDLING_ASIDE)
+}
+
+/// Whether a revision that names a file is one that `declaring` chooses, or bundled by one that `bundling` chooses.
+fn belongs(
+    db: &Connection,
+    sha1: Sha1Digest,
+    declaring: &'static str,
+    bundling: &'static str,
+) -> Result<bool, StoreError> {
     let mut others = Vec::new();
-    let mut statement = db.prepare_cached(DECLARING).during(DURING)?;
+    let mut statement = db.prepare_cached(declaring).during(DURING)?;
     let mut rows = statement.query([sha1.0]).during(DURING)?;
     while let Some(row) = rows.next().during(DURING)? {
         if row.int(2)? != 0 {
@@ -111,7 +155,7 @@ pub(crate) fn needs_file(db: &Connection, sha1: Sha1Digest) -> Result<bool, Stor
         others.push(UpdateIdentity { update: row.update(0)?, revision: row.revision_number(1)? });
     }
     for identity in others {
-        if is_bundled(db, identity)? {
+        if is_bundled(db, identity, bundling)? {
             return Ok(true);
         }
     }
@@ -125,14 +169,14 @@ pub(crate) fn is_given(
     revision: RevisionNumber,
     serving: RevisionNumber,
 ) -> Result<bool, StoreError> {
-    Ok(revision == serving || is_bundled(db, UpdateIdentity { update, revision })?)
+    Ok(revision == serving || is_bundled(db, UpdateIdentity { update, revision }, BUNDLING)?)
 }
 
-/// Whether a bundle in service names a revision, or a revision of a bundle that is named by one itself.
-fn is_bundled(db: &Connection, member: UpdateIdentity) -> Result<bool, StoreError> {
+/// Whether a bundle that `bundling` chooses names a revision, or a revision of a bundle that is named by one itself.
+fn is_bundled(db: &Connection, member: UpdateIdentity, bundling: &'static str) -> Result<bool, StoreError> {
     let mut seen = BTreeSet::from([member]);
     let mut open = vec![member];
-    let mut statement = db.prepare_cached(BUNDLING).during(DURING)?;
+    let mut statement = db.prepare_cached(bundling).during(DURING)?;
     while let Some(member) = open.pop() {
         let mut rows = statement.query([member.update.0.as_bytes()]).during(DURING)?;
         while let Some(row) = rows.next().during(DURING)? {

@@ -56,7 +56,8 @@ impl Store {
     }
 
     /// The updates that cleanup removed and that have not come back. Replicas are told of them as of declined ones:
-    /// the decline is forgotten with its update, and is not taken back by that.
+    /// the decline is forgotten with its update, and is not taken back by that. Not of what this server's own upstream
+    /// has approved: that is asked for again, and whoever is below may have it still.
     ///
     /// # Errors
     /// A failure to read.
@@ -65,7 +66,9 @@ impl Store {
             let mut statement = db
                 .prepare_cached(
                     "SELECT DISTINCT update_id FROM removed_revision m
-                     WHERE NOT EXISTS (SELECT 1 FROM known_update k WHERE k.update_id = m.update_id)",
+                     WHERE NOT EXISTS (SELECT 1 FROM known_update k WHERE k.update_id = m.update_id)
+                         AND update_id NOT IN
+                             (SELECT d.update_id FROM upstream_deployment d WHERE d.action <> 'not-approved')",
                 )
                 .during("look what was removed")?;
             let mut rows = statement.query([]).during("look what was removed")?;

@@ -76,14 +76,14 @@ impl Cleanup<'_> {
 impl Store {
     /// Whether somebody needs a file: an update that is not declined, or a downstream server that asked for it. Members
     /// of bundles are never declined, but those of declined bundles alone are not needed; they go when their bundle is
-    /// removed.
+    /// removed. A replica needs those of what it has approved itself too.
     fn needs_file(&self, sha1: Sha1Digest) -> Result<bool, StoreError> {
         self.shared.database.read(|db| {
             let wanted = db
                 .prepare_cached("SELECT EXISTS (SELECT 1 FROM wanted_file w WHERE w.sha1 = ?1)")
                 .and_then(|mut s| s.query_row([sha1.0], |row| row.get(0)))
                 .during("look who needs a file")?;
-            Ok(wanted || given::needs_file(db, sha1)?)
+            Ok(wanted || given::needs_file(db, sha1)? || given::is_put_aside(db, sha1)?)
         })
     }
 }

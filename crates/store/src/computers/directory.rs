@@ -119,6 +119,7 @@ impl Store {
             for sql in [
                 "DELETE FROM membership WHERE computer = ?1",
                 "DELETE FROM former_membership WHERE computer = ?1",
+                "INSERT INTO placed_computer (computer) VALUES (?1) ON CONFLICT DO NOTHING",
             ] {
                 tx.prepare_cached(sql).and_then(|mut s| s.execute([row])).during("move a computer")?;
             }

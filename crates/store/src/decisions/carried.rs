@@ -39,7 +39,7 @@ impl Store {
             };
             let groups = decisions.groups.clone();
             let told = decisions.take_in(carried, known, &mut scope.stamp)?;
-            Ok((told, memberships::follow(tx, &groups, &decisions.groups, now)?))
+            Ok((told, memberships::follow(tx, &groups, &decisions.groups, None, now)?))
         })?;
         if moved != Moved::default() {
             tracing::info!(computers = moved.put_back, "computers are back in groups that came back");

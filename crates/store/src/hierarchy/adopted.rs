@@ -1,12 +1,14 @@
 //! Store: the upstream's groups and decisions take the place of a replica's, in one transaction with the anchor to ask
 //! with next time.
 
-use super::memberships;
+use super::memberships::Moved;
+use super::{asking, memberships};
 use crate::Store;
 use crate::columns::{Columns, for_rows};
+use crate::computers::Targeting;
 use crate::decisions::{DecisionScope, refused, subject};
 use crate::error::{During, StoreError};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 use sluicegate_policy::hierarchy::{Adopted, Place, UpstreamDecisions, UpstreamDeployment, adopt};
 use sluicegate_policy::{Decisions, EulaId, Group};
 use sluicegate_terms::{Anchor, Guid, RevisionNumber, Timestamp, UpdateId, UpdateIdentity};
@@ -32,8 +34,8 @@ pub struct DeploymentNews {
 }
 
 impl Store {
-    /// The revisions that what an upstream answered would be about, and that are not here while newer ones are: the
-    /// upstream serves them and holds the newer ones back. Nothing is changed.
+    /// The revisions that what an upstream answered would be about and that no list brings: newer ones are here, which
+    /// the upstream holds back, or cleanup removed them. Nothing is changed.
     ///
     /// # Errors
     /// A failure to read.
@@ -82,7 +84,10 @@ impl Store {
                 reason: "this server is not a replica; its own administrators decide".to_owned(),
             });
         };
-        let adopted = self.change_decisions_inside(now, |tx, decisions, scope| {
+        let targeting = self.targeting();
+        // What computers ask for may be noted and not written.
+        self.flush_contacts()?;
+        let (adopted, moved) = self.change_decisions_inside(now, |tx, decisions, scope| {
             self.refuse_for_another_upstream(tx)?;
             let groups = decisions.groups.clone();
             let mut adopted = take_over(tx, decisions, scope, news, &upstream.to_string())?;
@@ -119,11 +124,14 @@ impl Store {
                  ON CONFLICT (name) DO UPDATE SET value = ?1",
                 params![news.anchor],
             )?;
-            let moved = memberships::follow(tx, &groups, &decisions.groups, now)?;
-            (adopted.ungrouped, adopted.put_back) = (moved.lost, moved.put_back);
-            Ok(adopted)
+            let moved = memberships::follow(tx, &groups, &decisions.groups, None, now)?;
+            match targeting {
+                Targeting::Server => (adopted.ungrouped, adopted.put_back) = (moved.lost, moved.put_back),
+                Targeting::Client => adopted.unmet = asking::for_what_is_gone(tx, &groups, &decisions.groups)?,
+            }
+            Ok((adopted, moved != Moved::default()))
         })?;
-        if adopted.ungrouped + adopted.put_back > 0 {
+        if moved {
             self.shared.board.mark_everybody();
         }
         Ok(adopted)
@@ -166,16 +174,20 @@ fn place(db: &Connection, update: UpdateId, revision: RevisionNumber) -> Result<
     let found = db
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM revision WHERE update_id = ?1 AND number > ?2),
-                 EXISTS (SELECT 1 FROM revision WHERE update_id = ?1 AND number = ?2)",
+                 EXISTS (SELECT 1 FROM revision WHERE update_id = ?1 AND number = ?2),
+                 EXISTS (SELECT 1 FROM removed_revision WHERE update_id = ?1 AND (number = ?2
+                     OR NOT EXISTS (SELECT 1 FROM known_update WHERE update_id = ?1)))",
         )
         .and_then(|mut s| {
-            s.query_row(params![update.0.as_bytes(), revision.get()], |row| Ok((row.get(0)?, row.get(1)?)))
+            let three = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+            s.query_row(params![update.0.as_bytes(), revision.get()], three)
         })
         .during("look up the revisions of an update")?;
     Ok(match found {
-        (false, _) => Place::Foremost,
-        (true, true) => Place::Behind,
-        (true, false) => Place::Missing,
+        (false, false, true) => Place::Removed,
+        (false, ..) => Place::Foremost,
+        (true, true, _) => Place::Behind,
+        (true, false, _) => Place::Missing,
     })
 }
 

@@ -3,9 +3,10 @@
 //! switching loses nothing.
 
 use super::kept::{drop_aside, from_aside, put_aside};
-use super::memberships;
+use super::{asking, memberships};
 use crate::Store;
 use crate::audit::Cause;
+use crate::computers::Targeting;
 use crate::decisions::known;
 use crate::error::StoreError;
 use sluicegate_policy::hierarchy::{Mode, bring_back};
@@ -19,6 +20,7 @@ impl Store {
             if was_replica { (Mode::Replica, Mode::Autonomous) } else { (Mode::Autonomous, Mode::Replica) };
         // Contacts that were noted and not written could be of computers that are about to move.
         self.flush_contacts()?;
+        let targeting = self.targeting();
         let ungrouped = self.change_decisions_because(Cause::Switch, now, |tx, decisions, scope| {
             let mut ungrouped = 0;
             let groups = decisions.groups.clone();
@@ -37,8 +39,12 @@ impl Store {
                     tracing::warn!(reason = skipped, "a decision that was put aside does not come back");
                 }
                 ungrouped = memberships::switch(tx, (from, to), &groups, &decisions.groups, now)?;
+                if targeting == Targeting::Client {
+                    ungrouped = asking::for_what_is_gone(tx, &groups, &decisions.groups)?;
+                }
                 drop_aside(tx, to)?;
             }
+            memberships::begin_mode(tx)?;
             Ok(ungrouped)
         })?;
         self.shared.board.mark_everybody();

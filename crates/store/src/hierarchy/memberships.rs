@@ -4,8 +4,8 @@
 
 use crate::error::{During, StoreError};
 use rusqlite::{Transaction, params};
+use sluicegate_policy::GroupTree;
 use sluicegate_policy::hierarchy::Mode;
-use sluicegate_policy::{Group, GroupTree};
 use sluicegate_terms::{GroupId, Timestamp};
 
 /// So long it is known where a computer was, in seconds: 90 days.
@@ -20,26 +20,41 @@ pub(crate) struct Moved {
     pub(crate) put_back: u64,
 }
 
+/// Computers that are where the mode `?3` had them, whatever groups both modes have: it knows them, and nobody placed them
+/// since.
+macro_rules! settled {
+    () => {
+        "computer IN (SELECT s.computer FROM aside_membership s WHERE s.mode = ?3
+             AND s.computer NOT IN (SELECT p.computer FROM placed_computer p))"
+    };
+}
+
 /// Brings memberships along with a change of groups that no administrator made one by one. To be called before the
-/// groups themselves are written, which takes the members of what is gone out.
+/// groups themselves are written, which takes the members of what is gone out. With a change of modes, to `mode`,
+/// computers that it knows better are left out.
 pub(crate) fn follow(
     tx: &Transaction<'_>,
     before: &GroupTree,
     after: &GroupTree,
+    mode: Option<Mode>,
     now: Timestamp,
 ) -> Result<Moved, StoreError> {
     // Members of groups that are written after this.
     tx.execute_batch("PRAGMA defer_foreign_keys = ON").during("keep computers in their groups")?;
     let mut moved = Moved::default();
+    let mode = mode.map(Mode::as_str);
     let oldest = now.plus_seconds(-KNOWN_FOR).ticks();
     run(tx, "DELETE FROM former_membership WHERE lost_at < ?1", params![oldest])?;
     for gone in before.iter().filter(|group| after.get(group.id).is_none()) {
         moved.lost += run(
             tx,
-            "INSERT INTO former_membership (group_id, name_key, computer, lost_at)
-             SELECT group_id, ?2, computer, ?3 FROM membership WHERE group_id = ?1
-             ON CONFLICT DO UPDATE SET name_key = ?2, lost_at = ?3",
-            params![gone.id.0.as_bytes(), gone.name.as_str().to_lowercase(), now.ticks()],
+            concat!(
+                "INSERT INTO former_membership (group_id, name_key, computer, lost_at)
+                 SELECT group_id, ?2, computer, ?4 FROM membership WHERE group_id = ?1 AND NOT ",
+                settled!(),
+                " ON CONFLICT DO UPDATE SET name_key = ?2, lost_at = ?4"
+            ),
+            params![gone.id.0.as_bytes(), gone.name.as_str().to_lowercase(), mode, now.ticks()],
         )?;
     }
     let new = after.iter().filter(|group| before.get(group.id).is_none());
@@ -48,20 +63,29 @@ pub(crate) fn follow(
         // The id says more than the name, which another group may have taken over.
         moved.put_back += run(
             tx,
-            "INSERT INTO membership (group_id, computer)
-             SELECT DISTINCT ?1, computer FROM former_membership WHERE group_id = ?1
-                 OR (name_key = ?2 AND NOT EXISTS (SELECT 1 FROM former_membership WHERE group_id = ?1))
-             ON CONFLICT DO NOTHING",
-            params![id, name],
+            concat!(
+                "INSERT INTO membership (group_id, computer)
+                 SELECT DISTINCT ?1, computer FROM former_membership WHERE (group_id = ?1
+                     OR (name_key = ?2 AND NOT EXISTS (SELECT 1 FROM former_membership WHERE group_id = ?1)))
+                     AND NOT ",
+                settled!(),
+                " ON CONFLICT DO NOTHING"
+            ),
+            params![id, name, mode],
         )?;
-        run(tx, "DELETE FROM former_membership WHERE group_id = ?1 OR name_key = ?2", params![id, name])?;
+        let taken = concat!(
+            "DELETE FROM former_membership WHERE (group_id = ?1 OR name_key = ?2) AND NOT ",
+            settled!()
+        );
+        run(tx, taken, params![id, name, mode])?;
     }
     Ok(moved)
 }
 
-/// Brings memberships along with a change of modes, whose groups are others: computers stay in the groups that both
-/// have, by id or name; what the other mode's own groups had is as it was put aside, and who would be in no group at all
-/// is back where the other mode had it. Answers how many computers are in no group any more.
+/// Brings memberships along with a change of modes, whose groups are others: computers are where the other mode had
+/// them. Whom somebody placed since the last change, and whom that mode does not know, stays in the groups that both have,
+/// by id or name; who was placed where the other mode has nothing is where it had him. Answers how many computers are in
+/// no group any more.
 pub(super) fn switch(
     tx: &Transaction<'_>,
     (from, to): (Mode, Mode),
@@ -69,21 +93,21 @@ pub(super) fn switch(
     after: &GroupTree,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    follow(tx, before, after, now)?;
+    follow(tx, before, after, Some(to), now)?;
     for gone in before.iter().filter(|group| after.get(group.id).is_none()) {
         run(tx, "DELETE FROM membership WHERE group_id = ?1", params![gone.id.0.as_bytes()])?;
     }
+    let elsewhere = "DELETE FROM membership WHERE computer IN (SELECT a.computer FROM aside_membership a WHERE a.mode = ?1)
+         AND computer NOT IN (SELECT computer FROM placed_computer)";
+    run(tx, elsewhere, params![to.as_str()])?;
+    // Who was placed in Unassigned Computers is in no group of either mode.
     let back = "INSERT INTO membership (group_id, computer)
-         SELECT a.group_id, a.computer FROM aside_membership a WHERE a.mode = ?1";
-    // Asked before any is back.
-    let of_nobody = format!(
-        "{back} AND NOT EXISTS (SELECT 1 FROM membership m WHERE m.computer = a.computer) ON CONFLICT DO NOTHING"
-    );
-    run(tx, &of_nobody, params![to.as_str()])?;
-    let own = format!("{back} AND a.group_id = ?2 ON CONFLICT DO NOTHING");
-    for group in after.iter().filter(|group| !has_counterpart(before, group)) {
-        run(tx, &own, params![to.as_str(), group.id.0.as_bytes()])?;
-    }
+         SELECT a.group_id, a.computer FROM aside_membership a WHERE a.mode = ?1
+             AND NOT EXISTS (SELECT 1 FROM membership m WHERE m.computer = a.computer)
+             AND (a.computer NOT IN (SELECT computer FROM placed_computer)
+                 OR EXISTS (SELECT 1 FROM aside_membership b WHERE b.mode = ?2 AND b.computer = a.computer))
+         ON CONFLICT DO NOTHING";
+    run(tx, back, params![to.as_str(), from.as_str()])?;
     let ungrouped: i64 = tx
         .query_row(
             "SELECT count(DISTINCT computer) FROM aside_membership a WHERE mode = ?1
@@ -95,12 +119,12 @@ pub(super) fn switch(
     Ok(ungrouped.unsigned_abs())
 }
 
+/// A mode begins: nobody placed a computer in it yet.
+pub(super) fn begin_mode(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    run(tx, "DELETE FROM placed_computer", params![]).map(|_| ())
+}
+
 fn run(tx: &Transaction<'_>, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<u64, StoreError> {
     let done = tx.prepare_cached(sql).and_then(|mut s| s.execute(values));
     done.during("keep computers in their groups").map(|rows| rows as u64)
-}
-
-fn has_counterpart(tree: &GroupTree, group: &Group) -> bool {
-    let name = group.name.as_str().to_lowercase();
-    tree.get(group.id).is_some() || tree.iter().any(|other| other.name.as_str().to_lowercase() == name)
 }

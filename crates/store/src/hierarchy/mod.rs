@@ -5,6 +5,7 @@ mod above;
 mod adopted;
 mod allowed;
 mod aside;
+mod asking;
 mod awaited;
 mod counts;
 mod crowd;

@@ -344,7 +344,7 @@ impl Store {
     /// decisions where they are; the upstream's are asked for anew.
     ///
     /// Answers how many computers are in no group any more, since the other mode does not have theirs: they are put back
-    /// when such groups are there again within 90 days.
+    /// when such groups are there again within 90 days, or at any time where they name their groups themselves.
     ///
     /// # Errors
     /// [`StoreError::Invalid`], or a failure to write.

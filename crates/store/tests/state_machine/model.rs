@@ -281,7 +281,7 @@ impl Model {
         self.groups = groups;
         let mut missing = BTreeMap::new();
         self.held = self.held_above(deployments, declined, &mut missing);
-        let mut awaited = BTreeMap::new();
+        let mut awaited = self.removed_above(deployments, declined);
         let fits = |update: u128| self.updates.contains_key(&update) && !self.is_member(update);
         let mut approvals = BTreeMap::new();
         for ((update, group), (action, _)) in deployments {
@@ -338,6 +338,31 @@ impl Model {
             }
         }
         held
+    }
+
+    /// What the upstream serves and cleanup removed here.
+    fn removed_above(
+        &self,
+        deployments: &BTreeMap<(u128, u128), (ApprovalAction, usize)>,
+        declined: &BTreeSet<u128>,
+    ) -> BTreeMap<u128, usize> {
+        let mut served: BTreeMap<u128, usize> = BTreeMap::new();
+        for ((update, group), (action, number)) in deployments {
+            if *action != NotApproved && self.exists(*group) && !declined.contains(update) {
+                let newest = served.entry(*update).or_default();
+                *newest = (*newest).max(*number);
+            }
+        }
+        let gone = |update: u128| self.removed.range((update, 0)..=(update, usize::MAX)).next().is_some();
+        served.retain(|update, number| match self.newest(*update) {
+            None => gone(*update),
+            Some(newest) => {
+                newest.number < *number
+                    && self.removed.contains(&(*update, *number))
+                    && !self.is_member(*update)
+            }
+        });
+        served
     }
 
     /// What was put aside is as it was, but for the revisions that came meanwhile: they come now.

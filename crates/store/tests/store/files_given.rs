@@ -4,9 +4,10 @@ use crate::support;
 
 use sluicegate_catalog::compose::Document;
 use sluicegate_policy::cleanup::CleanupStep;
-use sluicegate_policy::hierarchy::{ContentWhen, SyncFilter};
+use sluicegate_policy::hierarchy::{ContentWhen, Mode, SyncFilter};
 use sluicegate_policy::{ApprovalAction, SuccessionOptions};
 use sluicegate_store::cleanup::CleanupOrder;
+use sluicegate_store::hierarchy::{DeploymentNews, UpstreamSettings};
 use sluicegate_store::{ApprovalOrder, Store};
 use sluicegate_terms::GroupId;
 use support::{at, file, identity, import, open, software, uid};
@@ -120,4 +121,45 @@ fn cleanup_keeps_the_files_of_members_that_bundles_name() {
     store.decline(uid(2), at(200_001)).unwrap();
     clean();
     assert!(!held("1-100.cab") && held("1-101.cab"), "a declined bundle keeps no old revisions");
+}
+
+#[test]
+fn a_replica_keeps_the_files_of_what_it_has_approved_for_when_it_decides_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = reviewing(dir.path());
+    import(
+        &store,
+        1,
+        &[with_file(1, 100), with_file(2, 100), with_file(4, 100), bundle(3, 100, &[(4, 100)])],
+    );
+    for update in [1, 3] {
+        approve(&store, update);
+    }
+    import(&store, 6, &[with_file(1, 101), with_file(4, 101)]);
+    let names = ["1-100.cab", "2-100.cab", "4-100.cab"];
+    for name in names {
+        store.add_content(name, &mut name.as_bytes(), at(7), &mut |_| {}).unwrap();
+    }
+    let source = Some("http://parent:8530".parse().unwrap());
+    let replica = UpstreamSettings { source, mode: Mode::Replica, ..UpstreamSettings::default() };
+    store.set_upstream_settings(replica, at(8)).unwrap();
+    let declined = [1, 2, 3].map(uid).into();
+    let news =
+        DeploymentNews { declined, anchor: "1".to_owned(), complete: true, ..DeploymentNews::default() };
+    store.adopt_deployments(&news, at(9)).unwrap();
+    let kept = |at: i64| {
+        let order = CleanupOrder { steps: Some([CleanupStep::Files].into()), dry_run: false };
+        store.cleanup(&order, support::at(at), &mut || true).unwrap();
+        names
+            .into_iter()
+            .filter(|name| store.content().has(file(name, name.as_bytes()).sha1))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(kept(400_000), ["1-100.cab", "4-100.cab"]);
+    assert_eq!(missing(&store, ContentWhen::All), ["4-101.cab"], "and fetches none for it");
+    store.set_upstream_settings(UpstreamSettings::default(), at(400_001)).unwrap();
+    for update in [1, 3] {
+        store.decline(uid(update), at(400_002)).unwrap();
+    }
+    assert_eq!(kept(800_000), Vec::<&str>::new());
 }

@@ -128,5 +128,79 @@ fn whoever_was_placed_in_one_mode_is_in_the_same_group_of_the_other() {
     let ungrouped = store.set_upstream_settings(settings(parent, Mode::Replica), at(6)).unwrap();
     assert_eq!(ungrouped, 1, "4 is in Local");
     let all: Vec<_> = (4..8).map(|n| groups_of(&store, n)).collect();
-    assert_eq!(all, [vec![], vec![gid(1), gid(2)], vec![gid(1)], vec![gid(2)]]);
+    assert_eq!(all, [vec![], vec![gid(2)], vec![gid(1)], vec![gid(2)]], "5 was placed there in this mode");
+}
+
+/// A server that decides itself, with groups Servers and Own, below a parent with Servers and Web. Computers 1 to 3 are in
+/// Servers, and the server is a replica now.
+fn switching(dir: &Path) -> (Store, GroupId, GroupId) {
+    let store = open(dir);
+    let [servers, own] =
+        ["Servers", "Own"].map(|name| store.create_group(name.parse().unwrap(), None, at(0)).unwrap().id);
+    for computer in 1..4 {
+        store.touch(Contact::new(pc(computer), at(0))).unwrap();
+        store.move_computer(&pc(computer), servers, at(0)).unwrap();
+    }
+    to(&store, Mode::Replica);
+    (store, servers, own)
+}
+
+fn to(store: &Store, mode: Mode) {
+    store.set_upstream_settings(settings(Some("http://parent:8530"), mode), at(1)).unwrap();
+    if mode == Mode::Replica {
+        adopt(store, &[(1, "Servers"), (2, "Web")], 2);
+    }
+}
+
+#[test]
+fn a_round_trip_between_modes_puts_nobody_back_into_a_group_that_he_was_moved_out_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, servers, own) = switching(dir.path());
+    store.move_computer(&pc(1), gid(2), at(3)).unwrap();
+    let all = |store: &Store| [1, 2, 3].map(|n| groups_of(store, n));
+    let [web, there, here] = [vec![gid(2)], vec![gid(1)], vec![servers]];
+    for _ in 0..2 {
+        to(&store, Mode::Autonomous);
+        assert_eq!(all(&store), [here.clone(), here.clone(), here.clone()]);
+        to(&store, Mode::Replica);
+        assert_eq!(all(&store), [web.clone(), there.clone(), there.clone()]);
+    }
+    // The other way round, and in Unassigned Computers, which both modes have.
+    to(&store, Mode::Autonomous);
+    store.move_computer(&pc(2), own, at(4)).unwrap();
+    store.move_computer(&pc(3), GroupId::UNASSIGNED_COMPUTERS, at(4)).unwrap();
+    for _ in 0..2 {
+        to(&store, Mode::Replica);
+        assert_eq!(all(&store), [web.clone(), there.clone(), vec![]]);
+        to(&store, Mode::Autonomous);
+        assert_eq!(all(&store), [here.clone(), vec![own], vec![]]);
+    }
+}
+
+#[test]
+fn whoever_is_placed_in_a_group_of_both_modes_is_in_that_one_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, servers, own) = switching(dir.path());
+    to(&store, Mode::Autonomous);
+    store.move_computer(&pc(1), own, at(4)).unwrap();
+    to(&store, Mode::Replica);
+    store.move_computer(&pc(1), gid(1), at(5)).unwrap();
+    to(&store, Mode::Autonomous);
+    assert_eq!(groups_of(&store, 1), [servers]);
+}
+
+#[test]
+fn computers_that_ask_for_groups_by_name_are_counted_when_the_last_of_them_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = replica(dir.path());
+    store.set_config(&[("targeting".to_owned(), "client".to_owned())].into(), at(3)).unwrap();
+    for (computer, names) in [(1, &["BERLIN", "Nowhere"][..]), (2, &["Web", "berlin"]), (3, &["Nowhere"])] {
+        let requested_groups = Some(names.iter().map(ToString::to_string).collect());
+        store.touch(Contact { requested_groups, ..Contact::new(pc(computer), at(4)) }).unwrap();
+    }
+    let adopted = adopt(&store, &[(2, "Web")], 10);
+    assert_eq!((adopted.unmet, adopted.ungrouped, adopted.put_back), (1, 0, 0), "2 is in Web");
+    assert_eq!(adopt(&store, &[(7, "Berlin"), (2, "Web")], 11).unmet, 0);
+    let ungrouped = store.set_upstream_settings(settings(None, Mode::Autonomous), at(12)).unwrap();
+    assert_eq!(ungrouped, 2);
 }

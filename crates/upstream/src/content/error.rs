@@ -23,6 +23,18 @@ pub enum ContentError {
         /// Its name.
         name: String,
     },
+    /// Nobody says where it is, and the upstream keeps no files.
+    #[error(
+        "the file `{name}` cannot be fetched: the upstream {upstream} keeps no files (on Sluicegate that is \
+         `sluicegate sync content never`), and nobody says where else it is; have the upstream keep files, or give this \
+         one by hand with `sluicegate content add`"
+    )]
+    KeptNowhere {
+        /// Its name.
+        name: String,
+        /// The upstream's address.
+        upstream: String,
+    },
     /// What came is not the file.
     #[error(
         "the file `{name}` from {at} is not what its update declares: {reason}; it was thrown away, and the fault lies \
@@ -61,7 +73,7 @@ impl ContentError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotThere { .. } => "ContentError/NotThereYet",
-            Self::NoSource { .. } => "ContentError/NoSource",
+            Self::NoSource { .. } | Self::KeptNowhere { .. } => "ContentError/NoSource",
             Self::Corrupt { .. } => "ContentError/Corrupt",
             Self::Transport { source, .. } => source.code(),
             Self::Store(error) if error.is_disk_full() => "LocalError/DiskFull",
@@ -76,7 +88,7 @@ impl ContentError {
         match self {
             Self::NotThere { .. } | Self::BrokenOff { .. } => true,
             Self::Transport { source, .. } => source.is_transient(),
-            Self::NoSource { .. } | Self::Corrupt { .. } | Self::Store(_) => false,
+            Self::NoSource { .. } | Self::KeptNowhere { .. } | Self::Corrupt { .. } | Self::Store(_) => false,
         }
     }
 

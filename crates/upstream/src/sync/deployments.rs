@@ -43,19 +43,22 @@ impl Run {
                  again within 90 days, they are put back into it"
             ));
         }
-        let changed = adopted.approved
-            + adopted.withdrawn
-            + adopted.declined
-            + adopted.restored
-            + adopted.groups
-            + adopted.licences;
+        if adopted.unmet > 0 {
+            let count = adopted.unmet;
+            let computers = if count == 1 { "1 computer asks" } else { &format!("{count} computers ask") };
+            self.progress.warn(&format!(
+                "{computers} for groups that are gone at the upstream, and for none that is there; until groups of these \
+                 names are there again, Unassigned Computers is where they are"
+            ));
+        }
+        let changed = adopted.changes();
         self.progress.update(|p| p.counts.approvals += changed);
         self.progress.done(changed, now);
         Ok(())
     }
 
-    /// Fetches the revisions that serve at the upstream while it holds newer ones back. Lists name only the newest of an
-    /// update, and whoever asks for another gets it all the same (observed).
+    /// Fetches the revisions that serve at the upstream while it holds newer ones back, and those that cleanup removed
+    /// here. Lists name only the newest of an update, and whoever asks for another gets it all the same (observed).
     async fn fetch_served(&mut self, news: &Arc<DeploymentNews>) -> Result<(), SyncError> {
         let mut asked = HashSet::new();
         loop {
@@ -91,7 +94,7 @@ impl Run {
         tracing::warn!(count, list, "the upstream does not give revisions that it has in service");
         let revisions = if count == 1 { "a revision" } else { &format!("{count} revisions") };
         self.progress.warn(&format!(
-            "the upstream approves {revisions} that it does not give, and holds newer ones back; nothing newer is approved \
+            "the upstream approves {revisions} that it does not give; nothing newer is approved \
              here in their place, and each synchronization asks for them again: {list}"
         ));
     }

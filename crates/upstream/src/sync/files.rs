@@ -4,7 +4,7 @@
 
 use super::session::LARGEST_ANSWER;
 use super::{Run, SyncError};
-use crate::content::{ContentOptions, ContentReport, WantedFile, fetch_all, parent_address};
+use crate::content::{ContentError, ContentOptions, ContentReport, WantedFile, fetch_all, parent_address};
 use sluicegate_policy::hierarchy::{ContentPolicy, SyncFilter};
 use sluicegate_soap::fault::ErrorCode;
 use sluicegate_soap::server_sync::{DownloadFilesRequest, DownloadFilesResponse};
@@ -75,7 +75,10 @@ impl Run {
             return Ok(Pass::Done);
         }
         let wanted = needs.iter().map(|need| self.wanted(need, facts.catalog_only)).collect();
-        let (report, stopped) = self.fetch_files(wanted).await;
+        let (mut report, stopped) = self.fetch_files(wanted).await;
+        if facts.catalog_only && self.settings.source != Some(UpstreamSource::MicrosoftUpdate) {
+            blame_upstream(&mut report, &self.address());
+        }
         let taken_in = self.take_in(&report).await;
         match stopped {
             Some(Stopped::Run(why)) => return Err(why),
@@ -206,6 +209,15 @@ impl Run {
     }
 }
 
+/// What nobody says the place of, would be at the upstream if that kept files.
+fn blame_upstream(report: &mut ContentReport, upstream: &str) {
+    for failed in &mut report.failed {
+        if let ContentError::NoSource { name } = &failed.error {
+            failed.error = ContentError::KeptNowhere { name: name.clone(), upstream: upstream.to_owned() };
+        }
+    }
+}
+
 /// A file that does not come is worth a warning; when none came because nobody could be reached, the run failed.
 fn judge(report: ContentReport) -> Result<Option<String>, SyncError> {
     let ContentReport { fetched, not_there, failed, .. } = report;
@@ -270,7 +282,7 @@ fn still_awaited(awaited: Awaited) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::content::{ContentError, FailedFile};
+    use crate::content::FailedFile;
     use crate::transport::{Failure, Peer, TransportError};
 
     fn failed(failure: Failure) -> FailedFile {
@@ -282,6 +294,22 @@ mod tests {
 
     fn refused() -> FailedFile {
         failed(Failure::Refused { whose: Peer::Server })
+    }
+
+    #[test]
+    fn an_upstream_that_keeps_no_files_is_named_where_nobody_says_where_one_is() {
+        let error = ContentError::NoSource { name: "a.cab".to_owned() };
+        let other = failed(Failure::NotFound);
+        let failed = vec![FailedFile { sha1: Sha1Digest([1; 20]), error }, other];
+        let mut report = ContentReport { failed, ..Default::default() };
+        blame_upstream(&mut report, "http://parent:8530");
+        let [said, other] = [0, 1].map(|n| report.failed[n].error.to_string());
+        assert!(
+            said.contains("http://parent:8530 keeps no files") && said.contains("content never"),
+            "{said}"
+        );
+        assert!(!other.contains("keeps no files"), "{other}");
+        assert_eq!(report.failed[0].error.code(), "ContentError/NoSource");
     }
 
     #[test]

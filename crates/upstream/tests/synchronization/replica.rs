@@ -5,6 +5,7 @@ use sluicegate_catalog::compose::Document;
 use sluicegate_policy::hierarchy::{Choice, Mode, SyncFilter};
 use sluicegate_policy::{ApprovalAction, EulaId};
 use sluicegate_soap::server_sync as sync;
+use sluicegate_store::cleanup::CleanupOrder;
 use sluicegate_store::{ApprovalOrder, Contact, Registration, Store, StoreError};
 use sluicegate_terms::{GroupId, Guid, RevisionNumber, Timestamp, UpdateId};
 
@@ -184,6 +185,41 @@ async fn what_the_upstream_cannot_give_is_not_approved_in_a_newer_form_and_the_r
     assert_eq!(run_well(&store).await.warning, None);
     assert_eq!(approved(&store), [uid(1_000), uid(1_001)]);
     assert_eq!((serving(&store).len(), store.quarantine().unwrap().len()), (2, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cleanup_removed_comes_back_once_the_upstream_approves_it() {
+    let upstream = parent(2).await;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |s| s.mode = Mode::Replica);
+    upstream.state.lock().hidden.push(uid(1_000));
+    run_well(&store).await;
+    for days in [40, 42] {
+        let later = now().plus_seconds(days * 86_400);
+        store.cleanup(&CleanupOrder::default(), later, &mut || true).unwrap();
+    }
+    let here = |store: &Store| contents(store).iter().any(|(id, _)| *id == identity(1_000, 1));
+    assert!(!here(&store));
+    upstream.state.lock().hidden.clear();
+    run_well(&store).await;
+    assert!(!here(&store), "the list names it, and nobody decided about it");
+
+    let everybody = GroupId::ALL_COMPUTERS.0.as_u128();
+    {
+        let mut state = upstream.state.lock();
+        state.clock += 1;
+        let at = state.clock;
+        state.deployments.push((at, approval(1, 1_000, everybody, sync::SyncAction::Install)));
+        state.withheld.push(identity(1_000, 1));
+    }
+    let warning = run_well(&store).await.warning.unwrap();
+    assert!(warning.contains("a revision that it does not give"), "{warning}");
+    assert_eq!(store.removed_updates().unwrap(), [], "servers below that have it do not decline it");
+    upstream.state.lock().withheld.clear();
+    assert_eq!(run_well(&store).await.warning, None);
+    assert!(here(&store));
+    assert_eq!(store.decisions().approvals.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
