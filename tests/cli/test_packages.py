@@ -4,7 +4,10 @@ import base64
 import gzip
 import json
 import re
+import sqlite3
 import subprocess
+import uuid
+from contextlib import closing
 from xml.sax.saxutils import escape
 
 import pytest
@@ -210,10 +213,11 @@ def test_an_export_goes_on_past_a_damaged_document_and_names_it(child, tmp_path,
             server.admin.approve(one.id, "All Computers")
         segment = server.data / "fragments" / "documents.seg"
         stored = bytearray(segment.read_bytes())
-        # A document of the catalog is short, and so kept as text; its record has a checksum.
-        at = stored.find(damaged.id.encode())
-        assert at > 0
-        stored[at] ^= 0xFF
+        with closing(sqlite3.connect(f"file:{server.data / 'sluicegate.db'}?mode=ro", uri=True)) as db:
+            wanted = (uuid.UUID(damaged.id).bytes,)
+            (place,) = db.execute("SELECT document_at FROM revision WHERE update_id = ?", wanted).fetchone()
+        # Each record has its length and its checksum in front of it, eight bytes.
+        stored[place + 8] ^= 0xFF
         segment.write_bytes(stored)
         command = [str(binary()), "export", str(path), "--data", str(server.data)]
         ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
