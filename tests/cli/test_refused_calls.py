@@ -2,6 +2,7 @@
 problem P-12: on WSUS a 401 in the caller's log, and nothing on the server that explains it)."""
 
 import json
+import time
 
 import pytest
 
@@ -38,3 +39,18 @@ def test_a_refused_call_is_logged_with_who_asked_for_what_and_what_was_wrong(for
                     assert part in line, (part, line)
             for secret in (token, "not-the-token", "dXNlcjpwYXNzd29yZA"):
                 assert secret not in said, "a secret is in the log"
+
+
+def test_what_a_server_asks_itself_and_must_refuse_is_no_line_of_its_log():
+    """It looks at its own endpoints a second after its start, the admin API among them; a line about that would look
+    like somebody who tries the door, each hour. Nobody else knows the mark that its own questions carry."""
+    with ServerUnderTest() as server:
+        until = time.monotonic() + 60
+        while (tested := json.loads(exchange(server.base, "GET", "/healthz").body)["self_test"]) is None:
+            assert time.monotonic() < until, "no self-test after the start"
+            time.sleep(0.05)
+        assert "Admin API" in [endpoint["name"] for endpoint in tested["endpoints"] if endpoint["fine"]]
+        assert exchange(server.base, "GET", "/api/v1/status", {"X-Sluicegate-Own": "0" * 36}).status == 401
+        server.stop()
+        log = (server.data / "SoftwareDistribution.log").read_text(encoding="utf-8")
+        assert log.count("admin request refused") == 1, log

@@ -4,12 +4,14 @@
 use crate::content::files;
 use crate::routes::path_of;
 use crate::state::App;
+use http::Request;
 use serde_json::{Value, json};
 use sluicegate_soap::simple_auth::PingRequest;
 use sluicegate_soap::{RequestMessage as _, Service, SoapVersion};
-use sluicegate_terms::{Sha1Digest, Timestamp};
+use sluicegate_terms::{Guid, Sha1Digest, Timestamp};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
+use subtle::ConstantTimeEq as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -19,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Most bytes of an answer that are read; descriptions of services are the longest.
 const LONGEST: u64 = 256 << 10;
+
+/// The header field of the server's own mark.
+const MARK: &str = "x-sluicegate-own";
 
 /// A service that lost its way answers with another status or without this.
 const PONG: &str = "<SuccessFlag>true</SuccessFlag>";
@@ -100,6 +105,14 @@ struct Question {
     expected: &'static str,
 }
 
+/// Whether a request is one of this server's own questions to itself: nobody else knows the mark.
+pub(crate) fn is_own<B>(app: &App, request: &Request<B>) -> bool {
+    request
+        .headers()
+        .get(MARK)
+        .is_some_and(|given| bool::from(given.as_bytes().ct_eq(app.watch.own_mark.to_string().as_bytes())))
+}
+
 /// Asks every endpoint, one after the other.
 pub(crate) async fn run(app: &App) -> SelfTest {
     let address = own_address(app.ip, app.port);
@@ -107,7 +120,7 @@ pub(crate) async fn run(app: &App) -> SelfTest {
     for question in questions(app.store.content().list().first().copied(), |sha1| {
         app.store.content().held(sha1).map(|held| held.extension)
     }) {
-        let found = match timeout(PATIENCE, ask(address, &question)).await {
+        let found = match timeout(PATIENCE, ask(address, &question, app.watch.own_mark)).await {
             Ok(Ok(answer)) => judge(&answer, &question),
             Ok(Err(error)) => Err(format!("no answer: {error}")),
             Err(_) => Err(format!("no answer in {} s", PATIENCE.as_secs())),
@@ -182,15 +195,15 @@ fn questions(held: Option<Sha1Digest>, ending: impl Fn(Sha1Digest) -> Option<Box
 }
 
 /// The start of an answer, head and body.
-async fn ask(address: SocketAddr, question: &Question) -> std::io::Result<Vec<u8>> {
+async fn ask(address: SocketAddr, question: &Question, mark: Guid) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(address).await?;
     let action = match question.method {
         "POST" => format!("SOAPAction: \"{}\"\r\n", PingRequest::OPERATION.soap_action()),
         _ => String::new(),
     };
     let head = format!(
-        "{} {} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: Sluicegate-SelfTest\r\nConnection: close\r\n\
-         Content-Length: {}\r\n{action}{}\r\n",
+        "{} {} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: Sluicegate-SelfTest\r\n{MARK}: {mark}\r\n\
+         Connection: close\r\nContent-Length: {}\r\n{action}{}\r\n",
         question.method,
         question.path,
         question.body.len(),
@@ -222,7 +235,7 @@ mod tests {
     use crate::testing;
     use crate::transport::body::{Body, text};
     use crate::transport::listen::Handler;
-    use http::{Request, Response, StatusCode};
+    use http::{Response, StatusCode};
     use hyper::body::Incoming;
     use std::sync::Arc;
 
@@ -230,7 +243,7 @@ mod tests {
         let address = testing::serve(app, handler).await;
         let mut endpoints = Vec::new();
         for question in questions(None, |_| None) {
-            let answer = ask(address, &question).await.unwrap();
+            let answer = ask(address, &question, app.watch.own_mark).await.unwrap();
             let found = judge(&answer, &question);
             let (name, path, expected, fine) =
                 (question.name, question.path, question.expected, found.is_ok());
@@ -275,7 +288,7 @@ mod tests {
     async fn nobody_on_the_port_is_said() {
         let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let question = questions(None, |_| None).remove(0);
-        assert!(ask(gone, &question).await.is_err());
+        assert!(ask(gone, &question, Guid::from_u128(1)).await.is_err());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use sluicegate_store::audit::AlertKind;
 use sluicegate_store::hierarchy::{RunOutcome, SyncRun, UpstreamSettings};
 use sluicegate_store::{Store, StoreError};
-use sluicegate_terms::Timestamp;
+use sluicegate_terms::{Guid, Timestamp};
 use sluicegate_upstream::sync::SyncError;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -37,8 +37,10 @@ const RUNS_BEFORE: u32 = 20;
 const PROXY_WANTS_MORE: &str = "UssCommunicationError/ProxyAuthenticationRequired";
 
 /// What was found, for those who ask.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Watch {
+    /// Goes with the questions this server asks itself, so that one it must refuse is no line of the log.
+    pub(crate) own_mark: Guid,
     /// What the endpoints last did.
     pub(crate) tested: Mutex<Option<SelfTest>>,
     /// The commands and programs that said their version, so that each is logged once.
@@ -48,6 +50,10 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
+    pub(crate) fn new(own_mark: Guid) -> Self {
+        Self { own_mark, tested: Mutex::default(), clients: Mutex::default(), seen_to: Notify::new() }
+    }
+
     /// A file came another way than by a synchronization, or another choice of files or updates was made: the alert about
     /// files that do not come may be over.
     pub(crate) fn files_seen_to(&self) {

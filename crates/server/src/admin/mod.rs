@@ -34,6 +34,7 @@ mod upload;
 mod upstream;
 mod version;
 
+use crate::self_test;
 use crate::state::App;
 use crate::transport::body::Body;
 use error::AdminError;
@@ -58,7 +59,8 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
     peer: SocketAddr,
 ) -> Response<Body> {
-    let asked = Asked { peer, method: request.method().clone(), path };
+    let own = self_test::is_own(app, &request);
+    let asked = Asked { peer, method: request.method().clone(), path, own };
     let let_in = match authorized(app, &request) {
         Ok(()) => version::agrees(app, request.headers(), peer.ip()),
         Err(what) => Err(AdminError::unauthorized(what)),
@@ -77,6 +79,8 @@ struct Asked<'a> {
     peer: SocketAddr,
     method: Method,
     path: &'a str,
+    /// By this server itself, to see that it answers.
+    own: bool,
 }
 
 /// Compares the bearer token in constant time; says what is wrong with it (known problem P-12).
@@ -303,11 +307,13 @@ fn json(status: StatusCode, value: &Value) -> Response<Body> {
 
 fn refuse(app: &App, asked: &Asked<'_>, error: &AdminError) -> Response<Body> {
     let id = app.random.guid();
-    let Asked { peer, method, path } = asked;
+    let Asked { peer, method, path, own } = asked;
     let path: String = path.chars().take(200).collect();
     let (code, cause) = (error.code, &error.message);
     if error.status.is_server_error() {
         tracing::error!(%id, %peer, %method, path, code, cause, "admin request failed");
+    } else if *own {
+        tracing::debug!(%id, %peer, %method, path, code, cause, "refused this server's own question, as it must");
     } else {
         tracing::info!(%id, %peer, %method, path, code, cause, "admin request refused");
     }
