@@ -79,7 +79,6 @@ impl World {
                 id,
                 record: revision.record(),
                 core_escaped_len: revision.core_escaped_len(&mut text),
-                core_token: id.get(),
                 arrived: Anchor(1),
                 arrived_at: Timestamp::UNIX_EPOCH,
                 leaf_changed: Anchor::START,

@@ -21,8 +21,6 @@ pub struct RevisionInput {
     pub record: ScanRecord,
     /// Length of its escaped Core fragment, in bytes; pages are measured by it.
     pub core_escaped_len: u32,
-    /// Which ready bytes are its Core fragment; not looked at here.
-    pub core_token: u32,
     /// The anchor of the import that brought it.
     pub arrived: Anchor,
     /// The time of that import.
@@ -75,7 +73,6 @@ pub(crate) struct Row {
     /// Number of its parts, plus one; 0 when it has none.
     parts: u32,
     pub(crate) core_len: u32,
-    pub(crate) core_token: u32,
     /// Number of the moment it came.
     pub(crate) moment: u32,
 }
@@ -178,7 +175,6 @@ impl SnapshotBuilder {
             gate: gate_number,
             parts,
             core_len: input.core_escaped_len,
-            core_token: input.core_token,
             moment,
         });
         self
@@ -232,9 +228,9 @@ impl SnapshotBuilder {
         (first..end).map(|clause| self.bundle_clauses.get(clause))
     }
 
-    /// Gives the rows back, with what only they refer to.
-    pub(crate) fn forget_rows(&mut self) {
-        (self.rows, self.parts, self.moments) = Default::default();
+    /// Gives back what only the rows refer to.
+    pub(crate) fn forget_parts(&mut self) {
+        (self.parts, self.moments) = Default::default();
     }
 
     /// Gives everything back but the anchor, the driver entries and the ids of updates.
@@ -267,6 +263,6 @@ mod tests {
 
     #[test]
     fn a_row_stays_narrow() {
-        assert_eq!(size_of::<Row>(), 36);
+        assert_eq!(size_of::<Row>(), 32);
     }
 }

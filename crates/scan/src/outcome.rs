@@ -47,8 +47,6 @@ pub struct NewUpdate {
     pub deployment: Deployed,
     /// `IsLeaf`.
     pub is_leaf: bool,
-    /// Which ready bytes are its `Xml`; as given to the builder.
-    pub core_token: u32,
     /// Length of its escaped Core fragment, in bytes.
     pub core_escaped_len: u32,
 }

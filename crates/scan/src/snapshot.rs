@@ -53,10 +53,10 @@ pub(crate) struct Entry {
     pub(crate) id: RevisionId,
     pub(crate) gate: u32,
     pub(crate) core_len: u32,
-    pub(crate) core_token: u32,
-    /// Since when its implicit deployment and IsLeaf are what they are; at least 1.
-    pub(crate) changed: Anchor,
-    pub(crate) arrived_at: Timestamp,
+    /// Since when its implicit deployment and IsLeaf are what they are, as a number of [`Layout::anchors`].
+    pub(crate) changed: u32,
+    /// When it arrived, as a number of [`Layout::times`].
+    pub(crate) arrived_at: u32,
     pub(crate) number: RevisionNumber,
     pub(crate) kind: UpdateKind,
     pub(crate) base: Base,
@@ -175,6 +175,10 @@ fn same_scope(one: &Decisions, other: &Decisions) -> bool {
 #[derive(Debug)]
 pub(crate) struct Layout {
     pub(crate) entries: Vec<Entry>,
+    /// The anchors that entries have; at least 1 each. There are few: what comes together has one.
+    pub(crate) anchors: Vec<Anchor>,
+    /// The times at which they arrived, likewise.
+    pub(crate) times: Vec<Timestamp>,
     pub(crate) updates: Vec<UpdateId>,
     pub(crate) by_id: IdIndex,
     /// Indices in the order of update ids; of one update, the revision in service is the first.
@@ -312,6 +316,8 @@ impl Snapshot {
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         self.layout.entries.capacity() * size_of::<Entry>()
+            + self.layout.anchors.capacity() * size_of::<Anchor>()
+            + self.layout.times.capacity() * size_of::<Timestamp>()
             + self.layout.updates.capacity() * size_of::<UpdateId>()
             + self.layout.by_id.heap_bytes()
             + self.layout.by_update.capacity() * 4
@@ -358,7 +364,7 @@ impl Snapshot {
             action: entry.base.action(),
             deadline: None,
             is_assigned: true,
-            last_change: entry.arrived_at,
+            last_change: at(&self.layout.times, entry.arrived_at),
             download_priority: None,
             hardware_ids: Vec::new(),
             auto,
@@ -380,9 +386,10 @@ impl Snapshot {
     /// Since which anchor deployment and IsLeaf of a revision are what they are, for these groups. Never
     /// later than the snapshot's own anchor, or clients would be told again with every call.
     pub(crate) fn changed(&self, entry: &Entry, index: u32, overlay: &Overlay) -> Anchor {
+        let implicit = at(&self.layout.anchors, entry.changed);
         let changed = match self.decided.has(index).then(|| overlay.get(index)).flatten() {
-            Some(explicit) => entry.changed.max(explicit.since),
-            None => entry.changed,
+            Some(explicit) => implicit.max(explicit.since),
+            None => implicit,
         };
         changed.min(self.anchor)
     }

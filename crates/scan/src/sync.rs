@@ -269,7 +269,6 @@ impl Pass<'_> {
                     index,
                     deployment: dress(index, deployment),
                     is_leaf: entry.is_leaf,
-                    core_token: entry.core_token,
                     core_escaped_len: entry.core_len,
                 });
             }

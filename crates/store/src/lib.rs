@@ -26,7 +26,7 @@ mod status;
 mod wire;
 
 pub use catalog::{
-    CatalogSize, CategoryRow, CoreRef, Cores, DamagedRevision, Document, Documents, FileAddress, FileFacts,
+    CatalogSize, CategoryRow, Cores, DamagedRevision, Document, Documents, FileAddress, FileFacts,
     ImportReport, Importer, PackedRevision, PreparedRevision, QuarantineEntry, Quarantined, RevisionFile,
     RevisionFragments, RevisionRow, Serving, StoredRevision, UpdateDetails, UpdatePage, UpdateRow,
 };

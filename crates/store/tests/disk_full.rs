@@ -41,7 +41,7 @@ fn assert_readable(store: &Store, revisions: usize) {
         seen += 1;
         let n = revision.record.identity.update.0.as_u128();
         if n <= 10 {
-            assert_eq!(cores.core(revision.core)?, core_bytes(&software(n, 1, "")));
+            assert_eq!(cores.core(revision.id)?, core_bytes(&software(n, 1, "")));
         }
         cores.fragments(revision.id)?;
         Ok::<_, StoreError>(())

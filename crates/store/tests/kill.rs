@@ -73,7 +73,7 @@ fn imports_are_whole_or_absent_after_a_kill() {
         let cores = store.cores();
         for revision in &all {
             let n = revision.record.identity.update.0.as_u128();
-            assert_eq!(cores.core(revision.core).unwrap(), core_bytes(&software(n, 1, "")));
+            assert_eq!(cores.core(revision.id).unwrap(), core_bytes(&software(n, 1, "")));
             assert!(cores.fragments(revision.id).unwrap().extended().contains("ExtendedProperties"));
         }
         if let Some(newest) = all.last() {

@@ -7,11 +7,38 @@ use crate::builder::{Member, Parts, Row, SnapshotBuilder};
 use crate::error::{LeftOut, LeftOutReason};
 use crate::pool::{Ragged, at, count};
 use crate::snapshot::{Base, Entry, IdIndex, Layout, Snapshot};
-use rustc_hash::FxHashMap;
+use core::hash::Hash;
+use rustc_hash::{FxHashMap, FxHashSet};
 use sluicegate_policy::Decisions;
-use sluicegate_terms::{Anchor, RevisionNumber, UpdateId, UpdateKind};
+use sluicegate_terms::{Anchor, RevisionId, RevisionNumber, Timestamp, UpdateId, UpdateKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// Values of which there are few different ones, by number.
+struct Few<T> {
+    values: Vec<T>,
+    numbers: FxHashMap<T, u32>,
+}
+
+impl<T: Copy + Eq + Hash> Few<T> {
+    fn new() -> Self {
+        Self { values: Vec::new(), numbers: FxHashMap::default() }
+    }
+
+    /// The number of a value, given to it now when it has none.
+    fn number(&mut self, value: T) -> u32 {
+        *self.numbers.entry(value).or_insert_with(|| {
+            self.values.push(value);
+            count(self.values.len() - 1)
+        })
+    }
+}
+
+/// What entries have in common.
+struct Shared {
+    anchors: Few<Anchor>,
+    times: Few<Timestamp>,
+}
 
 /// The row as an entry of the snapshot; its gate still has the builder's number.
 fn entry(
@@ -20,6 +47,7 @@ fn entry(
     in_service: bool,
     history: &History,
     decisions: &Decisions,
+    shared: &mut Shared,
 ) -> Entry {
     let is_leaf = history.is_leaf(row.update);
     let declined = decisions.declined.get(&builder.update(row.update));
@@ -51,15 +79,31 @@ fn entry(
         id: row.id,
         gate: row.gate,
         core_len: row.core_len,
-        core_token: row.core_token,
-        changed,
-        arrived_at: moment.arrived_at,
+        changed: shared.anchors.number(changed),
+        arrived_at: shared.times.number(moment.arrived_at),
         number: RevisionNumber::new(i64::from(row.number)).unwrap_or_default(),
         kind: row.kind,
         base,
         is_leaf,
         in_service,
     }
+}
+
+/// The rows as entries, in the memory of the rows: an entry is a little smaller than a row (see the test).
+fn entries(
+    builder: &SnapshotBuilder,
+    rows: Vec<Row>,
+    in_service: impl Fn(&Row) -> bool,
+    history: &History,
+    decisions: &Decisions,
+    shared: &mut Shared,
+) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = rows
+        .into_iter()
+        .map(|row| entry(builder, &row, in_service(&row), history, decisions, shared))
+        .collect();
+    entries.shrink_to_fit();
+    entries
 }
 
 /// A list of so many things from what cannot say how many it has: doubling would take three times its room.
@@ -69,7 +113,8 @@ fn exactly<T>(len: usize, things: impl Iterator<Item = T>) -> Vec<T> {
     list
 }
 
-/// The rows are as large as half of what is made of them: each thing here is given back once it is not read any more.
+/// The rows are as large as half of what is made of them: they become entries where they are, and each thing here is
+/// given back once it is not read any more.
 pub(super) fn lay_out(
     mut builder: SnapshotBuilder,
     history: History,
@@ -78,27 +123,13 @@ pub(super) fn lay_out(
     parted: Parted,
     decisions: Arc<Decisions>,
 ) -> Snapshot {
-    // Page order: what others depend on first, then by revision id.
-    let size = scope.iter().filter(|kept| **kept).count();
-    let mut order = exactly(size, scope.iter().zip(0_u32..).filter(|(kept, _)| **kept).map(|(_, row)| row));
-    drop(scope);
     let row_of = |number: u32| builder.rows.get(number as usize);
-    order.sort_unstable_by_key(|number| row_of(*number).map(|row| (history.is_leaf(row.update), row.id)));
-    let rows = || order.iter().filter_map(|number| row_of(*number));
-    let in_service = |number: &u32| !parted.parts.contains(number);
-    let mut entries = exactly(
-        size,
-        order.iter().filter_map(|number| {
-            Some(entry(&builder, row_of(*number)?, in_service(number), &history, &decisions))
-        }),
-    );
-    drop(history);
-    let parts_in_scope: FxHashMap<u32, u32> = order
-        .iter()
-        .zip(0_u32..)
-        .filter(|(number, _)| !in_service(number))
-        .map(|(row, index)| (*row, index))
-        .collect();
+    let id_of = |number: &u32| row_of(*number).map(|row| row.id);
+    // By id from here on, since rows are about to move.
+    let parts: FxHashSet<RevisionId> = parted.parts.iter().filter_map(id_of).collect();
+    let named: FxHashMap<Member, RevisionId> =
+        parted.named.iter().filter_map(|(member, row)| Some((*member, id_of(row)?))).collect();
+    drop(parted);
     let mut left_out: Vec<LeftOut> = left_out
         .into_iter()
         .filter_map(|(row, reason)| {
@@ -108,17 +139,28 @@ pub(super) fn lay_out(
         .collect();
     left_out.sort_unstable_by_key(|left| left.revision);
 
-    let category_kinds =
-        rows().zip(0_u32..).filter_map(|(row, index)| Some((index, row.category_kind?))).collect();
-    let numbers = exactly(size, rows().map(|row| row.update));
+    let mut rows = core::mem::take(&mut builder.rows);
+    let mut kept = scope.into_iter();
+    rows.retain(|_| kept.next().unwrap_or(false));
+    drop(kept);
+    // Page order: what others depend on first, then by revision id.
+    rows.sort_unstable_by_key(|row| (history.is_leaf(row.update), row.id));
+    let size = rows.len();
+    let in_service = |row: &Row| !parts.contains(&row.id);
+    let indexed = || rows.iter().zip(0_u32..);
+    let parts_in_scope: FxHashMap<RevisionId, u32> =
+        indexed().filter(|(row, _)| !in_service(row)).map(|(row, index)| (row.id, index)).collect();
+    let category_kinds = indexed().filter_map(|(row, index)| Some((index, row.category_kind?))).collect();
+    let numbers = exactly(size, rows.iter().map(|row| row.update));
     // With the indices of the rows that have any; a driver has an entry here in any case.
-    let parts: Vec<(u32, Parts)> = rows()
-        .zip(0_u32..)
+    let with_parts: Vec<(u32, Parts)> = indexed()
         .filter(|(row, _)| row.has_parts() || row.kind == UpdateKind::Driver)
         .map(|(row, index)| (index, builder.parts(row)))
         .collect();
-    drop(order);
-    builder.forget_rows();
+    let mut shared = Shared { anchors: Few::new(), times: Few::new() };
+    let mut entries = entries(&builder, rows, in_service, &history, &decisions, &mut shared);
+    drop(history);
+    builder.forget_parts();
 
     let mut index_of = vec![NONE; builder.updates.ids().len()];
     // A part stands for its update nowhere but in bundles that name it: an id means the revision in service.
@@ -131,18 +173,18 @@ pub(super) fn lay_out(
     }
     let find = |update: &u32| index_of.get(*update as usize).copied().filter(|index| *index != NONE);
     let relations = Relations::of(&builder, &mut entries, find);
-    let find_member = |member: &Member| match parted.named.get(member) {
-        Some(row) => parts_in_scope.get(row).copied(),
+    let find_member = |member: &Member| match named.get(member) {
+        Some(revision) => parts_in_scope.get(revision).copied(),
         None => find(&member.update),
     };
-    let members = members(&builder, size, &parts, find_member);
+    let members = members(&builder, size, &with_parts, find_member);
     let is_driver = |index: u32| entries.get(index as usize).is_some_and(|e| e.kind == UpdateKind::Driver);
-    let drivers: Vec<(u32, (u32, u32))> = parts
+    let drivers: Vec<(u32, (u32, u32))> = with_parts
         .iter()
         .filter(|(index, _)| is_driver(*index))
         .map(|(index, parts)| (*index, parts.drivers))
         .collect();
-    drop((index_of, parts, parts_in_scope));
+    drop((index_of, with_parts, parts, parts_in_scope, named));
     let (anchor, driver_rows, ids) = builder.into_drivers_and_ids();
     let updates: Vec<UpdateId> = numbers.iter().map(|number| at(&ids, *number)).collect();
     drop((numbers, ids));
@@ -153,6 +195,8 @@ pub(super) fn lay_out(
     let layout = Layout {
         by_id: IdIndex::new(&entries),
         entries,
+        anchors: shared.anchors.values,
+        times: shared.times.values,
         updates,
         by_update,
         category_kinds,
@@ -263,5 +307,38 @@ impl Relations {
         let software = entries.iter().zip(0_u32..).filter(|(entry, _)| entry.kind != UpdateKind::Driver);
         let behind = Ragged::group(gates.len(), software.map(|(entry, index)| (entry.gate, index)));
         Self { clauses, clause_is_category, gates, satisfies, watchers, open_gate, behind }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builder::RevisionInput;
+    use sluicegate_catalog::ScanRecord;
+    use sluicegate_terms::{Guid, UpdateIdentity};
+
+    #[test]
+    fn rows_become_entries_where_they_are() {
+        let mut builder = SnapshotBuilder::new(Anchor(1)).with_room(100);
+        for id in 1..=100_u32 {
+            let update = UpdateId(Guid::from_u128(id.into()));
+            let identity = UpdateIdentity { update, revision: RevisionNumber::default() };
+            builder.revision(RevisionInput {
+                id: RevisionId::new(id.into()).unwrap(),
+                record: ScanRecord::new(identity, UpdateKind::Detectoid),
+                core_escaped_len: 1,
+                arrived: Anchor(1),
+                arrived_at: Timestamp::MIN,
+                leaf_changed: Anchor::START,
+            });
+        }
+        let live = super::super::newest(&builder, &BTreeMap::new(), &Decisions::default());
+        let history = History::of(&builder, &live);
+        let mut shared = Shared { anchors: Few::new(), times: Few::new() };
+        let rows = core::mem::take(&mut builder.rows);
+        let place = rows.as_ptr() as usize;
+        let entries = entries(&builder, rows, |_| true, &history, &Decisions::default(), &mut shared);
+        assert_eq!((entries.len(), entries.as_ptr() as usize), (100, place));
+        assert_eq!((shared.anchors.values.len(), shared.times.values.len()), (1, 1));
     }
 }

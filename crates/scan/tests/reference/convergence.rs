@@ -108,7 +108,6 @@ fn a_quarter_of_a_million_revisions_stay_under_150_megabytes() {
             id: RevisionId::new(id).unwrap(),
             record,
             core_escaped_len: 5_000,
-            core_token: 0,
             arrived: Anchor(1),
             arrived_at: time(0),
             leaf_changed: Anchor::START,

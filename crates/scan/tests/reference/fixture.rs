@@ -53,7 +53,6 @@ impl Catalog {
                 id: RevisionId::new(i64::from(id)).unwrap(),
                 record,
                 core_escaped_len: 1_000,
-                core_token: id,
                 arrived: Anchor(self.anchor),
                 arrived_at: time(0),
                 leaf_changed: Anchor::START,

@@ -452,7 +452,6 @@ impl<'a> Model<'a> {
                 index: 0,
                 deployment: deployed(*identity),
                 is_leaf,
-                core_token: revision.core_token,
                 core_escaped_len: revision.core_escaped_len,
             });
         }

@@ -189,7 +189,6 @@ impl World {
                     id: RevisionId::new(i64::from(id) * far).unwrap(),
                     record,
                     core_escaped_len: [900, 100, 5_000][draws.below(3)],
-                    core_token: id + 7,
                     arrived: Anchor(1 + draws.below(LAST_ANCHOR as usize) as u64),
                     arrived_at: time(draws.below(9)),
                     leaf_changed: if draws.chance(5) { Anchor(draws.below(9) as u64) } else { Anchor::START },

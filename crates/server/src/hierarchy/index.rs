@@ -19,8 +19,6 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 struct Entry {
     /// Which of [`RevisionIndex::held`] it is.
     held: u32,
-    /// Which of [`RevisionIndex::moments`] it arrived at.
-    moment: u32,
     /// Number of its set of categories.
     set: u32,
 }
@@ -30,8 +28,8 @@ struct Entry {
 pub(crate) struct Held {
     pub(crate) identity: UpdateIdentity,
     pub(crate) id: RevisionId,
-    /// The change it came with.
-    pub(crate) arrived: Anchor,
+    /// Which of [`RevisionIndex::moments`] it arrived at.
+    moment: u32,
 }
 
 /// All revisions as of one anchor.
@@ -65,7 +63,16 @@ impl RevisionIndex {
     }
 
     fn moment(&self, entry: &Entry) -> SyncAnchor {
-        self.moments.get(entry.moment as usize).copied().unwrap_or_default()
+        self.held.get(entry.held as usize).map(|held| self.arrival(held)).unwrap_or_default()
+    }
+
+    fn arrival(&self, held: &Held) -> SyncAnchor {
+        self.moments.get(held.moment as usize).copied().unwrap_or_default()
+    }
+
+    /// The change a revision came with.
+    pub(crate) fn arrived(&self, held: &Held) -> Anchor {
+        self.arrival(held).change
     }
 
     /// How many revisions it has.
@@ -244,8 +251,6 @@ fn put_in_order<T>(things: &mut [T], mut order: Vec<u32>) {
 /// What is known of a revision while the index is built, beside what is held of it.
 #[derive(Debug, Clone, Copy)]
 struct Row {
-    /// Which of [`IndexBuilder::times`] it arrived at.
-    time: u32,
     set: u32,
     /// Which of [`IndexBuilder::ranges`] its hardware ids have, plus one; 0 when it has none.
     drivers: u32,
@@ -258,10 +263,11 @@ struct Row {
 /// it is, and the rest is narrow.
 #[derive(Debug, Default)]
 pub(crate) struct IndexBuilder {
+    /// Their moments are numbers of `arrivals` until all have come.
     held: Vec<Held>,
     rows: Vec<Row>,
-    /// Times of arrival; what came together has one.
-    times: Vec<Timestamp>,
+    /// What came together has one.
+    arrivals: Vec<(Anchor, Timestamp)>,
     /// Hashes of hardware ids.
     drivers: Vec<u64>,
     /// Those of one revision.
@@ -302,12 +308,12 @@ impl IndexBuilder {
             self.ranges.push((first, count(self.drivers.len())));
             drivers = count(self.ranges.len());
         }
-        if self.times.last() != Some(&at) {
-            self.times.push(at);
+        if self.arrivals.last() != Some(&(arrived, at)) {
+            self.arrivals.push((arrived, at));
         }
-        let time = count(self.times.len()).saturating_sub(1);
-        self.held.push(Held { identity: record.identity, id, arrived });
-        self.rows.push(Row { time, set, drivers, config, listed: true });
+        let moment = count(self.arrivals.len()).saturating_sub(1);
+        self.held.push(Held { identity: record.identity, id, moment });
+        self.rows.push(Row { set, drivers, config, listed: true });
     }
 
     /// The revision added last will be removed: nobody is told of it any more, and whoever was still gets it.
@@ -336,28 +342,29 @@ impl IndexBuilder {
         by_identity.sort_unstable_by_key(|at| held(*at).map(|held| key(held.identity)));
         let places = self.places(&by_identity);
         let mut by_arrival: Vec<u32> = (0..count(self.held.len())).collect();
-        by_arrival.sort_unstable_by_key(|at| held(*at).map(|held| (held.arrived, held.id)));
+        let arrival = |held: &Held| self.arrivals.get(held.moment as usize).copied().unwrap_or_default();
+        by_arrival.sort_unstable_by_key(|at| held(*at).map(|held| (arrival(held).0, held.id)));
         let mut index = RevisionIndex { anchor, sets, ..RevisionIndex::default() };
         index.updates.reserve_exact(places.iter().filter(|place| place.newest()).count());
         let mut latest = i64::MIN;
         for at in by_arrival {
             let at = at as usize;
-            let (Some(held), Some(row), Some(place)) = (self.held.get(at), self.rows.get(at), places.get(at))
+            let (Some(held), Some(row), Some(place)) =
+                (self.held.get_mut(at), self.rows.get(at), places.get(at))
             else {
                 continue;
             };
-            let change = held.arrived;
-            let time = self.times.get(row.time as usize).copied().unwrap_or(Timestamp::MIN);
+            let (change, time) = self.arrivals.get(held.moment as usize).copied().unwrap_or_default();
             latest = latest.max(SyncAnchor::new(time, change).at);
             let arrived = SyncAnchor { at: latest, change };
-            if !row.listed {
-                continue;
-            }
             if index.moments.last() != Some(&arrived) {
                 index.moments.push(arrived);
             }
-            let moment = count(index.moments.len()).saturating_sub(1);
-            let entry = Entry { held: place.number(), moment, set: row.set };
+            held.moment = count(index.moments.len()).saturating_sub(1);
+            if !row.listed {
+                continue;
+            }
+            let entry = Entry { held: place.number(), set: row.set };
             if row.config {
                 index.categories.push(entry);
             } else if place.newest() {

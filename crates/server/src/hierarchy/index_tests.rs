@@ -202,7 +202,7 @@ fn every_revision_is_found_by_its_identity_in_whatever_order_they_came() {
         let identity = UpdateIdentity { update: update(id_of(*n)), revision };
         let held = index.find(identity).unwrap();
         let expected = (identity, id, Anchor(n.unsigned_abs() % 7 + 1));
-        assert_eq!((held.identity, i64::from(held.id.get()), held.arrived), expected);
+        assert_eq!((held.identity, i64::from(held.id.get()), index.arrived(&held)), expected);
     }
     assert_eq!(index.revisions_of(update(id_of(6))).len(), 2);
     assert_eq!(index.revisions_of(update(id_of(1_008))).len(), 1);

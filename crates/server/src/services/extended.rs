@@ -13,7 +13,7 @@ use sluicegate_soap::client::{
 };
 use sluicegate_soap::text::Text;
 use sluicegate_soap::{SoapVersion, xpress};
-use sluicegate_store::{CoreRef, RevisionFragments, StoreError};
+use sluicegate_store::{RevisionFragments, StoreError};
 use sluicegate_terms::{ComputerId, Locale, RevisionId, Sha1Digest};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -230,7 +230,7 @@ fn eulas<'a>(fragments: &'a RevisionFragments, wish: &Wish) -> Vec<&'a str> {
 fn core(published: &Published, revision: RevisionId) -> Result<String, StoreError> {
     let what = || format!("Core fragment of revision {revision}");
     let damaged = |reason: String| StoreError::Unreadable { what: what(), reason };
-    let ready = published.cores.core(CoreRef::from_token(revision.get()))?;
+    let ready = published.cores.core(revision)?;
     let escaped = xpress::decompress(&ready, LONGEST_CORE).map_err(|error| damaged(error.to_string()))?;
     let escaped = String::from_utf8(escaped).map_err(|error| damaged(error.to_string()))?;
     Ok(unescape(&escaped))

@@ -10,7 +10,6 @@ use sluicegate_scan::{Deployed, SyncAnswer};
 use sluicegate_soap::SoapVersion;
 use sluicegate_soap::client::Cookie;
 use sluicegate_soap::client::sync_updates::{AnswerWriter, CoreBytes, Day, Deployment, Encoding};
-use sluicegate_store::CoreRef;
 use sluicegate_terms::{DeploymentAction, RevisionId};
 use std::sync::Arc;
 
@@ -94,7 +93,7 @@ fn attempt(
         if !without.is_empty() && without.contains(&update.revision) {
             continue;
         }
-        let core = match cores.core(CoreRef::from_token(update.core_token)) {
+        let core = match cores.core(update.revision) {
             Ok(core) => core,
             Err(error) => {
                 cores.found_damage(update.revision, &error);

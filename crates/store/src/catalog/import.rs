@@ -200,6 +200,12 @@ impl Store {
         self.shared.database.give_memory_back()
     }
 
+    /// Says that the catalog is a large one: memory that is free is given back sooner from now on, so that what a
+    /// synchronization works with does not stand beside all that is kept of each revision.
+    pub fn is_large(&self) {
+        sluicegate_allocator::give_back_sooner();
+    }
+
     /// Begins an import; waits for its turn when another is under way. `now` becomes the arrival time.
     ///
     /// # Errors

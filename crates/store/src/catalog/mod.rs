@@ -36,7 +36,7 @@ pub use revisions::{CatalogSize, DamagedRevision, StoredRevision};
 pub use search::{CategoryRow, RevisionFile, RevisionRow, UpdateDetails, UpdatePage, UpdateRow};
 pub(crate) use search::{LARGEST_PAGE, update_row};
 pub use serving::{Documents, FileAddress, Serving};
-pub use shelf::{CoreRef, Cores};
+pub use shelf::Cores;
 pub(crate) use shelf::{Epoch, Lengths, Segments, open_short};
 pub(crate) use summary::Summary;
 pub(crate) use supersedence::{fill as fill_supersedence, forget as forget_supersedence};

@@ -2,7 +2,7 @@
 
 use crate::Store;
 use crate::catalog::commit::decode_record;
-use crate::catalog::shelf::{CoreRef, Cores};
+use crate::catalog::shelf::Cores;
 use crate::catalog::{FileFacts, files};
 use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError};
@@ -18,8 +18,6 @@ pub struct StoredRevision {
     pub id: RevisionId,
     /// Its relationships.
     pub record: ScanRecord,
-    /// Where its Core fragment's ready bytes are found.
-    pub core: CoreRef,
     /// The length of its escaped Core fragment before compression, in bytes.
     pub core_escaped_len: u32,
     /// The anchor it came with.
@@ -176,7 +174,6 @@ fn stored(row: &Row<'_>) -> Result<StoredRevision, StoreError> {
     Ok(StoredRevision {
         id,
         record: decode_record(identity(row)?, record)?,
-        core: CoreRef::of(id),
         core_escaped_len: row.word(4)?,
         arrived: row.anchor(5)?,
         arrived_at: row.time(6)?,

@@ -28,28 +28,6 @@ const WINDOW: usize = 4 << 20;
 /// Not in memory: the number of no chunk.
 const ON_DISK: u16 = u16::MAX;
 
-/// Names a revision's Core bytes: a token that fits beside other things in a snapshot.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct CoreRef(u32);
-
-impl CoreRef {
-    /// The number to keep in a snapshot.
-    #[must_use]
-    pub const fn token(self) -> u32 {
-        self.0
-    }
-
-    /// From a number that [`CoreRef::token`] gave.
-    #[must_use]
-    pub const fn from_token(token: u32) -> Self {
-        Self(token)
-    }
-
-    pub(crate) const fn of(revision: RevisionId) -> Self {
-        Self(revision.get())
-    }
-}
-
 /// The three segment files.
 #[derive(Clone, Debug)]
 pub(crate) struct Segments {
@@ -331,9 +309,9 @@ impl Cores {
     /// The ready bytes of a revision's Core fragment.
     ///
     /// # Errors
-    /// [`StoreError::UnknownRevision`] for a token of another server, or a failure to read.
-    pub fn core(&self, core: CoreRef) -> Result<Bytes, StoreError> {
-        let slot = self.slot(core.0)?;
+    /// [`StoreError::UnknownRevision`], or a failure to read.
+    pub fn core(&self, revision: RevisionId) -> Result<Bytes, StoreError> {
+        let slot = self.slot(revision.get())?;
         let place = slot.core();
         let kept = slot.in_memory().and_then(|(chunk, start)| {
             let (chunk, end) = (self.chunks.get(chunk)?, start + place.len as usize);
@@ -343,11 +321,7 @@ impl Cores {
             Some(bytes) => Ok(bytes),
             None => {
                 let read = self.segments.core.read(place).map(Bytes::from);
-                read.inspect_err(|error| {
-                    if let Ok(revision) = RevisionId::new(i64::from(core.0)) {
-                        self.found_damage(revision, error);
-                    }
-                })
+                read.inspect_err(|error| self.found_damage(revision, error))
             }
         }
     }

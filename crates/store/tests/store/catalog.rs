@@ -2,7 +2,7 @@
 
 use crate::support;
 
-use sluicegate_store::{ApprovalFilter, CoreRef, StoreError, StoreOptions, StoredRevision, UpdateQuery};
+use sluicegate_store::{ApprovalFilter, StoreError, StoreOptions, StoredRevision, UpdateQuery};
 use sluicegate_terms::{Anchor, CategoryKind, RevisionId};
 use support::{
     at, category, core_bytes, file, identity, import, needing, open, prepared, served, software, uid,
@@ -39,8 +39,7 @@ fn an_imported_revision_is_there_after_a_restart_in_every_form() {
     assert_eq!(revision.core_escaped_len, 1_000);
     assert_eq!(store.anchor(), Anchor(1));
     let cores = store.cores();
-    let core = CoreRef::from_token(revision.core.token());
-    assert_eq!(cores.core(core).unwrap(), core_bytes(&document));
+    assert_eq!(cores.core(revision.id).unwrap(), core_bytes(&document));
     assert!(cores.bytes_in_memory() > 0);
     let fragments = cores.fragments(revision.id).unwrap();
     assert!(fragments.extended().contains("ExtendedProperties"));
@@ -50,7 +49,8 @@ fn an_imported_revision_is_there_after_a_restart_in_every_form() {
     assert_eq!((facts.size, &*facts.extension), (7, "cab"));
     assert_eq!(store.file_owners(document.files[0].sha1).unwrap(), [uid(1)]);
     assert_eq!(store.document(revision.id).unwrap(), served(&document.to_xml()));
-    assert!(matches!(cores.core(CoreRef::from_token(77)), Err(StoreError::UnknownRevision(77))));
+    let unknown = RevisionId::new(77).unwrap();
+    assert!(matches!(cores.core(unknown), Err(StoreError::UnknownRevision(77))));
     assert!(matches!(cores.fragments(RevisionId::new(2).unwrap()), Err(StoreError::UnknownRevision(2))));
 }
 
@@ -120,7 +120,7 @@ fn what_misses_something_waits_and_enters_by_itself_after_a_restart() {
     assert_eq!((report.added, report.released, report.anchor), (3, 2, Anchor(1)));
     assert!(store.quarantine().unwrap().is_empty());
     let released = revisions(&store).into_iter().find(|r| r.record.identity.update == uid(3)).unwrap();
-    assert_eq!(store.cores().core(released.core).unwrap(), core_bytes(&waiting));
+    assert_eq!(store.cores().core(released.id).unwrap(), core_bytes(&waiting));
     assert_eq!(store.document(released.id).unwrap(), served(&waiting.to_xml()));
 }
 
@@ -224,7 +224,7 @@ fn cores_beyond_the_budget_and_huge_ones_are_read_from_the_segment() {
     for revision in revisions(&store) {
         let n = revision.record.identity.update.0.as_u128();
         let expected = if n == 5 { huge.clone() } else { core_bytes(&software(n, 1, "Small")) };
-        assert_eq!(cores.core(revision.core).unwrap(), expected);
+        assert_eq!(cores.core(revision.id).unwrap(), expected);
     }
 }
 
@@ -290,12 +290,12 @@ fn a_damaged_core_is_an_error_for_its_revision_only() {
     let store = open(dir.path());
     let all = revisions(&store);
     let cores = store.cores();
-    let damaged = cores.core(all[0].core).unwrap_err();
+    let damaged = cores.core(all[0].id).unwrap_err();
     assert!(
         damaged.to_string().contains("core.seg") && damaged.to_string().contains("checksum"),
         "{damaged}"
     );
-    assert_eq!(cores.core(all[1].core).unwrap(), core_bytes(&software(2, 1, "")));
+    assert_eq!(cores.core(all[1].id).unwrap(), core_bytes(&software(2, 1, "")));
 }
 
 #[test]
@@ -305,7 +305,7 @@ fn a_shelf_taken_before_an_import_stays_as_it_was() {
     import(&store, 0, &[software(1, 1, "One")]);
     let before = store.cores();
     import(&store, 1, &[software(2, 1, "Two")]);
-    let second = revisions(&store)[1].core;
+    let second = revisions(&store)[1].id;
     assert!(matches!(before.core(second), Err(StoreError::UnknownRevision(2))));
     assert_eq!(store.cores().core(second).unwrap(), core_bytes(&software(2, 1, "")));
 }

@@ -256,7 +256,7 @@ fn cores(store: &Store) -> Vec<Vec<u8>> {
     store
         .for_each_revision(|revision| {
             shelf.fragments(revision.id)?;
-            all.push(shelf.core(revision.core)?.to_vec());
+            all.push(shelf.core(revision.id)?.to_vec());
             Ok::<_, sluicegate_store::StoreError>(())
         })
         .unwrap();

@@ -71,12 +71,12 @@ fn readable(store: &Store) -> usize {
     let mut ids = Vec::new();
     store
         .for_each_revision(|revision| {
-            ids.push((revision.id, revision.core, revision.record.identity));
+            ids.push((revision.id, revision.record.identity));
             Ok::<_, StoreError>(())
         })
         .unwrap();
-    for (id, core, identity) in &ids {
-        let bytes = cores.core(*core).unwrap();
+    for (id, identity) in &ids {
+        let bytes = cores.core(*id).unwrap();
         assert!(bytes.ends_with(identity.to_string().as_bytes()));
         cores.fragments(*id).unwrap();
         let text = store.document_bytes(*id).unwrap();

@@ -28,7 +28,6 @@ pub(crate) fn serve(store: &Store) -> Served {
             id: revision.id,
             record: revision.record,
             core_escaped_len: revision.core_escaped_len,
-            core_token: revision.core.token(),
             arrived: revision.arrived,
             arrived_at: revision.arrived_at,
             leaf_changed: revision.leaf_changed,

@@ -17,6 +17,7 @@ use sluicegate_store::{Document, Importer, PackedRevision, PreparedRevision, Sto
 use sluicegate_terms::{Sha1Digest, Timestamp, UpdateId, UpdateIdentity, UpdateKind};
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
@@ -26,8 +27,16 @@ use tokio::task::{JoinHandle, JoinSet};
 const QUEUE: usize = 64;
 const QUEUE_BYTES: usize = 40 << 20;
 
+/// What has come is committed when nothing more came for so long, and after so long in any case: a run that is killed
+/// begins again behind it, and nobody waits longer for a turn at the catalog.
+const PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_GATHERING: Duration = Duration::from_secs(10);
+
 /// After so many revisions the memory that served them is given back at once: the next snapshot needs it.
 const LARGE: usize = 20_000;
+
+/// From so many revisions on memory matters more than the few parts of a hundred that taking it anew costs.
+const LARGE_CATALOG: usize = 250_000;
 
 /// So many single revisions in a row that the upstream lists and cannot give mean that it gives nothing.
 const MOST_REFUSALS: u32 = 25;
@@ -297,7 +306,7 @@ struct Storing {
     run: u64,
     /// How many revisions are to come.
     coming: usize,
-    /// Where the lists are fed meanwhile.
+    /// Where the lists are fed meanwhile, and deliveries waited for.
     runtime: Handle,
 }
 
@@ -312,6 +321,9 @@ impl Storing {
         let mut stored = usize::try_from(self.store.catalog_size()?.revisions).unwrap_or(usize::MAX);
         while let Some(first) = deliveries.blocking_recv() {
             let batch = self.batch_of(stored, left);
+            if stored >= LARGE_CATALOG {
+                self.store.is_large();
+            }
             let mut importer = self.store.importer(self.now())?;
             importer.expect_missing();
             let mut urls = Vec::new();
@@ -320,6 +332,7 @@ impl Storing {
             let mut outside = Vec::new();
             let mut expired = 0;
             let mut next = Some(first);
+            let begun = Instant::now();
             while let Some(mut delivery) = next {
                 outside.append(&mut delivery.outside);
                 self.take(
@@ -334,7 +347,7 @@ impl Storing {
                 if importer.staged() >= batch {
                     break;
                 }
-                next = deliveries.blocking_recv();
+                next = self.one_more(&mut deliveries, begun);
             }
             self.store.record_file_urls(&urls)?;
             // Before the revisions: noted twice is harmless, and after a kill nobody would know.
@@ -368,6 +381,15 @@ impl Storing {
             tracing::warn!(%error, "memory that served the synchronization is not given back yet");
         }
         Ok(())
+    }
+
+    /// The next delivery, if it comes soon enough to go into the commit that was begun.
+    fn one_more(&self, deliveries: &mut mpsc::Receiver<Delivery>, begun: Instant) -> Option<Delivery> {
+        if let Ok(delivery) = deliveries.try_recv() {
+            return Some(delivery);
+        }
+        let wait = PAUSE.min(LONGEST_GATHERING.saturating_sub(begun.elapsed()));
+        self.runtime.block_on(async { tokio::time::timeout(wait, deliveries.recv()).await.ok().flatten() })
     }
 
     /// How many revisions the next commit is to have. In a large catalog each commit writes most pages of the tables

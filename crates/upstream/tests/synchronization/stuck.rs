@@ -8,7 +8,7 @@ use sluicegate_terms::Timestamp;
 use sluicegate_upstream::sync::{Phase, Surroundings};
 use sluicegate_upstream::{Synchronizer, SynchronizerOptions};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_to_which_only_bytes_trickle_is_ended_and_the_next_one_goes_on() {
@@ -74,4 +74,35 @@ async fn what_a_run_has_stored_is_in_the_history_before_anybody_looks_after_the_
     assert_eq!(outcome, RunOutcome::Running);
     assert!(synchronizer.cancel());
     assert_eq!(synchronizer.wait().await.error_code, Some("Cancelled"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_come_is_kept_and_others_get_their_turn_while_the_upstream_says_nothing_more() {
+    let upstream = parent(200).await;
+    // The categories and some of the updates come, far fewer than a commit is to have.
+    upstream.state.lock().trouble = (10..200).map(|call| (call, Trouble::Hang)).collect();
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |_| {});
+    let around = Surroundings::new(Arc::new(now), "child.example".to_owned());
+    let options = SynchronizerOptions { around, random: Arc::new(|| 4) };
+    let synchronizer = Synchronizer::start(store.clone(), options).unwrap();
+    synchronizer.request_run("test").await.unwrap();
+    let updates_given = || upstream.state.lock().given.values().sum::<u32>();
+    let started = Instant::now();
+    let kept = || store.catalog_size().unwrap().revisions;
+    while kept() < u64::from(updates_given()) || kept() < 8 {
+        assert!(started.elapsed() < Duration::from_secs(120), "{} of {} are kept", kept(), updates_given());
+        assert!(synchronizer.status().running, "{:?}", synchronizer.status());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let other = store.clone();
+    let report = tokio::task::spawn_blocking(move || other.importer(now()).unwrap().commit().unwrap());
+    let report =
+        tokio::time::timeout(Duration::from_secs(60), report).await.expect("its turn comes").unwrap();
+    assert_eq!(report.added, 0);
+    assert!(synchronizer.status().running);
+    assert!(synchronizer.status().counts.new >= 8, "what is kept is told of");
+    assert!(synchronizer.cancel());
+    synchronizer.wait().await;
 }

@@ -139,7 +139,7 @@ impl Telling<'_> {
     fn revision_for(&self, update: UpdateId, unlisted: bool) -> Option<(RevisionNumber, bool)> {
         let held = self.decisions.held.get(&update).map(|hold| hold.serving);
         let all = self.index.revisions_of(update);
-        let known = all.iter().filter(|held| held.arrived <= self.synced.change);
+        let known = all.iter().filter(|held| self.index.arrived(held) <= self.synced.change);
         let mut numbers = known.map(|held| held.identity.revision).rev();
         let newest = numbers.next()?;
         let stays = held.filter(|serving| *serving < newest && numbers.any(|n| n == *serving));
