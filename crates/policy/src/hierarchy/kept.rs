@@ -128,6 +128,8 @@ fn judge(
             eula: subject.eula,
             removable: subject.removable,
             may_ask: subject.may_ask,
+            // Which bundles serve is settled later.
+            bundled: false,
         };
         match decisions.judge(&arrival, orders) {
             Succession::Held(reason) => (reason, change),

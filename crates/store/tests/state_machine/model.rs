@@ -178,7 +178,7 @@ impl Model {
 
     /// Revisions enter together; then the rule looks at the updates that are new.
     fn arrive(&mut self, revisions: Vec<Revision>) {
-        let mut new = BTreeSet::new();
+        let (mut new, mut newer) = (BTreeSet::new(), Vec::new());
         for revision in revisions {
             let (update, number) = (revision.update, revision.number);
             self.removed.remove(&(update, number));
@@ -188,9 +188,14 @@ impl Model {
             list.sort_by_key(|r| r.number);
             match before {
                 None => drop(new.insert(update)),
-                Some(before) if before < number => self.succeed(&revision, before),
+                Some(before) if before < number => newer.push((revision, before)),
                 Some(_) => {}
             }
+        }
+        // Who is a member shows once it is settled which revision of the bundle serves.
+        newer.sort_by_key(|(revision, _)| revision.update == MEMBER);
+        for (revision, before) in newer {
+            self.succeed(&revision, before);
         }
         for update in new.into_iter().filter(|_| self.rule_enabled && !self.replica).collect::<Vec<_>>() {
             self.follow_rule(update);
@@ -210,7 +215,8 @@ impl Model {
         if self.declined.contains_key(&update) {
             return;
         }
-        if revision.expired && !self.keep_expired && !self.any(update, |action| action == Uninstall) {
+        let removed = self.any(update, |action| action == Uninstall);
+        if revision.expired && !self.keep_expired && !removed && !self.is_member(update) {
             self.decline(update);
         } else if !revision.expired && self.any(update, |action| action != NotApproved) {
             let installs = self.any(update, |action| !matches!(action, Uninstall | NotApproved));
