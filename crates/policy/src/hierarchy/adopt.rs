@@ -148,7 +148,8 @@ pub fn adopt<E: From<ApprovalError>>(
 
     let mut target = BTreeMap::new();
     for deployment in &wanted.deployments {
-        if wanted.declined.contains(&deployment.update) {
+        // That it is not approved for some group may be said of a declined update too.
+        if wanted.declined.contains(&deployment.update) && deployment.action.deploys() {
             continue;
         }
         if decisions.groups.get(deployment.group).is_none() {
@@ -196,7 +197,6 @@ pub fn adopt<E: From<ApprovalError>>(
             declined.insert(update, there.map_or(change.at, |own| own.at));
         }
     }
-    debug_assert!(declined.keys().all(|update| decisions.approvals.of(*update).next().is_none()));
     put_declines(decisions, &declined, mark, change, &mut adopted);
     for update in decisions.held.keys().copied().collect::<Vec<_>>() {
         decisions.settle(update, change);

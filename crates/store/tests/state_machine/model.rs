@@ -291,7 +291,8 @@ impl Model {
         let fits = |update: u128| self.updates.contains_key(&update) && !self.is_member(update);
         let mut approvals = BTreeMap::new();
         for ((update, group), (action, _)) in deployments {
-            if declined.contains(update) || !self.exists(*group) || !fits(*update) {
+            let hidden = declined.contains(update) && *action != NotApproved;
+            if hidden || !self.exists(*group) || !fits(*update) {
                 continue;
             }
             let new = Approval { action: *action, deadline: None, at: self.now };
