@@ -3,6 +3,7 @@
 //! goes when it is over.
 
 use crate::missing;
+use crate::ring;
 use crate::self_test::{self, SelfTest};
 use crate::state::App;
 use parking_lot::Mutex;
@@ -97,6 +98,7 @@ pub(crate) async fn look(app: &Arc<App>) {
     let now = app.clock.now();
     on_store(app, move |store| password_expires(store, now)).await;
     on_store(app, move |store| unfetched(store, now)).await;
+    on_store(app, move |store| ring::judge(store, now)).await;
 }
 
 /// Ends the alert about files that do not come when none is missing any more; the next run or look would too.
@@ -167,6 +169,7 @@ pub(crate) async fn after_run(app: &Arc<App>) {
     on_store(app, move |store| {
         let Some(last) = store.sync_history(1)?.pop() else { return Ok(()) };
         judge_here(store, &last, now)?;
+        ring::judge(store, now)?;
         match last.outcome {
             RunOutcome::Succeeded => judge(store, None, now),
             RunOutcome::Failed => judge(
@@ -184,6 +187,7 @@ pub(crate) async fn after_run(app: &Arc<App>) {
 pub(crate) fn forget_upstream(store: &Store, now: Timestamp) -> Result<(), StoreError> {
     store.end_alert(AlertKind::UpstreamFailing, now)?;
     store.end_alert(AlertKind::FilesFailing, now)?;
+    ring::judge(store, now)?;
     store.end_alert(AlertKind::ProxyPassword, now).map(|_| ())
 }
 
@@ -289,7 +293,12 @@ pub(crate) fn password_expires(store: &Store, now: Timestamp) -> Result<(), Stor
     settle(store, AlertKind::ProxyPasswordExpires, text, now)
 }
 
-fn settle(store: &Store, kind: AlertKind, text: Option<String>, now: Timestamp) -> Result<(), StoreError> {
+pub(crate) fn settle(
+    store: &Store,
+    kind: AlertKind,
+    text: Option<String>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     match text {
         Some(text) => store.hold_alert(kind, &text, now).map(|_| ()),
         None => store.end_alert(kind, now).map(|_| ()),

@@ -50,6 +50,9 @@ fn table(settings: &Value) {
             ("Files from Microsoft", "/files_from_microsoft"),
         ],
     );
+    if let Some(warning) = settings["warning"].as_str() {
+        say!("Warning: {warning}.");
+    }
 }
 
 fn say_found(found: &Value) {

@@ -6,7 +6,7 @@ use super::input::Input;
 use super::{proxy, with_store};
 use crate::services::upstream::is_account_name;
 use crate::state::App;
-use crate::watching;
+use crate::{ring, watching};
 use serde_json::{Value, json};
 use sluicegate_policy::hierarchy::Mode;
 use sluicegate_policy::{Decisions, Group};
@@ -19,9 +19,13 @@ use sluicegate_upstream::transport::{NoProxy, Url};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// `GET upstream`.
-pub(super) fn show(app: &App) -> Value {
-    shown(&app.store.upstream_settings())
+/// `GET upstream`: the settings, and `warning`, a sentence, when the upstream takes its catalog from here.
+pub(super) async fn show(app: &App) -> Result<Value, AdminError> {
+    let now = app.clock.now();
+    let ring = with_store(app, move |store| store.ring(now)).await?;
+    let mut answer = shown(&app.store.upstream_settings());
+    answer["warning"] = json!(ring.map(|ring| format!("{}; {}", ring::sentence(&ring), ring::REMEDY)));
+    Ok(answer)
 }
 
 fn shown(settings: &UpstreamSettings) -> Value {

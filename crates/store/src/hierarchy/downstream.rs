@@ -4,6 +4,7 @@
 use super::allowed::is_allowed;
 use super::counts::{ClientSummary, ServerSummary, decode_clients, encode_clients, merged};
 use super::crowd::{self, MOST_STRANGERS};
+use super::ring;
 use crate::Store;
 use crate::audit::{self, Entry};
 use crate::columns::{Columns, for_rows};
@@ -120,6 +121,7 @@ impl Store {
                 s.execute(params![contact.id.as_bytes(), clean(&contact.name), contact.at.ticks(), synced])
             })
             .during("note a downstream server")?;
+            ring::note(tx, &contact)?;
             if new { crowd::keep_within(tx, MOST_STRANGERS) } else { Ok(()) }
         })
     }

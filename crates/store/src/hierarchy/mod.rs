@@ -18,6 +18,7 @@ mod kept;
 mod languages;
 mod lives;
 pub(crate) mod memberships;
+mod ring;
 mod rollup;
 mod settings;
 mod source;
@@ -36,6 +37,7 @@ pub use generation::Generation;
 pub use history::{RunCounts, RunOutcome, SyncRun};
 pub use languages::{FileSum, LanguageChange};
 pub use lives::{GREATEST_MARK, Life};
+pub use ring::{RING_ENDS, Ring};
 pub use rollup::{
     DownstreamComputer, DownstreamComputerFilter, RolledComputer, RolledStatus, RollupChange, StatusReport,
 };
