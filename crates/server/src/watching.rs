@@ -99,6 +99,12 @@ pub(crate) async fn look(app: &Arc<App>) {
     on_store(app, move |store| password_expires(store, now)).await;
     on_store(app, move |store| unfetched(store, now)).await;
     on_store(app, move |store| ring::judge(store, now)).await;
+    if let Some(files @ 1..) = on_store(app, move |store| store.forget_wanted_files(now)).await {
+        tracing::info!(
+            files,
+            "no server below has asked for files for 90 days, so they are no longer fetched for one"
+        );
+    }
 }
 
 /// Ends the alert about files that do not come when none is missing any more; the next run or look would too.
