@@ -331,6 +331,7 @@ impl Synchronizer {
         let reached = self.inner.progress.get();
         record.phase = reached.phase.as_str().to_owned();
         record.warning = reached.warning;
+        record.waiting = reached.waiting;
         record.outcome = match &outcome {
             Ok(()) => RunOutcome::Succeeded,
             Err(SyncError::ServerStops) => RunOutcome::Interrupted,
@@ -466,6 +467,7 @@ fn begun(id: u64, started_by: String, upstream: String, started: Timestamp) -> S
         error_code: None,
         error_text: None,
         warning: None,
+        waiting: Vec::new(),
     }
 }
 

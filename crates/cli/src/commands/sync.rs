@@ -101,6 +101,7 @@ fn finished(run: &Value, json: bool) -> anyhow::Result<()> {
         if count("strays") > 0 {
             say!("{} came outside the filter: `sluicegate sync strays` lists them.", count("strays"));
         }
+        say_waiting(run);
         if let Some(warning) = run["warning"].as_str() {
             say!("Warning: {warning}.");
         }
@@ -203,6 +204,24 @@ fn status_table(status: &Value) {
     if status["running"] == false && !status["last_run"].is_null() {
         say!("\nLast synchronization");
         history_table(&Value::Array(vec![status["last_run"].clone()]));
+        say_waiting(&status["last_run"]);
+    }
+}
+
+/// Which decisions of the upstream a replica could not take over in a run.
+fn say_waiting(run: &Value) {
+    let count = run["counts"]["waiting"].as_u64().unwrap_or(0);
+    if count == 0 {
+        return;
+    }
+    let (are, their) = if count == 1 { ("is", "its") } else { ("are", "their") };
+    say!(
+        "{} of the upstream {are} not taken over yet; each synchronization tries again, and {their} update or group has to \
+         come first:",
+        output::count(count, "decision")
+    );
+    for reason in run["waiting"].as_array().into_iter().flatten() {
+        say!("  {}", output::text(Some(reason)));
     }
 }
 
@@ -223,6 +242,7 @@ fn history_table(runs: &Value) {
             ("Not come", "/counts/files_failed"),
             ("Problem", "/problem"),
             ("Strays", "/counts/strays"),
+            ("Waiting", "/counts/waiting"),
             ("Code", "/error_code"),
             ("Error", "/error"),
             ("Warning", "/warning"),

@@ -167,9 +167,8 @@ pub fn adopt<E: From<ApprovalError>>(
         if let Some(&revision) = removed.get(&deployment.update).filter(|_| deployment.action.deploys()) {
             adopted.awaited.insert(UpdateIdentity { update: deployment.update, revision });
         } else if subject.is_none() {
-            adopted
-                .skipped
-                .push(format!("{} is approved on the upstream and not here yet", deployment.update));
+            let said = if deployment.action.deploys() { "approved" } else { "not approved for a group" };
+            adopted.skipped.push(format!("{} is {said} on the upstream and not here yet", deployment.update));
         }
         if subject.is_some() {
             let action = deployment.action;

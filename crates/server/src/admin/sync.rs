@@ -88,6 +88,7 @@ fn counted(counts: &RunCounts) -> Value {
         "file_bytes": counts.file_bytes,
         "files_failed": counts.files_failed,
         "strays": counts.strays,
+        "waiting": counts.waiting,
     })
 }
 
@@ -105,6 +106,7 @@ fn ran(run: &SyncRun) -> Value {
         "problem": run.error_code.as_deref().and_then(problem_of),
         "error": run.error_text,
         "warning": run.warning,
+        "waiting": run.waiting,
     })
 }
 
