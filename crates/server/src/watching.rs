@@ -205,7 +205,9 @@ fn judge_here(store: &Store, last: &SyncRun, now: Timestamp) -> Result<(), Store
     match last.outcome {
         RunOutcome::Succeeded => {
             store.end_alert(AlertKind::SynchronizationFailing, now)?;
-            judge_files(store, last, now)?;
+            if missing::says_of_files(last) {
+                judge_files(store, last, now)?;
+            }
         }
         // The upstream answered, so that it is well again says nothing of these.
         RunOutcome::Failed if is_about_the_way(code) && missing::failed_at_files(last) => {
@@ -335,6 +337,7 @@ mod tests {
     use super::*;
     use crate::testing;
     use sluicegate_store::hierarchy::{Password, ProxyCredentials, UpstreamSource};
+    use sluicegate_upstream::sync::Phase;
 
     fn kinds(app: &App) -> Vec<String> {
         app.store.alerts().unwrap().into_iter().map(|alert| alert.kind).collect()
@@ -442,6 +445,9 @@ mod tests {
         ended(&app, RunOutcome::Cancelled, counted(1, 0));
         after_run(&app).await;
         assert_eq!(kinds(&app), ["files-failing"], "what was cut off did not try them all");
+        ended(&app, RunOutcome::Succeeded, |run| run.phase = Phase::Categories.as_str().to_owned());
+        after_run(&app).await;
+        assert_eq!(kinds(&app), ["files-failing"], "what was for categories only tried none");
         ended(&app, RunOutcome::Succeeded, counted(1, 0));
         after_run(&app).await;
         assert!(kinds(&app).is_empty());

@@ -80,6 +80,12 @@ async fn set(client: &AdminClient, args: &UpstreamSet, json: bool) -> anyhow::Re
         if let Some(sentence) = answer["switched"].as_str() {
             say!("\n{sentence}");
         }
+        if wanted["source"] == "microsoft-update" {
+            say!(
+                "\n`sluicegate sync now --categories-only --wait` fetches the products and classifications; choose \
+                 among them with `sync filter set` before anything else is fetched."
+            );
+        }
         if has_upstream {
             say!(
                 "\n`sluicegate sync now --wait` synchronizes, `sync schedule` says when it happens by itself."

@@ -129,14 +129,17 @@ fn moved(progress: &Progress) -> Value {
 }
 
 /// `POST sync/now`: begins a run, or joins the one under way (known problem P-24). With `retry_failed` what failed
-/// lately is asked for again, however long it was to wait.
+/// lately is asked for again, however long it was to wait; with `categories_only` it ends once categories are here.
 pub(super) async fn now(app: &App, input: &Input) -> Result<Value, AdminError> {
     if input.flag("retry_failed")? == Some(true) {
         let now = app.clock.now();
         let due = with_store(app, move |store| store.retry_failed(now)).await?;
         tracing::info!(due, "what failed is asked for again");
     }
-    let started = app.synchronizer.request_run(updates::ADMIN).await?;
+    let started = match input.flag("categories_only")? {
+        Some(true) => app.synchronizer.request_categories(updates::ADMIN).await?,
+        _ => app.synchronizer.request_run(updates::ADMIN).await?,
+    };
     Ok(json!({ "run": started.run, "joined": started.joined }))
 }
 

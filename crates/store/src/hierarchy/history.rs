@@ -228,7 +228,9 @@ impl Store {
     /// A failure to read.
     pub fn last_succeeded(&self) -> Result<Option<Timestamp>, StoreError> {
         self.shared.database.read(|db| {
-            let sql = "SELECT ended FROM sync_run WHERE outcome = 'succeeded' ORDER BY id DESC LIMIT 1";
+            // Of those that were to end with the categories there is no other phase to be reached.
+            let sql = "SELECT ended FROM sync_run WHERE outcome = 'succeeded' AND phase <> 'categories'
+                       ORDER BY id DESC LIMIT 1";
             let mut statement = db.prepare_cached(sql).during("look up the last run that succeeded")?;
             let mut rows = statement.query([]).during("look up the last run that succeeded")?;
             let row = rows.next().during("look up the last run that succeeded")?;
