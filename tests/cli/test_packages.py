@@ -37,6 +37,16 @@ def test_an_export_goes_into_an_empty_server_as_it_was(parent, child, tmp_path, 
     assert (again["content"]["sent"], again["content"]["already_held"]) == (0, 1)
 
 
+def test_an_import_says_how_many_files_are_wanted_and_not_here(parent, child, tmp_path):
+    path, content = tmp_path / "catalog.xml.gz", tmp_path / "content"
+    run(parent, "export", str(path), "--content", str(content))
+    said = run(child, "import", str(path))
+    assert "1 file (" in said and "is wanted and not here: --content DIR takes it" in said, said
+    wanted = as_json(child, "import", str(path))["files_wanted"]
+    assert wanted == {"files": 1, "bytes": len(FILE.data)}
+    assert "wanted and not here" not in run(child, "import", str(path), "--content", str(content))
+
+
 def test_a_package_says_where_files_are_unless_that_is_the_exporting_server(child, tmp_path):
     digest = base64.b64encode(FILE.sha1).decode()
     elsewhere = "http://download.example/msdownload/update/fix.cab"
