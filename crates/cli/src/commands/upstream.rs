@@ -57,10 +57,10 @@ fn table(settings: &Value) {
 
 fn say_found(found: &Value) {
     say!(
-        "Reached {}: protocol {}, {} revisions a request{}.",
+        "Reached {}: protocol {}, {} a request{}.",
         output::text(found.get("source")),
         output::text(found.get("protocol")),
-        output::text(found.get("updates_per_request")),
+        output::count(found["updates_per_request"].as_u64().unwrap_or(0), "revision"),
         if found["catalog_only"] == true { ", files come from Microsoft" } else { "" }
     );
 }

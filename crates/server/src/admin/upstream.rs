@@ -128,8 +128,11 @@ pub(super) async fn change(app: &Arc<App>, input: &Input) -> Result<Value, Admin
 fn switch(replica: bool, was: &Decisions, is: &Decisions, lost: &str) -> String {
     let own = |group: &Group| ![GroupId::ALL_COMPUTERS, GroupId::UNASSIGNED_COMPUTERS].contains(&group.id);
     let counts = |of: &Decisions| {
-        let groups = of.groups.iter().filter(|group| own(group)).count();
-        format!("{groups} groups, {} approvals and {} declines", of.approvals.len(), of.declined.len())
+        let count = |number: usize, thing| format!("{number} {thing}{}", if number == 1 { "" } else { "s" });
+        let groups = count(of.groups.iter().filter(|group| own(group)).count(), "group");
+        let (approvals, declines) =
+            (count(of.approvals.len(), "approval"), count(of.declined.len(), "decline"));
+        format!("{groups}, {approvals} and {declines}")
     };
     let (mode, until) = if replica {
         ("a replica", " until the next synchronization takes over its upstream's")
