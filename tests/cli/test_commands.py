@@ -151,7 +151,7 @@ def test_content_is_taken_only_when_an_update_declares_it(server, imported, tmp_
     added = as_json(server, "content", "add", str(good))
     assert added[0]["sha1"].upper() == FILE.sha1.hex().upper()
     refused = run(server, "content", "add", str(bad), code=1)
-    assert "1 of 1 files were refused" in refused
+    assert "1 of 1 file was refused" in refused
 
 
 def test_status_and_settings_are_shown_and_changed(server, imported):

@@ -25,7 +25,7 @@ def test_an_export_goes_into_an_empty_server_as_it_was(parent, child, tmp_path, 
     assert "6 revisions" in said and "1 copied" in said
     [copied] = [file for file in content.rglob("*") if file.is_file()]
     assert copied.read_bytes() == FILE.data and copied.stem == FILE.sha1.hex().upper()
-    assert "1 were there" in run(parent, "export", str(path), "--content", str(content))
+    assert "1 was there" in run(parent, "export", str(path), "--content", str(content))
     assert not list(tmp_path.glob("*.part"))
 
     said = run(child, "import", str(path), "--content", str(content))
@@ -35,6 +35,16 @@ def test_an_export_goes_into_an_empty_server_as_it_was(parent, child, tmp_path, 
     assert (again["catalog"]["added"], again["catalog"]["unchanged"]) == (0, 6)
     assert [again["decisions"][name] for name in ("groups", "approved", "declined", "skipped")] == [0, 0, 0, 0]
     assert (again["content"]["sent"], again["content"]["already_held"]) == (0, 1)
+
+
+def test_an_import_says_how_many_files_are_wanted_and_not_here(parent, child, tmp_path):
+    path, content = tmp_path / "catalog.xml.gz", tmp_path / "content"
+    run(parent, "export", str(path), "--content", str(content))
+    said = run(child, "import", str(path))
+    assert "1 file (" in said and "is wanted and not here: --content DIR takes it" in said, said
+    wanted = as_json(child, "import", str(path))["files_wanted"]
+    assert wanted == {"files": 1, "bytes": len(FILE.data)}
+    assert "wanted and not here" not in run(child, "import", str(path), "--content", str(content))
 
 
 def test_a_package_says_where_files_are_unless_that_is_the_exporting_server(child, tmp_path):
@@ -130,7 +140,7 @@ def test_a_damaged_content_file_is_called_damaged_and_written_anew(parent, child
         assert (again["copied"], again["already_there"], again["were_damaged"]) == (1, 0, 1)
         assert copied.read_bytes() == FILE.data
     copied.write_bytes(b"X" * len(FILE.data))
-    assert "1 were there damaged" in run(parent, "export", str(path), "--content", str(content))
+    assert "1 was there damaged" in run(parent, "export", str(path), "--content", str(content))
     assert "1 sent" in run(child, "import", str(path), "--content", str(content))
 
 
@@ -168,7 +178,7 @@ def test_a_replica_takes_documents_and_files_of_a_package_and_says_who_decides(p
     assert "everything but the decisions was taken in" in said and "--no-decisions" in said, said
     assert parent.base in said
     said = run(child, "import", str(path), "--content", str(content), "--no-decisions")
-    assert "were left out" in said and "1 were held" in said
+    assert "were left out" in said and "1 was held" in said
     again = as_json(child, "import", str(path), "--no-decisions")
     assert (again["catalog"]["unchanged"], again["decisions"], again["decisions_refused"]) == (6, None, None)
 

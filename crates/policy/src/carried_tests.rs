@@ -221,6 +221,7 @@ fn revise(decisions: &mut Decisions, update: u128, seconds: i64) {
         eula: None,
         removable: true,
         may_ask: false,
+        bundled: false,
     };
     decisions.arrive(&arrival, &mut stamp(seconds)).unwrap();
 }

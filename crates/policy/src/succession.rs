@@ -65,6 +65,8 @@ pub struct Arrival {
     pub removable: bool,
     /// Whether installing it may ask the user something.
     pub may_ask: bool,
+    /// Whether a bundle in service has its update as a member.
+    pub bundled: bool,
 }
 
 /// What became of the decisions about an update.
@@ -117,8 +119,10 @@ impl Decisions {
         let of = |deployed: fn(ApprovalAction) -> bool| orders.iter().any(|(action, _)| deployed(*action));
         let (deploys, installs) = (of(ApprovalAction::deploys), of(ApprovalAction::installs));
         if arrival.expired {
-            // An order to remove it is what an administrator wants of an update that went wrong.
-            if self.options.decline_expired && !of(|action| action == ApprovalAction::Uninstall) {
+            // An order to remove it is what an administrator wants of an update that went wrong. A member of a bundle is
+            // not declined by itself, here as elsewhere: it goes with its bundle, and cleanup declines it once it is alone.
+            let removed = of(|action| action == ApprovalAction::Uninstall);
+            if self.options.decline_expired && !removed && !arrival.bundled {
                 return Succession::Declined;
             }
         } else if deploys {

@@ -150,6 +150,18 @@ fn what_expires_is_declined_unless_it_is_to_be_removed_or_nobody_wants_that() {
 }
 
 #[test]
+fn a_member_of_a_bundle_that_expires_is_not_declined_by_itself() {
+    let member = Arrival { expired: true, bundled: true, ..arrival(2) };
+    let mut decisions = Decisions::default();
+    assert_eq!(decisions.arrive(&member, &mut stamp(9)), Ok(Succession::Untouched));
+    assert!(decisions.declined.is_empty());
+    // What was approved before it became a member is not withdrawn either.
+    let mut decisions = approved(&[(0, Install)]);
+    assert_eq!(decisions.arrive(&member, &mut stamp(9)), Ok(Succession::Followed));
+    assert!(decisions.declined.is_empty() && !decisions.approvals.is_empty());
+}
+
+#[test]
 fn licence_terms_stand_before_installing_and_not_before_removing() {
     let mut decisions = approved(&[]);
     let licensed = Subject { eula: Some(eula(5)), ..subject() };

@@ -5,7 +5,7 @@ mod disks;
 mod files;
 
 use crate::state::App;
-use crate::{checking, watching};
+use crate::{checking, ring, watching};
 use disks::Disks;
 use files::Waited;
 use serde_json::{Value, json};
@@ -197,10 +197,17 @@ async fn upstream(app: &Arc<App>, settings: &UpstreamSettings) -> Vec<Check> {
     let probed = app.synchronizer.probe(settings.clone()).await;
     watching::after_probe(app, probed.as_ref().err()).await;
     let asked = app.synchronizer.asked(source);
-    let set = match probed.as_ref().err().filter(|error| is_own_fault(error)) {
-        None if asked == source.as_str() => Check::passed("upstream-set", expected, asked),
-        None => Check::passed("upstream-set", expected, format!("{source}, asked at {asked}")),
-        Some(error) => {
+    let (store, now) = (app.store.clone(), app.clock.now());
+    let ring = tokio::task::spawn_blocking(move || store.ring(now)).await;
+    let ring = ring.ok().and_then(Result::ok).flatten();
+    let set = match (probed.as_ref().err().filter(|error| is_own_fault(error)), ring) {
+        (None, Some(ring)) => {
+            let expected = "the upstream takes its catalog from elsewhere";
+            Check::failed("upstream-set", expected, ring::sentence(&ring), ring::REMEDY)
+        }
+        (None, None) if asked == source.as_str() => Check::passed("upstream-set", expected, asked),
+        (None, None) => Check::passed("upstream-set", expected, format!("{source}, asked at {asked}")),
+        (Some(error), _) => {
             let remedy = "change it with `sluicegate upstream set`";
             Check::failed("upstream-set", "its settings can be used", error.to_string(), remedy)
                 .of(error.problem())

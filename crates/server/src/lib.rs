@@ -28,6 +28,7 @@ mod inventory;
 mod missing;
 mod options;
 mod publisher;
+mod ring;
 mod self_test;
 mod server;
 mod services;

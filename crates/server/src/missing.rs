@@ -25,9 +25,11 @@ pub(crate) fn failed_at_files(run: &SyncRun) -> bool {
     run.outcome == RunOutcome::Failed && run.phase == Phase::Files.as_str()
 }
 
-/// Whether a run tried what files were wanted; one that was cut off, or that failed before, did not.
+/// Whether a run tried what files were wanted; one that was cut off, that failed before, or that was for categories only,
+/// did not.
 pub(crate) fn says_of_files(run: &SyncRun) -> bool {
-    run.outcome == RunOutcome::Succeeded || failed_at_files(run)
+    let whole = run.phase != Phase::Categories.as_str();
+    (run.outcome == RunOutcome::Succeeded && whole) || failed_at_files(run)
 }
 
 /// Those that failed to come from the upstream when they were last tried.

@@ -3,6 +3,7 @@
 //! goes when it is over.
 
 use crate::missing;
+use crate::ring;
 use crate::self_test::{self, SelfTest};
 use crate::state::App;
 use parking_lot::Mutex;
@@ -97,6 +98,13 @@ pub(crate) async fn look(app: &Arc<App>) {
     let now = app.clock.now();
     on_store(app, move |store| password_expires(store, now)).await;
     on_store(app, move |store| unfetched(store, now)).await;
+    on_store(app, move |store| ring::judge(store, now)).await;
+    if let Some(files @ 1..) = on_store(app, move |store| store.forget_wanted_files(now)).await {
+        tracing::info!(
+            files,
+            "no server below has asked for files for 90 days, so they are no longer fetched for one"
+        );
+    }
 }
 
 /// Ends the alert about files that do not come when none is missing any more; the next run or look would too.
@@ -167,6 +175,7 @@ pub(crate) async fn after_run(app: &Arc<App>) {
     on_store(app, move |store| {
         let Some(last) = store.sync_history(1)?.pop() else { return Ok(()) };
         judge_here(store, &last, now)?;
+        ring::judge(store, now)?;
         match last.outcome {
             RunOutcome::Succeeded => judge(store, None, now),
             RunOutcome::Failed => judge(
@@ -184,6 +193,7 @@ pub(crate) async fn after_run(app: &Arc<App>) {
 pub(crate) fn forget_upstream(store: &Store, now: Timestamp) -> Result<(), StoreError> {
     store.end_alert(AlertKind::UpstreamFailing, now)?;
     store.end_alert(AlertKind::FilesFailing, now)?;
+    ring::judge(store, now)?;
     store.end_alert(AlertKind::ProxyPassword, now).map(|_| ())
 }
 
@@ -195,7 +205,9 @@ fn judge_here(store: &Store, last: &SyncRun, now: Timestamp) -> Result<(), Store
     match last.outcome {
         RunOutcome::Succeeded => {
             store.end_alert(AlertKind::SynchronizationFailing, now)?;
-            judge_files(store, last, now)?;
+            if missing::says_of_files(last) {
+                judge_files(store, last, now)?;
+            }
         }
         // The upstream answered, so that it is well again says nothing of these.
         RunOutcome::Failed if is_about_the_way(code) && missing::failed_at_files(last) => {
@@ -289,7 +301,12 @@ pub(crate) fn password_expires(store: &Store, now: Timestamp) -> Result<(), Stor
     settle(store, AlertKind::ProxyPasswordExpires, text, now)
 }
 
-fn settle(store: &Store, kind: AlertKind, text: Option<String>, now: Timestamp) -> Result<(), StoreError> {
+pub(crate) fn settle(
+    store: &Store,
+    kind: AlertKind,
+    text: Option<String>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     match text {
         Some(text) => store.hold_alert(kind, &text, now).map(|_| ()),
         None => store.end_alert(kind, now).map(|_| ()),
@@ -320,6 +337,7 @@ mod tests {
     use super::*;
     use crate::testing;
     use sluicegate_store::hierarchy::{Password, ProxyCredentials, UpstreamSource};
+    use sluicegate_upstream::sync::Phase;
 
     fn kinds(app: &App) -> Vec<String> {
         app.store.alerts().unwrap().into_iter().map(|alert| alert.kind).collect()
@@ -427,6 +445,9 @@ mod tests {
         ended(&app, RunOutcome::Cancelled, counted(1, 0));
         after_run(&app).await;
         assert_eq!(kinds(&app), ["files-failing"], "what was cut off did not try them all");
+        ended(&app, RunOutcome::Succeeded, |run| run.phase = Phase::Categories.as_str().to_owned());
+        after_run(&app).await;
+        assert_eq!(kinds(&app), ["files-failing"], "what was for categories only tried none");
         ended(&app, RunOutcome::Succeeded, counted(1, 0));
         after_run(&app).await;
         assert!(kinds(&app).is_empty());

@@ -78,6 +78,7 @@ struct Current {
     by: String,
     /// The upstream it works for.
     generation: Generation,
+    only_categories: bool,
     stop: watch::Sender<Option<Reason>>,
 }
 
@@ -244,28 +245,50 @@ impl Synchronizer {
     }
 
     /// Begins a run, or joins the one that is under way. One for another upstream than the present one is ended
-    /// first. `by` says who asks, for the history.
+    /// first, and one for categories only is waited for. `by` says who asks, for the history.
     ///
     /// # Errors
     /// [`SyncError::NoUpstream`], settings that cannot be used, or a failure to write.
     pub async fn request_run(&self, by: &str) -> Result<Started, SyncError> {
+        self.request(by, false).await
+    }
+
+    /// The same for a run that ends once categories, classifications and detectoids are here: what to synchronize can
+    /// then be chosen by its titles.
+    ///
+    /// # Errors
+    /// As [`Self::request_run`].
+    pub async fn request_categories(&self, by: &str) -> Result<Started, SyncError> {
+        self.request(by, true).await
+    }
+
+    async fn request(&self, by: &str, only_categories: bool) -> Result<Started, SyncError> {
         loop {
             let (this, by) = (self.clone(), by.to_owned());
             let runtime = tokio::runtime::Handle::current();
-            if let Some(started) = tokio::task::spawn_blocking(move || this.begin(by, &runtime)).await?? {
+            let begin = move || this.begin(by, only_categories, &runtime);
+            if let Some(started) = tokio::task::spawn_blocking(begin).await?? {
                 return Ok(started);
             }
             self.wait().await;
         }
     }
 
-    /// `None` when one for another upstream is about to end.
-    fn begin(&self, by: String, runtime: &tokio::runtime::Handle) -> Result<Option<Started>, SyncError> {
+    /// `None` when one that does not do what is asked is about to end.
+    fn begin(
+        &self,
+        by: String,
+        only_categories: bool,
+        runtime: &tokio::runtime::Handle,
+    ) -> Result<Option<Started>, SyncError> {
         let inner = &self.inner;
         let mut current = inner.current.lock();
         if let Some(running) = &*current {
             if running.generation != inner.store.generation()? {
                 running.stop.send_replace(Some(Reason::UpstreamChanged));
+                return Ok(None);
+            }
+            if running.only_categories && !only_categories {
                 return Ok(None);
             }
             tracing::info!(run = running.run, by = %by, begun_by = %running.by, "joins the synchronization under way");
@@ -278,7 +301,7 @@ impl Synchronizer {
         let upstream = run.settings.source.as_ref().ok_or(SyncError::NoUpstream)?.to_string();
         let first = inner.store.sync_state()?.last_success.is_none();
         let id = inner.store.begin_sync_run(&by, &upstream, now)?;
-        run.number = id;
+        (run.number, run.only_categories) = (id, only_categories);
         // Known problem P-05: what is wanted, and what is asked in fact.
         tracing::info!(
             run = id,
@@ -286,6 +309,7 @@ impl Synchronizer {
             upstream = %upstream,
             asks = %run.address(),
             mode = run.settings.mode.as_str(),
+            only_categories,
             "synchronization begins"
         );
         inner.progress.update(|p| {
@@ -301,7 +325,7 @@ impl Synchronizer {
             };
         });
         let record = begun(id, by.clone(), upstream, now);
-        *current = Some(Current { run: id, by, generation: run.generation(), stop });
+        *current = Some(Current { run: id, by, generation: run.generation(), only_categories, stop });
         runtime.spawn(self.clone().carry_out(run, record));
         Ok(Some(Started { run: id, joined: None }))
     }
@@ -331,6 +355,7 @@ impl Synchronizer {
         let reached = self.inner.progress.get();
         record.phase = reached.phase.as_str().to_owned();
         record.warning = reached.warning;
+        record.waiting = reached.waiting;
         record.outcome = match &outcome {
             Ok(()) => RunOutcome::Succeeded,
             Err(SyncError::ServerStops) => RunOutcome::Interrupted,
@@ -466,6 +491,7 @@ fn begun(id: u64, started_by: String, upstream: String, started: Timestamp) -> S
         error_code: None,
         error_text: None,
         warning: None,
+        waiting: Vec::new(),
     }
 }
 

@@ -77,6 +77,9 @@ pub(crate) enum Synchronize {
         /// Also ask again for revisions and files that failed lately and were to wait
         #[arg(long)]
         retry_failed: bool,
+        /// Only categories and classifications, to choose with `sync filter set` by their titles what else is fetched
+        #[arg(long, conflicts_with = "retry_failed")]
+        categories_only: bool,
     },
     /// Show what synchronization is doing, how the last one ended, and when the next begins
     Status,
@@ -137,7 +140,8 @@ pub(crate) enum Filter {
     #[command(group(ArgGroup::new("choice").required(true).multiple(true)
         .args(["product", "classification", "language", "exclude", "exclude_nothing"])))]
     Set {
-        /// Product, family or company by title or id; repeat it for several, `all` for all
+        /// Product, family or company by title or id; repeat it for several, `all` for all. Titles are known after a
+        /// first `sync now`, or `sync now --categories-only`
         #[arg(long, value_name = "NAME")]
         product: Vec<String>,
         /// Classification by title or id; repeat it for several, `all` for all

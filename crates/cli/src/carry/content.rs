@@ -56,9 +56,11 @@ impl Fetched {
 impl fmt::Display for Fetched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let size = output::size(self.bytes);
-        write!(f, "Files: {} copied ({size}), {} were there and are whole.", self.copied, self.there)?;
+        let (were, are) = if self.there == 1 { ("was", "is") } else { ("were", "are") };
+        write!(f, "Files: {} copied ({size}), {} {were} there and {are} whole.", self.copied, self.there)?;
         if self.damaged > 0 {
-            write!(f, " Of those copied, {} were there damaged and are written anew.", self.damaged)?;
+            let (were, are) = if self.damaged == 1 { ("was", "is") } else { ("were", "are") };
+            write!(f, " Of those copied, {} {were} there damaged and {are} written anew.", self.damaged)?;
         }
         for (name, reason) in &self.failed {
             write!(f, "\n  `{name}` was not copied: {reason}")?;
@@ -240,9 +242,11 @@ impl Sent {
 impl fmt::Display for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let size = output::size(self.bytes);
+        let were = if self.held == 1 { "was" } else { "were" };
+        let belong = if self.undeclared == 1 { "belongs" } else { "belong" };
         write!(
             f,
-            "Files: {} sent ({size}), {} were held, {} belong to no update here.",
+            "Files: {} sent ({size}), {} {were} held, {} {belong} to no update here.",
             self.sent, self.held, self.undeclared
         )?;
         for (name, reason) in &self.refused {
@@ -341,6 +345,19 @@ mod tests {
         // The bytes are taken, and written later.
         let _ = out.write_all(b"the whole of a small file").await;
         assert_eq!(settle(&mut out).await.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+    }
+
+    #[test]
+    fn one_file_is_no_plural() {
+        let fetched = Fetched { copied: 1, there: 1, damaged: 1, ..Fetched::default() }.to_string();
+        assert!(
+            fetched.contains("1 was there and is whole. Of those copied, 1 was there damaged and is"),
+            "{fetched}"
+        );
+        let sent = Sent { held: 1, undeclared: 1, ..Sent::default() }.to_string();
+        assert!(sent.ends_with("1 was held, 1 belongs to no update here."), "{sent}");
+        let sent = Sent { held: 2, ..Sent::default() }.to_string();
+        assert!(sent.ends_with("2 were held, 0 belong to no update here."), "{sent}");
     }
 
     #[test]

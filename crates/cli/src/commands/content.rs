@@ -38,7 +38,8 @@ pub(crate) async fn run(client: &AdminClient, args: Content, json: bool) -> anyh
         );
     });
     if refused > 0 {
-        bail!("{refused} of {} files were refused", files.len());
+        let were = if refused == 1 { "was" } else { "were" };
+        bail!("{refused} of {} {were} refused", output::count(files.len() as u64, "file"));
     }
     Ok(())
 }

@@ -88,10 +88,11 @@ async fn carry_out(
         if let Some(copied) = &copied {
             say!("{copied}");
         } else if !written.held.is_empty() {
-            say!(
-                "Files of updates are not in it; --content DIR copies the {} that are held.",
-                written.held.len()
-            );
+            let held = match written.held.len() {
+                1 => "one that is held".to_owned(),
+                many => format!("{many} that are held"),
+            };
+            say!("Files of updates are not in it; --content DIR copies the {held}.");
         }
         say!(
             "`sluicegate import` takes it in on the other side; `wsusutil import` takes everything but decisions."

@@ -63,6 +63,7 @@ async fn carry_out(
         Some(files) => Some(content::send(client, files, json).await?),
         None => None,
     };
+    let wanted = client.get("content/wanted", &[]).await?;
     *report = json!({
         "catalog": documents,
         "without_document": bare,
@@ -75,6 +76,7 @@ async fn carry_out(
             _ => Value::Null,
         },
         "content": copied.as_ref().map(content::Sent::to_json),
+        "files_wanted": { "files": wanted["files"], "bytes": wanted["bytes"] },
     });
     output::show(json, report, |all| {
         catalog::report_table(&all["catalog"]);
@@ -85,6 +87,9 @@ async fn carry_out(
         decided.say();
         if let Some(copied) = &copied {
             say!("\n{copied}");
+        }
+        if let Some(sentence) = still_wanted(&wanted) {
+            say!("\n{sentence}");
         }
     });
     let refused = copied.map_or(0, |copied| copied.refused.len());
@@ -98,6 +103,24 @@ async fn carry_out(
         _ if refused > 0 => bail!("{} refused", content::files_were(refused)),
         _ => Ok(()),
     }
+}
+
+/// How many files the server wants and does not have, and where they come from.
+fn still_wanted(wanted: &Value) -> Option<String> {
+    let number = |name: &str| wanted[name].as_u64().unwrap_or(0);
+    let (are, they) = match number("files") {
+        0 => return None,
+        1 => ("is", "it"),
+        _ => ("are", "them"),
+    };
+    let how = match wanted["upstream"] == true {
+        true => {
+            format!("the next synchronization fetches {they}, or --content DIR takes {they} from a folder")
+        }
+        false => format!("--content DIR takes {they} from a folder that `export --content` wrote"),
+    };
+    let files = output::count(number("files"), "file");
+    Some(format!("{files} ({}) {are} wanted and not here: {how}.", output::size(number("bytes"))))
 }
 
 /// An update of a package that does not say which it is.

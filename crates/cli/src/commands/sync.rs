@@ -19,7 +19,10 @@ const SPREAD: u16 = 30;
 
 pub(crate) async fn run(client: &AdminClient, args: Synchronize, json: bool) -> anyhow::Result<()> {
     match args {
-        Synchronize::Now { wait, retry_failed } => now(client, wait, retry_failed, json).await,
+        Synchronize::Now { wait, retry_failed, categories_only } => {
+            let wanted = json!({ "retry_failed": retry_failed, "categories_only": categories_only });
+            now(client, wait, &wanted, json).await
+        }
         Synchronize::Status => {
             let status = client.get("sync", &[]).await?;
             output::show(json, &status, status_table);
@@ -54,8 +57,8 @@ pub(crate) async fn run(client: &AdminClient, args: Synchronize, json: bool) -> 
     }
 }
 
-async fn now(client: &AdminClient, wait: bool, retry_failed: bool, json: bool) -> anyhow::Result<()> {
-    let started = client.post("sync/now", &json!({ "retry_failed": retry_failed })).await?;
+async fn now(client: &AdminClient, wait: bool, wanted: &Value, json: bool) -> anyhow::Result<()> {
+    let started = client.post("sync/now", wanted).await?;
     if !wait {
         output::show(json, &started, |started| {
             match started["joined"].as_str() {
@@ -99,8 +102,16 @@ fn finished(run: &Value, json: bool) -> anyhow::Result<()> {
             say!("`sluicegate catalog quarantine` says why revisions are held back.");
         }
         if count("strays") > 0 {
-            say!("{} came outside the filter: `sluicegate sync strays` lists them.", count("strays"));
+            let strays = output::count(count("strays"), "update");
+            say!("{strays} came outside the filter: `sluicegate sync strays` lists what did.");
         }
+        if run["outcome"] == "succeeded" && run["phase"] == "categories" {
+            say!(
+                "Only categories were asked for: `sluicegate catalog categories` lists them, `sync filter set` chooses \
+                 what `sync now` fetches."
+            );
+        }
+        say_waiting(run);
         if let Some(warning) = run["warning"].as_str() {
             say!("Warning: {warning}.");
         }
@@ -203,6 +214,24 @@ fn status_table(status: &Value) {
     if status["running"] == false && !status["last_run"].is_null() {
         say!("\nLast synchronization");
         history_table(&Value::Array(vec![status["last_run"].clone()]));
+        say_waiting(&status["last_run"]);
+    }
+}
+
+/// Which decisions of the upstream a replica could not take over in a run.
+fn say_waiting(run: &Value) {
+    let count = run["counts"]["waiting"].as_u64().unwrap_or(0);
+    if count == 0 {
+        return;
+    }
+    let (are, their) = if count == 1 { ("is", "its") } else { ("are", "their") };
+    say!(
+        "{} of the upstream {are} not taken over yet; each synchronization tries again, and {their} update or group has to \
+         come first:",
+        output::count(count, "decision")
+    );
+    for reason in run["waiting"].as_array().into_iter().flatten() {
+        say!("  {}", output::text(Some(reason)));
     }
 }
 
@@ -223,6 +252,7 @@ fn history_table(runs: &Value) {
             ("Not come", "/counts/files_failed"),
             ("Problem", "/problem"),
             ("Strays", "/counts/strays"),
+            ("Waiting", "/counts/waiting"),
             ("Code", "/error_code"),
             ("Error", "/error"),
             ("Warning", "/warning"),

@@ -50,14 +50,17 @@ fn table(settings: &Value) {
             ("Files from Microsoft", "/files_from_microsoft"),
         ],
     );
+    if let Some(warning) = settings["warning"].as_str() {
+        say!("Warning: {warning}.");
+    }
 }
 
 fn say_found(found: &Value) {
     say!(
-        "Reached {}: protocol {}, {} revisions a request{}.",
+        "Reached {}: protocol {}, {} a request{}.",
         output::text(found.get("source")),
         output::text(found.get("protocol")),
-        output::text(found.get("updates_per_request")),
+        output::count(found["updates_per_request"].as_u64().unwrap_or(0), "revision"),
         if found["catalog_only"] == true { ", files come from Microsoft" } else { "" }
     );
 }
@@ -76,6 +79,12 @@ async fn set(client: &AdminClient, args: &UpstreamSet, json: bool) -> anyhow::Re
         table(&answer["upstream"]);
         if let Some(sentence) = answer["switched"].as_str() {
             say!("\n{sentence}");
+        }
+        if wanted["source"] == "microsoft-update" {
+            say!(
+                "\n`sluicegate sync now --categories-only --wait` fetches the products and classifications; choose \
+                 among them with `sync filter set` before anything else is fetched."
+            );
         }
         if has_upstream {
             say!(

@@ -43,6 +43,7 @@ fn arrive(decisions: &mut Decisions, number: i64, says: Subject, seconds: i64) -
         eula: says.eula,
         removable: says.removable,
         may_ask: says.may_ask,
+        bundled: false,
     };
     decisions.arrive(&arrival, &mut stamp(seconds)).unwrap()
 }

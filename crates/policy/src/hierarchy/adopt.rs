@@ -148,7 +148,8 @@ pub fn adopt<E: From<ApprovalError>>(
 
     let mut target = BTreeMap::new();
     for deployment in &wanted.deployments {
-        if wanted.declined.contains(&deployment.update) {
+        // That it is not approved for some group may be said of a declined update too.
+        if wanted.declined.contains(&deployment.update) && deployment.action.deploys() {
             continue;
         }
         if decisions.groups.get(deployment.group).is_none() {
@@ -166,9 +167,8 @@ pub fn adopt<E: From<ApprovalError>>(
         if let Some(&revision) = removed.get(&deployment.update).filter(|_| deployment.action.deploys()) {
             adopted.awaited.insert(UpdateIdentity { update: deployment.update, revision });
         } else if subject.is_none() {
-            adopted
-                .skipped
-                .push(format!("{} is approved on the upstream and not here yet", deployment.update));
+            let said = if deployment.action.deploys() { "approved" } else { "not approved for a group" };
+            adopted.skipped.push(format!("{} is {said} on the upstream and not here yet", deployment.update));
         }
         if subject.is_some() {
             let action = deployment.action;
@@ -196,7 +196,6 @@ pub fn adopt<E: From<ApprovalError>>(
             declined.insert(update, there.map_or(change.at, |own| own.at));
         }
     }
-    debug_assert!(declined.keys().all(|update| decisions.approvals.of(*update).next().is_none()));
     put_declines(decisions, &declined, mark, change, &mut adopted);
     for update in decisions.held.keys().copied().collect::<Vec<_>>() {
         decisions.settle(update, change);

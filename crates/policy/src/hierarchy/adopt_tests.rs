@@ -343,3 +343,26 @@ fn what_cleanup_removed_here_is_awaited_once_the_upstream_deploys_it() {
     assert_eq!(adopted.skipped.len(), 1, "{:?}", adopted.skipped);
     assert_eq!(decisions.approvals.keys().collect::<Vec<_>>(), [&(uid(10), gid(1))]);
 }
+
+#[test]
+fn what_is_not_approved_for_a_group_is_so_for_a_declined_update_too() {
+    let mut wanted = parent();
+    for action in [ApprovalAction::NotApproved, ApprovalAction::Install] {
+        let group = wanted.deployments.len() as u128 - 1;
+        wanted.deployments.push(UpstreamDeployment { action, ..install(10 + group, 12, group) });
+    }
+    let mut decisions = Decisions::default();
+    run(&mut decisions, &wanted, 5);
+    let of_declined = |decisions: &Decisions| {
+        decisions.approvals.of(uid(12)).map(|a| (a.group, a.action, a.changed)).collect::<Vec<_>>()
+    };
+    let not_approved = [(gid(1), ApprovalAction::NotApproved, Anchor(5))];
+    assert_eq!(of_declined(&decisions), not_approved, "nothing that deploys");
+    assert!(decisions.declined.contains_key(&uid(12)));
+    // Once the parent takes the decline back, the groups have what they have there.
+    wanted.declined.clear();
+    wanted.deployments.pop();
+    let adopted = run(&mut decisions, &wanted, 9);
+    assert_eq!((adopted.restored, adopted.approved, adopted.withdrawn), (1, 0, 0));
+    assert_eq!(of_declined(&decisions), not_approved);
+}

@@ -28,6 +28,8 @@ pub struct KeptDecisions {
     pub withdrawn: BTreeMap<(UpdateId, GroupId), Timestamp>,
     /// Updates whose newest revision waited.
     pub held: BTreeMap<UpdateId, Hold>,
+    /// Updates that a revision which came since let expire, whatever was decided about them.
+    pub expired: BTreeSet<UpdateId>,
 }
 
 /// Puts decisions that were aside in place of `decisions`. `known` tells about an update, `None` when this server does
@@ -70,7 +72,20 @@ pub fn bring_back<E: From<ApprovalError>>(
             }
         }
     }
+    for &update in kept.expired.iter().filter(|update| !orders.contains_key(update)) {
+        if known(decisions, update)?.is_some_and(|known| known.subject.expired)
+            && decisions.options.decline_expired
+        {
+            expired.insert(update);
+        }
+    }
     let turned = decisions.replace_holds(holds, change);
+    // Which of them are members of bundles depends on the revisions in service.
+    for update in expired.clone() {
+        if known(decisions, update)?.is_some_and(|known| known.subject.bundled_by.is_some()) {
+            expired.remove(&update);
+        }
+    }
 
     put_groups(decisions, &kept.groups, change, &mut adopted);
     let mut target = BTreeMap::new();
@@ -128,6 +143,8 @@ fn judge(
             eula: subject.eula,
             removable: subject.removable,
             may_ask: subject.may_ask,
+            // Which bundles serve is settled later.
+            bundled: false,
         };
         match decisions.judge(&arrival, orders) {
             Succession::Held(reason) => (reason, change),

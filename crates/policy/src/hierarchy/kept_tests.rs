@@ -188,3 +188,25 @@ fn a_revision_that_came_meanwhile_waits_since_the_decisions_are_in_force_again()
     assert_eq!(since(&[99, 100]), at(6), "as long as before");
     assert_eq!(since(&[99, 100, 101]), at(50));
 }
+
+#[test]
+fn what_expired_meanwhile_is_declined_though_nobody_approved_it_unless_a_bundle_has_it() {
+    let kept = KeptDecisions { expired: [uid(1), uid(2)].into(), ..approved() };
+    let expired = Subject { expired: true, ..plain() };
+    let mut decisions = Decisions::default();
+    back(&mut decisions, &kept, &[99, 100, 101], expired);
+    assert_eq!(decisions.declined.keys().collect::<Vec<_>>(), [&uid(1), &uid(2)]);
+    assert_eq!(decisions.declined[&uid(2)], change(50));
+    let mut decisions = Decisions::default();
+    back(&mut decisions, &kept, &[99, 100, 101], Subject { bundled_by: Some(uid(7)), ..expired });
+    assert!(decisions.declined.is_empty() && !decisions.approvals.is_empty());
+    let options = SuccessionOptions { decline_expired: false, ..SuccessionOptions::default() };
+    let mut decisions = Decisions { options, ..Decisions::default() };
+    back(&mut decisions, &kept, &[99, 100, 101], expired);
+    assert!(decisions.declined.is_empty());
+    // Somebody declined it before: it is declined since then.
+    let earlier = KeptDecisions { declined: [(uid(2), at(3))].into(), ..kept };
+    let mut decisions = Decisions::default();
+    back(&mut decisions, &earlier, &[99, 100, 101], expired);
+    assert_eq!(decisions.declined[&uid(2)].at, at(3));
+}

@@ -40,7 +40,16 @@ pub fn order(group: u128, action: ApprovalAction) -> Order {
 pub fn arrival(n: i64) -> Arrival {
     let replaces = Some(number(n - 1));
     let (update, revision) = (uid(1), number(n));
-    Arrival { update, revision, replaces, expired: false, eula: None, removable: true, may_ask: false }
+    Arrival {
+        update,
+        revision,
+        replaces,
+        expired: false,
+        eula: None,
+        removable: true,
+        may_ask: false,
+        bundled: false,
+    }
 }
 
 /// All Computers > 2 > 3, and update 1 approved for some groups.

@@ -53,6 +53,7 @@ fn while_the_newest_revision_of_a_bundle_is_held_the_one_in_service_keeps_its_me
         eula: None,
         removable: true,
         may_ask: false,
+        bundled: false,
     };
     let mut stamp = catalog.stamp();
     catalog.decisions.arrive(&arrival, &mut stamp).unwrap();

@@ -231,6 +231,7 @@ impl World {
                         eula: terms(identity.update, identity.revision.get()),
                         removable: true,
                         may_ask: false,
+                        bundled: false,
                     };
                     decisions.arrive(&arrival, &mut stamp).unwrap();
                     here.push(revision);

@@ -174,7 +174,7 @@ async fn dispatch(
             let input = input::json(app, request).await?;
             config::change(app, &input).await?
         }
-        ["upstream"] if get => upstream::show(app),
+        ["upstream"] if get => upstream::show(app).await?,
         ["upstream"] if put => {
             let input = input::json(app, request).await?;
             let value = upstream::change(app, &input).await?;
@@ -208,6 +208,7 @@ async fn dispatch(
         }
         ["import", "addresses"] if post => addresses::take(app, &input::json(app, request).await?).await?,
         ["content", "missing"] if post => upload::missing(app, &input::json(app, request).await?)?,
+        ["content", "wanted"] if get => upload::wanted(app).await?,
         ["filters"] if get => filters::list(app).await?,
         ["filters"] if post => filters::change(app, &input::json(app, request).await?).await?,
         ["filters", "preview"] if post => filters::preview(app, &input::json(app, request).await?).await?,
@@ -241,7 +242,7 @@ fn is_known(names: &[&str]) -> bool {
             | ["cleanup", "run"]
             | ["export"]
             | ["import", "decisions" | "addresses"]
-            | ["content", "missing"]
+            | ["content", "missing" | "wanted"]
             | ["upstream", "probe"]
             | [
                 "sync",

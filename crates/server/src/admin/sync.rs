@@ -88,6 +88,7 @@ fn counted(counts: &RunCounts) -> Value {
         "file_bytes": counts.file_bytes,
         "files_failed": counts.files_failed,
         "strays": counts.strays,
+        "waiting": counts.waiting,
     })
 }
 
@@ -105,6 +106,7 @@ fn ran(run: &SyncRun) -> Value {
         "problem": run.error_code.as_deref().and_then(problem_of),
         "error": run.error_text,
         "warning": run.warning,
+        "waiting": run.waiting,
     })
 }
 
@@ -127,14 +129,17 @@ fn moved(progress: &Progress) -> Value {
 }
 
 /// `POST sync/now`: begins a run, or joins the one under way (known problem P-24). With `retry_failed` what failed
-/// lately is asked for again, however long it was to wait.
+/// lately is asked for again, however long it was to wait; with `categories_only` it ends once categories are here.
 pub(super) async fn now(app: &App, input: &Input) -> Result<Value, AdminError> {
     if input.flag("retry_failed")? == Some(true) {
         let now = app.clock.now();
         let due = with_store(app, move |store| store.retry_failed(now)).await?;
         tracing::info!(due, "what failed is asked for again");
     }
-    let started = app.synchronizer.request_run(updates::ADMIN).await?;
+    let started = match input.flag("categories_only")? {
+        Some(true) => app.synchronizer.request_categories(updates::ADMIN).await?,
+        _ => app.synchronizer.request_run(updates::ADMIN).await?,
+    };
     Ok(json!({ "run": started.run, "joined": started.joined }))
 }
 

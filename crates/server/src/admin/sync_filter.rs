@@ -157,7 +157,8 @@ fn unknown(rows: &[CategoryRow], word: &str, part: FilterPart) -> String {
         rows.iter().filter(|row| fits(row, part)).map(|row| row.title.as_str()).collect();
     if of_part.is_empty() {
         return format!(
-            "there is no {part} `{shown}`: the catalog knows none yet. Synchronize once, or name it by its id"
+            "there is no {part} `{shown}`: the catalog knows none yet. Synchronize once (`sluicegate sync now \
+             --categories-only` fetches nothing but these), or name it by its id"
         );
     }
     let lower = word.to_lowercase();

@@ -8,7 +8,7 @@ use crate::transport::blocking;
 use http::Request;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
-use sluicegate_terms::Sha1Digest;
+use sluicegate_terms::{Sha1Digest, Timestamp};
 use std::sync::Arc;
 
 /// Most files asked about at once.
@@ -36,6 +36,20 @@ pub(super) fn missing(app: &App, input: &Input) -> Result<Value, AdminError> {
         }
     }
     Ok(json!({ "missing": missing, "held": held, "undeclared": undeclared }))
+}
+
+/// `GET content/wanted`: how many files are wanted here, by the choice of files or since servers below wait for them, and
+/// are not held; `upstream`: whether there is one that they come from.
+pub(super) async fn wanted(app: &App) -> Result<Value, AdminError> {
+    let settings = app.store.upstream_settings();
+    let upstream = settings.source.is_some();
+    let missing = super::with_store(app, move |store| {
+        let policy = settings.content;
+        store.missing_files(policy.when, policy.express, &settings.filter, Timestamp::MAX)
+    })
+    .await?;
+    let bytes = missing.iter().fold(0_u64, |sum, need| sum.saturating_add(need.size));
+    Ok(json!({ "files": missing.len(), "bytes": bytes, "upstream": upstream }))
 }
 
 /// Takes the file in, and says whose it is.

@@ -6,7 +6,7 @@ use super::input::Input;
 use super::{proxy, with_store};
 use crate::services::upstream::is_account_name;
 use crate::state::App;
-use crate::watching;
+use crate::{ring, watching};
 use serde_json::{Value, json};
 use sluicegate_policy::hierarchy::Mode;
 use sluicegate_policy::{Decisions, Group};
@@ -19,9 +19,13 @@ use sluicegate_upstream::transport::{NoProxy, Url};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// `GET upstream`.
-pub(super) fn show(app: &App) -> Value {
-    shown(&app.store.upstream_settings())
+/// `GET upstream`: the settings, and `warning`, a sentence, when the upstream takes its catalog from here.
+pub(super) async fn show(app: &App) -> Result<Value, AdminError> {
+    let now = app.clock.now();
+    let ring = with_store(app, move |store| store.ring(now)).await?;
+    let mut answer = shown(&app.store.upstream_settings());
+    answer["warning"] = json!(ring.map(|ring| format!("{}; {}", ring::sentence(&ring), ring::REMEDY)));
+    Ok(answer)
 }
 
 fn shown(settings: &UpstreamSettings) -> Value {
@@ -124,8 +128,11 @@ pub(super) async fn change(app: &Arc<App>, input: &Input) -> Result<Value, Admin
 fn switch(replica: bool, was: &Decisions, is: &Decisions, lost: &str) -> String {
     let own = |group: &Group| ![GroupId::ALL_COMPUTERS, GroupId::UNASSIGNED_COMPUTERS].contains(&group.id);
     let counts = |of: &Decisions| {
-        let groups = of.groups.iter().filter(|group| own(group)).count();
-        format!("{groups} groups, {} approvals and {} declines", of.approvals.len(), of.declined.len())
+        let count = |number: usize, thing| format!("{number} {thing}{}", if number == 1 { "" } else { "s" });
+        let groups = count(of.groups.iter().filter(|group| own(group)).count(), "group");
+        let (approvals, declines) =
+            (count(of.approvals.len(), "approval"), count(of.declined.len(), "decline"));
+        format!("{groups}, {approvals} and {declines}")
     };
     let (mode, until) = if replica {
         ("a replica", " until the next synchronization takes over its upstream's")

@@ -145,7 +145,7 @@ async fn a_change_of_mode_says_what_is_put_aside_and_what_is_in_force() {
     let replica = set(parent.clone()).await;
     let sentence = replica["switched"].as_str().unwrap();
     assert!(
-        sentence.contains("a replica now: 1 groups, 1 approvals and 0 declines are put aside"),
+        sentence.contains("a replica now: 1 group, 1 approval and 0 declines are put aside"),
         "{sentence}"
     );
     assert!(set(parent).await["switched"].is_null(), "nothing is different");

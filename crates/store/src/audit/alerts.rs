@@ -27,6 +27,8 @@ pub enum AlertKind {
     UpstreamFailing,
     /// The last synchronization failed for a reason that lies here: a full disk, say.
     SynchronizationFailing,
+    /// The upstream takes its catalog from this server.
+    UpstreamRing,
     /// Files that are wanted do not come, or nobody fetches them.
     FilesFailing,
     /// A proxy does not take the stored user and password (P-03).
@@ -48,6 +50,7 @@ impl AlertKind {
             Self::Endpoints => "endpoints",
             Self::UpstreamFailing => "upstream-failing",
             Self::SynchronizationFailing => "synchronization-failing",
+            Self::UpstreamRing => "upstream-ring",
             Self::FilesFailing => "files-failing",
             Self::ProxyPassword => "proxy-password",
             Self::ProxyPasswordExpires => "proxy-password-expires",

@@ -310,9 +310,10 @@ impl<'a> Commit<'a> {
             replaces: newest_before,
             expired: record.expired,
             eula: summary.eula.map(EulaId),
-            // Asked once all of it is written, and only of what is approved: parts of a bundle speak for it.
+            // Asked once all of it is written, and only where it counts: parts of a bundle speak for it.
             removable: true,
             may_ask: false,
+            bundled: false,
         });
         let revision = RevisionId::new(id).map_err(|_| StoreError::IdsExhausted { what: "revision id" })?;
         let shelved = Shelved { revision, core: staged.core, fragments: staged.fragments, wanted: newest };

@@ -3,7 +3,7 @@
 
 use super::{DecisionScope, Gallery, rules, subject, write_difference};
 use crate::cleanup;
-use crate::error::StoreError;
+use crate::error::{During, StoreError};
 use rusqlite::Transaction;
 use sluicegate_policy::filters::UpdateFilter;
 use sluicegate_policy::rules::{Rule, RuleId, plan};
@@ -47,7 +47,7 @@ pub(crate) fn after_import(
     let mut after = Decisions::clone(before);
     // The upstream of a replica says which revision serves, when groups and decisions are asked for.
     after.options.approvals_follow &= !replica;
-    for arrival in arrivals {
+    for arrival in members_last(tx, arrivals)? {
         let arrival = &with_traits(tx, &after, arrival, replica)?;
         match after.arrive(arrival, &mut scope.stamp).map_err(super::refused)? {
             Succession::Untouched => {}
@@ -78,6 +78,24 @@ pub(crate) fn after_import(
     Ok((done, Some(Arc::new(after))))
 }
 
+/// In the order they came in, but for members of bundles that expire: which revision of a bundle serves, and with it
+/// who is a member, is settled first.
+fn members_last<'a>(tx: &Transaction<'_>, arrivals: &'a [Arrival]) -> Result<Vec<&'a Arrival>, StoreError> {
+    let mut members = BTreeSet::new();
+    for arrival in arrivals.iter().filter(|arrival| arrival.expired && arrival.replaces.is_some()) {
+        let bundled: bool = tx
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM bundle_member WHERE member = ?1)")
+            .and_then(|mut s| s.query_row([arrival.update.0.as_bytes()], |row| row.get(0)))
+            .during("look up the bundles of an update")?;
+        if bundled {
+            members.insert(arrival.update);
+        }
+    }
+    let mut ordered: Vec<&Arrival> = arrivals.iter().collect();
+    ordered.sort_by_key(|arrival| members.contains(&arrival.update));
+    Ok(ordered)
+}
+
 /// What an arrival says about itself where that counts: on a replica the upstream judges what is approved there.
 fn with_traits(
     tx: &Transaction<'_>,
@@ -86,11 +104,16 @@ fn with_traits(
     replica: bool,
 ) -> Result<Arrival, StoreError> {
     let deploys = decisions.approvals.of(arrival.update).any(|approval| approval.action.deploys());
-    if replica || arrival.replaces.is_none() || !deploys {
+    let judged = deploys && !replica;
+    if arrival.replaces.is_none() || !(judged || arrival.expired) {
         return Ok(*arrival);
     }
     let subject = subject::subject(tx, decisions, arrival.update)?;
-    Ok(Arrival { removable: subject.removable, may_ask: subject.may_ask, ..*arrival })
+    let arrival = Arrival { bundled: subject.bundled_by.is_some(), ..*arrival };
+    Ok(match judged {
+        true => Arrival { removable: subject.removable, may_ask: subject.may_ask, ..arrival },
+        false => arrival,
+    })
 }
 
 /// Declines what a filter names as it comes in, before rules can approve it: no computer is ever told of it. What

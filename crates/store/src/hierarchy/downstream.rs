@@ -4,6 +4,7 @@
 use super::allowed::is_allowed;
 use super::counts::{ClientSummary, ServerSummary, decode_clients, encode_clients, merged};
 use super::crowd::{self, MOST_STRANGERS};
+use super::{ring, wanted};
 use crate::Store;
 use crate::audit::{self, Entry};
 use crate::columns::{Columns, for_rows};
@@ -120,6 +121,7 @@ impl Store {
                 s.execute(params![contact.id.as_bytes(), clean(&contact.name), contact.at.ticks(), synced])
             })
             .during("note a downstream server")?;
+            ring::note(tx, &contact)?;
             if new { crowd::keep_within(tx, MOST_STRANGERS) } else { Ok(()) }
         })
     }
@@ -289,6 +291,7 @@ impl Store {
                 .and_then(|mut s| s.query_row([id.as_bytes()], |row| row.get(0)).optional())
                 .during(during)?;
             let Some(name) = name else { return Ok(None) };
+            wanted::forget_asker(tx, id)?;
             // Should it come again, it has to tell of all its computers, not of those that changed.
             tx.prepare_cached("INSERT OR REPLACE INTO rollup_reset (one, guid) VALUES (1, ?1)")
                 .and_then(|mut s| s.execute([reset.as_bytes()]))

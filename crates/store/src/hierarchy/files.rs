@@ -73,15 +73,6 @@ pub struct FileNeed {
     pub url: Option<String>,
 }
 
-/// What became of a request to fetch files.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct WantedFiles {
-    /// Files that no update here names (`FileDigestsMissing`, MS-WSUSSS 3.1.4.11).
-    pub unknown: Vec<Sha1Digest>,
-    /// Files that will be fetched.
-    pub wanted: Vec<Sha1Digest>,
-}
-
 impl Store {
     /// Notes where Microsoft Update has files; durable when it returns. Addresses longer than 2,048 bytes or
     /// with control characters are left out.
@@ -132,39 +123,6 @@ impl Store {
             .and_then(|mut s| s.query_row([sha1.0], |row| Ok((row.get(0)?, row.get(1)?))).optional())
             .during("look up where a file is")
         })
-    }
-
-    /// A downstream server asks this one to fetch files (DownloadFiles). Nothing is noted when any of them
-    /// is unknown.
-    ///
-    /// # Errors
-    /// A failure to write.
-    pub fn want_files(&self, files: &[Sha1Digest], now: Timestamp) -> Result<WantedFiles, StoreError> {
-        let mut answer = WantedFiles::default();
-        for &sha1 in files {
-            if self.file(sha1).is_none() {
-                answer.unknown.push(sha1);
-            } else if !self.content().has(sha1) {
-                answer.wanted.push(sha1);
-            }
-        }
-        if !answer.unknown.is_empty() || answer.wanted.is_empty() {
-            return Ok(answer);
-        }
-        self.shared.database.write_alone(
-            |tx| {
-                for sha1 in &answer.wanted {
-                    tx.prepare_cached(
-                        "INSERT INTO wanted_file (sha1, asked) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-                    )
-                    .and_then(|mut s| s.execute(params![sha1.0, now.ticks()]))
-                    .during("note a wanted file")?;
-                }
-                Ok(())
-            },
-            |()| {},
-        )?;
-        Ok(answer)
     }
 
     /// The files that the policy wants, and those that downstream servers asked for, which are not held and
@@ -224,6 +182,7 @@ impl Store {
                 for sha1 in files {
                     for sql in [
                         "DELETE FROM wanted_file WHERE sha1 = ?1",
+                        "DELETE FROM wanted_by WHERE sha1 = ?1",
                         "DELETE FROM failed_file WHERE sha1 = ?1",
                         "DELETE FROM awaited_file WHERE sha1 = ?1",
                     ] {

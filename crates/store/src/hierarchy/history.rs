@@ -70,6 +70,8 @@ pub struct RunCounts {
     pub files_failed: u64,
     /// Updates that came although the filter does not choose them.
     pub strays: u64,
+    /// Decisions of the upstream that a replica could not take over yet, since it does not have their update or group.
+    pub waiting: u64,
 }
 
 /// One run.
@@ -97,6 +99,8 @@ pub struct SyncRun {
     pub error_text: Option<String>,
     /// Something that did not stop it and is worth knowing.
     pub warning: Option<String>,
+    /// Which of the upstream's decisions could not be taken over yet: sentences about the first of them.
+    pub waiting: Vec<String>,
 }
 
 /// What the history says of a run that the end of the process cut off.
@@ -105,7 +109,7 @@ const INTERRUPTED: &str = "the server ended while it was under way; what it had 
 
 const COLUMNS: &str =
     "id, started, ended, started_by, upstream, outcome, phase, new, revised, expired, quarantined,
-    approvals, files, file_bytes, files_failed, error_code, error_text, strays, warning";
+    approvals, files, file_bytes, files_failed, error_code, error_text, strays, warning, waiting, waiting_which";
 
 fn run(row: &Row<'_>) -> Result<SyncRun, StoreError> {
     Ok(SyncRun {
@@ -126,10 +130,12 @@ fn run(row: &Row<'_>) -> Result<SyncRun, StoreError> {
             file_bytes: row.natural(13)?,
             files_failed: row.natural(14)?,
             strays: row.natural(17)?,
+            waiting: row.natural(19)?,
         },
         error_code: row.text_if_any(15)?,
         error_text: row.text_if_any(16)?,
         warning: row.text_if_any(18)?,
+        waiting: row.text(20)?.lines().map(str::to_owned).collect(),
     })
 }
 
@@ -167,7 +173,8 @@ impl Store {
                 tx.prepare_cached(
                     "UPDATE sync_run SET ended = ?2, outcome = ?3, phase = ?4, new = ?5, revised = ?6, expired = ?7,
                          quarantined = ?8, approvals = ?9, files = ?10, file_bytes = ?11, files_failed = ?12,
-                         error_code = ?13, error_text = ?14, strays = ?15, warning = ?16 WHERE id = ?1",
+                         error_code = ?13, error_text = ?14, strays = ?15, warning = ?16, waiting = ?17,
+                         waiting_which = ?18 WHERE id = ?1",
                 )
                 .and_then(|mut s| {
                     s.execute(params![
@@ -186,7 +193,9 @@ impl Store {
                         run.error_code,
                         run.error_text,
                         signed(c.strays),
-                        run.warning
+                        run.warning,
+                        signed(c.waiting),
+                        run.waiting.join("\n")
                     ])
                 })
                 .during("write how a run stands")
@@ -219,7 +228,9 @@ impl Store {
     /// A failure to read.
     pub fn last_succeeded(&self) -> Result<Option<Timestamp>, StoreError> {
         self.shared.database.read(|db| {
-            let sql = "SELECT ended FROM sync_run WHERE outcome = 'succeeded' ORDER BY id DESC LIMIT 1";
+            // Of those that were to end with the categories there is no other phase to be reached.
+            let sql = "SELECT ended FROM sync_run WHERE outcome = 'succeeded' AND phase <> 'categories'
+                       ORDER BY id DESC LIMIT 1";
             let mut statement = db.prepare_cached(sql).during("look up the last run that succeeded")?;
             let mut rows = statement.query([]).during("look up the last run that succeeded")?;
             let row = rows.next().during("look up the last run that succeeded")?;

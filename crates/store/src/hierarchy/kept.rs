@@ -1,13 +1,15 @@
 //! Store: the decisions of the mode a server is not in, as rows: groups, approvals, declines, what waits and what was
 //! taken away, each with its time.
 
+use crate::catalog::decode_record;
 use crate::columns::{Columns, for_rows};
 use crate::decisions::{reason_columns, reason_of_columns};
 use crate::error::{During, StoreError, StoredAs};
 use rusqlite::{Row, Transaction, params};
 use sluicegate_policy::hierarchy::{KeptDecisions, Mode};
 use sluicegate_policy::{CarriedApproval, Change, Decisions, Group, GroupName, Hold};
-use sluicegate_terms::{Anchor, GroupId, Guid, RevisionNumber, Timestamp};
+use sluicegate_terms::{Anchor, GroupId, Guid, RevisionNumber, Timestamp, UpdateId, UpdateIdentity};
+use std::collections::BTreeSet;
 
 const TABLES: [&str; 7] = [
     "aside_group",
@@ -30,6 +32,13 @@ pub(super) fn drop_aside(tx: &Transaction<'_>, mode: Mode) -> Result<(), StoreEr
 pub(super) fn put_aside(tx: &Transaction<'_>, mode: Mode, decisions: &Decisions) -> Result<(), StoreError> {
     drop_aside(tx, mode)?;
     let mode = mode.as_str();
+    // Revisions with a higher id came while the other mode was in force; ids are never given twice.
+    tx.execute(
+        "INSERT INTO counter (name, value) SELECT 'aside-' || ?1, coalesce(max(id), 0) FROM revision WHERE true
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        [mode],
+    )
+    .during("switch the mode")?;
     let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| -> Result<(), StoreError> {
         tx.prepare_cached(sql).and_then(|mut s| s.execute(values)).during("switch the mode").map(|_| ())
     };
@@ -163,5 +172,29 @@ pub(super) fn from_aside(
         kept.restored.insert(row.update(0)?, row.time(1)?);
         Ok(())
     })?;
+    kept.expired = expired_since(tx, mode)?;
     Ok(Some(kept))
+}
+
+/// Updates that a revision which replaced another one let expire since a mode was put aside. Earlier versions did not note
+/// since when it is; then nothing is held against anything.
+fn expired_since(tx: &Transaction<'_>, mode: Mode) -> Result<BTreeSet<UpdateId>, StoreError> {
+    let mut statement = tx
+        .prepare_cached(
+            "SELECT r.update_id, r.number, r.record FROM revision r CROSS JOIN known_update k ON k.newest = r.id
+             CROSS JOIN listing l ON l.revision_id = r.id
+             WHERE r.id > (SELECT value FROM counter WHERE name = 'aside-' || ?1) AND l.first = 0",
+        )
+        .during("look what came since")?;
+    let mut rows = statement.query([mode.as_str()]).during("look what came since")?;
+    let mut expired = BTreeSet::new();
+    for_rows(&mut rows, |row| {
+        let identity = UpdateIdentity { update: row.update(0)?, revision: row.revision_number(1)? };
+        let record: Vec<u8> = row.get(2).during("look what came since")?;
+        if decode_record(identity, &record)?.expired {
+            expired.insert(identity.update);
+        }
+        Ok(())
+    })?;
+    Ok(expired)
 }

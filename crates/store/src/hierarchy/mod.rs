@@ -18,12 +18,14 @@ mod kept;
 mod languages;
 mod lives;
 pub(crate) mod memberships;
+mod ring;
 mod rollup;
 mod settings;
 mod source;
 mod state;
 mod strays;
 mod telling;
+mod wanted;
 
 pub use adopted::DeploymentNews;
 pub(crate) use allowed::load as load_allowed;
@@ -31,11 +33,12 @@ pub use awaited::Awaited;
 pub use counts::{ActivitySummary, ClientSummary, ServerSummary};
 pub use details::ComputerDetails;
 pub use downstream::{DownstreamContact, DownstreamServer, RolledServer};
-pub use files::{FILE_WAITS, FileNeed, WantedFiles};
+pub use files::{FILE_WAITS, FileNeed};
 pub use generation::Generation;
 pub use history::{RunCounts, RunOutcome, SyncRun};
 pub use languages::{FileSum, LanguageChange};
 pub use lives::{GREATEST_MARK, Life};
+pub use ring::{RING_ENDS, Ring};
 pub use rollup::{
     DownstreamComputer, DownstreamComputerFilter, RolledComputer, RolledStatus, RollupChange, StatusReport,
 };
@@ -45,3 +48,4 @@ pub use source::UpstreamSource;
 pub use state::{CoveredFilter, FailedRevision, REVISION_WAITS, SyncState, UpstreamFacts};
 pub use strays::Stray;
 pub use telling::{OwnComputer, TellComputer, Told};
+pub use wanted::WantedFiles;

@@ -17,6 +17,10 @@ pub(crate) struct Revision {
     /// The revision of [`MEMBER`] that it bundles.
     pub(crate) member: Option<usize>,
     pub(crate) supersedes: Option<u128>,
+    /// Its update had no revision as it came.
+    pub(crate) first: bool,
+    /// When it came, whatever cleanup did to it since.
+    pub(crate) came: i64,
 }
 
 /// What was decided for a group, and when.
@@ -36,6 +40,8 @@ pub(crate) struct Aside {
     pub(crate) held: BTreeMap<u128, (usize, Why)>,
     /// By update: the newest revision of then.
     pub(crate) newest: BTreeMap<u128, usize>,
+    /// Since when, in seconds.
+    pub(crate) since: i64,
 }
 
 /// Why a revision waits.
@@ -171,6 +177,8 @@ impl Model {
             eula: draft.eula,
             member: member.filter(|_| draft.bundles_member && draft.update == BUNDLE),
             supersedes: draft.supersedes,
+            first: false,
+            came: 0,
         };
         self.published.push(revision.clone());
         revision
@@ -178,19 +186,29 @@ impl Model {
 
     /// Revisions enter together; then the rule looks at the updates that are new.
     fn arrive(&mut self, revisions: Vec<Revision>) {
-        let mut new = BTreeSet::new();
+        let (mut new, mut newer) = (BTreeSet::new(), Vec::new());
         for revision in revisions {
             let (update, number) = (revision.update, revision.number);
             self.removed.remove(&(update, number));
             let before = self.newest(update).map(|newest| newest.number);
             let list = self.updates.entry(update).or_default();
-            list.push(Revision { arrived: self.now, ..revision.clone() });
+            list.push(Revision {
+                arrived: self.now,
+                first: before.is_none(),
+                came: self.now,
+                ..revision.clone()
+            });
             list.sort_by_key(|r| r.number);
             match before {
                 None => drop(new.insert(update)),
-                Some(before) if before < number => self.succeed(&revision, before),
+                Some(before) if before < number => newer.push((revision, before)),
                 Some(_) => {}
             }
+        }
+        // Who is a member shows once it is settled which revision of the bundle serves.
+        newer.sort_by_key(|(revision, _)| revision.update == MEMBER);
+        for (revision, before) in newer {
+            self.succeed(&revision, before);
         }
         for update in new.into_iter().filter(|_| self.rule_enabled && !self.replica).collect::<Vec<_>>() {
             self.follow_rule(update);
@@ -210,7 +228,8 @@ impl Model {
         if self.declined.contains_key(&update) {
             return;
         }
-        if revision.expired && !self.keep_expired && !self.any(update, |action| action == Uninstall) {
+        let removed = self.any(update, |action| action == Uninstall);
+        if revision.expired && !self.keep_expired && !removed && !self.is_member(update) {
             self.decline(update);
         } else if !revision.expired && self.any(update, |action| action != NotApproved) {
             let installs = self.any(update, |action| !matches!(action, Uninstall | NotApproved));
@@ -285,7 +304,8 @@ impl Model {
         let fits = |update: u128| self.updates.contains_key(&update) && !self.is_member(update);
         let mut approvals = BTreeMap::new();
         for ((update, group), (action, _)) in deployments {
-            if declined.contains(update) || !self.exists(*group) || !fits(*update) {
+            let hidden = declined.contains(update) && *action != NotApproved;
+            if hidden || !self.exists(*group) || !fits(*update) {
                 continue;
             }
             let new = Approval { action: *action, deadline: None, at: self.now };
@@ -371,8 +391,17 @@ impl Model {
         (self.groups, self.approvals, self.held) = (back.groups, back.approvals, back.held);
         self.declined = back.declined.into_iter().filter(|(update, _)| here(update)).collect();
         let approved: BTreeSet<u128> = self.approvals.keys().map(|(update, _)| *update).collect();
-        for update in approved {
+        let mut updates: Vec<u128> = self.updates.keys().copied().collect();
+        // Who is a member shows once it is settled which revision of the bundle serves.
+        updates.sort_by_key(|update| *update == MEMBER);
+        for update in updates {
             let newest = self.newest(update).unwrap().clone();
+            if !approved.contains(&update) {
+                if newest.expired && newest.came > back.since && !newest.first {
+                    self.succeed(&newest, 0);
+                }
+                continue;
+            }
             let before = back.newest[&update];
             if newest.number > before {
                 self.succeed(&newest, before);
@@ -404,6 +433,7 @@ impl Model {
                 .keys()
                 .map(|update| (*update, self.newest(*update).unwrap().number))
                 .collect(),
+            since: self.now,
         };
         if let Some(back) = self.aside.replace(aside) {
             self.bring_back(back);

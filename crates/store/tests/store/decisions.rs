@@ -2,9 +2,10 @@
 
 use crate::support;
 
-use sluicegate_policy::{ApprovalAction, Decision, effective};
+use sluicegate_policy::{ApprovalAction, Decision, SuccessionOptions, effective};
 use sluicegate_store::{ApprovalFilter, ApprovalOrder, Store, StoreError, UpdateQuery};
 use sluicegate_terms::{Anchor, CategoryKind, DeploymentId, GroupId};
+use std::path::Path;
 use std::sync::Arc;
 use support::{at, category, identity, import, open, software, uid};
 
@@ -87,6 +88,48 @@ fn members_of_bundles_follow_their_bundle() {
     assert!(matches!(store.approve(order(1, GroupId::ALL_COMPUTERS), at(2)), Err(StoreError::Decision(_))));
     let listed = store.updates(&UpdateQuery { limit: 9, ..UpdateQuery::default() }).unwrap();
     assert!(listed.rows.iter().all(|r| r.update != uid(1)));
+}
+
+#[test]
+fn a_member_that_expires_is_declined_only_once_no_bundle_in_service_has_it() {
+    let expired = |n, revision| {
+        let mut document = software(n, revision, "Expired");
+        document.properties.expired = true;
+        document
+    };
+    let bundle = |revision, member: Option<u128>| {
+        let mut bundle = software(3, revision, "Bundle");
+        bundle.relationships.bundles.extend(member.map(|member| vec![identity(member, 1)]));
+        bundle
+    };
+    let with_member = |dir: &Path| {
+        let store = with_updates(dir);
+        import(&store, 1, &[bundle(1, Some(1))]);
+        store.approve(order(3, GroupId::ALL_COMPUTERS), at(2)).unwrap();
+        store
+    };
+    let declined = |store: &Store| store.decisions().declined.keys().copied().collect::<Vec<_>>();
+    let dir = tempfile::tempdir().unwrap();
+    let store = with_member(dir.path());
+    import(&store, 3, &[expired(1, 2)]);
+    assert_eq!(declined(&store), [], "the bundle in service needs it");
+    import(&store, 4, &[bundle(2, None)]);
+    store.cleanup(&sluicegate_store::cleanup::CleanupOrder::default(), at(5), &mut || true).unwrap();
+    assert_eq!(declined(&store), [uid(1)], "it is alone");
+    // Both at once, in either order: which revision of the bundle serves is settled first.
+    for (waits, both) in [
+        (true, [expired(1, 2), bundle(2, None)]),
+        (true, [bundle(2, None), expired(1, 2)]),
+        (false, [expired(1, 2), bundle(2, None)]),
+        (false, [bundle(2, None), expired(1, 2)]),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = with_member(dir.path());
+        let options = SuccessionOptions { approvals_follow: !waits, ..SuccessionOptions::default() };
+        store.set_succession(options, at(2)).unwrap();
+        import(&store, 3, &both);
+        assert_eq!(declined(&store).is_empty(), waits);
+    }
 }
 
 #[test]

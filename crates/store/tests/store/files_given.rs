@@ -7,9 +7,9 @@ use sluicegate_policy::cleanup::CleanupStep;
 use sluicegate_policy::hierarchy::{ContentWhen, Mode, SyncFilter};
 use sluicegate_policy::{ApprovalAction, SuccessionOptions};
 use sluicegate_store::cleanup::CleanupOrder;
-use sluicegate_store::hierarchy::{DeploymentNews, UpstreamSettings};
+use sluicegate_store::hierarchy::{DeploymentNews, DownstreamContact, UpstreamSettings};
 use sluicegate_store::{ApprovalOrder, Store};
-use sluicegate_terms::GroupId;
+use sluicegate_terms::{GroupId, Guid};
 use support::{at, file, identity, import, open, software, uid};
 
 /// A revision with a file of its own, named after it.
@@ -162,4 +162,42 @@ fn a_replica_keeps_the_files_of_what_it_has_approved_for_when_it_decides_itself(
         store.decline(uid(update), at(400_002)).unwrap();
     }
     assert_eq!(kept(800_000), Vec::<&str>::new());
+}
+
+#[test]
+fn a_file_is_wanted_for_servers_below_as_long_as_one_of_them_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    import(&store, 0, &[1, 2].map(|n| with_file(n, 1)));
+    let digests = [1, 2].map(|n| with_file(n, 1).files[0].sha1);
+    let server = |n| Guid::from_u128(n);
+    let comes = |n| {
+        let name = format!("server-{n}");
+        store.record_downstream(DownstreamContact { id: server(n), name, at: at(1), synced: true }).unwrap();
+    };
+    let wanted = |now| {
+        let missing =
+            store.missing_files(ContentWhen::Never, false, &SyncFilter::default(), at(now)).unwrap();
+        missing.into_iter().map(|need| need.sha1).collect::<Vec<_>>()
+    };
+    [7, 8].into_iter().for_each(comes);
+    store.want_files(&digests, server(7), at(10)).unwrap();
+    store.want_files(&digests[..1], server(8), at(11)).unwrap();
+    assert_eq!(wanted(12).len(), 2);
+    store.forget_downstream(server(7), at(20)).unwrap();
+    assert_eq!(wanted(21), digests[..1], "the other one still waits for the first");
+    // It asks with each synchronization; when it does no more, it has what it needs or is gone.
+    let days = |n: i64| n * 86_400;
+    store.want_files(&digests[..1], server(8), at(days(50))).unwrap();
+    assert_eq!(store.forget_wanted_files(at(days(139))).unwrap(), 0);
+    assert_eq!(wanted(days(139)), digests[..1]);
+    assert_eq!(store.forget_wanted_files(at(days(141))).unwrap(), 1);
+    assert_eq!(wanted(days(141)), []);
+    // What came is waited for by nobody; who is forgotten then takes nothing along.
+    comes(8);
+    store.want_files(&digests, server(8), at(days(150))).unwrap();
+    store.files_arrived(&digests[..1]).unwrap();
+    store.want_files(&digests[..1], server(7), at(days(150))).unwrap();
+    store.forget_downstream(server(8), at(days(151))).unwrap();
+    assert_eq!(wanted(days(151)), digests[..1]);
 }

@@ -119,6 +119,39 @@ fn what_came_meanwhile_is_judged_as_what_arrives_and_what_served_is_still_there(
 }
 
 #[test]
+fn what_expired_while_others_decided_is_declined_although_nobody_here_had_approved_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let expired = |n, revision| {
+        let mut document = software(n, revision, "Expired");
+        document.properties.expired = true;
+        document
+    };
+    import(&store, 0, &[1, 2, 3].map(|n| software(n, 1, "One")));
+    // Somebody wants this one all the same; that was decided about what had come by then.
+    import(&store, 1, &[expired(3, 2)]);
+    let restore = |n, now| {
+        let back =
+            store.change_decisions(at(now), |decisions, scope| Ok(decisions.restore(uid(n), scope.change)?));
+        back.unwrap();
+    };
+    restore(3, 2);
+    set(&store, Mode::Replica, 10);
+    import(&store, 11, &[expired(1, 2), software(4, 1, "New"), expired(5, 1)]);
+    import(&store, 12, &[expired(4, 2)]);
+    adopt(&store, vec![], &[], 13);
+    assert!(store.decisions().declined.is_empty(), "its upstream decides");
+    set(&store, Mode::Autonomous, 20);
+    let declined: Vec<_> = store.decisions().declined.keys().copied().collect();
+    assert_eq!(declined, [1, 4].map(uid), "as they would be had they come now");
+    // Back and forth without anything that came decides nothing.
+    restore(1, 21);
+    set(&store, Mode::Replica, 22);
+    set(&store, Mode::Autonomous, 23);
+    assert_eq!(store.decisions().declined.keys().copied().collect::<Vec<_>>(), [uid(4)]);
+}
+
+#[test]
 fn decisions_keep_their_times_and_what_the_upstream_decided_is_nobodys_here() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());

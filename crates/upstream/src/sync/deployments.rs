@@ -16,6 +16,9 @@ use sluicegate_terms::{GroupId, Guid, Timestamp, UpdateId, UpdateIdentity};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
+/// So many sentences about decisions that wait are kept of a run.
+const MOST_WAITING: usize = 20;
+
 impl Run {
     pub(super) async fn deployments(&mut self) -> Result<(), SyncError> {
         let state = self.on_store(|store| store.sync_state()).await?;
@@ -32,9 +35,7 @@ impl Run {
         let now = self.around.now();
         let adopted = self.on_store(move |store| store.adopt_deployments(&news, now)).await?;
         self.warn_of_awaited(&adopted.awaited);
-        for skipped in adopted.skipped.iter().take(20) {
-            tracing::info!(reason = skipped, "a decision of the upstream is not taken over yet");
-        }
+        self.tell_of_waiting(&adopted.skipped);
         if adopted.ungrouped > adopted.put_back {
             let count = adopted.ungrouped - adopted.put_back;
             let computers = if count == 1 { "1 computer is" } else { &format!("{count} computers are") };
@@ -83,6 +84,23 @@ impl Run {
             self.fetch_members().await?;
         }
         if asked.is_empty() { Ok(()) } else { self.keys().await }
+    }
+
+    /// Decisions about what is not here wait for it. That is nothing to warn of: a replica may have chosen less than its
+    /// upstream has.
+    fn tell_of_waiting(&self, reasons: &[String]) {
+        // An update that is approved for several groups is named once.
+        let mut told: Vec<String> = Vec::new();
+        for reason in reasons {
+            if told.len() == MOST_WAITING {
+                break;
+            }
+            if !told.contains(reason) {
+                tracing::info!(reason, "a decision of the upstream is not taken over yet");
+                told.push(reason.clone());
+            }
+        }
+        self.progress.update(|p| (p.counts.waiting, p.waiting) = (reasons.len() as u64, told));
     }
 
     fn warn_of_awaited(&self, awaited: &BTreeSet<UpdateIdentity>) {

@@ -231,8 +231,9 @@ fn judge(report: ContentReport) -> Result<Option<String>, SyncError> {
     let again = if failed.len() == 1 { "is tried again" } else { "are tried again" };
     Ok(failed.first().map(|first| {
         format!(
-            "{} of {wanted} files did not come and {again} with a later synchronization; the first: {}",
+            "{} of {wanted} file{} did not come and {again} with a later synchronization; the first: {}",
             failed.len(),
+            if wanted == 1 { "" } else { "s" },
             first.error
         )
     }))
@@ -260,9 +261,16 @@ fn waiting(
 /// What to do when the upstream does not know files any more: its cleanup removed the updates they belong to, which
 /// are in use here. Nobody there will ever fetch them, so waiting does not help.
 fn forgotten(files: usize) -> String {
+    let removed = match files {
+        1 => "the upstream has removed the update of a file that is wanted here, and does not fetch it"
+            .to_owned(),
+        _ => format!(
+            "of {files} files that are wanted here the upstream has removed some together with their updates, and does \
+             not fetch them"
+        ),
+    };
     format!(
-        "of {files} files that are wanted here the upstream has removed some together with their updates, and does not \
-         fetch them; add them here with `sluicegate content add`, import the updates there again, have files \
+        "{removed}; add them here with `sluicegate content add`, import the updates there again, have files \
          fetched from Microsoft, or take back what approves the updates here"
     )
 }

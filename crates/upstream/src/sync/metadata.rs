@@ -114,9 +114,12 @@ impl Run {
         if !lost.is_empty() {
             let (count, lost) = (lost.len(), lost.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", "));
             tracing::warn!(count, lost, "the filter chooses categories that the catalog does not have");
+            let (categories, stay) = match count {
+                1 => ("a category".to_owned(), "it stays"),
+                _ => (format!("{count} categories"), "they stay"),
+            };
             self.progress.warn(&format!(
-                "the filter chooses {count} categories that the catalog does not have, or no longer; they stay \
-                 chosen: {lost}"
+                "the filter chooses {categories} that the catalog does not have, or no longer; {stay} chosen: {lost}"
             ));
         }
     }

@@ -161,6 +161,8 @@ pub(crate) struct Run {
     pub(crate) stop: Stop,
     /// Its number in the history.
     pub(crate) number: u64,
+    /// It ends once the categories are here.
+    pub(crate) only_categories: bool,
     /// What the upstream said about rollup in this run, with its id.
     pub(crate) rollup_configuration: Option<RollupConfiguration>,
     /// Another server than before answers.
@@ -189,6 +191,7 @@ impl Run {
             progress,
             stop,
             number: 0,
+            only_categories: false,
             rollup_configuration: None,
             replaced: false,
         })
@@ -232,6 +235,10 @@ impl Run {
         self.who_answers().await?;
         self.begin(Phase::Categories)?;
         self.categories().await?;
+        if self.only_categories {
+            (self.around.changed)();
+            return Ok(());
+        }
         self.begin(Phase::Updates)?;
         self.updates().await?;
         self.keys().await?;

@@ -92,6 +92,8 @@ pub struct Progress {
     pub counts: RunCounts,
     /// Something that did not stop it and is worth knowing.
     pub warning: Option<String>,
+    /// Which of the upstream's decisions could not be taken over yet: sentences about the first of them.
+    pub waiting: Vec<String>,
     /// The stable code of the error that stopped the last run.
     pub error_code: Option<&'static str>,
     /// The sentence for it.

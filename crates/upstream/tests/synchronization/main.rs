@@ -4,6 +4,7 @@
 #![allow(unreachable_pub)]
 
 mod bounds;
+mod categories;
 mod chaos;
 mod clients;
 mod files;

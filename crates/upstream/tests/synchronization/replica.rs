@@ -249,3 +249,45 @@ async fn an_upstream_that_gives_nothing_of_what_serves_there_stops_no_other_deci
     }
     assert!(store.failed_revisions().unwrap().len() > 26, "the second run asks for others first");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn decisions_about_what_is_not_here_are_counted_and_named_until_it_is() {
+    let upstream = parent(2).await;
+    {
+        let mut state = upstream.state.lock();
+        let at = state.clock;
+        let everybody = GroupId::ALL_COMPUTERS.0.as_u128();
+        for (number, update, group, action) in [
+            (1, 1_000, everybody, sync::SyncAction::Install),
+            (2, 9_000, everybody, sync::SyncAction::Install),
+            (3, 9_001, everybody, sync::SyncAction::Block),
+            (4, 1_001, 900, sync::SyncAction::Install),
+        ] {
+            state.deployments.push((at, approval(number, update, group, action)));
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |settings| settings.mode = Mode::Replica);
+    let ended = run_well(&store).await;
+    assert_eq!(ended.counts.waiting, 3, "{:?}", ended.waiting);
+    let says = |update: u128, words: &str| {
+        let id = uid(update).to_string();
+        ended.waiting.iter().any(|reason| reason.contains(&id) && reason.contains(words))
+    };
+    assert!(says(9_000, "is approved on the upstream and not here yet"), "{:?}", ended.waiting);
+    assert!(says(9_001, "is not approved for a group on the upstream"), "{:?}", ended.waiting);
+    assert!(says(1_001, "which the upstream does not list"), "{:?}", ended.waiting);
+    assert_eq!(ended.warning, None, "that a replica has less than its upstream is nothing to warn of");
+    // Nothing new is told, and they wait still; until the group is there.
+    assert_eq!(run_well(&store).await.counts.waiting, 3);
+    upstream.state.lock().groups.push(sync::ServerSyncTargetGroup {
+        id: Guid::from_u128(900),
+        parent: GroupId::ALL_COMPUTERS.0,
+        name: Some("Servers".to_owned()),
+        is_builtin: false,
+    });
+    let ended = run_well(&store).await;
+    assert_eq!((ended.counts.waiting, ended.waiting.len()), (2, 2));
+    assert!(store.decisions().approvals.contains_key(&(uid(1_001), GroupId(Guid::from_u128(900)))));
+}

@@ -22,7 +22,7 @@ pub(super) async fn download(
     request: DownloadFilesRequest,
     version: SoapVersion,
 ) -> Result<Reply, Failure> {
-    authorize::open(app, request.cookie.as_ref(), caller.now)?;
+    let pass = authorize::open(app, request.cookie.as_ref(), caller.now)?;
     let files = request.file_digests.unwrap_or_default();
     if files.is_empty() {
         return Err(Failure::no_elements("fileDigestList"));
@@ -32,7 +32,7 @@ pub(super) async fn download(
         return Err(Failure::parameter("fileDigestList", reason));
     }
     let now = caller.now;
-    let asked = in_store(app, move |store| store.want_files(&files, now)).await?;
+    let asked = in_store(app, move |store| store.want_files(&files, pass.account, now)).await?;
     if !asked.unknown.is_empty() {
         return Err(Failure::FilesMissing(asked.unknown));
     }
