@@ -25,6 +25,8 @@ pub struct UpstreamDeployment {
     pub by: String,
     /// The revision it is for: the one in service there.
     pub revision: RevisionNumber,
+    /// When it was decided there, where the upstream says so.
+    pub decided: Option<Timestamp>,
 }
 
 /// Everything the upstream has decided.
@@ -181,7 +183,7 @@ pub fn adopt<E: From<ApprovalError>>(
                     continue;
                 }
             }
-            let placed = Placed { action, deadline, by: deployment.by.clone(), at: None };
+            let placed = Placed { action, deadline, by: deployment.by.clone(), at: deployment.decided };
             target.insert((deployment.update, deployment.group), placed);
         }
     }
@@ -236,7 +238,7 @@ pub(super) struct Placed {
     pub(super) action: ApprovalAction,
     pub(super) deadline: Option<Timestamp>,
     pub(super) by: String,
-    /// When; `None` is now.
+    /// When; `None` is now, or what is known of it here.
     pub(super) at: Option<Timestamp>,
 }
 
