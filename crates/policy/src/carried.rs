@@ -5,7 +5,7 @@
 mod groups;
 mod holds;
 
-use crate::approvals::{ApprovalAction, Change, Mark, Order, Stamp};
+use crate::approvals::{ApprovalAction, Change, Decline, Mark, Order, Stamp};
 use crate::decisions::{Decisions, Subject};
 use crate::groups::Group;
 use crate::licences::EulaId;
@@ -44,6 +44,8 @@ pub struct CarriedDecisions {
     pub accepted: BTreeMap<EulaId, (String, Timestamp)>,
     /// Declined updates, and since when.
     pub declined: BTreeMap<UpdateId, Timestamp>,
+    /// Those of them that nobody decided about.
+    pub automatic: BTreeSet<UpdateId>,
     /// Updates that were declined once and are no longer, and since when.
     pub restored: BTreeMap<UpdateId, Timestamp>,
     /// Approvals that were taken away, and since when.
@@ -133,7 +135,16 @@ impl Decisions {
         CarriedDecisions {
             groups: self.groups.iter().filter(|g| !built_in(g.id)).cloned().collect(),
             accepted: self.accepted.iter().map(|(id, a)| (*id, (a.by.clone(), a.change.at))).collect(),
-            declined: self.declined.iter().map(|(update, change)| (*update, change.at)).collect(),
+            // What expired while nothing was decided about it is judged wherever the revision comes.
+            declined: (self.declined.iter().map(|(update, own)| (*update, own.decided)))
+                .filter(|(_, at)| *at > Timestamp::MIN)
+                .collect(),
+            automatic: (self
+                .declined
+                .iter()
+                .filter(|(_, own)| own.automatic && own.decided > Timestamp::MIN))
+            .map(|(update, _)| *update)
+            .collect(),
             restored: decided(&self.restored),
             withdrawn: decided(&self.withdrawn),
             approvals: self
@@ -230,6 +241,11 @@ impl Decisions {
             taken.skip(|| format!("{update} is approved there and not in the catalog here"));
             return Ok(());
         };
+        // What expires is declined here, whether it was approved before or not.
+        if known.subject.expired && approval.action.installs() && self.options.decline_expired {
+            taken.skip(|| ApprovalError::Expired(update).to_string());
+            return Ok(());
+        }
         // Where the newest revision waits, here or there, the order is for the one that serves, without its terms.
         let waits = self.held.contains_key(&update) || taking.hold(self, &known).is_some();
         let eula = known.subject.eula.filter(|_| !waits);
@@ -294,7 +310,7 @@ impl Decisions {
         for (&update, &at) in &carried.restored {
             let mark = Mark::decided(Change { at, ..change });
             match self.declined.get(&update) {
-                Some(own) if own.at < at => {
+                Some(own) if own.decided < at => {
                     self.declined.remove(&update);
                     self.restored.insert(update, mark);
                     taken.restored += 1;
@@ -325,7 +341,12 @@ impl Decisions {
         for (&update, &at) in &carried.declined {
             let restored = self.restored.get(&update).and_then(|own| own.decided);
             let approved = self.approvals.of(update).map(|own| own.changed_at).max();
-            if self.declined.contains_key(&update) {
+            let automatic = carried.automatic.contains(&update);
+            if let Some(own) = self.declined.get_mut(&update) {
+                // Both say so; what somebody decided about it is later than the last of it.
+                if own.automatic && !automatic {
+                    *own = Decline { decided: at.max(own.decided), automatic, ..*own };
+                }
                 continue;
             }
             if restored.max(approved).is_some_and(|own| own >= at) {
@@ -337,7 +358,12 @@ impl Decisions {
                 continue;
             };
             match self.decline(&known.subject, Change { at, ..change }) {
-                Ok(()) => taken.declined += 1,
+                Ok(()) => {
+                    taken.declined += 1;
+                    if let Some(own) = self.declined.get_mut(&update).filter(|_| automatic) {
+                        *own = Decline { at: change.at, automatic, ..*own };
+                    }
+                }
                 Err(error) => taken.skip(|| error.to_string()),
             }
         }
@@ -359,6 +385,8 @@ fn dated(stamp: &Stamp, at: Timestamp) -> Stamp {
     Stamp::new(Change { at, ..stamp.change }, stamp.next_deployment())
 }
 
+#[cfg(test)]
+mod expired_tests;
 #[cfg(test)]
 #[path = "carried_tests.rs"]
 mod tests;

@@ -395,6 +395,8 @@ fn what_was_approved_there_stays_approved_although_it_could_not_be_approved_now(
         Ok::<_, ApprovalError>(Some(Known { subject, revisions: vec![rev(1)], came: None }))
     };
     let mut to = Decisions::default();
+    // Who keeps what expired keeps its approvals.
+    to.options.decline_expired = false;
     let taken = to.take_in(&carried, known, &mut stamp(50)).unwrap();
     assert_eq!((taken.approved, taken.skipped), (3, 0), "{:?}", taken.reasons);
 }

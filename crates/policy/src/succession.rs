@@ -101,7 +101,7 @@ impl Decisions {
         let becomes = self.judge(arrival, &orders);
         match becomes {
             Succession::Untouched => {}
-            Succession::Declined => self.set_declined(update, stamp.change),
+            Succession::Declined => self.expire(update, stamp.change),
             Succession::Held(reason) => {
                 // What was decided since an older one waits is not decided about this one.
                 let serving = self.held.get(&update).map_or(replaces, |own| own.serving);

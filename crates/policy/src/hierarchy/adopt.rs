@@ -2,8 +2,8 @@
 //! clients are told of real changes and of nothing else.
 
 use crate::{
-    Approval, ApprovalAction, ApprovalError, Change, Decisions, Group, GroupTree, Hold, HoldReason, Mark,
-    Stamp, Subject,
+    Approval, ApprovalAction, ApprovalError, Change, Decisions, Decline, Group, GroupTree, Hold, HoldReason,
+    Mark, Stamp, Subject,
 };
 use sluicegate_terms::{GroupId, Guid, RevisionNumber, Timestamp, UpdateId, UpdateIdentity, UpdateKind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -195,7 +195,7 @@ pub fn adopt<E: From<ApprovalError>>(
     for &update in &wanted.declined {
         let there = decisions.declined.get(&update).copied();
         if there.is_some() || subject(decisions, update)?.is_some_and(|subject| decidable(&subject)) {
-            declined.insert(update, there.map_or(change.at, |own| own.at));
+            declined.insert(update, there.unwrap_or(Decline::by_hand(change)));
         }
     }
     debug_assert!(declined.keys().all(|update| decisions.approvals.of(*update).next().is_none()));
@@ -286,7 +286,7 @@ pub(super) fn put_approvals(
 /// Makes the declined updates these, each since its time. What is no longer declined leaves a mark.
 pub(super) fn put_declines(
     decisions: &mut Decisions,
-    wanted: &BTreeMap<UpdateId, Timestamp>,
+    wanted: &BTreeMap<UpdateId, Decline>,
     gone: Mark,
     change: Change,
     adopted: &mut Adopted,
@@ -298,7 +298,7 @@ pub(super) fn put_declines(
         decisions.restored.insert(update, gone);
         adopted.restored += 1;
     }
-    for (&update, &at) in wanted {
+    for (&update, &decline) in wanted {
         // That it is not approved for some group may be said of a declined update too.
         debug_assert!(decisions.approvals.of(update).all(|approval| !approval.action.deploys()));
         let anchor = match decisions.declined.get(&update) {
@@ -309,7 +309,7 @@ pub(super) fn put_declines(
             }
         };
         decisions.restored.remove(&update);
-        decisions.declined.insert(update, Change { anchor, at });
+        decisions.declined.insert(update, Decline { anchor, ..decline });
     }
 }
 

@@ -71,8 +71,9 @@ fn plain() -> Subject {
 
 #[test]
 fn decisions_have_the_times_they_were_made_at_and_the_anchor_of_their_return() {
+    let decline = Decline { anchor: Anchor(1), at: at(4), decided: at(3), automatic: true };
     let kept = KeptDecisions {
-        declined: [(uid(2), at(3))].into(),
+        declined: [(uid(2), decline)].into(),
         restored: [(uid(3), at(4))].into(),
         withdrawn: [((uid(4), EVERYBODY), at(2))].into(),
         ..approved()
@@ -81,7 +82,7 @@ fn decisions_have_the_times_they_were_made_at_and_the_anchor_of_their_return() {
     back(&mut decisions, &kept, &[100], plain());
     let approval = decisions.approvals.get(&(uid(1), EVERYBODY)).unwrap();
     assert_eq!((approval.changed_at, approval.changed, approval.by.as_str()), (at(5), Anchor(50), "Ada"));
-    assert_eq!(decisions.declined[&uid(2)], Change { anchor: Anchor(50), at: at(3) });
+    assert_eq!(decisions.declined[&uid(2)], Decline { anchor: Anchor(50), ..decline });
     let carried = decisions.to_carry();
     assert_eq!((carried.restored, carried.withdrawn), (kept.restored, kept.withdrawn));
 }
@@ -145,7 +146,9 @@ fn a_revision_that_came_meanwhile_is_judged_as_one_that_arrives() {
     assert!(decisions.held.is_empty(), "approvals follow to it");
     let mut decisions = Decisions::default();
     let adopted = back(&mut decisions, &approved(), &came, Subject { expired: true, ..plain() });
-    assert_eq!((adopted.declined, decisions.declined[&uid(1)]), (1, change(50)));
+    // That it expired is no decision: it counts as the last one about it.
+    let decline = Decline { decided: next(at(5)), automatic: true, ..Decline::by_hand(change(50)) };
+    assert_eq!((adopted.declined, decisions.declined[&uid(1)]), (1, decline));
     assert!(decisions.approvals.is_empty());
 }
 

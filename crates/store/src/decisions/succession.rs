@@ -114,7 +114,7 @@ fn decline_filtered(
             continue;
         }
         let subject = subject::subject(tx, decisions, update)?;
-        if subject.explicitly_deployable && decisions.decline(&subject, scope.change).is_ok() {
+        if subject.explicitly_deployable && decisions.decline_by_itself(&subject, scope.change).is_ok() {
             declined += 1;
         }
     }

@@ -33,6 +33,7 @@ pub(crate) struct Aside {
     pub(crate) groups: BTreeMap<u128, u128>,
     pub(crate) approvals: BTreeMap<(u128, u128), Approval>,
     pub(crate) declined: BTreeMap<u128, i64>,
+    pub(crate) automatic: BTreeSet<u128>,
     pub(crate) held: BTreeMap<u128, (usize, Why)>,
     /// By update: the newest revision of then.
     pub(crate) newest: BTreeMap<u128, usize>,
@@ -62,6 +63,8 @@ pub(crate) struct Model {
     pub(crate) approvals: BTreeMap<(u128, u128), Approval>,
     /// By update: since when.
     pub(crate) declined: BTreeMap<u128, i64>,
+    /// Those of them that nobody declined.
+    pub(crate) automatic: BTreeSet<u128>,
     pub(crate) held: BTreeMap<u128, (usize, Why)>,
     pub(crate) accepted: BTreeSet<u128>,
     pub(crate) waits_for_review: bool,
@@ -160,6 +163,11 @@ impl Model {
         self.declined.insert(update, self.now);
     }
 
+    pub(crate) fn decline_by_itself(&mut self, update: u128) {
+        self.decline(update);
+        self.automatic.insert(update);
+    }
+
     /// The next revision of an update, published; `member` is what it bundles if it bundles anything.
     fn publish(&mut self, draft: Draft, member: Option<usize>) -> Revision {
         let number = self.published.iter().filter(|r| r.update == draft.update).count() + 1;
@@ -211,7 +219,7 @@ impl Model {
             return;
         }
         if revision.expired && !self.keep_expired && !self.any(update, |action| action == Uninstall) {
-            self.decline(update);
+            self.decline_by_itself(update);
         } else if !revision.expired && self.any(update, |action| action != NotApproved) {
             let installs = self.any(update, |action| !matches!(action, Uninstall | NotApproved));
             let terms = revision.eula.filter(|terms| installs && !self.accepted.contains(terms));
@@ -370,6 +378,7 @@ impl Model {
         let here = |update: &u128| self.updates.contains_key(update);
         (self.groups, self.approvals, self.held) = (back.groups, back.approvals, back.held);
         self.declined = back.declined.into_iter().filter(|(update, _)| here(update)).collect();
+        self.automatic = back.automatic;
         let approved: BTreeSet<u128> = self.approvals.keys().map(|(update, _)| *update).collect();
         for update in approved {
             let newest = self.newest(update).unwrap().clone();
@@ -398,6 +407,7 @@ impl Model {
             groups: self.groups.clone(),
             approvals: self.approvals.clone(),
             declined: self.declined.clone(),
+            automatic: self.automatic.clone(),
             held: self.held.clone(),
             newest: self
                 .updates
@@ -412,6 +422,12 @@ impl Model {
 
     /// Does a step; answers whether it is allowed.
     pub(crate) fn take(&mut self, step: &Step) -> bool {
+        let allowed = self.take_step(step);
+        self.automatic.retain(|update| self.declined.contains_key(update));
+        allowed
+    }
+
+    fn take_step(&mut self, step: &Step) -> bool {
         match step.clone() {
             Step::Import(draft) => {
                 let member = self.newest(MEMBER).map(|newest| newest.number);
@@ -501,10 +517,12 @@ impl Model {
                 allowed
             }
             Step::Decline { update } => {
+                // What nobody declined can be declined.
+                let confirms = self.declined.contains_key(&update);
                 let allowed = self.updates.contains_key(&update)
                     && !self.is_member(update)
-                    && !self.declined.contains_key(&update);
-                if allowed {
+                    && (!confirms || self.automatic.remove(&update));
+                if allowed && !confirms {
                     self.decline(update);
                 }
                 allowed

@@ -26,7 +26,7 @@ impl Model {
     fn clean_once(&mut self) {
         if !self.replica {
             for list in [Self::expired, Self::superseded] {
-                list(self).into_iter().for_each(|update| self.decline(update));
+                list(self).into_iter().for_each(|update| self.decline_by_itself(update));
             }
         }
         for whole in [false, true, true] {
