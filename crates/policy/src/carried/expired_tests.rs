@@ -35,7 +35,12 @@ fn carry(from: &Decisions, to: &mut Decisions, expired: bool, seconds: i64) -> T
     let known = |_: &Decisions, _| {
         let subject = Subject { expired, ..plain() };
         let came = Some(at(5));
-        Ok::<_, ApprovalError>(Some(Known { subject, revisions: vec![rev(1), rev(2)], came }))
+        Ok::<_, ApprovalError>(Some(Known {
+            subject,
+            revisions: vec![rev(1), rev(2)],
+            came,
+            newest_came: None,
+        }))
     };
     to.take_in(&from.to_carry(), known, &mut stamp(seconds)).unwrap()
 }

@@ -136,6 +136,12 @@ fn judge(
         match decisions.judge(&arrival, orders) {
             Succession::Held(reason) => (reason, change),
             Succession::Declined => return Becomes::Declined,
+            // What waited to be looked at goes on waiting, with what joined it.
+            Succession::Followed
+                if !subject.expired && held.is_some_and(|held| held.reason == HoldReason::Review) =>
+            {
+                (HoldReason::Review, change)
+            }
             Succession::Followed | Succession::Untouched => return Becomes::AsItIs,
         }
     } else {

@@ -55,7 +55,12 @@ fn back(decisions: &mut Decisions, kept: &KeptDecisions, revisions: &[i64], subj
     let mut stamp = Stamp::new(change(50), 0);
     let known = |_: &Decisions, update| {
         let revisions = revisions.iter().map(|n| number(*n)).collect();
-        Ok::<_, ApprovalError>(Some(Known { subject: Subject { update, ..subject }, revisions, came: None }))
+        Ok::<_, ApprovalError>(Some(Known {
+            subject: Subject { update, ..subject },
+            revisions,
+            came: None,
+            newest_came: None,
+        }))
     };
     bring_back(decisions, kept, &mut stamp, known).unwrap()
 }
@@ -142,8 +147,14 @@ fn a_revision_that_came_meanwhile_is_judged_as_one_that_arrives() {
     back(&mut decisions, &approved(), &came, terms);
     assert_eq!(decisions.held[&uid(1)].reason, HoldReason::Eula(eula()));
     let mut decisions = Decisions::default();
-    back(&mut decisions, &held(HoldReason::Review), &came, plain());
+    back(&mut decisions, &approved(), &came, plain());
     assert!(decisions.held.is_empty(), "approvals follow to it");
+    back(&mut decisions, &held(HoldReason::Review), &came, plain());
+    let hold = Hold { serving: number(99), reason: HoldReason::Review, since: change(50) };
+    assert_eq!(decisions.held[&uid(1)], hold, "nobody has looked at what waited");
+    let mut decisions = Decisions::default();
+    back(&mut decisions, &held(HoldReason::Review), &came, Subject { expired: true, ..plain() });
+    assert!(decisions.declined.contains_key(&uid(1)));
     let mut decisions = Decisions::default();
     let adopted = back(&mut decisions, &approved(), &came, Subject { expired: true, ..plain() });
     // That it expired is no decision: it counts as the last one about it.
@@ -163,6 +174,7 @@ fn a_revision_that_serves_again_has_new_deployments_and_the_old_times() {
             subject: plain(),
             revisions: vec![number(99), number(100)],
             came: None,
+            newest_came: None,
         }))
     };
     bring_back(&mut decisions, &held(HoldReason::Review), &mut stamp, known).unwrap();

@@ -212,6 +212,11 @@ impl Model {
         }
     }
 
+    /// What nobody has looked at yet is joined by what nobody has looked at either.
+    fn held_for_review(&self, update: u128) -> bool {
+        self.held.get(&update).is_some_and(|(_, why)| *why == Why::Review)
+    }
+
     /// What becomes of decisions when a newer revision comes.
     fn succeed(&mut self, revision: &Revision, before: usize) {
         let update = revision.update;
@@ -226,7 +231,7 @@ impl Model {
             let serving = self.held.get(&update).map_or(before, |(serving, _)| *serving);
             match terms {
                 Some(terms) => drop(self.held.insert(update, (serving, Why::Eula(terms)))),
-                None if self.waits_for_review || self.replica => {
+                None if self.waits_for_review || self.replica || self.held_for_review(update) => {
                     self.held.insert(update, (serving, Why::Review));
                 }
                 None => self.put_in_service(update),
