@@ -289,6 +289,23 @@ impl Decisions {
         Ok(())
     }
 
+    /// Declines an update that comes again, as somebody decided before it was removed.
+    ///
+    /// # Errors
+    /// As [`Decisions::decline`].
+    pub fn decline_again(
+        &mut self,
+        subject: &Subject,
+        decided: Timestamp,
+        change: Change,
+    ) -> Result<(), ApprovalError> {
+        self.decline(subject, change)?;
+        if let Some(own) = self.declined.get_mut(&subject.update) {
+            own.decided = decided;
+        }
+        Ok(())
+    }
+
     pub(crate) fn set_declined(&mut self, update: UpdateId, change: Change) {
         let approved = self.approvals.of(update).map(|own| own.changed_at).max();
         let restored = self.restored.remove(&update).and_then(|mark| mark.decided);

@@ -65,6 +65,8 @@ pub(crate) struct Model {
     pub(crate) declined: BTreeMap<u128, i64>,
     /// Those of them that nobody declined.
     pub(crate) automatic: BTreeSet<u128>,
+    /// What somebody had declined when cleanup removed it.
+    pub(crate) refused: BTreeSet<u128>,
     pub(crate) held: BTreeMap<u128, (usize, Why)>,
     pub(crate) accepted: BTreeSet<u128>,
     pub(crate) waits_for_review: bool,
@@ -187,6 +189,7 @@ impl Model {
     /// Revisions enter together; then the rule looks at the updates that are new.
     fn arrive(&mut self, revisions: Vec<Revision>) {
         let mut new = BTreeSet::new();
+        let mut newer = Vec::new();
         for revision in revisions {
             let (update, number) = (revision.update, revision.number);
             self.removed.remove(&(update, number));
@@ -196,12 +199,31 @@ impl Model {
             list.sort_by_key(|r| r.number);
             match before {
                 None => drop(new.insert(update)),
-                Some(before) if before < number => self.succeed(&revision, before),
+                Some(before) if before < number => newer.push((revision, before)),
                 Some(_) => {}
             }
         }
+        for update in &new {
+            self.decline_again(*update);
+        }
+        for (revision, before) in newer {
+            self.succeed(&revision, before);
+        }
         for update in new.into_iter().filter(|_| self.rule_enabled && !self.replica).collect::<Vec<_>>() {
             self.follow_rule(update);
+        }
+    }
+
+    /// What somebody declined before it was removed is declined when it comes again, where its own administrators
+    /// decide, or once they do.
+    fn decline_again(&mut self, update: u128) {
+        if !self.refused.remove(&update) {
+            return;
+        }
+        if let Some(aside) = self.aside.as_mut().filter(|_| self.replica) {
+            aside.declined.insert(update, self.now);
+        } else if !self.is_member(update) {
+            self.decline(update);
         }
     }
 
