@@ -347,6 +347,11 @@ impl Decisions {
         for (&update, &at) in &carried.restored {
             let mark = Mark::decided(Change { at, ..change });
             match self.declined.get(&update) {
+                // What expired stays declined here; an order to remove it is what takes that back.
+                Some(own)
+                    if own.automatic
+                        && self.options.decline_expired
+                        && known(self, update)?.is_some_and(|known| known.subject.expired) => {}
                 Some(own) if own.decided < at => {
                     self.declined.remove(&update);
                     self.restored.insert(update, mark);

@@ -102,6 +102,11 @@ fn what_expired_here_is_not_approved_again_by_what_was_ordered_there() {
     let taken = carry(&from, &mut to, true, 60);
     assert_eq!((taken.approved, taken.skipped), (0, 1), "{:?}", taken.reasons);
     assert!(to.declined.contains_key(&uid(UPDATE)));
+    // Nor is it restored by what was said of it before.
+    let mut restored = Decisions::default();
+    restored.decline(&plain(), stamp(28).change).unwrap();
+    restored.restore(uid(UPDATE), stamp(29).change).unwrap();
+    assert_eq!(carry(&restored, &mut to, true, 61), TakenIn::default());
     // Who keeps what expired is told of it as of anything.
     let mut keeping = Decisions::default();
     keeping.options.decline_expired = false;

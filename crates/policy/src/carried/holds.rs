@@ -48,7 +48,7 @@ impl Decisions {
         stamp: &mut Stamp,
         taken: &mut TakenIn,
     ) -> Result<(), E> {
-        for &update in taking.carried.held.keys() {
+        for (&update, &(serving, _)) in &taking.carried.held {
             let Some(known) = known(self, update)? else {
                 taken.skip(|| {
                     format!("a revision of {update} waits there, and it is not in the catalog here")
@@ -63,6 +63,15 @@ impl Decisions {
                 // It waits there since it was approved at the earliest; whoever decides later there has seen it.
                 let since = Change { at: at.min(stamp.change.at), ..stamp.change };
                 self.wait_behind(update, Hold { serving, reason, since }, stamp)?;
+                taken.held += 1;
+            } else if let Some(own) = self.held.get(&update).copied()
+                && self.options.approvals_follow
+                && own.reason == HoldReason::Review
+                && own.serving < serving
+                && known.can_wait_behind(serving)
+            {
+                // It waits here since it did there; somebody there looked at one of those that waited.
+                self.wait_behind(update, Hold { serving, ..own }, stamp)?;
                 taken.held += 1;
             }
         }

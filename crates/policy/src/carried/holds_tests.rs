@@ -209,6 +209,21 @@ fn what_waits_for_a_review_elsewhere_goes_on_waiting_when_another_revision_comes
     from.accept_revision(&plain(), &mut stamp(60)).unwrap();
     take(&mut to, &from.to_carry(), (3, plain()), 70);
     assert_eq!((hold(&to), hold(&from)), (None, None));
+    // One of those that wait is looked at there, and the next comes before that is known here.
+    let (mut from, mut to) = (reviewer(), grouped());
+    arrive(&mut from, 2, plain(), 20);
+    take(&mut to, &from.to_carry(), (2, plain()), 30);
+    from.accept_revision(&plain(), &mut stamp(40)).unwrap();
+    for (decisions, seconds) in [(&mut from, 50), (&mut to, 55)] {
+        arrive(decisions, 3, plain(), seconds);
+    }
+    let mut reviews = to.clone();
+    reviews.options.approvals_follow = false;
+    for (to, serving) in [(&mut to, 2), (&mut reviews, 1)] {
+        take(to, &from.to_carry(), (3, plain()), 60);
+        assert_eq!(hold(to), Some((serving, HoldReason::Review)));
+        assert_eq!(take(to, &from.to_carry(), (3, plain()), 61), TakenIn::default());
+    }
     // A removal is wanted of what expires, however new that is.
     let mut removed = reviewer();
     removed.approve(&plain(), order(Y, ApprovalAction::Uninstall, None), &mut stamp(11)).unwrap();
