@@ -86,9 +86,13 @@ impl Change {
     /// and would count as the later one wherever both are carried.
     #[must_use]
     pub(crate) fn after(self, replaced: Option<Timestamp>) -> Self {
-        let least = replaced.map(|at| Timestamp::from_ticks(at.ticks().saturating_add(1)));
-        Self { at: least.map_or(self.at, |least| self.at.max(least)), ..self }
+        Self { at: replaced.map_or(self.at, |at| self.at.max(next(at))), ..self }
     }
+}
+
+/// The moment after another.
+pub(crate) fn next(at: Timestamp) -> Timestamp {
+    Timestamp::from_ticks(at.ticks().saturating_add(1))
 }
 
 /// That an approval or a decline is gone, for clients that have seen it.
@@ -114,6 +118,28 @@ impl Mark {
     #[must_use]
     pub const fn passing(change: Change) -> Self {
         Self { anchor: change.anchor, at: change.at, decided: None }
+    }
+}
+
+/// That an update is declined.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Decline {
+    /// The anchor since which it is.
+    pub anchor: Anchor,
+    /// Since when.
+    pub at: Timestamp,
+    /// When that was decided, beside what is decided elsewhere. That an update expires decides nothing: it counts as
+    /// the last decision about the update that it ended, however much later it is.
+    pub decided: Timestamp,
+    /// Nobody decided so: it expired, a filter names it, or cleanup found that it is not needed.
+    pub automatic: bool,
+}
+
+impl Decline {
+    /// Somebody decided so, with this change.
+    #[must_use]
+    pub const fn by_hand(change: Change) -> Self {
+        Self { anchor: change.anchor, at: change.at, decided: change.at, automatic: false }
     }
 }
 

@@ -5,12 +5,12 @@
 mod groups;
 mod holds;
 
-use crate::approvals::{ApprovalAction, Change, Mark, Order, Stamp};
+use crate::approvals::{ApprovalAction, Change, Decline, Mark, Order, Stamp};
 use crate::decisions::{Decisions, Subject};
 use crate::groups::Group;
 use crate::licences::EulaId;
 use crate::refusals::ApprovalError;
-use crate::succession::HoldReason;
+use crate::succession::{Hold, HoldReason, impossible, refusal};
 use groups::Became;
 use sluicegate_terms::{GroupId, RevisionNumber, Timestamp, UpdateId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,6 +44,8 @@ pub struct CarriedDecisions {
     pub accepted: BTreeMap<EulaId, (String, Timestamp)>,
     /// Declined updates, and since when.
     pub declined: BTreeMap<UpdateId, Timestamp>,
+    /// Those of them that nobody decided about.
+    pub automatic: BTreeSet<UpdateId>,
     /// Updates that were declined once and are no longer, and since when.
     pub restored: BTreeMap<UpdateId, Timestamp>,
     /// Approvals that were taken away, and since when.
@@ -108,12 +110,20 @@ pub struct Known {
     pub revisions: Vec<RevisionNumber>,
     /// When the first of them came.
     pub came: Option<Timestamp>,
+    /// When the newest of them came.
+    pub newest_came: Option<Timestamp>,
 }
 
 impl Known {
     /// Whether a newer revision than this one is here beside it.
     fn can_wait_behind(&self, serving: RevisionNumber) -> bool {
         self.revisions.contains(&serving) && self.revisions.iter().any(|revision| *revision > serving)
+    }
+
+    /// The revision before the newest.
+    fn before_newest(&self) -> Option<RevisionNumber> {
+        let newest = self.revisions.iter().max()?;
+        self.revisions.iter().filter(|revision| *revision < newest).max().copied()
     }
 }
 
@@ -122,8 +132,9 @@ struct Taking<'a> {
     carried: &'a CarriedDecisions,
     /// Which group each of the carried ones is here.
     groups: BTreeMap<GroupId, GroupId>,
-    /// Updates that were approved here before: which of their revisions the approvals are for is settled.
-    settled: BTreeSet<UpdateId>,
+    /// Updates that were approved here before, and when that was decided last: which of the revisions that were here
+    /// then the approvals are for is settled.
+    settled: BTreeMap<UpdateId, Timestamp>,
 }
 
 impl Decisions {
@@ -133,7 +144,16 @@ impl Decisions {
         CarriedDecisions {
             groups: self.groups.iter().filter(|g| !built_in(g.id)).cloned().collect(),
             accepted: self.accepted.iter().map(|(id, a)| (*id, (a.by.clone(), a.change.at))).collect(),
-            declined: self.declined.iter().map(|(update, change)| (*update, change.at)).collect(),
+            // What expired while nothing was decided about it is judged wherever the revision comes.
+            declined: (self.declined.iter().map(|(update, own)| (*update, own.decided)))
+                .filter(|(_, at)| *at > Timestamp::MIN)
+                .collect(),
+            automatic: (self
+                .declined
+                .iter()
+                .filter(|(_, own)| own.automatic && own.decided > Timestamp::MIN))
+            .map(|(update, _)| *update)
+            .collect(),
             restored: decided(&self.restored),
             withdrawn: decided(&self.withdrawn),
             approvals: self
@@ -167,7 +187,11 @@ impl Decisions {
         let mut taken = TakenIn::default();
         let groups = self.take_groups(&carried.groups, stamp.change, &mut taken);
         self.yield_to(carried, &mut known)?;
-        let settled = self.approvals.keys().map(|(update, _)| *update).collect();
+        let mut settled: BTreeMap<UpdateId, Timestamp> = BTreeMap::new();
+        for own in self.approvals.values() {
+            let decided = settled.entry(own.update).or_insert(own.changed_at);
+            *decided = own.changed_at.max(*decided);
+        }
         let taking = Taking { carried, groups, settled };
         for (eula, (by, at)) in &carried.accepted {
             if !self.accepted.contains_key(eula) {
@@ -199,7 +223,7 @@ impl Decisions {
                 }
             }
             if waits {
-                self.take_holds(&taking, &mut known, stamp.change, &mut taken)?;
+                self.take_holds(&taking, &mut known, stamp, &mut taken)?;
             }
         }
         Ok(taken)
@@ -230,19 +254,48 @@ impl Decisions {
             taken.skip(|| format!("{update} is approved there and not in the catalog here"));
             return Ok(());
         };
+        // What expires is declined here, whether it was approved before or not.
+        if known.subject.expired && approval.action.installs() && self.options.decline_expired {
+            taken.skip(|| ApprovalError::Expired(update).to_string());
+            return Ok(());
+        }
         // Where the newest revision waits, here or there, the order is for the one that serves, without its terms.
         let waits = self.held.contains_key(&update) || taking.hold(self, &known).is_some();
-        let eula = known.subject.eula.filter(|_| !waits);
+        // Where it is impossible with the newest revision, that one waits, as if it had come after the order.
+        let CarriedApproval { action, deadline, .. } = *approval;
+        let stands_against = impossible(action, deadline, known.subject.removable, known.subject.may_ask);
+        let mut waits_now = None;
+        if let Some(reason) = stands_against.filter(|_| !waits) {
+            waits_now =
+                known.before_newest().filter(|_| taking.open(self, &known)).map(|serving| (serving, reason));
+            if waits_now.is_none() {
+                let refused = refusal(&known.subject, action, deadline).map(|error| error.to_string());
+                taken.skip(|| refused.unwrap_or_default());
+                return Ok(());
+            }
+        }
+        let eula = known.subject.eula.filter(|_| !waits && waits_now.is_none());
         // It was approved before it expired, and where the order was possible.
         let subject = Subject { eula, expired: false, removable: true, may_ask: false, ..known.subject };
         let order =
             Order { group, action: approval.action, deadline: approval.deadline, by: approval.by.clone() };
-        // What waits here for a review has been looked at only by whoever decided since.
-        let lifts = (self.held.get(&update))
-            .is_none_or(|hold| hold.reason != HoldReason::Review || hold.since.at < approval.at);
+        // What waits here for a review has been looked at only by whoever decided since, and by nobody where it waits
+        // too.
+        let waits_there =
+            taking.carried.held.get(&update).is_some_and(|(serving, _)| known.can_wait_behind(*serving));
+        let lifts = !waits_there
+            && (self.held.get(&update))
+                .is_none_or(|hold| hold.reason != HoldReason::Review || hold.since.at < approval.at);
         let mut own = dated(stamp, approval.at);
         match self.place(&subject, order, lifts.then_some(&known.subject), &mut own) {
-            Ok(_) => taken.approved += 1,
+            Ok(_) => {
+                taken.approved += 1;
+                if let Some((serving, reason)) = waits_now {
+                    let since = Change { at: approval.at, ..stamp.change };
+                    self.wait_behind(update, Hold { serving, reason, since }, &mut own)?;
+                    taken.held += 1;
+                }
+            }
             Err(error @ ApprovalError::DeploymentIdsExhausted) => return Err(error.into()),
             Err(error) => taken.skip(|| error.to_string()),
         }
@@ -294,7 +347,12 @@ impl Decisions {
         for (&update, &at) in &carried.restored {
             let mark = Mark::decided(Change { at, ..change });
             match self.declined.get(&update) {
-                Some(own) if own.at < at => {
+                // What expired stays declined here; an order to remove it is what takes that back.
+                Some(own)
+                    if own.automatic
+                        && self.options.decline_expired
+                        && known(self, update)?.is_some_and(|known| known.subject.expired) => {}
+                Some(own) if own.decided < at => {
                     self.declined.remove(&update);
                     self.restored.insert(update, mark);
                     taken.restored += 1;
@@ -325,7 +383,12 @@ impl Decisions {
         for (&update, &at) in &carried.declined {
             let restored = self.restored.get(&update).and_then(|own| own.decided);
             let approved = self.approvals.of(update).map(|own| own.changed_at).max();
-            if self.declined.contains_key(&update) {
+            let automatic = carried.automatic.contains(&update);
+            if let Some(own) = self.declined.get_mut(&update) {
+                // Both say so; what somebody decided about it is later than the last of it.
+                if own.automatic && !automatic {
+                    *own = Decline { decided: at.max(own.decided), automatic, ..*own };
+                }
                 continue;
             }
             if restored.max(approved).is_some_and(|own| own >= at) {
@@ -337,7 +400,12 @@ impl Decisions {
                 continue;
             };
             match self.decline(&known.subject, Change { at, ..change }) {
-                Ok(()) => taken.declined += 1,
+                Ok(()) => {
+                    taken.declined += 1;
+                    if let Some(own) = self.declined.get_mut(&update).filter(|_| automatic) {
+                        *own = Decline { at: change.at, automatic, ..*own };
+                    }
+                }
                 Err(error) => taken.skip(|| error.to_string()),
             }
         }
@@ -359,6 +427,8 @@ fn dated(stamp: &Stamp, at: Timestamp) -> Stamp {
     Stamp::new(Change { at, ..stamp.change }, stamp.next_deployment())
 }
 
+#[cfg(test)]
+mod expired_tests;
 #[cfg(test)]
 #[path = "carried_tests.rs"]
 mod tests;

@@ -33,6 +33,7 @@ fn known(_: &Decisions, update: UpdateId) -> Result<Option<Known>, ApprovalError
         subject: Subject::software(update),
         revisions: vec![rev(1), rev(2)],
         came: None,
+        newest_came: None,
     }))
 }
 
@@ -374,7 +375,7 @@ fn a_revision_waits_only_for_a_newer_one_beside_one_that_is_here_and_deployed() 
 }
 
 #[test]
-fn what_was_approved_there_stays_approved_although_it_could_not_be_approved_now() {
+fn what_expired_since_it_was_approved_there_is_approved_where_it_stays_and_what_is_impossible_is_not() {
     let approval = |update: u128, action, deadline| CarriedApproval {
         update: uid(update),
         group: GroupId::ALL_COMPUTERS,
@@ -393,11 +394,18 @@ fn what_was_approved_there_stays_approved_although_it_could_not_be_approved_now(
         let n = update.0.as_u128();
         let subject =
             Subject { expired: n == 1, removable: n != 2, may_ask: n == 3, ..Subject::software(update) };
-        Ok::<_, ApprovalError>(Some(Known { subject, revisions: vec![rev(1)], came: None }))
+        Ok::<_, ApprovalError>(Some(Known {
+            subject,
+            revisions: vec![rev(1)],
+            came: None,
+            newest_came: None,
+        }))
     };
     let mut to = Decisions::default();
+    // Who keeps what expired keeps its approvals.
+    to.options.decline_expired = false;
     let taken = to.take_in(&carried, known, &mut stamp(50)).unwrap();
-    assert_eq!((taken.approved, taken.skipped), (3, 0), "{:?}", taken.reasons);
+    assert_eq!((taken.approved, taken.skipped), (1, 2), "{:?}", taken.reasons);
 }
 
 #[test]
@@ -490,7 +498,7 @@ fn bundle(decisions: &Decisions, update: UpdateId) -> Result<Option<Known>, Appr
     let bundled_by = (update == member).then_some(uid(10));
     let eula = (update == uid(10)).then_some(EulaId(Guid::from_u128(77)));
     let subject = Subject { bundled_by, eula, ..Subject::software(update) };
-    Ok(Some(Known { subject, revisions: vec![rev(1), rev(2)], came: None }))
+    Ok(Some(Known { subject, revisions: vec![rev(1), rev(2)], came: None, newest_came: None }))
 }
 
 #[test]

@@ -2,7 +2,9 @@
 //! with its anchor, so that a client which has seen the approval is told of the change (`ChangedUpdates`,
 //! MS-WUSP 3.1.5.7). Each change leaves a state that obeys every rule, or is refused and leaves no trace.
 
-use crate::approvals::{Approval, ApprovalAction, Approvals, Change, Mark, Order, Stamp, of_update};
+use crate::approvals::{
+    Approval, ApprovalAction, Approvals, Change, Decline, Mark, Order, Stamp, next, of_update,
+};
 use crate::groups::{Group, GroupError, GroupTree};
 use crate::licences::{Acceptance, EulaId};
 use crate::refusals::ApprovalError;
@@ -70,7 +72,7 @@ pub struct Decisions {
     /// The decision per update and group.
     pub approvals: Approvals,
     /// Declined updates, and since when.
-    pub declined: BTreeMap<UpdateId, Change>,
+    pub declined: BTreeMap<UpdateId, Decline>,
     /// Approvals that were taken away and not given again, and since when.
     pub withdrawn: BTreeMap<(UpdateId, GroupId), Mark>,
     /// Updates that were declined once and are no longer, and since when.
@@ -251,16 +253,56 @@ impl Decisions {
         self.settle(update, change);
     }
 
-    /// Declines an update: no agent gets it any more, and its approvals are gone.
+    /// Declines an update, as somebody decided: no agent gets it any more, and its approvals are gone. What is declined
+    /// although nobody decided so is decided now.
+    ///
+    /// # Errors
+    /// When it is a category, detectoid or member of a bundle, or somebody declined it already.
+    pub fn decline(&mut self, subject: &Subject, change: Change) -> Result<(), ApprovalError> {
+        check_subject(subject, "decline")?;
+        match self.declined.get_mut(&subject.update) {
+            Some(own) if own.automatic => {
+                own.decided = change.after(Some(own.decided)).at;
+                own.automatic = false;
+                Ok(())
+            }
+            Some(_) => Err(ApprovalError::AlreadyDeclined(subject.update)),
+            None => {
+                self.set_declined(subject.update, change);
+                Ok(())
+            }
+        }
+    }
+
+    /// Declines an update although nobody decided so: a filter names it, or cleanup found that it is not needed.
     ///
     /// # Errors
     /// When it is a category, detectoid or member of a bundle, or declined already.
-    pub fn decline(&mut self, subject: &Subject, change: Change) -> Result<(), ApprovalError> {
-        check_subject(subject, "decline")?;
+    pub fn decline_by_itself(&mut self, subject: &Subject, change: Change) -> Result<(), ApprovalError> {
         if self.declined.contains_key(&subject.update) {
             return Err(ApprovalError::AlreadyDeclined(subject.update));
         }
-        self.set_declined(subject.update, change);
+        self.decline(subject, change)?;
+        if let Some(own) = self.declined.get_mut(&subject.update) {
+            own.automatic = true;
+        }
+        Ok(())
+    }
+
+    /// Declines an update that comes again, as somebody decided before it was removed.
+    ///
+    /// # Errors
+    /// As [`Decisions::decline`].
+    pub fn decline_again(
+        &mut self,
+        subject: &Subject,
+        decided: Timestamp,
+        change: Change,
+    ) -> Result<(), ApprovalError> {
+        self.decline(subject, change)?;
+        if let Some(own) = self.declined.get_mut(&subject.update) {
+            own.decided = decided;
+        }
         Ok(())
     }
 
@@ -268,7 +310,23 @@ impl Decisions {
         let approved = self.approvals.of(update).map(|own| own.changed_at).max();
         let restored = self.restored.remove(&update).and_then(|mark| mark.decided);
         self.withdraw_all(update, change);
-        self.declined.insert(update, change.after(approved.max(restored)));
+        self.declined.insert(update, Decline::by_hand(change.after(approved.max(restored))));
+    }
+
+    /// Declines an update that expired. That is no decision: whatever somebody decides elsewhere after the last decision
+    /// about it here is later.
+    pub(crate) fn expire(&mut self, update: UpdateId, change: Change) {
+        let approvals: Vec<Approval> = self.approvals.of(update).cloned().collect();
+        for own in approvals {
+            self.approvals.remove(&(update, own.group));
+            let mark = Mark { decided: Some(next(own.changed_at)), ..Mark::passing(change) };
+            self.withdrawn.insert((update, own.group), mark);
+        }
+        self.settle(update, change);
+        let withdrawn = self.withdrawn.range(of_update(update)).filter_map(|(_, mark)| mark.decided).max();
+        let restored = self.restored.remove(&update).and_then(|mark| mark.decided);
+        let decided = withdrawn.max(restored.map(next)).unwrap_or(Timestamp::MIN);
+        self.declined.insert(update, Decline { decided, automatic: true, ..Decline::by_hand(change) });
     }
 
     /// When something was last decided here about an update for a group.
@@ -277,7 +335,7 @@ impl Decisions {
         [
             self.approvals.get(&key).map(|approval| approval.changed_at),
             self.withdrawn.get(&key).and_then(|mark| mark.decided),
-            self.declined.get(&update).map(|change| change.at),
+            self.declined.get(&update).map(|own| own.decided),
         ]
         .into_iter()
         .flatten()
@@ -290,7 +348,7 @@ impl Decisions {
     /// When the update is not declined.
     pub fn restore(&mut self, update: UpdateId, change: Change) -> Result<(), ApprovalError> {
         let own = self.declined.remove(&update).ok_or(ApprovalError::NotDeclined(update))?;
-        self.restored.insert(update, Mark::decided(change.after(Some(own.at))));
+        self.restored.insert(update, Mark::decided(change.after(Some(own.decided))));
         Ok(())
     }
 

@@ -100,10 +100,15 @@ impl Decisions {
             return Ok(Succession::Untouched);
         }
         let orders: Vec<Standing> = self.approvals.of(update).map(|a| (a.action, a.deadline)).collect();
-        let becomes = self.judge(arrival, &orders);
+        let becomes = match self.judge(arrival, &orders) {
+            Succession::Followed if !arrival.expired && self.waits_for_review(update) => {
+                Succession::Held(HoldReason::Review)
+            }
+            becomes => becomes,
+        };
         match becomes {
             Succession::Untouched => {}
-            Succession::Declined => self.set_declined(update, stamp.change),
+            Succession::Declined => self.expire(update, stamp.change),
             Succession::Held(reason) => {
                 // What was decided since an older one waits is not decided about this one.
                 let serving = self.held.get(&update).map_or(replaces, |own| own.serving);
@@ -112,6 +117,12 @@ impl Decisions {
             Succession::Followed => self.put_in_service(update, stamp)?,
         }
         Ok(becomes)
+    }
+
+    /// Whether somebody is to look at its newest revision, here or where its approvals come from: a newer one that joins
+    /// it has not been looked at either.
+    fn waits_for_review(&self, update: UpdateId) -> bool {
+        self.held.get(&update).is_some_and(|own| own.reason == HoldReason::Review)
     }
 
     /// What is to become of the orders that stand about an update with a newer revision.
@@ -250,7 +261,7 @@ impl Decisions {
 }
 
 /// What a revision has that makes an order impossible.
-fn impossible(
+pub(crate) fn impossible(
     action: ApprovalAction,
     deadline: Option<Timestamp>,
     removable: bool,

@@ -18,7 +18,7 @@ impl Decisions {
         mut known: impl FnMut(&Self, UpdateId) -> Result<Option<Known>, E>,
     ) -> Result<(), E> {
         for (update, first) in first_decided(carried) {
-            let declined = self.declined.get(&update).map(|own| own.at);
+            let declined = self.declined.get(&update).map(|own| own.decided);
             let own = self.approvals.of(update).map(|own| own.changed_at).chain(declined);
             if own.max().is_none_or(|own| own <= first) {
                 continue;
@@ -28,8 +28,8 @@ impl Decisions {
                 continue;
             }
             let before = Timestamp::from_ticks(first.ticks().saturating_sub(1));
-            if let Some(own) = self.declined.get_mut(&update).filter(|own| own.at == came) {
-                own.at = before;
+            if let Some(own) = self.declined.get_mut(&update).filter(|own| own.decided == came) {
+                own.decided = before;
             }
             let own: Vec<Approval> =
                 self.approvals.of(update).filter(|own| own.changed_at == came).cloned().collect();
@@ -91,6 +91,7 @@ mod tests {
                 subject: Subject::software(update),
                 revisions: Vec::new(),
                 came,
+                newest_came: None,
             }))
         };
         to.take_in(&from.to_carry(), known, &mut stamp(seconds)).unwrap()

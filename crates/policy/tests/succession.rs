@@ -126,7 +126,9 @@ fn what_expires_is_declined_unless_it_is_to_be_removed_or_nobody_wants_that() {
     let expired = Arrival { expired: true, ..arrival(2) };
     let mut decisions = approved(&[(0, Install), (2, OptionalInstall)]);
     assert_eq!(decisions.arrive(&expired, &mut stamp(9)), Ok(Succession::Declined));
-    assert_eq!(decisions.declined[&uid(1)], change(9));
+    let own = decisions.declined[&uid(1)];
+    assert_eq!((own.anchor, own.at, own.automatic), (change(9).anchor, change(9).at, true));
+    assert!(own.decided < own.at, "nobody decided so then");
     assert!(decisions.approvals.is_empty());
     assert_eq!(decisions.withdrawn.len(), 2);
 

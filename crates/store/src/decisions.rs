@@ -1,6 +1,7 @@
 //! Store: what administrators decided. Rules are policy's; here a change is applied to a copy of the
 //! decisions inside a transaction, the difference becomes rows, and the copy counts once it is durable.
 
+mod again;
 mod bulk;
 mod carried;
 mod looks;
@@ -13,6 +14,7 @@ pub use bulk::{BulkApproval, BulkOrder, Refused};
 pub use rules::RuleRun;
 pub use succession::ImportedDecisions;
 
+pub(crate) use again::remember as remember_decline;
 pub(crate) use carried::known;
 pub(crate) use looks::Gallery;
 pub(crate) use rows::{difference, load, reason_columns, reason_of_columns, replaced, write_difference};

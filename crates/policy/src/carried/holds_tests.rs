@@ -49,15 +49,26 @@ fn arrive(decisions: &mut Decisions, number: i64, says: Subject, seconds: i64) -
 }
 
 /// Takes decisions in where these revisions are, of which the newest says this.
-fn take(
+fn take(to: &mut Decisions, carried: &CarriedDecisions, here: (i64, Subject), seconds: i64) -> TakenIn {
+    take_after(to, carried, here, None, seconds)
+}
+
+/// [`take`] where the newest revision came at this time.
+fn take_after(
     to: &mut Decisions,
     carried: &CarriedDecisions,
     (revisions, newest): (i64, Subject),
+    came: Option<i64>,
     seconds: i64,
 ) -> TakenIn {
     let known = |_: &Decisions, _| {
         let revisions = (1..=revisions).map(rev).collect();
-        Ok::<_, ApprovalError>(Some(Known { subject: newest, revisions, came: None }))
+        Ok::<_, ApprovalError>(Some(Known {
+            subject: newest,
+            revisions,
+            came: None,
+            newest_came: came.map(at),
+        }))
     };
     to.take_in(carried, known, &mut stamp(seconds)).unwrap()
 }
@@ -174,4 +185,136 @@ fn a_decision_from_elsewhere_speaks_for_no_revision_that_came_there_after_it() {
     from.approve(&plain(), order(Y, ApprovalAction::Install, None), &mut stamp(60)).unwrap();
     take(&mut to, &from.to_carry(), (3, plain()), 61);
     assert_eq!(hold(&to), None);
+}
+
+/// A server that reviews new revisions, with an approval for X.
+fn reviewer() -> Decisions {
+    let mut from = grouped();
+    from.options.approvals_follow = false;
+    from.approve(&plain(), order(X, ApprovalAction::Install, None), &mut stamp(10)).unwrap();
+    from
+}
+
+const REVIEW: Option<(u32, HoldReason)> = Some((1, HoldReason::Review));
+
+#[test]
+fn what_waits_for_a_review_elsewhere_goes_on_waiting_when_another_revision_comes() {
+    let (mut from, mut to) = (reviewer(), grouped());
+    arrive(&mut from, 2, plain(), 20);
+    assert_eq!(take(&mut to, &from.to_carry(), (2, plain()), 30).held, 1);
+    for (decisions, seconds) in [(&mut from, 40), (&mut to, 45)] {
+        assert_eq!(arrive(decisions, 3, plain(), seconds), Succession::Held(HoldReason::Review));
+    }
+    take(&mut to, &from.to_carry(), (3, plain()), 50);
+    assert_eq!((hold(&to), hold(&from)), (REVIEW, REVIEW));
+    from.accept_revision(&plain(), &mut stamp(60)).unwrap();
+    take(&mut to, &from.to_carry(), (3, plain()), 70);
+    assert_eq!((hold(&to), hold(&from)), (None, None));
+    // One of those that wait is looked at there, and the next comes before that is known here.
+    let (mut from, mut to) = (reviewer(), grouped());
+    arrive(&mut from, 2, plain(), 20);
+    take(&mut to, &from.to_carry(), (2, plain()), 30);
+    from.accept_revision(&plain(), &mut stamp(40)).unwrap();
+    for (decisions, seconds) in [(&mut from, 50), (&mut to, 55)] {
+        arrive(decisions, 3, plain(), seconds);
+    }
+    let mut reviews = to.clone();
+    reviews.options.approvals_follow = false;
+    for (to, serving) in [(&mut to, 2), (&mut reviews, 1)] {
+        take(to, &from.to_carry(), (3, plain()), 60);
+        assert_eq!(hold(to), Some((serving, HoldReason::Review)));
+        assert_eq!(take(to, &from.to_carry(), (3, plain()), 61), TakenIn::default());
+    }
+    // A removal is wanted of what expires, however new that is.
+    let mut removed = reviewer();
+    removed.approve(&plain(), order(Y, ApprovalAction::Uninstall, None), &mut stamp(11)).unwrap();
+    arrive(&mut removed, 2, plain(), 20);
+    let expired = Subject { expired: true, ..plain() };
+    assert_eq!(arrive(&mut removed, 3, expired, 30), Succession::Followed);
+}
+
+#[test]
+fn what_is_to_be_reviewed_there_waits_here_where_nobody_decided_since_it_came() {
+    let mut from = reviewer();
+    let mut to = grouped();
+    take(&mut to, &from.to_carry(), (1, plain()), 20);
+    arrive(&mut from, 2, plain(), 30);
+    assert_eq!(arrive(&mut to, 2, plain(), 35), Succession::Followed);
+    let before: Vec<_> = to.approvals.values().map(|own| own.deployment).collect();
+    let mut decided = to.clone();
+    decided.approve(&plain(), order(Y, ApprovalAction::Install, None), &mut stamp(36)).unwrap();
+    let taken = take_after(&mut decided, &from.to_carry(), (2, plain()), Some(35), 40);
+    assert_eq!((taken.held, hold(&decided)), (0, None), "somebody here put it in service");
+
+    let taken = take_after(&mut to, &from.to_carry(), (2, plain()), Some(35), 40);
+    assert_eq!((taken.held, hold(&to)), (1, REVIEW));
+    let own = to.approvals.values().next().unwrap();
+    assert!(!before.contains(&own.deployment) && own.changed_at == at(10), "it is for another revision");
+    assert_eq!(to.released[&uid(UPDATE)].at, at(40), "clients are told");
+    let once = to.clone();
+    assert_eq!(take_after(&mut to, &from.to_carry(), (2, plain()), Some(35), 50), TakenIn::default());
+    assert_eq!(to, once);
+    from.accept_revision(&plain(), &mut stamp(60)).unwrap();
+    take_after(&mut to, &from.to_carry(), (2, plain()), Some(35), 70);
+    assert_eq!(hold(&to), None);
+}
+
+#[test]
+fn a_decision_from_elsewhere_puts_nothing_in_service_that_waits_there_too() {
+    let (mut from, mut to) = reviewing();
+    arrive(&mut to, 2, plain(), 30);
+    from.approve(&plain(), order(Y, ApprovalAction::Install, None), &mut stamp(40)).unwrap();
+    let mut carried = from.to_carry();
+    carried.held.insert(uid(UPDATE), (rev(1), HoldReason::Review));
+    assert_eq!(take(&mut to, &carried, (2, plain()), 50).approved, 1);
+    assert_eq!(hold(&to), REVIEW);
+    // What serves there is the newest here.
+    let mut newer = from.to_carry();
+    newer.held.insert(uid(UPDATE), (rev(2), HoldReason::Review));
+    newer.approvals.iter_mut().for_each(|approval| approval.at = at(60));
+    take(&mut to, &newer, (2, plain()), 70);
+    assert_eq!(hold(&to), None);
+}
+
+#[test]
+fn terms_that_were_accepted_here_are_nothing_to_wait_for() {
+    let licensed = Subject { eula: Some(terms()), ..plain() };
+    let (mut from, mut to) = (grouped(), grouped());
+    from.approve(&plain(), order(X, ApprovalAction::Install, None), &mut stamp(10)).unwrap();
+    arrive(&mut from, 2, licensed, 20);
+    to.accept_eula(terms(), "admin".to_owned(), &mut stamp(5)).unwrap();
+    let taken = take(&mut to, &from.to_carry(), (2, licensed), 30);
+    assert_eq!((taken.approved, taken.held, hold(&to)), (1, 0, None));
+}
+
+#[test]
+fn with_an_order_that_is_impossible_with_the_newest_revision_an_older_one_serves() {
+    for (action, deadline, newest, reason) in impossible() {
+        let mut from = grouped();
+        from.approve(&plain(), order(X, action, deadline), &mut stamp(10)).unwrap();
+        from.approve(&plain(), order(Y, ApprovalAction::Install, None), &mut stamp(11)).unwrap();
+        let mut to = grouped();
+        let taken = take(&mut to, &from.to_carry(), (2, newest), 20);
+        assert_eq!((taken.approved, taken.held, taken.skipped), (2, 1, 0), "{:?}", taken.reasons);
+        assert_eq!(hold(&to), Some((1, reason)));
+        assert_eq!(take(&mut to, &from.to_carry(), (2, newest), 30), TakenIn::default());
+    }
+}
+
+#[test]
+fn an_order_that_is_impossible_here_is_left_out_and_said() {
+    for (action, deadline, newest, _) in impossible() {
+        let mut from = grouped();
+        from.approve(&plain(), order(X, action, deadline), &mut stamp(10)).unwrap();
+        // Nothing older is here.
+        let mut to = grouped();
+        let taken = take(&mut to, &from.to_carry(), (1, newest), 20);
+        assert_eq!((taken.approved, taken.skipped), (0, 1), "{:?}", taken.reasons);
+        assert!(to.approvals.is_empty() && taken.reasons[0].contains(&uid(UPDATE).to_string()));
+        // Somebody here decided about the newest.
+        let mut to = grouped();
+        to.approve(&newest, order(Y, ApprovalAction::Install, None), &mut stamp(15)).unwrap();
+        let taken = take_after(&mut to, &from.to_carry(), (2, newest), Some(14), 20);
+        assert_eq!((taken.approved, taken.skipped, hold(&to)), (0, 1, None), "{:?}", taken.reasons);
+    }
 }

@@ -2,8 +2,8 @@
 //! clients are told of real changes and of nothing else.
 
 use crate::{
-    Approval, ApprovalAction, ApprovalError, Change, Decisions, Group, GroupTree, Hold, HoldReason, Mark,
-    Stamp, Subject,
+    Approval, ApprovalAction, ApprovalError, Change, Decisions, Decline, Group, GroupTree, Hold, HoldReason,
+    Mark, Stamp, Subject,
 };
 use sluicegate_terms::{GroupId, Guid, RevisionNumber, Timestamp, UpdateId, UpdateIdentity, UpdateKind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +25,8 @@ pub struct UpstreamDeployment {
     pub by: String,
     /// The revision it is for: the one in service there.
     pub revision: RevisionNumber,
+    /// When it was decided there, where the upstream says so.
+    pub decided: Option<Timestamp>,
 }
 
 /// Everything the upstream has decided.
@@ -181,7 +183,7 @@ pub fn adopt<E: From<ApprovalError>>(
                     continue;
                 }
             }
-            let placed = Placed { action, deadline, by: deployment.by.clone(), at: None };
+            let placed = Placed { action, deadline, by: deployment.by.clone(), at: deployment.decided };
             target.insert((deployment.update, deployment.group), placed);
         }
     }
@@ -193,7 +195,7 @@ pub fn adopt<E: From<ApprovalError>>(
     for &update in &wanted.declined {
         let there = decisions.declined.get(&update).copied();
         if there.is_some() || subject(decisions, update)?.is_some_and(|subject| decidable(&subject)) {
-            declined.insert(update, there.map_or(change.at, |own| own.at));
+            declined.insert(update, there.unwrap_or(Decline::by_hand(change)));
         }
     }
     put_declines(decisions, &declined, mark, change, &mut adopted);
@@ -235,7 +237,7 @@ pub(super) struct Placed {
     pub(super) action: ApprovalAction,
     pub(super) deadline: Option<Timestamp>,
     pub(super) by: String,
-    /// When; `None` is now.
+    /// When; `None` is now, or what is known of it here.
     pub(super) at: Option<Timestamp>,
 }
 
@@ -283,7 +285,7 @@ pub(super) fn put_approvals(
 /// Makes the declined updates these, each since its time. What is no longer declined leaves a mark.
 pub(super) fn put_declines(
     decisions: &mut Decisions,
-    wanted: &BTreeMap<UpdateId, Timestamp>,
+    wanted: &BTreeMap<UpdateId, Decline>,
     gone: Mark,
     change: Change,
     adopted: &mut Adopted,
@@ -295,7 +297,7 @@ pub(super) fn put_declines(
         decisions.restored.insert(update, gone);
         adopted.restored += 1;
     }
-    for (&update, &at) in wanted {
+    for (&update, &decline) in wanted {
         // That it is not approved for some group may be said of a declined update too.
         debug_assert!(decisions.approvals.of(update).all(|approval| !approval.action.deploys()));
         let anchor = match decisions.declined.get(&update) {
@@ -306,7 +308,7 @@ pub(super) fn put_declines(
             }
         };
         decisions.restored.remove(&update);
-        decisions.declined.insert(update, Change { anchor, at });
+        decisions.declined.insert(update, Decline { anchor, ..decline });
     }
 }
 

@@ -29,6 +29,7 @@ fn install(guid: u128, update: u128, group: u128) -> UpstreamDeployment {
         deadline: None,
         by: "parent\\admin".to_owned(),
         revision: number(2),
+        decided: None,
     }
 }
 
@@ -129,6 +130,25 @@ fn what_only_a_held_revision_bundled_is_decided_by_itself() {
     let mut stamp = stamp(&decisions, 7);
     let adopted = adopt(&mut decisions, &parent(), &mut stamp, member, place).unwrap();
     assert_eq!(adopted.declined, 1);
+}
+
+#[test]
+fn an_approval_has_the_time_of_its_decision_where_the_upstream_says_it() {
+    let at = Timestamp::from_unix_seconds(-50);
+    let mut wanted = parent();
+    wanted.deployments[0].decided = Some(at);
+    let mut decisions = Decisions::default();
+    run(&mut decisions, &wanted, 5);
+    let times = |decisions: &Decisions| -> Vec<_> {
+        decisions.approvals.values().map(|a| (a.changed_at, a.deployment, a.changed)).collect()
+    };
+    let first = times(&decisions);
+    assert_eq!([first[0].0, first[1].0], [at, change(5).at]);
+    // Decided again there, and the same: agents are told of nothing.
+    let again = at.plus_seconds(10);
+    wanted.deployments[0].decided = Some(again);
+    assert!(!run(&mut decisions, &wanted, 6).changed());
+    assert_eq!(times(&decisions), [(again, first[0].1, first[0].2), first[1]]);
 }
 
 #[test]

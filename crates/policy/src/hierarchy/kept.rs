@@ -2,7 +2,7 @@
 //! were, each with its own time; revisions that came meanwhile are judged as if they had come a moment ago.
 
 use super::adopt::{Adopted, Placed, put_approvals, put_declines, put_groups};
-use crate::approvals::{Change, Mark, Stamp};
+use crate::approvals::{Change, Decline, Mark, Stamp, next};
 use crate::carried::{CarriedApproval, Known};
 use crate::decisions::Decisions;
 use crate::groups::Group;
@@ -21,7 +21,7 @@ pub struct KeptDecisions {
     /// The newest revision that each approved update had.
     pub newest: BTreeMap<UpdateId, RevisionNumber>,
     /// Declined updates, and since when.
-    pub declined: BTreeMap<UpdateId, Timestamp>,
+    pub declined: BTreeMap<UpdateId, Decline>,
     /// Updates that were declined once and are no longer, and since when.
     pub restored: BTreeMap<UpdateId, Timestamp>,
     /// Approvals that were taken away, and since when.
@@ -98,11 +98,15 @@ pub fn bring_back<E: From<ApprovalError>>(
     }
     put_approvals(decisions, target, Mark::passing(change), stamp, &mut adopted)?;
 
-    let mut declined: BTreeMap<UpdateId, Timestamp> =
-        expired.iter().map(|update| (*update, change.at)).collect();
-    for (&update, &at) in &kept.declined {
+    let last = |update| kept.approvals.iter().filter(|own| own.update == update).map(|own| own.at).max();
+    let expire = |&update: &UpdateId| {
+        let decided = last(update).map_or(change.at, next);
+        (update, Decline { decided, automatic: true, ..Decline::by_hand(change) })
+    };
+    let mut declined: BTreeMap<UpdateId, Decline> = expired.iter().map(expire).collect();
+    for (&update, own) in &kept.declined {
         if known(decisions, update)?.is_some() {
-            declined.insert(update, at);
+            declined.insert(update, *own);
         }
     }
     put_declines(decisions, &declined, Mark::passing(change), change, &mut adopted);
@@ -149,6 +153,12 @@ fn judge(
         match decisions.judge(&arrival, orders) {
             Succession::Held(reason) => (reason, change),
             Succession::Declined => return Becomes::Declined,
+            // What waited to be looked at goes on waiting, with what joined it.
+            Succession::Followed
+                if !subject.expired && held.is_some_and(|held| held.reason == HoldReason::Review) =>
+            {
+                (HoldReason::Review, change)
+            }
             Succession::Followed | Succession::Untouched => return Becomes::AsItIs,
         }
     } else {

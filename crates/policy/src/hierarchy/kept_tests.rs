@@ -55,7 +55,12 @@ fn back(decisions: &mut Decisions, kept: &KeptDecisions, revisions: &[i64], subj
     let mut stamp = Stamp::new(change(50), 0);
     let known = |_: &Decisions, update| {
         let revisions = revisions.iter().map(|n| number(*n)).collect();
-        Ok::<_, ApprovalError>(Some(Known { subject: Subject { update, ..subject }, revisions, came: None }))
+        Ok::<_, ApprovalError>(Some(Known {
+            subject: Subject { update, ..subject },
+            revisions,
+            came: None,
+            newest_came: None,
+        }))
     };
     bring_back(decisions, kept, &mut stamp, known).unwrap()
 }
@@ -71,8 +76,9 @@ fn plain() -> Subject {
 
 #[test]
 fn decisions_have_the_times_they_were_made_at_and_the_anchor_of_their_return() {
+    let decline = Decline { anchor: Anchor(1), at: at(4), decided: at(3), automatic: true };
     let kept = KeptDecisions {
-        declined: [(uid(2), at(3))].into(),
+        declined: [(uid(2), decline)].into(),
         restored: [(uid(3), at(4))].into(),
         withdrawn: [((uid(4), EVERYBODY), at(2))].into(),
         ..approved()
@@ -81,7 +87,7 @@ fn decisions_have_the_times_they_were_made_at_and_the_anchor_of_their_return() {
     back(&mut decisions, &kept, &[100], plain());
     let approval = decisions.approvals.get(&(uid(1), EVERYBODY)).unwrap();
     assert_eq!((approval.changed_at, approval.changed, approval.by.as_str()), (at(5), Anchor(50), "Ada"));
-    assert_eq!(decisions.declined[&uid(2)], Change { anchor: Anchor(50), at: at(3) });
+    assert_eq!(decisions.declined[&uid(2)], Decline { anchor: Anchor(50), ..decline });
     let carried = decisions.to_carry();
     assert_eq!((carried.restored, carried.withdrawn), (kept.restored, kept.withdrawn));
 }
@@ -141,11 +147,19 @@ fn a_revision_that_came_meanwhile_is_judged_as_one_that_arrives() {
     back(&mut decisions, &approved(), &came, terms);
     assert_eq!(decisions.held[&uid(1)].reason, HoldReason::Eula(eula()));
     let mut decisions = Decisions::default();
-    back(&mut decisions, &held(HoldReason::Review), &came, plain());
+    back(&mut decisions, &approved(), &came, plain());
     assert!(decisions.held.is_empty(), "approvals follow to it");
+    back(&mut decisions, &held(HoldReason::Review), &came, plain());
+    let hold = Hold { serving: number(99), reason: HoldReason::Review, since: change(50) };
+    assert_eq!(decisions.held[&uid(1)], hold, "nobody has looked at what waited");
+    let mut decisions = Decisions::default();
+    back(&mut decisions, &held(HoldReason::Review), &came, Subject { expired: true, ..plain() });
+    assert!(decisions.declined.contains_key(&uid(1)));
     let mut decisions = Decisions::default();
     let adopted = back(&mut decisions, &approved(), &came, Subject { expired: true, ..plain() });
-    assert_eq!((adopted.declined, decisions.declined[&uid(1)]), (1, change(50)));
+    // That it expired is no decision: it counts as the last one about it.
+    let decline = Decline { decided: next(at(5)), automatic: true, ..Decline::by_hand(change(50)) };
+    assert_eq!((adopted.declined, decisions.declined[&uid(1)]), (1, decline));
     assert!(decisions.approvals.is_empty());
 }
 
@@ -160,6 +174,7 @@ fn a_revision_that_serves_again_has_new_deployments_and_the_old_times() {
             subject: plain(),
             revisions: vec![number(99), number(100)],
             came: None,
+            newest_came: None,
         }))
     };
     bring_back(&mut decisions, &held(HoldReason::Review), &mut stamp, known).unwrap();
@@ -196,7 +211,11 @@ fn what_expired_meanwhile_is_declined_though_nobody_approved_it_unless_a_bundle_
     let mut decisions = Decisions::default();
     back(&mut decisions, &kept, &[99, 100, 101], expired);
     assert_eq!(decisions.declined.keys().collect::<Vec<_>>(), [&uid(1), &uid(2)]);
-    assert_eq!(decisions.declined[&uid(2)], change(50));
+    let decline = decisions.declined[&uid(2)];
+    assert!(
+        (decline.anchor, decline.at, decline.automatic) == (change(50).anchor, at(50), true),
+        "{decline:?}"
+    );
     let mut decisions = Decisions::default();
     back(&mut decisions, &kept, &[99, 100, 101], Subject { bundled_by: Some(uid(7)), ..expired });
     assert!(decisions.declined.is_empty() && !decisions.approvals.is_empty());
@@ -205,7 +224,7 @@ fn what_expired_meanwhile_is_declined_though_nobody_approved_it_unless_a_bundle_
     back(&mut decisions, &kept, &[99, 100, 101], expired);
     assert!(decisions.declined.is_empty());
     // Somebody declined it before: it is declined since then.
-    let earlier = KeptDecisions { declined: [(uid(2), at(3))].into(), ..kept };
+    let earlier = KeptDecisions { declined: [(uid(2), Decline::by_hand(change(3)))].into(), ..kept };
     let mut decisions = Decisions::default();
     back(&mut decisions, &earlier, &[99, 100, 101], expired);
     assert_eq!(decisions.declined[&uid(2)].at, at(3));

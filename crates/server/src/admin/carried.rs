@@ -41,6 +41,9 @@ enum Line {
     Declined {
         update: String,
         at: String,
+        /// Nobody decided so.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        automatic: bool,
     },
     Restored {
         update: String,
@@ -115,8 +118,11 @@ pub(super) fn lines(decisions: &CarriedDecisions) -> Vec<Value> {
         by: by.clone(),
         at: at.iso(),
     });
-    let declined =
-        d.declined.iter().map(|(update, at)| Line::Declined { update: update.to_string(), at: at.iso() });
+    let declined = d.declined.iter().map(|(update, at)| Line::Declined {
+        update: update.to_string(),
+        at: at.iso(),
+        automatic: d.automatic.contains(update),
+    });
     let restored =
         d.restored.iter().map(|(update, at)| Line::Restored { update: update.to_string(), at: at.iso() });
     let withdrawn = d.withdrawn.iter().map(|((update, group), at)| Line::Withdrawn {
@@ -170,8 +176,10 @@ fn read_line(
         Line::AcceptedEula { id, by, at } => {
             into.accepted.insert(eula(id)?, (by, time(at)?));
         }
-        Line::Declined { update: id, at } => {
-            into.declined.insert(update(id)?, time(at)?);
+        Line::Declined { update: id, at, automatic } => {
+            let id = update(id)?;
+            into.declined.insert(id, time(at)?);
+            into.automatic.extend(automatic.then_some(id));
         }
         Line::Restored { update: id, at } => {
             into.restored.insert(update(id)?, time(at)?);
@@ -294,7 +302,8 @@ mod tests {
         let decisions = CarriedDecisions {
             groups: vec![Group { id: gid(1), name: "Büro ?>".parse().unwrap(), parent: Some(gid(2)) }],
             accepted: [(EulaId(Guid::from_u128(3)), ("admin".to_owned(), at))].into(),
-            declined: [(uid(4), at)].into(),
+            declined: [(uid(4), at), (uid(12), at)].into(),
+            automatic: [uid(12)].into(),
             restored: [(uid(5), at)].into(),
             withdrawn: [((uid(6), gid(1)), at)].into(),
             approvals: vec![CarriedApproval {

@@ -79,8 +79,15 @@ fn updates(before: &Decisions, after: &Decisions, cause: Cause) -> Vec<Entry> {
     touched.extend(gone.into_iter().chain(new.into_iter().map(|(update, _)| update)));
     let (gone, new) = difference(before.held.iter(), after.held.iter());
     touched.extend(gone.into_iter().chain(new.into_iter().map(|(update, _)| update)));
+    // That a decision counts from another time on changes nothing that anybody sees.
+    let same = |update: &UpdateId| {
+        before.held.get(update) == after.held.get(update)
+            && by_hand(before, *update) == by_hand(after, *update)
+            && shown(before, *update) == shown(after, *update)
+    };
     touched
         .into_iter()
+        .filter(|update| !same(update))
         .map(|update| {
             let of = |decisions| shown(decisions, update);
             let action = action(before, after, update, cause);
@@ -109,7 +116,7 @@ fn action(before: &Decisions, after: &Decisions, update: UpdateId, cause: Cause)
     if cause == Cause::Switch {
         return "switch-mode";
     }
-    if declined(after) && !declined(before) {
+    if (declined(after) && !declined(before)) || (by_hand(after, update) && !by_hand(before, update)) {
         return "decline";
     }
     // While one waits, only a newer one that joins it comes and changes no words.
@@ -130,6 +137,11 @@ fn action(before: &Decisions, after: &Decisions, update: UpdateId, cause: Cause)
             && before.approvals_of(update).all(|old| (old.group, old.deployment) != (a.group, a.deployment))
     });
     if fresh { "approve" } else { "unapprove" }
+}
+
+/// Whether somebody declined it.
+fn by_hand(decisions: &Decisions, update: UpdateId) -> bool {
+    decisions.declined.get(&update).is_some_and(|own| !own.automatic)
 }
 
 fn shown(decisions: &Decisions, update: UpdateId) -> Option<String> {

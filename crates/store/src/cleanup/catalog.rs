@@ -8,7 +8,7 @@ use crate::audit::{self, Entry};
 use crate::catalog::forget_supersedence;
 use crate::columns::{Columns, for_rows, signed};
 use crate::database::next_anchor;
-use crate::decisions::write_difference;
+use crate::decisions::{remember_decline, write_difference};
 use crate::error::{During, StoreError};
 use rusqlite::{Connection, Transaction, params};
 use sluicegate_policy::Decisions;
@@ -291,8 +291,10 @@ impl Cleanup<'_> {
                 }
                 let mut after = Decisions::clone(&before);
                 let anchor = next_anchor(tx)?;
+                let replica = store.upstream_settings().holds_upstreams_decisions();
                 for going in some {
                     if going.whole {
+                        remember_decline(tx, &before, going.update, replica)?;
                         forget_decisions(&mut after, going.update);
                     }
                 }

@@ -98,7 +98,7 @@ impl Cleanup<'_> {
                         Err(StoreError::UnknownUpdate(_)) => continue,
                         Err(error) => return Err(error),
                     };
-                    match decisions.decline(&subject, scope.change) {
+                    match decisions.decline_by_itself(&subject, scope.change) {
                         Ok(()) => done += 1,
                         // Somebody was faster, or bundled it meanwhile.
                         Err(ApprovalError::AlreadyDeclined(_) | ApprovalError::BundleMember { .. }) => {}

@@ -8,8 +8,9 @@ use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError};
 use crate::hierarchy::memberships::{self, Moved};
 use rusqlite::Connection;
-use sluicegate_policy::{CarriedDecisions, Change, Decisions, Known, Stamp, TakenIn};
+use sluicegate_policy::{ApprovalAction, CarriedDecisions, Change, Decisions, Known, Stamp, TakenIn};
 use sluicegate_terms::{RevisionNumber, Timestamp, UpdateId};
+use std::collections::BTreeSet;
 
 impl Store {
     /// Takes in what another server decided, in one change; in none at all when it says nothing new.
@@ -19,24 +20,27 @@ impl Store {
     /// deployment id is left, or a failure to read or write.
     pub fn take_in(&self, carried: &CarriedDecisions, now: Timestamp) -> Result<TakenIn, StoreError> {
         self.refuse_on_replica()?;
+        // Of these it counts which revisions are here: one waits, or may have to.
+        let orders = carried.approvals.iter();
+        let may_wait = orders.filter(|a| a.deadline.is_some() || a.action == ApprovalAction::Uninstall);
+        let choosy: BTreeSet<UpdateId> =
+            may_wait.map(|a| a.update).chain(carried.held.keys().copied()).collect();
         let before = self.decisions();
         let mut trial = Decisions::clone(&before);
         let change = Change { anchor: self.anchor(), at: now };
         // What is tried needs ids that no approval has; those that count come with the change.
         let next = trial.approvals.values().map(|own| i64::from(own.deployment.get()) + 1).max().unwrap_or(0);
         let told = self.shared.database.read(|db| {
-            let known = |decisions: &Decisions, update| {
-                known(db, decisions, update, carried.held.contains_key(&update))
-            };
+            let known =
+                |decisions: &Decisions, update| known(db, decisions, update, choosy.contains(&update));
             trial.take_in(carried, known, &mut Stamp::new(change, next))
         })?;
         if trial == *before {
             return Ok(told);
         }
         let (told, moved) = self.change_decisions_inside(now, |tx, decisions, scope| {
-            let known = |decisions: &Decisions, update| {
-                known(tx, decisions, update, carried.held.contains_key(&update))
-            };
+            let known =
+                |decisions: &Decisions, update| known(tx, decisions, update, choosy.contains(&update));
             let groups = decisions.groups.clone();
             let told = decisions.take_in(carried, known, &mut scope.stamp)?;
             Ok((told, memberships::follow(tx, &groups, &decisions.groups, None, now)?))
@@ -63,11 +67,15 @@ pub(crate) fn known(
         Err(error) => return Err(error),
     };
     let revisions = if with_revisions { revisions(db, update)? } else { Vec::new() };
-    let came = db
-        .prepare_cached("SELECT min(arrived_at) FROM revision WHERE update_id = ?1")
-        .and_then(|mut s| s.query_row([update.0.as_bytes()], |row| row.get::<_, Option<i64>>(0)))
+    let (came, newest_came): (Option<i64>, Option<i64>) = db
+        .prepare_cached(
+            "SELECT (SELECT min(arrived_at) FROM revision WHERE update_id = ?1),
+                 (SELECT r.arrived_at FROM known_update k JOIN revision r ON r.id = k.newest WHERE k.update_id = ?1)",
+        )
+        .and_then(|mut s| s.query_row([update.0.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?))))
         .during("look up when an update came")?;
-    Ok(Some(Known { subject, revisions, came: came.map(Timestamp::from_ticks) }))
+    let [came, newest_came] = [came, newest_came].map(|at| at.map(Timestamp::from_ticks));
+    Ok(Some(Known { subject, revisions, came, newest_came }))
 }
 
 fn revisions(db: &Connection, update: UpdateId) -> Result<Vec<RevisionNumber>, StoreError> {

@@ -5,8 +5,8 @@ use crate::error::{During, StoreError, StoredAs};
 use rusqlite::{Connection, Transaction, params};
 use sluicegate_policy::rules::{DeadlineOffset, Rule, RuleId, RuleTerms};
 use sluicegate_policy::{
-    Acceptance, Approval, ApprovalAction, Change, Decisions, EulaId, Group, GroupName, GroupTree, Hold,
-    HoldReason, Mark, SuccessionOptions,
+    Acceptance, Approval, ApprovalAction, Change, Decisions, Decline, EulaId, Group, GroupName, GroupTree,
+    Hold, HoldReason, Mark, SuccessionOptions,
 };
 use sluicegate_terms::{Anchor, DeploymentId, GroupId, Guid, RevisionNumber, Timestamp, UpdateId};
 use std::cmp::Ordering;
@@ -83,15 +83,17 @@ pub(crate) fn load(db: &Connection) -> Result<Decisions, StoreError> {
         decisions.restored.insert(row.update(0)?, mark);
         Ok(())
     })?;
-    for (sql, marks) in [
-        ("SELECT update_id, changed, changed_at FROM decline", &mut decisions.declined),
-        ("SELECT update_id, changed, changed_at FROM released", &mut decisions.released),
-    ] {
-        query(db, sql, |row| {
-            marks.insert(row.update(0)?, Change { anchor: row.anchor(1)?, at: row.time(2)? });
-            Ok(())
-        })?;
-    }
+    query(db, "SELECT update_id, changed, changed_at, decided_at, automatic FROM decline", |row| {
+        let (anchor, at) = (row.anchor(1)?, row.time(2)?);
+        let decided = row.time_if_any(3)?.unwrap_or(at);
+        let decline = Decline { anchor, at, decided, automatic: row.int(4)? != 0 };
+        decisions.declined.insert(row.update(0)?, decline);
+        Ok(())
+    })?;
+    query(db, "SELECT update_id, changed, changed_at FROM released", |row| {
+        decisions.released.insert(row.update(0)?, Change { anchor: row.anchor(1)?, at: row.time(2)? });
+        Ok(())
+    })?;
     query(db, "SELECT update_id, serving, eula, changed, changed_at, refused FROM held", |row| {
         let eula = row.get::<_, Option<[u8; 16]>>(2).during("read a held revision")?;
         let refused = row.get::<_, Option<String>>(5).during("read a held revision")?;
@@ -290,27 +292,32 @@ pub(crate) fn write_difference(
             ],
         )?;
     }
-    for (before, after, delete, insert) in [
-        (
-            &before.declined,
-            &after.declined,
-            "DELETE FROM decline WHERE update_id = ?1",
-            "INSERT INTO decline (update_id, changed, changed_at) VALUES (?1, ?2, ?3)",
-        ),
-        (
-            &before.released,
-            &after.released,
-            "DELETE FROM released WHERE update_id = ?1",
+    let (gone, new) = difference(before.declined.iter(), after.declined.iter());
+    for update in gone {
+        run("DELETE FROM decline WHERE update_id = ?1", params![update.0.as_bytes()])?;
+    }
+    for (update, decline) in new {
+        run(
+            "INSERT INTO decline (update_id, changed, changed_at, decided_at, automatic)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![
+                update.0.as_bytes(),
+                signed(decline.anchor.0),
+                decline.at.ticks(),
+                decline.decided.ticks(),
+                decline.automatic
+            ],
+        )?;
+    }
+    let (gone, new) = difference(before.released.iter(), after.released.iter());
+    for update in gone {
+        run("DELETE FROM released WHERE update_id = ?1", params![update.0.as_bytes()])?;
+    }
+    for (update, change) in new {
+        run(
             "INSERT INTO released (update_id, changed, changed_at) VALUES (?1, ?2, ?3)",
-        ),
-    ] {
-        let (gone, new) = difference(before.iter(), after.iter());
-        for update in gone {
-            run(delete, params![update.0.as_bytes()])?;
-        }
-        for (update, change) in new {
-            run(insert, params![update.0.as_bytes(), signed(change.anchor.0), change.at.ticks()])?;
-        }
+            params![update.0.as_bytes(), signed(change.anchor.0), change.at.ticks()],
+        )?;
     }
     write_succession(tx, before, after)?;
     write_rules(tx, &before.rules, &after.rules)?;

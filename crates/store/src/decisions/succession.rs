@@ -1,7 +1,7 @@
 //! Store: what an import does to decisions, inside its own transaction: no state is ever durable in which
 //! a new revision is there and its approvals are not (the failure behind KB954960).
 
-use super::{DecisionScope, Gallery, rules, subject, write_difference};
+use super::{DecisionScope, Gallery, again, rules, subject, write_difference};
 use crate::cleanup;
 use crate::error::{During, StoreError};
 use rusqlite::Transaction;
@@ -40,13 +40,17 @@ pub(crate) fn after_import(
     let rules: Vec<(RuleId, &Rule)> = before.enabled_rules().filter(|_| !replica).collect();
     let filters = if replica { BTreeSet::new() } else { cleanup::filters(tx)? };
     let revised = arrivals.iter().any(|arrival| arrival.replaces.is_some());
-    if !revised && rules.is_empty() && filters.is_empty() {
+    let again = again::any(tx)?;
+    if !again && !revised && rules.is_empty() && filters.is_empty() {
         return Ok((done, None));
     }
     let mut scope = DecisionScope::new(tx, anchor, now)?;
     let mut after = Decisions::clone(before);
     // The upstream of a replica says which revision serves, when groups and decisions are asked for.
     after.options.approvals_follow &= !replica;
+    if again {
+        again::decline(tx, &mut after, arrivals, replica, scope.change)?;
+    }
     for arrival in members_last(tx, arrivals)? {
         let arrival = &with_traits(tx, &after, arrival, replica)?;
         match after.arrive(arrival, &mut scope.stamp).map_err(super::refused)? {
@@ -137,7 +141,7 @@ fn decline_filtered(
             continue;
         }
         let subject = subject::subject(tx, decisions, update)?;
-        if subject.explicitly_deployable && decisions.decline(&subject, scope.change).is_ok() {
+        if subject.explicitly_deployable && decisions.decline_by_itself(&subject, scope.change).is_ok() {
             declined += 1;
         }
     }

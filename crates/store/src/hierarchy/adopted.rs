@@ -105,9 +105,10 @@ impl Store {
             }
             for d in &news.deployments {
                 run(
-                    "INSERT INTO upstream_deployment (guid, update_id, group_id, action, deadline, admin, revision)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (guid) DO UPDATE SET
-                         update_id = ?2, group_id = ?3, action = ?4, deadline = ?5, admin = ?6, revision = ?7",
+                    "INSERT INTO upstream_deployment (guid, update_id, group_id, action, deadline, admin, revision, decided)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (guid) DO UPDATE SET
+                         update_id = ?2, group_id = ?3, action = ?4, deadline = ?5, admin = ?6, revision = ?7,
+                         decided = ?8",
                     params![
                         d.guid.as_bytes(),
                         d.update.0.as_bytes(),
@@ -115,7 +116,8 @@ impl Store {
                         d.action.as_str(),
                         d.deadline.map(Timestamp::ticks),
                         d.by,
-                        d.revision.get()
+                        d.revision.get(),
+                        d.decided.map(Timestamp::ticks)
                     ],
                 )?;
             }
@@ -197,7 +199,8 @@ fn deployments(db: &Connection, news: &DeploymentNews) -> Result<Vec<UpstreamDep
     if !news.complete {
         let mut statement = db
             .prepare_cached(
-                "SELECT guid, update_id, group_id, action, deadline, admin, revision FROM upstream_deployment",
+                "SELECT guid, update_id, group_id, action, deadline, admin, revision, decided
+                 FROM upstream_deployment",
             )
             .during("read the upstream's deployments")?;
         let mut rows = statement.query([]).during("read the upstream's deployments")?;
@@ -210,6 +213,7 @@ fn deployments(db: &Connection, news: &DeploymentNews) -> Result<Vec<UpstreamDep
                 deadline: row.time_if_any(4)?,
                 by: row.text(5)?,
                 revision: row.revision_number(6)?,
+                decided: row.time_if_any(7)?,
             };
             all.insert(deployment.guid, deployment);
             Ok(())

@@ -7,7 +7,7 @@ use crate::decisions::{reason_columns, reason_of_columns};
 use crate::error::{During, StoreError, StoredAs};
 use rusqlite::{Row, Transaction, params};
 use sluicegate_policy::hierarchy::{KeptDecisions, Mode};
-use sluicegate_policy::{CarriedApproval, Change, Decisions, Group, GroupName, Hold};
+use sluicegate_policy::{CarriedApproval, Change, Decisions, Decline, Group, GroupName, Hold};
 use sluicegate_terms::{Anchor, GroupId, Guid, RevisionNumber, Timestamp, UpdateId, UpdateIdentity};
 use std::collections::BTreeSet;
 
@@ -69,10 +69,11 @@ pub(super) fn put_aside(tx: &Transaction<'_>, mode: Mode, decisions: &Decisions)
             ],
         )?;
     }
-    for (update, change) in &decisions.declined {
+    for (update, own) in &decisions.declined {
         run(
-            "INSERT INTO aside_decline (mode, update_id, changed_at) VALUES (?1, ?2, ?3)",
-            params![mode, update.0.as_bytes(), change.at.ticks()],
+            "INSERT INTO aside_decline (mode, update_id, changed_at, decided_at, automatic)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![mode, update.0.as_bytes(), own.at.ticks(), own.decided.ticks(), own.automatic],
         )?;
     }
     for (update, hold) in &decisions.held {
@@ -149,10 +150,16 @@ pub(super) fn from_aside(
             Ok(())
         },
     )?;
-    read("SELECT update_id, changed_at FROM aside_decline WHERE mode = ?1", &mut |row| {
-        kept.declined.insert(row.update(0)?, row.time_if_any(1)?.unwrap_or(now));
-        Ok(())
-    })?;
+    read(
+        "SELECT update_id, changed_at, decided_at, automatic FROM aside_decline WHERE mode = ?1",
+        &mut |row| {
+            let at = row.time_if_any(1)?.unwrap_or(now);
+            let (decided, automatic) = (row.time_if_any(2)?.unwrap_or(at), row.int(3)? != 0);
+            let decline = Decline { anchor: Anchor::START, at, decided, automatic };
+            kept.declined.insert(row.update(0)?, decline);
+            Ok(())
+        },
+    )?;
     read(
         "SELECT update_id, serving, eula, changed_at, refused FROM aside_held WHERE mode = ?1",
         &mut |row| {

@@ -197,6 +197,7 @@ fn take(store: &Store, step: &Step, model: &Model) -> Result<(), StoreError> {
                 deadline: None,
                 by: by(),
                 revision: RevisionNumber::new(revision((update, group))).unwrap(),
+                decided: None,
             });
             let news = DeploymentNews {
                 groups,

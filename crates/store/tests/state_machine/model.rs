@@ -37,6 +37,7 @@ pub(crate) struct Aside {
     pub(crate) groups: BTreeMap<u128, u128>,
     pub(crate) approvals: BTreeMap<(u128, u128), Approval>,
     pub(crate) declined: BTreeMap<u128, i64>,
+    pub(crate) automatic: BTreeSet<u128>,
     pub(crate) held: BTreeMap<u128, (usize, Why)>,
     /// By update: the newest revision of then.
     pub(crate) newest: BTreeMap<u128, usize>,
@@ -68,6 +69,10 @@ pub(crate) struct Model {
     pub(crate) approvals: BTreeMap<(u128, u128), Approval>,
     /// By update: since when.
     pub(crate) declined: BTreeMap<u128, i64>,
+    /// Those of them that nobody declined.
+    pub(crate) automatic: BTreeSet<u128>,
+    /// What somebody had declined when cleanup removed it.
+    pub(crate) refused: BTreeSet<u128>,
     pub(crate) held: BTreeMap<u128, (usize, Why)>,
     pub(crate) accepted: BTreeSet<u128>,
     pub(crate) waits_for_review: bool,
@@ -166,6 +171,11 @@ impl Model {
         self.declined.insert(update, self.now);
     }
 
+    pub(crate) fn decline_by_itself(&mut self, update: u128) {
+        self.decline(update);
+        self.automatic.insert(update);
+    }
+
     /// The next revision of an update, published; `member` is what it bundles if it bundles anything.
     fn publish(&mut self, draft: Draft, member: Option<usize>) -> Revision {
         let number = self.published.iter().filter(|r| r.update == draft.update).count() + 1;
@@ -207,11 +217,27 @@ impl Model {
         }
         // Who is a member shows once it is settled which revision of the bundle serves.
         newer.sort_by_key(|(revision, _)| revision.update == MEMBER);
+        for update in &new {
+            self.decline_again(*update);
+        }
         for (revision, before) in newer {
             self.succeed(&revision, before);
         }
         for update in new.into_iter().filter(|_| self.rule_enabled && !self.replica).collect::<Vec<_>>() {
             self.follow_rule(update);
+        }
+    }
+
+    /// What somebody declined before it was removed is declined when it comes again, where its own administrators
+    /// decide, or once they do.
+    fn decline_again(&mut self, update: u128) {
+        if !self.refused.remove(&update) {
+            return;
+        }
+        if let Some(aside) = self.aside.as_mut().filter(|_| self.replica) {
+            aside.declined.insert(update, self.now);
+        } else if !self.is_member(update) {
+            self.decline(update);
         }
     }
 
@@ -222,6 +248,11 @@ impl Model {
         }
     }
 
+    /// What nobody has looked at yet is joined by what nobody has looked at either.
+    fn held_for_review(&self, update: u128) -> bool {
+        self.held.get(&update).is_some_and(|(_, why)| *why == Why::Review)
+    }
+
     /// What becomes of decisions when a newer revision comes.
     fn succeed(&mut self, revision: &Revision, before: usize) {
         let update = revision.update;
@@ -230,14 +261,14 @@ impl Model {
         }
         let removed = self.any(update, |action| action == Uninstall);
         if revision.expired && !self.keep_expired && !removed && !self.is_member(update) {
-            self.decline(update);
+            self.decline_by_itself(update);
         } else if !revision.expired && self.any(update, |action| action != NotApproved) {
             let installs = self.any(update, |action| !matches!(action, Uninstall | NotApproved));
             let terms = revision.eula.filter(|terms| installs && !self.accepted.contains(terms));
             let serving = self.held.get(&update).map_or(before, |(serving, _)| *serving);
             match terms {
                 Some(terms) => drop(self.held.insert(update, (serving, Why::Eula(terms)))),
-                None if self.waits_for_review || self.replica => {
+                None if self.waits_for_review || self.replica || self.held_for_review(update) => {
                     self.held.insert(update, (serving, Why::Review));
                 }
                 None => self.put_in_service(update),
@@ -390,6 +421,7 @@ impl Model {
         let here = |update: &u128| self.updates.contains_key(update);
         (self.groups, self.approvals, self.held) = (back.groups, back.approvals, back.held);
         self.declined = back.declined.into_iter().filter(|(update, _)| here(update)).collect();
+        self.automatic = back.automatic;
         let approved: BTreeSet<u128> = self.approvals.keys().map(|(update, _)| *update).collect();
         let mut updates: Vec<u128> = self.updates.keys().copied().collect();
         // Who is a member shows once it is settled which revision of the bundle serves.
@@ -427,6 +459,7 @@ impl Model {
             groups: self.groups.clone(),
             approvals: self.approvals.clone(),
             declined: self.declined.clone(),
+            automatic: self.automatic.clone(),
             held: self.held.clone(),
             newest: self
                 .updates
@@ -442,6 +475,12 @@ impl Model {
 
     /// Does a step; answers whether it is allowed.
     pub(crate) fn take(&mut self, step: &Step) -> bool {
+        let allowed = self.take_step(step);
+        self.automatic.retain(|update| self.declined.contains_key(update));
+        allowed
+    }
+
+    fn take_step(&mut self, step: &Step) -> bool {
         match step.clone() {
             Step::Import(draft) => {
                 let member = self.newest(MEMBER).map(|newest| newest.number);
@@ -531,10 +570,12 @@ impl Model {
                 allowed
             }
             Step::Decline { update } => {
+                // What nobody declined can be declined.
+                let confirms = self.declined.contains_key(&update);
                 let allowed = self.updates.contains_key(&update)
                     && !self.is_member(update)
-                    && !self.declined.contains_key(&update);
-                if allowed {
+                    && (!confirms || self.automatic.remove(&update));
+                if allowed && !confirms {
                     self.decline(update);
                 }
                 allowed

@@ -26,7 +26,7 @@ impl Model {
     fn clean_once(&mut self) {
         if !self.replica {
             for list in [Self::expired, Self::superseded] {
-                list(self).into_iter().for_each(|update| self.decline(update));
+                list(self).into_iter().for_each(|update| self.decline_by_itself(update));
             }
         }
         for whole in [false, true, true] {
@@ -169,10 +169,14 @@ impl Model {
             list.retain(|r| r.number != *number);
             if list.is_empty() {
                 self.updates.remove(update);
-                self.declined.remove(update);
+                let declined = self.declined.remove(update).is_some() && !self.replica;
+                let by_hand = declined && !self.automatic.remove(update);
+                self.refused.extend(by_hand.then_some(*update));
                 self.approvals.retain(|(u, _), _| u != update);
                 if let Some(aside) = &mut self.aside {
-                    aside.declined.remove(update);
+                    let declined = aside.declined.remove(update).is_some() && self.replica;
+                    let by_hand = declined && !aside.automatic.remove(update);
+                    self.refused.extend(by_hand.then_some(*update));
                 }
             }
         }

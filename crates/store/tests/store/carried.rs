@@ -3,7 +3,9 @@
 
 use crate::support::{at, identity, import, open, software, uid};
 use sluicegate_catalog::compose::Document;
-use sluicegate_policy::{ApprovalAction, CarriedApproval, CarriedDecisions, EulaId, HoldReason};
+use sluicegate_policy::{
+    ApprovalAction, CarriedApproval, CarriedDecisions, EulaId, HoldReason, SuccessionOptions,
+};
 use sluicegate_store::{ApprovalOrder, Store};
 use sluicegate_terms::{GroupId, Guid};
 
@@ -101,4 +103,56 @@ fn approvals_arrive_beside_those_that_are_here() {
     let taken = store.take_in(&carried, at(10)).unwrap();
     assert_eq!((taken.approved, taken.skipped), (1, 0), "{:?}", taken.reasons);
     assert_eq!(store.decisions().approvals.len(), 2);
+}
+
+#[test]
+fn a_removal_is_for_a_revision_that_can_be_removed_or_left_out() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (from, to) = (open(one.path()), open(other.path()));
+    let revision = |n: u128, number: i64| {
+        let mut document = software(n, number, "Tool");
+        document.properties.can_uninstall = number == 1;
+        document
+    };
+    import(&from, 1, &[revision(1, 1), revision(2, 1)]);
+    for n in [1, 2] {
+        let (group, action) = (GroupId::ALL_COMPUTERS, ApprovalAction::Uninstall);
+        let order = ApprovalOrder { update: uid(n), group, action, deadline: None, by: "admin".to_owned() };
+        from.approve(order, at(2)).unwrap();
+    }
+    // The next revisions are here already; the older one of the first came with the package.
+    import(&to, 3, &[revision(1, 2), revision(2, 2)]);
+    import(&to, 4, &[revision(1, 1)]);
+    let carried = from.decisions().to_carry();
+    let taken = to.take_in(&carried, at(5)).unwrap();
+    assert_eq!((taken.approved, taken.held, taken.skipped), (1, 1, 1), "{:?}", taken.reasons);
+    assert!(taken.reasons[0].contains(&uid(2).to_string()), "{:?}", taken.reasons);
+    let hold = to.decisions().held[&uid(1)];
+    assert_eq!((hold.serving.get(), hold.reason), (1, HoldReason::NotRemovable));
+    let before = to.decisions();
+    assert_eq!(to.take_in(&carried, at(6)).unwrap().skipped, 1);
+    assert_eq!(to.decisions(), before);
+}
+
+#[test]
+fn what_is_to_be_reviewed_there_is_taken_out_of_service_here_unless_somebody_here_decided_since() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (from, to) = (open(one.path()), open(other.path()));
+    import(&from, 1, &[software(1, 1, "One"), software(2, 1, "Two")]);
+    from.set_succession(SuccessionOptions { approvals_follow: false, decline_expired: true }, at(1)).unwrap();
+    import(&to, 1, &[software(1, 1, "One"), software(2, 1, "Two")]);
+    for n in [1, 2] {
+        approve(&from, n, 2);
+    }
+    to.take_in(&from.decisions().to_carry(), at(3)).unwrap();
+    for (store, seconds) in [(&from, 4), (&to, 5)] {
+        import(store, seconds, &[software(1, 2, "One"), software(2, 2, "Two")]);
+    }
+    approve(&to, 2, 6);
+    let taken = to.take_in(&from.decisions().to_carry(), at(7)).unwrap();
+    assert_eq!((taken.held, taken.skipped), (1, 0), "{:?}", taken.reasons);
+    assert_eq!(to.decisions().held.keys().collect::<Vec<_>>(), [&uid(1)]);
+    from.accept_revision(uid(1), at(8)).unwrap();
+    to.take_in(&from.decisions().to_carry(), at(9)).unwrap();
+    assert!(to.decisions().held.is_empty());
 }

@@ -416,3 +416,41 @@ fn settings_and_runs_are_remembered_and_an_interrupted_run_shows() {
     assert_eq!(runs[0].steps.len(), CleanupStep::ALL.len());
     assert_eq!(updates(&store), 0);
 }
+
+#[test]
+fn what_somebody_declined_is_declined_when_it_comes_again_after_cleanup_removed_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    import(&store, 1, &[software(1, 1, "Unwanted"), software(2, 1, "Preview"), software(3, 1, "Plain")]);
+    let mut settings = store.cleanup_settings().unwrap();
+    settings.filters = ["title=preview".parse().unwrap()].into();
+    store.set_cleanup_settings(&settings, at(2)).unwrap();
+    store.decline(uid(1), at(3)).unwrap();
+    let carried = {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let origin = open(elsewhere.path());
+        import(&origin, 1, &[software(1, 1, "Unwanted")]);
+        approve(&origin, 1, 2);
+        origin.decisions().to_carry()
+    };
+    for day in [0, 40, 43] {
+        clean(&store, day);
+    }
+    assert_eq!(updates(&store), 1, "both are removed");
+    drop(store);
+    let store = open(folder.path());
+    settings.filters.clear();
+    store.set_cleanup_settings(&settings, at(44 * DAY)).unwrap();
+    import(&store, 45 * DAY, &[software(1, 2, "Unwanted"), software(2, 2, "Preview")]);
+    let own = store.decisions().declined[&uid(1)];
+    assert_eq!((own.at, own.decided, own.automatic), (at(45 * DAY), at(3), false));
+    assert!(!store.decisions().declined.contains_key(&uid(2)), "nobody declined it");
+    // What was decided elsewhere before counts no more than it did then.
+    assert_eq!(store.take_in(&carried, at(46 * DAY)).unwrap().older, 1);
+    assert!(store.decisions().approvals.is_empty());
+    // Once it is here again, whoever approves it takes the decline back for good.
+    approve(&store, 1, 47 * DAY);
+    store.unapprove(uid(1), None, "admin".to_owned(), at(48 * DAY)).unwrap();
+    import(&store, 49 * DAY, &[software(1, 3, "Unwanted")]);
+    assert!(store.decisions().declined.is_empty());
+}

@@ -6,6 +6,7 @@ use crate::support;
 use sluicegate_catalog::compose::Document;
 use sluicegate_policy::cleanup::CleanupStep;
 use sluicegate_policy::{ApprovalAction, ApprovalError};
+use sluicegate_store::audit::AuditQuery;
 use sluicegate_store::cleanup::CleanupOrder;
 use sluicegate_store::{ApprovalOrder, BulkOrder, Store, StoreError};
 use sluicegate_terms::{CategoryKind, GroupId};
@@ -215,4 +216,33 @@ fn what_was_decided_elsewhere_counts_before_what_filters_and_rules_decide_as_upd
     // Carried back, it takes nothing back.
     origin.take_in(&store.decisions().to_carry(), at(60)).unwrap();
     assert!(approved(&origin, ARM) && declined(&origin) == [PLAIN].into());
+}
+
+#[test]
+fn what_a_filter_declined_somebody_can_decline_too_and_it_is_decided_from_then_on() {
+    let (there, here) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (origin, store) = (open(there.path()), open(here.path()));
+    import(&origin, 1, &catalog());
+    let approve = ApprovalOrder {
+        update: uid(ARM),
+        group: GroupId::ALL_COMPUTERS,
+        action: ApprovalAction::Install,
+        deadline: None,
+        by: "admin".into(),
+    };
+    origin.approve(approve, at(2)).unwrap();
+    set_filters(&store, &["architecture=arm64"]);
+    import(&store, 50, &catalog());
+    store.decline(uid(ARM), at(60)).unwrap();
+    assert!(store.decline(uid(ARM), at(61)).is_err(), "it is decided");
+    let told =
+        store.audit(&AuditQuery { update: Some(uid(ARM)), limit: 9, ..AuditQuery::default() }).unwrap();
+    let declines: Vec<_> = told.entries.iter().filter(|e| e.action == "decline").map(|e| e.at).collect();
+    assert_eq!(declines, [at(60), at(50)]);
+    let decisions = store.decisions();
+    drop(store);
+    let store = open(here.path());
+    assert_eq!(store.decisions(), decisions);
+    assert_eq!(store.take_in(&origin.decisions().to_carry(), at(70)).unwrap().older, 1);
+    assert_eq!(declined(&store), [ARM].into());
 }

@@ -45,6 +45,7 @@ fn deployment(n: u128) -> UpstreamDeployment {
         deadline: None,
         by: "parent".to_owned(),
         revision: RevisionNumber::default(),
+        decided: None,
     }
 }
 

@@ -30,7 +30,7 @@ impl Run {
         let body = self.session.call(LARGEST_LIST, make).await?;
         self.progress.answered(body.len() as u64, self.around.now());
         let result = self.session.decode::<GetDeploymentsResponse>(&body)?.result;
-        let news = Arc::new(news(result, state.deployments_anchor.is_none()));
+        let news = Arc::new(news(result, state.deployments_anchor.is_none(), self.around.now()));
         self.fetch_served(&news).await?;
         let now = self.around.now();
         let adopted = self.on_store(move |store| store.adopt_deployments(&news, now)).await?;
@@ -119,7 +119,7 @@ impl Run {
 }
 
 /// The answer in our terms. Groups whose names cannot be group names are left out.
-fn news(result: ServerSyncDeploymentResult, complete: bool) -> DeploymentNews {
+fn news(result: ServerSyncDeploymentResult, complete: bool, now: Timestamp) -> DeploymentNews {
     let mut groups = Vec::new();
     for group in result.groups {
         let id = GroupId(group.id);
@@ -134,12 +134,12 @@ fn news(result: ServerSyncDeploymentResult, complete: bool) -> DeploymentNews {
     }
     DeploymentNews {
         groups,
-        deployments: result.deployments.iter().filter_map(deployment).collect(),
+        deployments: result.deployments.iter().filter_map(|d| deployment(d, now)).collect(),
         // A decision that became a mere scan is gone as well.
         dead: result
             .dead_deployments
             .into_iter()
-            .chain(result.deployments.iter().filter(|d| deployment(d).is_none()).map(|d| d.deployment))
+            .chain(result.deployments.iter().filter(|d| deployment(d, now).is_none()).map(|d| d.deployment))
             .collect(),
         declined: result.hidden_updates.into_iter().map(UpdateId).collect(),
         accepted: result.accepted_eulas.into_iter().map(EulaId).collect(),
@@ -149,7 +149,7 @@ fn news(result: ServerSyncDeploymentResult, complete: bool) -> DeploymentNews {
 }
 
 /// `Scan` is what every undecided update has, so it decides nothing.
-fn deployment(d: &ServerSyncDeployment) -> Option<UpstreamDeployment> {
+fn deployment(d: &ServerSyncDeployment, now: Timestamp) -> Option<UpstreamDeployment> {
     let action = match d.action {
         SyncAction::Install if d.is_assigned => ApprovalAction::Install,
         // Users of the computer decide about it (MS-WUSP 2.2.2.2.4, IsAssigned).
@@ -168,8 +168,13 @@ fn deployment(d: &ServerSyncDeployment) -> Option<UpstreamDeployment> {
         deadline: Some(d.deadline).filter(|at| *at < never && action != ApprovalAction::NotApproved),
         by: d.admin_name.clone().unwrap_or_default().chars().filter(|c| !c.is_control()).take(256).collect(),
         revision: d.revision,
+        decided: Some(d.go_live_time).filter(|at| FIRST_SERVERS < at.unix_seconds() && *at <= now),
     })
 }
+
+/// No update server decided anything before 2002. What goes live earlier, or later than now, does not say when that was
+/// decided.
+const FIRST_SERVERS: i64 = 1_009_843_200;
 
 #[cfg(test)]
 mod tests {
@@ -208,7 +213,7 @@ mod tests {
             accepted_eulas: vec![Guid::from_u128(6)],
             ..ServerSyncDeploymentResult::default()
         };
-        let news = news(result, false);
+        let news = news(result, false, Timestamp::from_unix_seconds(1_800_000_000));
         let actions: Vec<_> = news.deployments.iter().map(|d| (d.action, d.deadline.is_some())).collect();
         let expected = [
             (ApprovalAction::Install, false),
@@ -220,6 +225,29 @@ mod tests {
         assert!(news.deployments.iter().all(|d| d.revision == RevisionNumber::default()));
         assert_eq!(news.dead, [Guid::from_u128(3)]);
         assert_eq!(news.accepted, [EulaId(Guid::from_u128(6))]);
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_that_of_a_decision_is_none() {
+        let now = Timestamp::from_unix_seconds(1_800_000_000);
+        for (time, decided) in [
+            (now, true),
+            (now.plus_seconds(-86_400), true),
+            (now.plus_seconds(1), false),
+            (Timestamp::MAX, false),
+            (Timestamp::MIN, false),
+            (Timestamp::UNIX_EPOCH, false),
+        ] {
+            let deployment = ServerSyncDeployment {
+                go_live_time: time,
+                ..approval(1, SyncAction::Install, Timestamp::MAX)
+            };
+            let result = ServerSyncDeploymentResult {
+                deployments: vec![deployment],
+                ..ServerSyncDeploymentResult::default()
+            };
+            assert_eq!(news(result, false, now).deployments[0].decided, decided.then_some(time), "{time:?}");
+        }
     }
 
     #[test]
@@ -239,7 +267,8 @@ mod tests {
             ],
             ..ServerSyncDeploymentResult::default()
         };
-        let parents: Vec<_> = news(result, true).groups.iter().map(|g| g.parent).collect();
+        let parents: Vec<_> =
+            news(result, true, Timestamp::UNIX_EPOCH).groups.iter().map(|g| g.parent).collect();
         let one = GroupId(Guid::from_u128(1));
         assert_eq!(parents, [None, Some(GroupId::ALL_COMPUTERS), Some(one)]);
     }
