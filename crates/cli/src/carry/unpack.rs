@@ -5,7 +5,7 @@ use anyhow::{Context as _, anyhow, bail};
 use flate2::read::MultiGzDecoder;
 use sluicegate_catalog::Limits;
 use sluicegate_catalog::package::{
-    self, METADATA_MEMBER, MOST_NOTES, NOTES_MEMBER, PACKAGE_MEMBER, PackageError,
+    self, Documents, METADATA_MEMBER, MOST_NOTES, NOTES_MEMBER, PACKAGE_MEMBER, PackageError,
 };
 use sluicegate_soap::cabinet::{self, Cabinet, CabinetError, Entry};
 use sluicegate_terms::{Sha1Digest, UpdateIdentity};
@@ -94,7 +94,7 @@ pub(crate) fn each(
     if first.starts_with(&[0x1f, 0x8b]) {
         let plain = MultiGzDecoder::new(file).take(LARGEST);
         let plain = BufReader::with_capacity(256 << 10, plain);
-        return documents(plain, &mut take).map_err(|fault| fault.of(path));
+        return from_text(plain, &mut take).map_err(|fault| fault.of(path));
     }
     bail!(
         "`{}` is no export, and nothing of it was taken in: it is neither a Cabinet file nor gzip-compressed; name a \
@@ -103,10 +103,19 @@ pub(crate) fn each(
     )
 }
 
+/// The unpacked `.xml.gz` form. One of nothing at all is no export of nothing: that has its `ExportPackage`.
+fn from_text(from: impl BufRead, take: &mut Take<'_>) -> Result<Beside, Fault> {
+    let mut documents = package::read(from, Limits::default());
+    let beside = drain(&mut documents, take)?;
+    match documents.is_empty() {
+        true => Err(PackageError::NotAPackage.into()),
+        false => Ok(beside),
+    }
+}
+
 type Take<'a> = dyn FnMut(Option<UpdateIdentity>, String) -> anyhow::Result<bool> + 'a;
 
-fn documents(from: impl BufRead, take: &mut Take<'_>) -> Result<Beside, Fault> {
-    let mut documents = package::read(from, Limits::default());
+fn drain<R: BufRead>(documents: &mut Documents<R>, take: &mut Take<'_>) -> Result<Beside, Fault> {
     for document in documents.by_ref() {
         let document = document?;
         if !take(document.identity, document.xml).map_err(Fault::Unusable)? {
@@ -161,7 +170,8 @@ fn from_cabinet(bytes: &[u8], take: &mut Take<'_>) -> Result<Beside, Fault> {
                 let _ = sender.send(Err(io::Error::other(error)));
             }
         });
-        documents(Pieces { receiver, current: Vec::new(), at: 0 }, take)
+        let pieces = Pieces { receiver, current: Vec::new(), at: 0 };
+        drain(&mut package::read(pieces, Limits::default()), take)
     })?;
     let mut beside = Beside { addresses, ..Beside::default() };
     let Some(entry) = member(NOTES_MEMBER) else { return Ok(beside) };
