@@ -9,6 +9,7 @@ use sluicegate_catalog::package::{
 };
 use sluicegate_soap::cabinet::{self, Cabinet, CabinetError, Entry};
 use sluicegate_terms::{Sha1Digest, UpdateIdentity};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -129,15 +130,27 @@ fn drain<R: BufRead>(documents: &mut Documents<R>, take: &mut Take<'_>) -> Resul
     })
 }
 
-/// The addresses of files in the list of a Cabinet. Without the list files have other sources, so one that cannot be
-/// read is no reason to fail; a version that is not known is.
-fn listed(opened: &Cabinet<'_>, entry: &Entry) -> Result<Vec<(Sha1Digest, String)>, Fault> {
-    let Ok(bytes) = opened.read(entry) else { return Ok(Vec::new()) };
+/// What the list of a Cabinet says.
+#[derive(Default)]
+struct Listed {
+    /// Where Microsoft Update has files.
+    addresses: Vec<(Sha1Digest, String)>,
+    /// The revisions whose documents stand beside it.
+    revisions: BTreeSet<UpdateIdentity>,
+}
+
+/// Reads the list of a Cabinet. Without the list files have other sources, so one that cannot be read is no reason to
+/// fail; a version that is not known is.
+fn listed(opened: &Cabinet<'_>, entry: &Entry) -> Result<Listed, Fault> {
+    let Ok(bytes) = opened.read(entry) else { return Ok(Listed::default()) };
     let mut listing = package::read(bytes.as_slice(), Limits::default());
     match listing.by_ref().find_map(Result::err) {
-        None => Ok(listing.take_addresses()),
+        None => Ok(Listed {
+            addresses: listing.take_addresses(),
+            revisions: listing.take_bare().into_iter().flatten().collect(),
+        }),
         Some(error @ PackageError::Version { .. }) => Err(error.into()),
-        Some(_) => Ok(Vec::new()),
+        Some(_) => Ok(Listed::default()),
     }
 }
 
@@ -155,9 +168,14 @@ fn from_cabinet(bytes: &[u8], take: &mut Take<'_>) -> Result<Beside, Fault> {
             "it has no `{METADATA_MEMBER}`, so it is no export (`sluicegate catalog import` takes Cabinet files of documents)"
         )));
     };
-    let addresses = match member(PACKAGE_MEMBER).filter(|entry| entry.size <= LARGEST_LISTING) {
-        Some(entry) => listed(&opened, entry)?,
-        None => Vec::new(),
+    let Listed { addresses, revisions: mut awaited } =
+        match member(PACKAGE_MEMBER).filter(|entry| entry.size <= LARGEST_LISTING) {
+            Some(entry) => listed(&opened, entry)?,
+            None => Listed::default(),
+        };
+    let mut take = |identity: Option<UpdateIdentity>, xml| {
+        identity.map(|identity| awaited.remove(&identity));
+        take(identity, xml)
     };
     // Unpacked on a thread of its own: two gigabytes of text are never whole in memory.
     std::thread::scope(|scope| {
@@ -171,9 +189,11 @@ fn from_cabinet(bytes: &[u8], take: &mut Take<'_>) -> Result<Beside, Fault> {
             }
         });
         let pieces = Pieces { receiver, current: Vec::new(), at: 0 };
-        drain(&mut package::read(pieces, Limits::default()), take)
+        drain(&mut package::read(pieces, Limits::default()), &mut take)
     })?;
-    let mut beside = Beside { addresses, ..Beside::default() };
+    // What is listed and has no document is passed over, and that is said.
+    let bare = awaited.into_iter().map(Some).collect();
+    let mut beside = Beside { addresses, bare, ..Beside::default() };
     let Some(entry) = member(NOTES_MEMBER) else { return Ok(beside) };
     if entry.size > MOST_NOTES as u64 {
         let size = entry.size;
