@@ -165,10 +165,7 @@ impl ServerCertVerifier for Verifier {
         match verdict {
             Ok(()) => Ok(ServerCertVerified::assertion()),
             Err(Error::InvalidCertificate(why)) => {
-                let rejected = describe(&why, end_entity, intermediates, now);
-                Err(Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(Described(
-                    rejected,
-                ))))))
+                Err(described(describe(&why, end_entity, intermediates, now)))
             }
             Err(other) => Err(other),
         }
@@ -182,6 +179,7 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<HandshakeSignatureValid, Error> {
         let known = &self.provider.signature_verification_algorithms;
         rustls::crypto::verify_tls12_signature(message, cert, dss, known)
+            .map_err(|error| too_weak(error, cert))
     }
 
     fn verify_tls13_signature(
@@ -192,10 +190,29 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<HandshakeSignatureValid, Error> {
         let known = &self.provider.signature_verification_algorithms;
         rustls::crypto::verify_tls13_signature(message, cert, dss, known)
+            .map_err(|error| too_weak(error, cert))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// A description on its way through rustls.
+fn described(rejected: Rejected) -> Error {
+    Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(Described(rejected)))))
+}
+
+/// The proof of a server whose own key is too short fails like any other one.
+fn too_weak(error: Error, certificate: &CertificateDer<'_>) -> Error {
+    let facts = der::facts(certificate);
+    match (&error, facts.short_key()) {
+        (Error::InvalidCertificate(CertificateError::BadSignature), Some(bits)) => described(Rejected {
+            subject: facts.subject,
+            issuer: facts.issuer,
+            reason: Reason::ShortKey { bits },
+        }),
+        _ => error,
     }
 }
 
@@ -239,7 +256,23 @@ fn describe(
             let names = presented.iter().take(10).map(|name| plain_name(name)).collect();
             of(leaf, Reason::WrongName { names })
         }
-        CertificateError::NotValidForName => of(leaf, Reason::WrongName { names: Vec::new() }),
+        CertificateError::NotValidForName => {
+            of(leaf, Reason::Other("it is for other names than this one".to_owned()))
+        }
+        CertificateError::UnsupportedSignatureAlgorithmContext { signature_algorithm_id: method, .. } => {
+            let by = |facts: &Facts| facts.method == *method;
+            let facts = if by(&leaf) { leaf } else { chain.into_iter().find(by).unwrap_or(leaf) };
+            of(facts, Reason::UnknownMethod { method: der::method(method) })
+        }
+        // What a key has signed that is too short fails like any other signature.
+        CertificateError::BadSignature => {
+            let short =
+                std::iter::once(&leaf).chain(&chain).find_map(|of| Some((of.clone(), of.short_key()?)));
+            match short {
+                Some((facts, bits)) => of(facts, Reason::ShortKey { bits }),
+                None => of(leaf, Reason::Other("a signature in it does not fit".to_owned())),
+            }
+        }
         other => of(leaf, Reason::Other(other.to_string())),
     }
 }
@@ -269,3 +302,6 @@ pub(super) fn rejected(error: &std::io::Error) -> Result<Rejected, String> {
         None => Err(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;
