@@ -11,7 +11,8 @@ use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError,
+    RootCertStore, SignatureScheme,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -288,6 +289,23 @@ fn stamp(now: UnixTime) -> String {
     let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     let text = sluicegate_terms::Timestamp::from_unix_seconds(seconds).to_string();
     text.chars().filter(char::is_ascii_digit).take(14).collect()
+}
+
+/// Whether a connection ended since the server wants a certificate of its clients (RFC 8446 6.2). In TLS 1.3 that comes
+/// in the place of its first answer.
+pub(super) fn wants_certificate(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        // What an I/O error holds is not among its sources.
+        let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let inner =
+            held.and_then(|held| held.downcast_ref::<Error>()).or_else(|| error.downcast_ref::<Error>());
+        if let Some(Error::AlertReceived(AlertDescription::CertificateRequired)) = inner {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// The description of a refused certificate inside a TLS failure, or what else was wrong.
