@@ -64,7 +64,6 @@ fn say_found(found: &Value) {
 
 async fn set(client: &AdminClient, args: &UpstreamSet, json: bool) -> anyhow::Result<()> {
     let wanted = Value::Object(wanted(args)?);
-    let has_upstream = !wanted["source"].is_null();
     let mut settings = client.put("upstream", &wanted).await?;
     let found = settings.as_object_mut().and_then(|settings| settings.remove("probe")).unwrap_or_default();
     let switched = settings.as_object_mut().and_then(|all| all.remove("switched")).unwrap_or_default();
@@ -77,7 +76,7 @@ async fn set(client: &AdminClient, args: &UpstreamSet, json: bool) -> anyhow::Re
         if let Some(sentence) = answer["switched"].as_str() {
             say!("\n{sentence}");
         }
-        if has_upstream {
+        if !answer["upstream"]["source"].is_null() {
             say!(
                 "\n`sluicegate sync now --wait` synchronizes, `sync schedule` says when it happens by itself."
             );
@@ -90,7 +89,7 @@ async fn set(client: &AdminClient, args: &UpstreamSet, json: bool) -> anyhow::Re
 fn wanted(args: &UpstreamSet) -> anyhow::Result<Map<String, Value>> {
     let mut wanted = Map::new();
     for (name, option, text) in [
-        ("source", "the upstream", Some(&args.source)),
+        ("source", "the upstream", args.source.as_ref()),
         ("proxy", "--proxy", args.proxy.as_ref()),
         ("tls_proxy", "--tls-proxy", args.tls_proxy.as_ref()),
         ("proxy_user", "--proxy-user", args.proxy_user.as_ref()),
