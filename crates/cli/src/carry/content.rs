@@ -133,7 +133,7 @@ fn place(folder: &Path, path: &str) -> anyhow::Result<PathBuf> {
     let plain = |name: &str| {
         !name.is_empty()
             && !name.starts_with('.')
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '.')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '~' | '+'))
     };
     match path.split('/').collect::<Vec<_>>().as_slice() {
         [first, second] if plain(first) && plain(second) => Ok(folder.join(first).join(second)),
@@ -347,7 +347,9 @@ mod tests {
         let folder = Path::new("/out");
         let good = place(folder, "AB/2F88DF42DA48AA980FB748D13BAA2DE49CD154AB.exe").unwrap();
         assert_eq!(good, Path::new("/out/AB/2F88DF42DA48AA980FB748D13BAA2DE49CD154AB.exe"));
-        for bad in ["../x", "AB/../x", "/etc/passwd", "AB", "AB/", "AB/.hidden", "AB/a b"] {
+        assert!(place(folder, "AB/2F88DF42DA48AA980FB748D13BAA2DE49CD154AB.ex_").is_ok());
+        for bad in ["../x", "AB/../x", "AB/a%41", "~/a b", "/etc/passwd", "AB", "AB/", "AB/.hidden", "AB/a b"]
+        {
             assert!(place(folder, bad).is_err(), "{bad}");
         }
     }
