@@ -29,6 +29,9 @@ fn table(settings: &Value) {
         return;
     }
     let mut settings = settings.clone();
+    if settings["approved_outside_filter"] == 0 {
+        settings["approved_outside_filter"] = Value::Null;
+    }
     settings["password_sent"] = match (settings["proxy_basic"] == false, settings["proxy_user"].is_null()) {
         (true, _) => json!("by NTLM only"),
         (false, false) => json!("by NTLM, readable (Basic) where the proxy does not offer that"),
@@ -48,6 +51,7 @@ fn table(settings: &Value) {
             ("Certificates", "/ca_file"),
             ("Known there as", "/account_name"),
             ("Files from Microsoft", "/files_from_microsoft"),
+            ("Filter leaves out", "/approved_outside_filter"),
         ],
     );
 }

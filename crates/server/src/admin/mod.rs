@@ -174,7 +174,7 @@ async fn dispatch(
             let input = input::json(app, request).await?;
             config::change(app, &input).await?
         }
-        ["upstream"] if get => upstream::show(app),
+        ["upstream"] if get => upstream::show(app).await?,
         ["upstream"] if put => {
             let input = input::json(app, request).await?;
             let value = upstream::change(app, &input).await?;
