@@ -125,6 +125,15 @@ mod tests {
     }
 
     #[test]
+    fn the_upstream_that_is_set_needs_not_be_named_to_change_the_way_to_it() {
+        for words in [&["--proxy", "none"][..], &["--ca", "none"], &["--replica"], &["http://parent:8530"]] {
+            assert!(parse(["sluicegate", "upstream", "set"].iter().chain(words)).is_ok(), "{words:?}");
+        }
+        assert!(refused(&["upstream", "set"]).contains("required"));
+        assert!(refused(&["upstream", "set", "--no-probe"]).contains("required"));
+    }
+
+    #[test]
     fn a_filter_of_approve_has_a_known_name_and_a_value_and_is_given_once() {
         let filter = |parts: &[&str]| {
             let parts = parts.iter().flat_map(|part| ["--filter", part]);

@@ -3,7 +3,7 @@
 mod support;
 
 use sluicegate_upstream::transport::{
-    Answer, AnswerLimits, Transport, TransportError, TransportSettings, Url,
+    Answer, AnswerLimits, Step, Transport, TransportError, TransportSettings, Url,
 };
 use support::{Authority, Reply, Server, self_signed, settings, soap};
 
@@ -79,6 +79,25 @@ async fn a_certificate_for_another_name() {
     let error = call(&server, Some(&authority.pem())).await.unwrap_err();
     assert_eq!(error.code(), "UssCommunicationError/CertificateWrongName");
     assert!(error.to_string().contains("names other.example;"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_wants_a_certificate_of_its_clients_is_named() {
+    let authority = Authority::new("Our own authority");
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        let config = authority.server_for_known_clients("localhost", version);
+        let server = Server::start_tls(config, |_, _| Reply::Send(soap())).await;
+        let error = call(&server, Some(&authority.pem())).await.unwrap_err();
+        assert_eq!(
+            (error.code(), error.problem()),
+            ("UssCommunicationError/TlsFailed", Some("P-13")),
+            "{error}"
+        );
+        let text = error.to_string();
+        assert!(text.contains("client certificates are not supported here"), "{text}");
+        assert!(text.contains("without one") && !text.contains("firewall"), "{text}");
+        assert_eq!((error.step(), error.is_transient()), (Step::Tls, false));
+    }
 }
 
 #[tokio::test]

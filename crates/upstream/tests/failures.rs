@@ -232,6 +232,53 @@ async fn a_busy_server_is_left_alone_for_as_long_as_it_asks() {
     assert_eq!(server.requests().len(), 1);
 }
 
+#[tokio::test]
+async fn a_service_that_is_not_available_may_not_run_at_all() {
+    let (error, text) = failure(|| Reply::Send(answer("503 Service Unavailable", &[], "<html>"))).await;
+    assert_eq!((error.code(), error.is_transient()), ("UssCommunicationError/ServerBusy", true));
+    assert!(
+        text.contains("WsusPool") && text.contains("later") && !text.contains("nothing is wrong"),
+        "{text}"
+    );
+    let (error, text) = failure(|| Reply::Send(answer("429 Too Many Requests", &[], ""))).await;
+    assert_eq!(error.code(), "UssCommunicationError/ServerBusy");
+    assert!(text.contains("nothing is wrong") && !text.contains("WsusPool"), "{text}");
+}
+
+#[tokio::test]
+async fn a_proxy_on_the_way_that_nobody_set_is_not_answered_with_asking_for_a_password() {
+    let fields = [("Proxy-Authenticate", "Basic realm=\"guests\"")];
+    let bytes = answer("407 Proxy Authentication Required", &fields, "who?");
+    let (error, text) = failure(move || Reply::Send(bytes.clone())).await;
+    assert_eq!(error.code(), "UssCommunicationError/ProxyAuthenticationRequired");
+    assert!(text.contains("a proxy that is not set here") && text.contains("--proxy,"), "{text}");
+    assert!(!text.contains("give a user and password"), "{text}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_refused_elsewhere_is_no_matter_of_anonymous_access() {
+    let server = Server::start(|_, _| Reply::Send(answer("403 Forbidden", &[], ""))).await;
+    let transport = Transport::new(settings()).unwrap();
+    let said = async |path: &str| transport.get_range(&server.url(path), 0).await.unwrap_err().to_string();
+    let text = said("/d/msdownload/update/software/secu/2026/01/fix.cab").await;
+    assert!(
+        text.contains("firewall") && text.contains("content add") && !text.contains("anonymous"),
+        "{text}"
+    );
+    let text = said("/Content/AB/0123456789ABCDEF0123456789ABCDEF012345AB.cab").await;
+    assert!(text.contains("anonymous"), "{text}");
+}
+
+#[tokio::test]
+async fn a_port_for_https_that_is_asked_without_is_said_to_be_one_perhaps() {
+    let (_, text) = failure(|| Reply::SendAndClose(Vec::new())).await;
+    assert!(text.contains("port is one for https"), "{text}");
+    // A fatal alert of TLS.
+    let (error, text) = failure(|| Reply::SendAndClose(b"\x15\x03\x01\0\x02\x02\x46".to_vec())).await;
+    assert_eq!(error.code(), "UssCommunicationError/NotSoap");
+    assert!(text.contains("is to be https"), "{text}");
+}
+
 fn fault(code: &str) -> Vec<u8> {
     let body = format!(
         "<soap:Envelope xmlns:soap=\"http://schemas.xmlsoap.org/soap/envelope/\"><soap:Body><soap:Fault>\

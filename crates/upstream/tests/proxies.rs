@@ -237,6 +237,41 @@ async fn a_proxy_that_does_not_reach_the_server_or_does_not_want_to() {
 }
 
 #[tokio::test]
+async fn what_a_proxy_may_have_said_itself_is_not_laid_to_the_server_alone() {
+    for (status, code, theirs) in [
+        ("403 Forbidden", "UssCommunicationError/Forbidden", "anonymous access"),
+        ("503 Service Unavailable", "UssCommunicationError/ServerBusy", "WsusPool"),
+        ("500 Internal Server Error", "UssCommunicationError/UnexpectedStatus", "that server's log"),
+    ] {
+        let page = "<html><title>Blocked by policy</title></html>";
+        let bytes = answer(status, &[("Content-Type", "text/html"), ("Via", "1.1 gate")], page);
+        let proxy = Server::start(move |_, _| Reply::Send(bytes.clone())).await;
+        let transport = Transport::new(through(&proxy, None)).unwrap();
+        let error = call(&transport, "http://parent.example:8530/x.asmx").await.unwrap_err();
+        let text = error.to_string();
+        assert_eq!(error.code(), code, "{text}");
+        let (_, sentence) = text.split_once("): ").unwrap();
+        assert!(sentence.contains("proxy") && sentence.contains(theirs), "{text}");
+        assert!(!text.contains("the fault lies") && !text.contains("nothing is wrong"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_comes_through_a_tunnel_is_said_by_the_server() {
+    let authority = Authority::new("Our own authority");
+    let refuse = |_: &Received, _: usize| Reply::Send(answer("403 Forbidden", &[], "<html>"));
+    let server = Server::start_tls(authority.server("parent.example", |_| {}), refuse).await;
+    let to = server.address;
+    let proxy = Server::start(move |_, _| Reply::Tunnel(to)).await;
+    let dir = tempfile::tempdir().unwrap();
+    let ca_file = dir.path().join("ca.pem");
+    std::fs::write(&ca_file, authority.pem()).unwrap();
+    let settings = TransportSettings { ca_file: Some(ca_file), ..through(&proxy, None) };
+    let error = call(&Transport::new(settings).unwrap(), "https://parent.example/x.asmx").await.unwrap_err();
+    assert!(error.to_string().contains("the fault lies with the server"), "{error}");
+}
+
+#[tokio::test]
 async fn a_proxy_that_is_not_there_is_named() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let gone = Server { address: free, received: Default::default() };

@@ -15,7 +15,8 @@ use std::io::BufRead;
 /// length in hexadecimal, the length counted in UTF-16 units, and a line end after it (as public tools
 /// that interoperate with WSUS 2016 write it). In the XML form, every element inside
 /// `ExportPackage/Updates/Update` whose text is a document counts; a package of another major version than 1 is
-/// refused before its first document, one that says none is read.
+/// refused before its first document, one that says none is read. XML of anything else is no package, and one that
+/// ends before its `ExportPackage` does is not whole.
 pub fn read<R: BufRead>(source: R, limits: Limits) -> Documents<R> {
     Documents {
         state: State::Start(Utf8::new(source)),
@@ -24,6 +25,7 @@ pub fn read<R: BufRead>(source: R, limits: Limits) -> Documents<R> {
         notes: Notes::default(),
         addresses: Vec::new(),
         bare: Vec::new(),
+        empty: false,
     }
 }
 
@@ -35,10 +37,11 @@ pub struct Documents<R: BufRead> {
     notes: Notes,
     addresses: Vec<(Sha1Digest, String)>,
     bare: Vec<Option<UpdateIdentity>>,
+    empty: bool,
 }
 
 /// Most updates without a document that are kept of one package.
-const MOST_BARE: usize = 10_000;
+const MOST_BARE: usize = 1 << 20;
 
 /// Most addresses of files that are kept of one package.
 const MOST_ADDRESSES: usize = 1 << 20;
@@ -63,6 +66,10 @@ enum State<R: BufRead> {
 struct XmlState<R: BufRead> {
     reader: quick_xml::Reader<Utf8<R>>,
     buffer: Vec<u8>,
+    /// The `ExportPackage` has begun.
+    begun: bool,
+    /// How many elements are open.
+    depth: usize,
     /// The identity of the `Update` we are inside of.
     update: Option<Option<UpdateIdentity>>,
     /// Its document was given.
@@ -96,9 +103,15 @@ impl<R: BufRead> Documents<R> {
         core::mem::take(&mut self.addresses)
     }
 
-    /// The updates that the XML form lists without a document, as far as it says which they are; ten thousand at most.
+    /// The updates that the XML form lists without a document, as far as it says which they are; a million at most.
+    /// Those are all of them in the list of a Cabinet, where documents stand beside it.
     pub fn take_bare(&mut self) -> Vec<Option<UpdateIdentity>> {
         core::mem::take(&mut self.bare)
+    }
+
+    /// Whether there was nothing to read at all: an export of nothing as `metadata.txt`, and no package in the XML form.
+    pub fn is_empty(&self) -> bool {
+        self.empty
     }
 
     fn advance(&mut self) -> Result<Option<PackageDocument>, PackageError> {
@@ -107,13 +120,18 @@ impl<R: BufRead> Documents<R> {
             State::Start(mut source) => {
                 self.skip_white_space(&mut source)?;
                 match self.peek(&mut source)? {
-                    None => Ok(None),
+                    None => {
+                        self.empty = true;
+                        Ok(None)
+                    }
                     Some(b'<') => {
                         let mut reader = quick_xml::Reader::from_reader(source);
                         reader.config_mut().enable_all_checks(true);
                         let state = XmlState {
                             reader,
                             buffer: Vec::new(),
+                            begun: false,
+                            depth: 0,
                             update: None,
                             given: false,
                             text: String::new(),
@@ -280,6 +298,18 @@ impl<R: BufRead> XmlState<R> {
                 },
                 other => fail(other.to_string()),
             })?;
+            match &event {
+                Event::Start(start) | Event::Empty(start) => {
+                    if self.depth == 0 && start.local_name().into_inner() != "ExportPackage" {
+                        return Err(PackageError::NotAPackage);
+                    }
+                    known_version(start)?;
+                    self.begun = true;
+                    self.depth += usize::from(matches!(event, Event::Start(_)));
+                }
+                Event::End(_) => self.depth = self.depth.saturating_sub(1),
+                _ => {}
+            }
             match event {
                 Event::Empty(update)
                     if self.update.is_none()
@@ -293,7 +323,6 @@ impl<R: BufRead> XmlState<R> {
                 }
                 Event::Start(start) => {
                     self.text.clear();
-                    known_version(&start)?;
                     if self.update.is_none() && addresses.len() < MOST_ADDRESSES {
                         addresses.extend(address(&start));
                     }
@@ -333,6 +362,8 @@ impl<R: BufRead> XmlState<R> {
                     notes.list.push(note);
                 }
                 Event::DocType(_) => return Err(fail("document type definitions are refused".to_owned())),
+                Event::Eof if !self.begun => return Err(PackageError::NotAPackage),
+                Event::Eof if self.depth > 0 => return Err(fail("it ends inside of an element".to_owned())),
                 Event::Eof => return Ok(None),
                 _ => {}
             }

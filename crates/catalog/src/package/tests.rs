@@ -153,9 +153,34 @@ fn other_files_are_no_packages() {
         Some(Err(PackageError::Xml { .. }))
     ));
     assert!(matches!(
-        read(&b"<a><b></a>"[..], Limits::default()).next(),
+        read(&b"<ExportPackage><b></ExportPackage>"[..], Limits::default()).next(),
         Some(Err(PackageError::Xml { .. }))
     ));
+    for other in ["<html><body>x</body></html>", "<a/>", "<?xml version=\"1.0\"?>", "<Update></Update>"] {
+        let found = read(other.as_bytes(), Limits::default()).next();
+        assert!(matches!(found, Some(Err(PackageError::NotAPackage))), "{other}: {found:?}");
+    }
+}
+
+#[test]
+fn a_package_that_ends_early_is_an_error_after_its_last_document() {
+    let update = "<Update><Xml>&lt;Update/&gt;</Xml></Update>";
+    let whole = format!("<e:ExportPackage xmlns:e=\"urn:x\"><Updates>{update}</Updates></e:ExportPackage>");
+    assert_eq!(read(whole.as_bytes(), Limits::default()).filter(Result::is_ok).count(), 1);
+    for end in ["</Updates></e:ExportPackage>", "</e:ExportPackage>", "</Update></Updates></e:ExportPackage>"]
+    {
+        let cut = whole.strip_suffix(end).unwrap();
+        let mut documents = read(cut.as_bytes(), Limits::default());
+        assert!(documents.next().unwrap().is_ok(), "{cut}");
+        assert!(matches!(documents.next(), Some(Err(PackageError::Xml { .. }))), "{cut}");
+    }
+    let nothing = "<ExportPackage/>";
+    let mut documents = read(nothing.as_bytes(), Limits::default());
+    assert!(documents.next().is_none() && !documents.is_empty());
+    let mut documents = read(&b" \r\n"[..], Limits::default());
+    assert!(documents.next().is_none() && documents.is_empty());
+    let other = read(&b"<ExportPackage FormatVersion=\"9.0\"/>"[..], Limits::default()).next();
+    assert!(matches!(other, Some(Err(PackageError::Version { .. }))), "{other:?}");
 }
 
 #[test]

@@ -17,10 +17,14 @@ pub(crate) enum Upstream {
 
 /// `upstream set`
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("change").required(true).multiple(true).args([
+    "source", "replica", "autonomous", "proxy", "tls_proxy", "proxy_user", "proxy_password_file", "proxy_ntlm_only",
+    "proxy_basic", "ca", "proxy_password_expires", "proxy_bypass", "account_name", "files_from_microsoft",
+])))]
 pub(crate) struct UpstreamSet {
-    /// Address of another update server, `microsoft-update`, or `none`
+    /// Address of another update server, `microsoft-update`, or `none`; not given, the one that is set stays
     #[arg(value_name = "URL|microsoft-update")]
-    pub(crate) source: String,
+    pub(crate) source: Option<String>,
     /// Take over groups and decisions from it too; they cannot be changed here then
     #[arg(long, conflicts_with = "autonomous")]
     pub(crate) replica: bool,

@@ -289,6 +289,45 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_the_list_of_a_cabinet_has_and_its_documents_lack_is_named() {
+        let contents: Vec<_> =
+            [1, 2, 3].map(|n| Contents { identity: identity(n), ..Contents::default() }).into();
+        let list = sluicegate_catalog::package::package_xml(&export(), &contents);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out.cab");
+        for present in [&[1, 2, 3][..], &[2], &[]] {
+            let mut documents = String::new();
+            present.iter().for_each(|n| push_metadata_line(&mut documents, identity(*n), "<Update/>"));
+            let members: [(&str, &[u8]); 2] =
+                [(METADATA_MEMBER, documents.as_bytes()), (PACKAGE_MEMBER, list.as_bytes())];
+            std::fs::write(&path, sluicegate_soap::cabinet::write(&members).unwrap()).unwrap();
+            let lacking: Vec<_> =
+                [1, 2, 3].into_iter().filter(|n| !present.contains(n)).map(|n| Some(identity(n))).collect();
+            assert_eq!(unpack::each(&path, |_, _| Ok(true)).unwrap().bare, lacking, "{present:?}");
+        }
+    }
+
+    #[test]
+    fn text_that_is_no_package_is_refused_and_one_that_ends_early_is_damaged() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out.xml.gz");
+        let update = "<ExportPackage><Updates><Update><Xml>&lt;Update/&gt;</Xml></Update>";
+        for (text, said) in [
+            (String::new(), "this is not an export package"),
+            ("\r\n".to_owned(), "this is not an export package"),
+            ("<html><body>x</body></html>".to_owned(), "this is not an export package"),
+            (update.to_owned(), "is damaged or not whole"),
+            (format!("{update}</Updates>"), "is damaged or not whole"),
+        ] {
+            let mut packed = GzEncoder::new(File::create(&path).unwrap(), Compression::fast());
+            packed.write_all(text.as_bytes()).unwrap();
+            packed.finish().unwrap();
+            let error = unpack::each(&path, |_, _| Ok(true)).unwrap_err().to_string();
+            assert!(error.contains(said) && error.contains("out.xml.gz"), "{text}: {error}");
+        }
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn a_full_disk_is_an_error_of_the_file_in_either_form() {

@@ -5,10 +5,11 @@ use anyhow::{Context as _, anyhow, bail};
 use flate2::read::MultiGzDecoder;
 use sluicegate_catalog::Limits;
 use sluicegate_catalog::package::{
-    self, METADATA_MEMBER, MOST_NOTES, NOTES_MEMBER, PACKAGE_MEMBER, PackageError,
+    self, Documents, METADATA_MEMBER, MOST_NOTES, NOTES_MEMBER, PACKAGE_MEMBER, PackageError,
 };
 use sluicegate_soap::cabinet::{self, Cabinet, CabinetError, Entry};
 use sluicegate_terms::{Sha1Digest, UpdateIdentity};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -94,7 +95,7 @@ pub(crate) fn each(
     if first.starts_with(&[0x1f, 0x8b]) {
         let plain = MultiGzDecoder::new(file).take(LARGEST);
         let plain = BufReader::with_capacity(256 << 10, plain);
-        return documents(plain, &mut take).map_err(|fault| fault.of(path));
+        return from_text(plain, &mut take).map_err(|fault| fault.of(path));
     }
     bail!(
         "`{}` is no export, and nothing of it was taken in: it is neither a Cabinet file nor gzip-compressed; name a \
@@ -103,10 +104,19 @@ pub(crate) fn each(
     )
 }
 
+/// The unpacked `.xml.gz` form. One of nothing at all is no export of nothing: that has its `ExportPackage`.
+fn from_text(from: impl BufRead, take: &mut Take<'_>) -> Result<Beside, Fault> {
+    let mut documents = package::read(from, Limits::default());
+    let beside = drain(&mut documents, take)?;
+    match documents.is_empty() {
+        true => Err(PackageError::NotAPackage.into()),
+        false => Ok(beside),
+    }
+}
+
 type Take<'a> = dyn FnMut(Option<UpdateIdentity>, String) -> anyhow::Result<bool> + 'a;
 
-fn documents(from: impl BufRead, take: &mut Take<'_>) -> Result<Beside, Fault> {
-    let mut documents = package::read(from, Limits::default());
+fn drain<R: BufRead>(documents: &mut Documents<R>, take: &mut Take<'_>) -> Result<Beside, Fault> {
     for document in documents.by_ref() {
         let document = document?;
         if !take(document.identity, document.xml).map_err(Fault::Unusable)? {
@@ -120,15 +130,27 @@ fn documents(from: impl BufRead, take: &mut Take<'_>) -> Result<Beside, Fault> {
     })
 }
 
-/// The addresses of files in the list of a Cabinet. Without the list files have other sources, so one that cannot be
-/// read is no reason to fail; a version that is not known is.
-fn listed(opened: &Cabinet<'_>, entry: &Entry) -> Result<Vec<(Sha1Digest, String)>, Fault> {
-    let Ok(bytes) = opened.read(entry) else { return Ok(Vec::new()) };
+/// What the list of a Cabinet says.
+#[derive(Default)]
+struct Listed {
+    /// Where Microsoft Update has files.
+    addresses: Vec<(Sha1Digest, String)>,
+    /// The revisions whose documents stand beside it.
+    revisions: BTreeSet<UpdateIdentity>,
+}
+
+/// Reads the list of a Cabinet. Without the list files have other sources, so one that cannot be read is no reason to
+/// fail; a version that is not known is.
+fn listed(opened: &Cabinet<'_>, entry: &Entry) -> Result<Listed, Fault> {
+    let Ok(bytes) = opened.read(entry) else { return Ok(Listed::default()) };
     let mut listing = package::read(bytes.as_slice(), Limits::default());
     match listing.by_ref().find_map(Result::err) {
-        None => Ok(listing.take_addresses()),
+        None => Ok(Listed {
+            addresses: listing.take_addresses(),
+            revisions: listing.take_bare().into_iter().flatten().collect(),
+        }),
         Some(error @ PackageError::Version { .. }) => Err(error.into()),
-        Some(_) => Ok(Vec::new()),
+        Some(_) => Ok(Listed::default()),
     }
 }
 
@@ -146,9 +168,14 @@ fn from_cabinet(bytes: &[u8], take: &mut Take<'_>) -> Result<Beside, Fault> {
             "it has no `{METADATA_MEMBER}`, so it is no export (`sluicegate catalog import` takes Cabinet files of documents)"
         )));
     };
-    let addresses = match member(PACKAGE_MEMBER).filter(|entry| entry.size <= LARGEST_LISTING) {
-        Some(entry) => listed(&opened, entry)?,
-        None => Vec::new(),
+    let Listed { addresses, revisions: mut awaited } =
+        match member(PACKAGE_MEMBER).filter(|entry| entry.size <= LARGEST_LISTING) {
+            Some(entry) => listed(&opened, entry)?,
+            None => Listed::default(),
+        };
+    let mut take = |identity: Option<UpdateIdentity>, xml| {
+        identity.map(|identity| awaited.remove(&identity));
+        take(identity, xml)
     };
     // Unpacked on a thread of its own: two gigabytes of text are never whole in memory.
     std::thread::scope(|scope| {
@@ -161,9 +188,12 @@ fn from_cabinet(bytes: &[u8], take: &mut Take<'_>) -> Result<Beside, Fault> {
                 let _ = sender.send(Err(io::Error::other(error)));
             }
         });
-        documents(Pieces { receiver, current: Vec::new(), at: 0 }, take)
+        let pieces = Pieces { receiver, current: Vec::new(), at: 0 };
+        drain(&mut package::read(pieces, Limits::default()), &mut take)
     })?;
-    let mut beside = Beside { addresses, ..Beside::default() };
+    // What is listed and has no document is passed over, and that is said.
+    let bare = awaited.into_iter().map(Some).collect();
+    let mut beside = Beside { addresses, bare, ..Beside::default() };
     let Some(entry) = member(NOTES_MEMBER) else { return Ok(beside) };
     if entry.size > MOST_NOTES as u64 {
         let size = entry.size;

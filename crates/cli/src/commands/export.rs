@@ -23,7 +23,8 @@ const LONGEST_DOCUMENT: u64 = 1 << 30;
 pub(crate) async fn run(client: &AdminClient, args: &Export, json: bool) -> anyhow::Result<()> {
     let form = Form::of(&args.path)?;
     writable(args)?;
-    let journal = Journal::begin(args.log.as_deref(), "export", &args.path)?;
+    let partial = partial(&args.path);
+    let journal = Journal::begin(args.log.as_deref(), "export", &args.path, Some(&partial))?;
     let mut report = Value::Null;
     let ended = carry_out(client, args, form, json, &mut report).await;
     journal.end(&report, ended)

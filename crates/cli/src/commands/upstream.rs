@@ -29,6 +29,9 @@ fn table(settings: &Value) {
         return;
     }
     let mut settings = settings.clone();
+    if settings["approved_outside_filter"] == 0 {
+        settings["approved_outside_filter"] = Value::Null;
+    }
     settings["password_sent"] = match (settings["proxy_basic"] == false, settings["proxy_user"].is_null()) {
         (true, _) => json!("by NTLM only"),
         (false, false) => json!("by NTLM, readable (Basic) where the proxy does not offer that"),
@@ -48,6 +51,7 @@ fn table(settings: &Value) {
             ("Certificates", "/ca_file"),
             ("Known there as", "/account_name"),
             ("Files from Microsoft", "/files_from_microsoft"),
+            ("Filter leaves out", "/approved_outside_filter"),
         ],
     );
     if let Some(warning) = settings["warning"].as_str() {
@@ -67,7 +71,6 @@ fn say_found(found: &Value) {
 
 async fn set(client: &AdminClient, args: &UpstreamSet, json: bool) -> anyhow::Result<()> {
     let wanted = Value::Object(wanted(args)?);
-    let has_upstream = !wanted["source"].is_null();
     let mut settings = client.put("upstream", &wanted).await?;
     let found = settings.as_object_mut().and_then(|settings| settings.remove("probe")).unwrap_or_default();
     let switched = settings.as_object_mut().and_then(|all| all.remove("switched")).unwrap_or_default();
@@ -86,7 +89,7 @@ async fn set(client: &AdminClient, args: &UpstreamSet, json: bool) -> anyhow::Re
                  among them with `sync filter set` before anything else is fetched."
             );
         }
-        if has_upstream {
+        if !answer["upstream"]["source"].is_null() {
             say!(
                 "\n`sluicegate sync now --wait` synchronizes, `sync schedule` says when it happens by itself."
             );
@@ -99,7 +102,7 @@ async fn set(client: &AdminClient, args: &UpstreamSet, json: bool) -> anyhow::Re
 fn wanted(args: &UpstreamSet) -> anyhow::Result<Map<String, Value>> {
     let mut wanted = Map::new();
     for (name, option, text) in [
-        ("source", "the upstream", Some(&args.source)),
+        ("source", "the upstream", args.source.as_ref()),
         ("proxy", "--proxy", args.proxy.as_ref()),
         ("tls_proxy", "--tls-proxy", args.tls_proxy.as_ref()),
         ("proxy_user", "--proxy-user", args.proxy_user.as_ref()),
@@ -121,9 +124,8 @@ fn wanted(args: &UpstreamSet) -> anyhow::Result<Map<String, Value>> {
         if args.replica { Some(json!("replica")) } else { args.autonomous.then(|| json!("autonomous")) },
     );
     if let Some(path) = &args.proxy_password_file {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the password in `{}`", path.display()))?;
-        let password = text.lines().next().unwrap_or_default();
+        let read = std::fs::read(path).map_err(anyhow::Error::from).and_then(|bytes| first_line(&bytes));
+        let password = read.with_context(|| format!("cannot read the password in `{}`", path.display()))?;
         if password.is_empty() {
             anyhow::bail!("the first line of `{}` is empty; it has to be the password", path.display());
         }
@@ -150,6 +152,22 @@ fn wanted(args: &UpstreamSet) -> anyhow::Result<Map<String, Value>> {
     Ok(wanted)
 }
 
+/// The first line of a file as editors write it: UTF-8, with or without a byte order mark, or UTF-16 with one. The mark
+/// is no part of the text.
+fn first_line(bytes: &[u8]) -> anyhow::Result<String> {
+    let units = |unit: fn([u8; 2]) -> u16| -> Vec<u16> {
+        bytes.chunks_exact(2).skip(1).map(|pair| unit([pair[0], pair[1]])).collect()
+    };
+    let unreadable = "it is not text in UTF-8; save it as such";
+    let text = match bytes {
+        [0xff, 0xfe, ..] => String::from_utf16(&units(u16::from_le_bytes)).context(unreadable)?,
+        [0xfe, 0xff, ..] => String::from_utf16(&units(u16::from_be_bytes)).context(unreadable)?,
+        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.to_vec()).context(unreadable)?,
+        _ => String::from_utf8(bytes.to_vec()).context(unreadable)?,
+    };
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
 /// The word that takes a thing away.
 fn is_none(text: &str) -> bool {
     text.trim().eq_ignore_ascii_case("none")
@@ -161,4 +179,27 @@ fn filled(option: &str, text: &str) -> anyhow::Result<()> {
         anyhow::bail!("{option} is empty, so nothing was changed; give a value, or `none` to take it away");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_password() {
+        let utf16 = |mark: [u8; 2], unit: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            mark.into_iter().chain("p\u{e4}ss\r\nx".encode_utf16().flat_map(unit)).collect()
+        };
+        for written in [
+            b"p\xc3\xa4ss\r\nx".to_vec(),
+            b"\xef\xbb\xbfp\xc3\xa4ss\n".to_vec(),
+            utf16([0xff, 0xfe], u16::to_le_bytes),
+            utf16([0xfe, 0xff], u16::to_be_bytes),
+        ] {
+            assert_eq!(first_line(&written).unwrap(), "p\u{e4}ss", "{written:?}");
+        }
+        assert_eq!(first_line(b" se cret \n").unwrap(), " se cret ", "spaces may be part of it");
+        assert_eq!(first_line(b"\xef\xbb\xbf").unwrap(), "");
+        assert!(first_line(b"p\xe4ss\n").unwrap_err().to_string().contains("UTF-8"));
+    }
 }

@@ -19,12 +19,15 @@ use sluicegate_upstream::transport::{NoProxy, Url};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// `GET upstream`: the settings, and `warning`, a sentence, when the upstream takes its catalog from here.
+/// `GET upstream`: the settings; `warning`, a sentence, when the upstream takes its catalog from here; and how many updates
+/// the upstream approves that the filter leaves out.
 pub(super) async fn show(app: &App) -> Result<Value, AdminError> {
     let now = app.clock.now();
-    let ring = with_store(app, move |store| store.ring(now)).await?;
+    let look = move |store: &Store| Ok((store.ring(now)?, store.approved_outside_filter()?.len()));
+    let (ring, left_out) = with_store(app, look).await?;
     let mut answer = shown(&app.store.upstream_settings());
     answer["warning"] = json!(ring.map(|ring| format!("{}; {}", ring::sentence(&ring), ring::REMEDY)));
+    answer["approved_outside_filter"] = json!(left_out);
     Ok(answer)
 }
 
@@ -117,11 +120,25 @@ pub(super) async fn change(app: &Arc<App>, input: &Input) -> Result<Value, Admin
     answer["probe"] = found.unwrap_or(Value::Null);
     if switched {
         let lost = lost(app.store.targeting(), ungrouped);
-        let sentence = switch(after.holds_upstreams_decisions(), &was, &is, &lost);
+        let mut sentence = switch(after.holds_upstreams_decisions(), &was, &is, &lost);
+        sentence.push_str(filtered(&after));
         tracing::info!(mode = after.mode.as_str(), "{sentence}");
         answer["switched"] = json!(sentence);
     }
     Ok(answer)
+}
+
+/// What a server that becomes a replica is to be told of its filter, when it has one.
+fn filtered(settings: &UpstreamSettings) -> &'static str {
+    let filter = &settings.filter;
+    let chooses = filter.products.listed().is_some() || filter.classifications.listed().is_some();
+    match settings.decided_by() {
+        Some(_) if chooses => {
+            " The filter of products and classifications stays in force (`sluicegate sync filter show`): what the \
+             upstream approves outside it does not come."
+        }
+        _ => "",
+    }
 }
 
 /// What a change of mode put aside, and what is in force instead.
@@ -362,6 +379,17 @@ mod tests {
         assert!(!seen.to_string().contains("hunter2"));
         let none = changed(&second, &input(json!({ "source": null, "proxy_user": null }))).unwrap();
         assert_eq!((none.source, none.mode, none.proxy.credentials), (None, Mode::Autonomous, None));
+    }
+
+    #[test]
+    fn a_server_with_a_filter_that_becomes_a_replica_is_told_that_it_stays() {
+        let parent = json!({ "source": "http://parent:8530", "mode": "replica" });
+        let mut replica = changed(&UpstreamSettings::default(), &input(parent)).unwrap();
+        assert_eq!(filtered(&replica), "");
+        replica.filter.products = sluicegate_policy::hierarchy::Choice::Only([].into());
+        assert!(filtered(&replica).contains("stays in force"));
+        replica.mode = Mode::Autonomous;
+        assert_eq!(filtered(&replica), "");
     }
 
     #[test]

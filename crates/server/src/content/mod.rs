@@ -15,6 +15,7 @@ use files::Asked;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use respond::Opened;
+use sluicegate_store::content::was_left_out;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -23,8 +24,12 @@ pub(crate) async fn serve_content(app: &Arc<App>, path: &str, request: &Request<
     let Some(Asked { sha1, ending }) = files::asked(path) else {
         return text(StatusCode::NOT_FOUND, "There is no such content file.\n");
     };
-    // As real servers do (observed-behaviour 5), but where a file has no plain ending we name it without one.
-    let without = || app.store.file(sha1).is_some_and(|facts| facts.extension.is_empty());
+    // As real servers do (observed-behaviour 5), but a file whose ending cannot stand in an address is named without one,
+    // and so were others once.
+    let without = || {
+        let facts = app.store.file(sha1);
+        facts.is_some_and(|facts| facts.extension.is_empty() || was_left_out(&facts.extension))
+    };
     if ending.is_empty() && !without() {
         return text(StatusCode::FORBIDDEN, "This content file's name has an ending.\n");
     }

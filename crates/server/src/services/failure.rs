@@ -105,9 +105,10 @@ pub(crate) enum Failure {
     /// A downstream server asks for files that no update here names.
     #[error("{} of the files asked for belong to no update of this server", .0.len())]
     FilesMissing(Vec<Sha1Digest>),
-    /// What is told is below a server that nobody knows.
+    /// What is told is below a server that nobody knows, or below itself.
     #[error(
-        "it tells of a server or computer below a server that is not known here; that server must authorize first"
+        "it tells of a server or computer below a server that is not known here, which must authorize first, or of a \
+         server that would stand below itself"
     )]
     UnknownParent,
     /// No room for more work.

@@ -79,13 +79,15 @@ pub(super) fn refusal(staged: &Staged, reason: String) -> Quarantined {
 fn contradicts(file: &FileRow, (size, sha256): Declared) -> Option<String> {
     if file.size != size {
         return Some(format!(
-            "its file {} (SHA-1 {}) has {} bytes, another update declares {size} bytes for it",
-            file.name, file.sha1, file.size
+            "it says {} bytes of its file {} (SHA-1 {}), and {size} bytes are what a revision said that came before, of this \
+             update or of another; one digest has one length, and what came first stands",
+            file.size, file.name, file.sha1
         ));
     }
     match (file.sha256, sha256) {
         (Some(ours), Some(theirs)) if ours != theirs => Some(format!(
-            "its file {} (SHA-1 {}) has the SHA-256 {ours}, another update declares {theirs}",
+            "it says the SHA-256 {ours} of its file {} (SHA-1 {}), and {theirs} is what a revision said that came before, of \
+             this update or of another; what came first stands",
             file.name, file.sha1
         )),
         _ => None,

@@ -158,6 +158,7 @@ pub(super) fn compare(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::content::was_left_out;
     use std::io;
 
     const NOW: i64 = 1_790_000_000;
@@ -260,10 +261,16 @@ mod tests {
     }
 
     #[test]
-    fn endings_are_short_and_plain_or_left_out() {
+    fn endings_are_those_of_declared_names_where_they_can_stand_in_an_address() {
         assert_eq!(extension_of("windows10-kb5000001-x64.cab"), "cab");
         assert_eq!(extension_of("archive.tar.PSF"), "PSF");
-        for odd in ["noending", "dot.", "x.../../etc", "x.averyverylongending", "x.c b"] {
+        for real in ["ex_", "v1_2", "msixbundle-signature", "a+b"] {
+            assert_eq!(extension_of(&format!("setup.{real}")), real);
+            assert!(was_left_out(real), "{real}");
+        }
+        assert!(!was_left_out("cab") && !was_left_out(""));
+        let long = format!("x.{}", "a".repeat(101));
+        for odd in ["noending", "dot.", "x.../../etc", &long, "x.c b", "x.é", "x.a%41"] {
             assert_eq!(extension_of(odd), "", "{odd}");
         }
     }

@@ -26,8 +26,8 @@ const INCOMING: &str = ".incoming";
 /// Where files lie that come in pieces and may come over several runs.
 const PARTIAL: &str = ".partial";
 
-/// Longest file-name ending that is kept, in characters.
-const LONGEST_EXTENSION: usize = 15;
+/// Longest file-name ending that is kept, in characters; no real one comes near.
+const LONGEST_EXTENSION: usize = 100;
 
 /// The verified files of one data folder.
 #[derive(Debug)]
@@ -174,13 +174,21 @@ fn place(root: &Path, sha1: Sha1Digest, extension: &str) -> PathBuf {
     folder.join(if extension.is_empty() { hex } else { format!("{hex}.{extension}") })
 }
 
-/// The ending under which a declared file is stored and addressed: that of its declared name when it is
-/// short and plain, in lower case; else none.
+/// The ending under which a file is stored and addressed, here and at an upstream: that of its declared name, as real
+/// servers keep it (observed-behaviour 5), when it can stand in an address as it is; else none. Here it is in lower case.
 #[must_use]
 pub fn extension_of(file_name: &str) -> &str {
-    let plain =
-        |e: &&str| (1..=LONGEST_EXTENSION).contains(&e.len()) && e.bytes().all(|b| b.is_ascii_alphanumeric());
-    file_name.rsplit_once('.').map(|(_, e)| e).filter(plain).unwrap_or("")
+    let usable = |e: &&str| {
+        (1..=LONGEST_EXTENSION).contains(&e.len())
+            && e.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'~' | b'+'))
+    };
+    file_name.rsplit_once('.').map(|(_, e)| e).filter(usable).unwrap_or("")
+}
+
+/// Whether files with this ending were once stored and addressed without any, as clients may remember.
+#[must_use]
+pub fn was_left_out(extension: &str) -> bool {
+    extension.len() > 15 || !extension.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 fn file_name(path: &Path) -> Option<&str> {

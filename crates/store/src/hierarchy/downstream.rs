@@ -11,7 +11,7 @@ use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use sluicegate_terms::{Guid, Timestamp, UpdateId};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Critical Updates and Security Updates; the ids are the same on every server.
@@ -73,7 +73,7 @@ pub struct DownstreamServer {
 }
 
 pub(super) fn clean(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect()
+    text.trim().chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect()
 }
 
 pub(super) fn known_parent(db: &Connection, id: Guid) -> Result<bool, StoreError> {
@@ -99,6 +99,30 @@ pub(super) fn branch(db: &Connection, top: Guid) -> Result<BTreeSet<Guid>, Store
         Ok(())
     })?;
     Ok(servers)
+}
+
+/// Whether the way up from a server leads back to it.
+fn stands_below_itself(db: &Connection, server: Guid) -> Result<bool, StoreError> {
+    db.prepare_cached(
+        "WITH RECURSIVE above (id) AS (
+             SELECT parent FROM downstream_server WHERE server_id = ?1
+             UNION SELECT s.parent FROM above a JOIN downstream_server s ON s.server_id = a.id)
+         SELECT EXISTS (SELECT 1 FROM above WHERE id = ?1)",
+    )
+    .and_then(|mut s| s.query_row([server.as_bytes()], |row| row.get(0)))
+    .during("look up the servers above one")
+}
+
+/// The place of the first of these servers that stands below itself.
+fn in_a_ring(servers: &[DownstreamServer]) -> Option<usize> {
+    let parents: HashMap<Guid, Option<Guid>> =
+        servers.iter().map(|server| (server.told.id, server.told.parent)).collect();
+    let above = |id: &Guid| parents.get(id).copied().flatten();
+    servers.iter().position(|server| {
+        let start = server.told.id;
+        // No way without a ring is longer than there are servers.
+        std::iter::successors(above(&start), above).take(servers.len()).any(|id| id == start)
+    })
 }
 
 impl Store {
@@ -128,7 +152,7 @@ impl Store {
 
     /// Takes in what servers told of themselves (RollupDownstreamServers), all or nothing; older news than
     /// what is known is left aside. Answers `false` when one names an upstream that nobody knows
-    /// (MS-WSUSSS 3.1.4.14). Of servers that are not on the list of allowed ones, 10,000 are remembered.
+    /// (MS-WSUSSS 3.1.4.14), or would stand below itself. A name that is empty takes none away. Of servers that are not on the list of allowed ones, 10,000 are remembered.
     ///
     /// # Errors
     /// A failure to write.
@@ -146,6 +170,15 @@ impl Store {
                         });
                     }
                     write_server(tx, server, now)?;
+                }
+                // When all of them have their places: one may have gone below another that was below it.
+                for server in &servers {
+                    if stands_below_itself(tx, server.id)? {
+                        return Err(StoreError::Invalid {
+                            what: "a downstream server",
+                            reason: format!("{} would stand below itself", server.id),
+                        });
+                    }
                 }
                 crowd::keep_within(tx, MOST_STRANGERS)
             })
@@ -209,11 +242,17 @@ impl Store {
                 server.told.parent.is_none_or(|p| ordered.iter().any(|s| s.told.id == p))
             });
             all = later;
-            if ready.is_empty() {
-                // A ring, or a parent that was forgotten; they are still shown.
+            if !ready.is_empty() {
+                ordered.extend(ready);
+            } else if let Some(at) = in_a_ring(&all) {
+                // Versions before took rings in. Nobody is left out, and whoever is told of it gets a tree.
+                let mut first = all.remove(at);
+                first.told.parent = None;
+                ordered.push(first);
+            } else {
+                // A parent that was forgotten; they are still shown.
                 ordered.append(&mut all);
             }
-            ordered.extend(ready);
         }
         Ok(ordered)
     }
@@ -367,7 +406,7 @@ fn write_server(tx: &Transaction<'_>, server: &RolledServer, now: Timestamp) -> 
         "INSERT INTO downstream_server (server_id, name, parent, version, is_replica, first_seen, last_contact,
              last_sync, last_rollup, summary, clients)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10)
-         ON CONFLICT (server_id) DO UPDATE SET name = ?2, parent = ?3, version = ?4, is_replica = ?5,
+         ON CONFLICT (server_id) DO UPDATE SET name = CASE WHEN ?2 = '' THEN name ELSE ?2 END, parent = ?3, version = ?4, is_replica = ?5,
              last_contact = max(last_contact, ?6), last_sync = coalesce(?7, last_sync), last_rollup = ?8,
              summary = ?9, clients = ?10",
     )

@@ -122,20 +122,23 @@ impl UpstreamSettings {
         }
         let proxies = self.proxy.http.iter().chain(&self.proxy.https);
         let words = proxies
-            .map(|proxy| proxy.host.as_str())
-            .chain(self.proxy.bypass.iter().map(String::as_str))
-            .chain([self.account_name.as_str()])
-            .chain(
-                self.proxy
-                    .credentials
-                    .iter()
-                    .flat_map(|c| [c.user.as_str(), c.domain.as_str(), c.password.0.as_str()]),
-            );
-        for word in words {
-            if word.len() > LONGEST || word.chars().any(char::is_control) {
-                return Err(invalid(
-                    "a name is longer than 2,048 bytes or has control characters".to_owned(),
-                ));
+            .map(|proxy| ("the name of a proxy", proxy.host.as_str()))
+            .chain(self.proxy.bypass.iter().map(|host| ("a name reached without a proxy", host.as_str())))
+            .chain([("the name of this server at its upstream", self.account_name.as_str())])
+            .chain(self.proxy.credentials.iter().flat_map(|c| {
+                [
+                    ("the name of the proxy's user", c.user.as_str()),
+                    ("the domain of the proxy's user", c.domain.as_str()),
+                    // What it is must not be said.
+                    ("the password for the proxy", c.password.0.as_str()),
+                ]
+            }));
+        for (what, word) in words {
+            if word.len() > LONGEST {
+                return Err(invalid(format!("{what} has {} bytes, and {LONGEST} are the most", word.len())));
+            }
+            if word.chars().any(char::is_control) {
+                return Err(invalid(format!("{what} has control characters (a tab, a zero byte, …) in it")));
             }
         }
         Ok(())
@@ -430,6 +433,24 @@ mod tests {
     fn passwords_are_not_shown() {
         let secret = ProxyCredentials { password: Password("hunter2".to_owned()), ..Default::default() };
         assert!(!format!("{secret:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn what_is_too_long_or_has_control_characters_is_named_and_a_password_is_not_shown() {
+        let refused = |user: &str, password: &str| {
+            let mut settings = UpstreamSettings::default();
+            let (user, password) = (user.to_owned(), Password(password.to_owned()));
+            settings.proxy.credentials = Some(ProxyCredentials { user, password, ..Default::default() });
+            settings.check().unwrap_err().to_string()
+        };
+        let said = refused("svc", "hunter2\0");
+        assert!(
+            said.contains("the password for the proxy has control") && !said.contains("hunter2"),
+            "{said}"
+        );
+        let said = refused("svc", &"x".repeat(5_000));
+        assert!(said.contains("the password for the proxy has 5000 bytes"), "{said}");
+        assert!(refused("a\tb", "x").contains("the proxy's user"), "{said}");
     }
 
     #[test]

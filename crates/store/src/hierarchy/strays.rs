@@ -1,11 +1,12 @@
 //! Store: updates outside the filter (known problem P-20): an upstream gave them, and neither what was asked for nor
-//! anything that was asked for and needs them explains why.
+//! anything that was asked for and needs them explains why. And those that a replica misses for its filter.
 
 use crate::Store;
 use crate::catalog::CategoryTree;
 use crate::columns::{Columns, for_rows, signed};
 use crate::error::{During, StoreError};
 use rusqlite::params;
+use sluicegate_policy::ApprovalAction;
 use sluicegate_policy::hierarchy::SyncFilter;
 use sluicegate_terms::UpdateId;
 use std::collections::BTreeSet;
@@ -76,6 +77,39 @@ impl Store {
                 if !chosen {
                     list.push(stray);
                 }
+                Ok(())
+            })?;
+            Ok(list)
+        })
+    }
+
+    /// Updates that a replica's upstream approves and that are not here since the filter leaves them out: none where it
+    /// chooses everything. What came and could not be used has another reason.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn approved_outside_filter(&self) -> Result<Vec<UpdateId>, StoreError> {
+        let settings = self.upstream_settings();
+        let filter = &settings.filter;
+        let chosen = [filter.products.listed(), filter.classifications.listed()];
+        if settings.decided_by().is_none() || chosen.iter().all(Option::is_none) {
+            return Ok(Vec::new());
+        }
+        let during = "list what is approved outside the filter";
+        self.shared.database.read(|db| {
+            let mut statement = db
+                .prepare_cached(
+                    "SELECT DISTINCT d.update_id FROM upstream_deployment d WHERE d.action <> ?1
+                         AND NOT EXISTS (SELECT 1 FROM known_update k WHERE k.update_id = d.update_id)
+                         AND NOT EXISTS (SELECT 1 FROM sync_failed f WHERE f.update_id = d.update_id)
+                         AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.update_id = d.update_id)
+                     ORDER BY 1",
+                )
+                .during(during)?;
+            let mut rows = statement.query([ApprovalAction::NotApproved.as_str()]).during(during)?;
+            let mut list = Vec::new();
+            for_rows(&mut rows, |row| {
+                list.push(row.update(0)?);
                 Ok(())
             })?;
             Ok(list)

@@ -157,6 +157,16 @@ fn files_that_contradict_each_other_are_refused() {
     let report = import(&store, 0, &[first, second]);
     assert_eq!((report.added, report.quarantined.len()), (1, 1));
     assert!(report.quarantined[0].reason.contains("8 bytes"), "{:?}", report.quarantined);
+    // A later revision of the very update is no other one.
+    let mut corrected = software(1, 2, "One");
+    corrected.files.push(file("a.cab", b"content"));
+    corrected.files[0].size += 2;
+    let report = import(&store, 1, &[corrected]);
+    let [refused] = &report.quarantined[..] else { panic!("{report:?}") };
+    assert!(
+        refused.reason.contains("9 bytes") && refused.reason.contains("of this update or of"),
+        "{refused:?}"
+    );
 }
 
 #[test]

@@ -58,6 +58,71 @@ fn asked(store: &Store, server: Guid, seconds: i64) {
     assert!(store.roll_up_computers(vec![computer]).unwrap().is_some());
 }
 
+/// The servers and what they stand below, parents first.
+fn places(store: &Store) -> Vec<(Guid, Option<Guid>)> {
+    store.downstream_servers().unwrap().iter().map(|s| (s.told.id, s.told.parent)).collect()
+}
+
+#[test]
+fn no_server_stands_below_itself() {
+    let (_dir, store) = tree();
+    let before = places(&store);
+    for ring in [
+        vec![server(BRANCH, Some(BRANCH))],
+        vec![server(NORTH, Some(NORTH))],
+        vec![server(NORTH, Some(BRANCH))],
+        vec![server(SOUTH, Some(BRANCH)), server(NORTH, Some(SOUTH))],
+    ] {
+        assert!(!store.roll_up_servers(ring, at(1)).unwrap());
+        assert_eq!(places(&store), before, "all or nothing");
+    }
+    // Two that change places are no ring, in whatever order they are told.
+    for told in [
+        vec![server(NORTH, Some(BRANCH)), server(BRANCH, None)],
+        vec![server(NORTH, None), server(BRANCH, Some(NORTH))],
+    ] {
+        assert!(store.roll_up_servers(told, at(1)).unwrap());
+    }
+    assert_eq!(places(&store), before);
+}
+
+#[test]
+fn a_ring_that_was_taken_in_once_is_listed_as_a_tree() {
+    let (dir, store) = tree();
+    drop(store);
+    let db = rusqlite::Connection::open(dir.path().join("sluicegate.db")).unwrap();
+    let hang = |id: Guid, parent: Guid| {
+        let sql = "UPDATE downstream_server SET parent = ?2 WHERE server_id = ?1";
+        assert_eq!(db.execute(sql, [id.as_bytes(), parent.as_bytes()]).unwrap(), 1);
+    };
+    hang(NORTH, BRANCH);
+    hang(SOUTH, SOUTH);
+    drop(db);
+    let store = open(dir.path());
+    assert_eq!(places(&store), [(NORTH, None), (BRANCH, Some(NORTH)), (SOUTH, None)]);
+}
+
+#[test]
+fn a_server_that_tells_no_name_keeps_the_one_it_has() {
+    let (_dir, store) = tree();
+    assert!(
+        store
+            .roll_up_servers(vec![RolledServer { name: "  ".into(), ..server(NORTH, None) }], at(1))
+            .unwrap()
+    );
+    assert!(
+        store
+            .roll_up_servers(vec![RolledServer { name: String::new(), ..server(SOUTH, None) }], at(1))
+            .unwrap()
+    );
+    let named: Vec<_> =
+        store.downstream_servers().unwrap().into_iter().map(|s| (s.told.id, s.told.name)).collect();
+    assert!(
+        named.contains(&(NORTH, NORTH.to_string())) && named.contains(&(SOUTH, SOUTH.to_string())),
+        "{named:?}"
+    );
+}
+
 /// A server tells that the computer needs one update.
 fn tells(store: &Store, teller: Guid, number: u32, needed: u128) {
     let updates = vec![RolledStatus { update: uid(needed), state: UpdateState::NotInstalled, since: at(0) }];

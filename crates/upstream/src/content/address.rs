@@ -1,10 +1,8 @@
 //! Content: where a parent has a file.
 
 use crate::transport::Url;
+use sluicegate_store::content::extension_of;
 use sluicegate_terms::Sha1Digest;
-
-/// Longest ending that is asked for; no real one comes near.
-const LONGEST_ENDING: usize = 100;
 
 /// The address of a file at a parent server: `Content/<last SHA-1 byte>/<SHA-1>.<ending>` in upper case, below the
 /// server's own address (observed-behaviour 5; the Base64 folder of MS-WSUSSS 3.2.4.4 is not what real
@@ -13,19 +11,10 @@ const LONGEST_ENDING: usize = 100;
 pub fn parent_address(server: &Url, sha1: Sha1Digest, file_name: &str) -> Option<Url> {
     let hex = sha1.to_hex_upper();
     let folder = hex.get(38..)?;
-    let ending = ending_of(file_name);
+    // In the letter case of the declared name, since a real server keeps the file under that.
+    let ending = extension_of(file_name);
     let dot = if ending.is_empty() { "" } else { "." };
     server.join(&format!("Content/{folder}/{hex}{dot}{ending}")).ok()
-}
-
-/// The ending as the declared name has it, since a real server keeps the file under that; none when it cannot stand
-/// in an address.
-fn ending_of(file_name: &str) -> &str {
-    let usable = |ending: &&str| {
-        ending.len() <= LONGEST_ENDING
-            && ending.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'~' | b'+'))
-    };
-    file_name.rsplit_once('.').map(|(_, ending)| ending).filter(usable).unwrap_or("")
 }
 
 #[cfg(test)]

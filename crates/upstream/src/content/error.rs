@@ -105,7 +105,9 @@ impl ContentError {
                     | Failure::ProxyRefused { .. }
                     | Failure::Certificate(_)
                     | Failure::Tls { .. }
+                    | Failure::WantsCertificate
                     | Failure::Busy { .. }
+                    | Failure::Unavailable { .. }
             ),
             _ => false,
         }

@@ -36,6 +36,7 @@ impl Run {
         let adopted = self.on_store(move |store| store.adopt_deployments(&news, now)).await?;
         self.warn_of_awaited(&adopted.awaited);
         self.tell_of_waiting(&adopted.skipped);
+        self.warn_of_the_filter(&adopted.awaited).await?;
         if adopted.ungrouped > adopted.put_back {
             let count = adopted.ungrouped - adopted.put_back;
             let computers = if count == 1 { "1 computer is" } else { &format!("{count} computers are") };
@@ -115,6 +116,27 @@ impl Run {
             "the upstream approves {revisions} that it does not give; nothing newer is approved \
              here in their place, and each synchronization asks for them again: {list}"
         ));
+    }
+}
+
+impl Run {
+    /// Says what the upstream approves and the filter leaves out. The upstream's own replicas may well take everything.
+    async fn warn_of_the_filter(&self, awaited: &BTreeSet<UpdateIdentity>) -> Result<(), SyncError> {
+        let mut left_out = self.on_store(|store| store.approved_outside_filter()).await?;
+        left_out.retain(|update| !awaited.iter().any(|revision| revision.update == *update));
+        if left_out.is_empty() {
+            return Ok(());
+        }
+        let list: Vec<String> = left_out.iter().take(SHOWN).map(ToString::to_string).collect();
+        let (count, list) = (left_out.len(), list.join(", "));
+        tracing::warn!(count, list, "the filter leaves out what the upstream approves");
+        let updates = if count == 1 { "1 update" } else { &format!("{count} updates") };
+        self.progress.warn(&format!(
+            "the upstream approves {updates} that the filter of this replica leaves out, so nothing of that comes \
+             (`sluicegate sync filter show`; `sync filter set --product all --classification all` takes what the upstream \
+             has): {list}"
+        ));
+        Ok(())
     }
 }
 

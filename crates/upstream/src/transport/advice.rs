@@ -1,6 +1,6 @@
 //! Transport: what to do about a failure on the way to an upstream, in a sentence for an administrator.
 
-use super::error::{Failure, Peer, TransportError};
+use super::error::{Failure, NOT_HTTP, Peer, TransportError};
 use super::settings::Schemes;
 use sluicegate_soap::fault::ErrorCode;
 
@@ -38,6 +38,10 @@ impl TransportError {
                 None => "check the network and firewalls on the way; where a proxy is needed, set it with --proxy"
                     .to_owned(),
             },
+            Failure::ConnectionLost { whose: Peer::Server, .. } if self.is_plain() => format!(
+                "a synchronization goes on where it was; if this repeats, look whether the port is one for https \
+                 ({own_side}), and at the network and at firewalls that inspect traffic"
+            ),
             Failure::ConnectionLost { .. } | Failure::Truncated { .. } => {
                 "a synchronization goes on where it was; if this repeats, look at the network and at firewalls that inspect traffic"
                     .to_owned()
@@ -46,6 +50,10 @@ impl TransportError {
                 "find out what cuts long answers short, and have requests with Range answered: the server itself{}, \
                  or whatever inspects traffic on the way",
                 if self.via().is_some() { ", the proxy" } else { "" }
+            ),
+            Failure::ProxyAuthentication { .. } if self.via().is_none() => format!(
+                "{own_side}; where that is right, something on the way acts as a proxy: set it with --proxy, with \
+                 --proxy-user and --proxy-password-file, or have it let this server through without asking"
             ),
             Failure::ProxyAuthentication { tried: None, allowed: Some(Schemes::NtlmOnly), .. } => {
                 "have the proxy offer NTLM, or allow Basic, which shows the password to whoever listens on the way to \
@@ -67,25 +75,70 @@ impl TransportError {
             }
             Failure::Certificate(rejected) => rejected.advice(self.host()),
             Failure::Tls { .. } => {
-                "check that the port speaks TLS (8531 and 443 are usual) and that the server allows TLS 1.2 or 1.3"
+                "check that the port speaks TLS (8531 and 443 are usual), and that the server allows TLS 1.2 or 1.3 and \
+                 wants no certificate of its clients"
                     .to_owned()
             }
-            Failure::Unauthorized | Failure::Forbidden => format!(
-                "the fault lies with the server at {}, not with this one: its administrator must allow anonymous \
-                 access to this path{}",
-                self.url(),
-                if self.is_dss_auth() { " and check its list of allowed downstream servers" } else { "" }
+            Failure::WantsCertificate => format!(
+                "the administrator of {} must let this server in without one (in IIS: SSL Settings, Client \
+                 certificates: Ignore)",
+                self.host()
             ),
+            Failure::Forbidden if self.is_file_elsewhere() => {
+                let asked = match self.via() {
+                    Some(proxy) => format!("the proxy {proxy} or a firewall"),
+                    None => "a proxy or a firewall on the way".to_owned(),
+                };
+                format!(
+                    "have {asked} let this server fetch files from {}; if that is so already, the file is no longer \
+                     given out there: `sluicegate content add` takes one that was brought by hand",
+                    self.host()
+                )
+            }
+            Failure::Unauthorized | Failure::Forbidden => {
+                let theirs = format!(
+                    "its administrator must allow anonymous access to this path{}{}",
+                    if self.is_dss_auth() { " and check its list of allowed downstream servers" } else { "" },
+                    if self.is_plain() { "" } else { ", without a certificate of the client" }
+                );
+                match self.answering_proxy().filter(|_| *self.failure() == Failure::Forbidden) {
+                    Some(proxy) => format!(
+                        "when it is the proxy {proxy}, ask whoever runs it to let this server reach that address; when \
+                         it is the server at {}, {theirs}",
+                        self.url()
+                    ),
+                    None => {
+                        format!("the fault lies with the server at {}, not with this one: {theirs}", self.url())
+                    }
+                }
+            }
             Failure::NotFound => format!("{own_side}; it must be that of an update server, without a path"),
             Failure::Busy { .. } => BUSY.to_owned(),
+            Failure::Unavailable { .. } => {
+                let reached = match self.answering_proxy() {
+                    Some(_) => ", or the proxy cannot reach it",
+                    None => "",
+                };
+                format!(
+                    "it has too much to do, or the service there does not run{reached}: on WSUS the application pool \
+                     WsusPool is stopped then, often for want of memory, and its administrator starts it again in IIS; \
+                     otherwise try again later (`sluicegate sync now`; where a schedule is set, that happens by itself)"
+                )
+            }
             // What a listener for TLS, and one for pages, answer to a message they do not understand.
             Failure::Status { status: 400 | 405 } => format!(
                 "{own_side}: whether it is to be https (8531 and 443 are usual), and that it has no path; otherwise \
                  look in that server's log for this time"
             ),
-            Failure::Status { .. } => "look in that server's log for this time".to_owned(),
+            Failure::Status { .. } => format!(
+                "look in that server's log for this time{}",
+                if self.answering_proxy().is_some() { ", and in the proxy's" } else { "" }
+            ),
             Failure::TooLarge { .. } => {
                 "choose fewer products or languages, or check that the address is that of an update server".to_owned()
+            }
+            Failure::NotSoap { what, .. } if what == NOT_HTTP && self.is_plain() => {
+                format!("{own_side}: whether it is to be https (8531 and 443 are usual)")
             }
             Failure::NotSoap { .. } => format!(
                 "{own_side}; a proxy's or a guest network's page in place of the service means that this machine \
@@ -128,5 +181,18 @@ impl TransportError {
             Failure::DiskFull { .. } => "free some space; what is already fetched is kept".to_owned(),
             Failure::Settings { .. } => "change it with `sluicegate upstream set`".to_owned(),
         }
+    }
+
+    /// Whether it was asked without TLS.
+    pub(super) fn is_plain(&self) -> bool {
+        self.url().get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"))
+    }
+
+    /// Whether it is a file that lies elsewhere than at an update server: neither a service nor content of one.
+    pub(super) fn is_file_elsewhere(&self) -> bool {
+        let url = self.url().to_ascii_lowercase();
+        let path =
+            url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
+        !path.is_empty() && !path.contains(".asmx") && !path.starts_with("content/")
     }
 }

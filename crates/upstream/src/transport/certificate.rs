@@ -32,8 +32,19 @@ pub enum Reason {
     },
     /// It is for other names.
     WrongName {
-        /// Those names.
+        /// Those names; none where it has no subject alternative name, since a common name alone does not count
+        /// (RFC 9525 2).
         names: Vec<String>,
+    },
+    /// It is signed by a method that is not accepted, an old one often.
+    UnknownMethod {
+        /// The method.
+        method: String,
+    },
+    /// Its key is too short.
+    ShortKey {
+        /// The bits of it.
+        bits: usize,
     },
     /// Something else.
     Other(String),
@@ -48,7 +59,9 @@ impl Rejected {
             Reason::Expired { .. } => "UssCommunicationError/CertificateExpired",
             Reason::NotYetValid { .. } => "UssCommunicationError/CertificateNotYetValid",
             Reason::WrongName { .. } => "UssCommunicationError/CertificateWrongName",
-            Reason::Other(_) => "UssCommunicationError/CertificateRejected",
+            Reason::UnknownMethod { .. } | Reason::ShortKey { .. } | Reason::Other(_) => {
+                "UssCommunicationError/CertificateRejected"
+            }
         }
     }
 
@@ -70,6 +83,11 @@ impl Rejected {
                 "have it renewed on that server; if it looks good there, check this machine's clock".to_owned()
             }
             Reason::NotYetValid { .. } => "check the clocks of this machine and of that server".to_owned(),
+            Reason::WrongName { names } if names.is_empty() => {
+                format!("have it issued anew with `{bare}` as a subject alternative name")
+            }
+            Reason::UnknownMethod { .. } => "have it issued anew, signed with SHA-256 or better".to_owned(),
+            Reason::ShortKey { .. } => "have it issued anew for an RSA key of 2,048 bits or more".to_owned(),
             Reason::WrongName { .. } => {
                 "use one of the names in the certificate as the upstream's address, or have it issued anew".to_owned()
             }
@@ -90,12 +108,21 @@ impl fmt::Display for Rejected {
             }
             Reason::Expired { until } => write!(f, "has expired: `{subject}` was good until {until}"),
             Reason::NotYetValid { from } => write!(f, "is not valid yet: `{subject}` is good from {from}"),
+            Reason::WrongName { names } if names.is_empty() => write!(
+                f,
+                "names no host: `{subject}` has no subject alternative name, and its common name alone does not count"
+            ),
             Reason::WrongName { names } => {
-                write!(f, "is for other names: `{subject}` names ")?;
-                match names.is_empty() {
-                    true => write!(f, "no host at all"),
-                    false => write!(f, "{}", names.join(", ")),
-                }
+                write!(f, "is for other names: `{subject}` names {}", names.join(", "))
+            }
+            Reason::UnknownMethod { method } => {
+                write!(
+                    f,
+                    "is signed by a method that is not accepted: `{subject}`, signed by `{issuer}` with {method}"
+                )
+            }
+            Reason::ShortKey { bits } => {
+                write!(f, "has too short a key: that of `{subject}` has {bits} bits, and 2048 are the least")
             }
             Reason::Other(why) => write!(f, "is not acceptable: `{subject}`, signed by `{issuer}`: {why}"),
         }

@@ -84,6 +84,7 @@ pub(super) async fn secure<I: AsyncRead + AsyncWrite + Unpin>(
             Err(Failure::TimedOut { whose: Peer::Server, stage: "the TLS handshake", waited: waits.connect })
         }
         Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) if tls::wants_certificate(&error) => Err(Failure::WantsCertificate),
         Ok(Err(error)) => Err(match tls::rejected(&error) {
             Ok(rejected) => Failure::Certificate(rejected),
             Err(reason) => Failure::Tls { reason },

@@ -9,7 +9,21 @@ pub(super) struct Facts {
     /// `YYYYMMDDhhmmss`, UTC.
     pub(super) not_before: String,
     pub(super) not_after: String,
+    /// The method it is signed by, as its algorithm identifier says it.
+    pub(super) method: Vec<u8>,
+    /// The bits of its key, where that is one for RSA.
+    rsa_bits: Option<usize>,
 }
+
+impl Facts {
+    /// The bits of its key, when they are fewer than anybody accepts.
+    pub(super) fn short_key(&self) -> Option<usize> {
+        self.rsa_bits.filter(|bits| *bits < LEAST_RSA_BITS)
+    }
+}
+
+/// The shortest key for RSA that signatures are accepted of.
+const LEAST_RSA_BITS: usize = 2_048;
 
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
@@ -18,6 +32,28 @@ const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 const BMP_STRING: u8 = 0x1e;
 const VERSION: u8 = 0xa0;
+const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
+
+/// `rsaEncryption` (RFC 3279 2.3.1).
+const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
+
+/// Methods of signing that were usual once (RFC 3279 2.2, RFC 5758 3.2).
+const METHODS: [(&[u8], &str); 4] = [
+    (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 4], "MD5 and RSA"),
+    (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 5], "SHA-1 and RSA"),
+    (&[0x2a, 0x86, 0x48, 0xce, 0x38, 4, 3], "SHA-1 and DSA"),
+    (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1], "SHA-1 and ECDSA"),
+];
+
+/// The name of a method of signing, from its algorithm identifier.
+pub(super) fn method(identifier: &[u8]) -> String {
+    let oid = Der(identifier).expect(OID).map_or(identifier, |oid| oid.0);
+    match METHODS.iter().find(|(known, _)| *known == oid) {
+        Some((_, name)) => (*name).to_owned(),
+        None => format!("the method {}", oid.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+    }
+}
 
 /// The two attributes of a name that say most: common name and organization (RFC 5280 A.1).
 const COMMON_NAME: &[u8] = &[0x55, 4, 3];
@@ -35,13 +71,27 @@ fn read(certificate: &[u8]) -> Option<Facts> {
         body.next()?;
     }
     body.next()?; // Serial number.
-    body.expect(SEQUENCE)?; // Signature algorithm.
+    let method = body.expect(SEQUENCE)?.0.to_vec();
     let issuer = name(body.expect(SEQUENCE)?);
     let mut validity = body.expect(SEQUENCE)?;
     let not_before = time(validity.next()?)?;
     let not_after = time(validity.next()?)?;
     let subject = name(body.expect(SEQUENCE)?);
-    Some(Facts { subject, issuer, not_before, not_after })
+    let rsa_bits = rsa_bits(body);
+    Some(Facts { subject, issuer, not_before, not_after, method, rsa_bits })
+}
+
+/// The bits of the modulus in what comes after the subject (RFC 3279 2.3.1).
+fn rsa_bits(mut body: Der<'_>) -> Option<usize> {
+    let mut public = body.expect(SEQUENCE)?;
+    public.expect(SEQUENCE)?.expect(OID).filter(|kind| kind.0 == RSA)?;
+    // The first byte says how many bits at the end are not used: none.
+    let (_, key) = public.expect(BIT_STRING)?.0.split_first()?;
+    let modulus = Der(key).expect(SEQUENCE)?.expect(INTEGER)?.0;
+    let start = modulus.iter().position(|byte| *byte != 0)?;
+    let digits = modulus.get(start..)?;
+    let unused = digits.first()?.leading_zeros() as usize;
+    Some((digits.len() * 8).saturating_sub(unused))
 }
 
 /// Elements one after the other.

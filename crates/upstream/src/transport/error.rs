@@ -22,6 +22,9 @@ pub struct TransportError {
 /// What the fault of an upstream says that does not let a server synchronize.
 pub const NOT_ALLOWED: &str = "accountGuid: not allowed";
 
+/// What a port answers with that speaks something else.
+pub(super) const NOT_HTTP: &str = "not even HTTP";
+
 /// Which of the two ends of a connection something is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Peer {
@@ -110,14 +113,21 @@ pub enum Failure {
         /// What was wrong.
         reason: String,
     },
+    /// The server wants a certificate of its clients, which we have none of.
+    WantsCertificate,
     /// A service wants to know who we are (401).
     Unauthorized,
     /// The server does not allow it (403).
     Forbidden,
     /// There is nothing at this address (404 and 410).
     NotFound,
-    /// The server is too busy (429, 503 or the fault `ServerBusy`).
+    /// The server is too busy (429; the fault `ServerBusy` says the same).
     Busy {
+        /// For how long it asks to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// The service does not run at the moment, or has too much to do (503 without a fault).
+    Unavailable {
         /// For how long it asks to be left alone.
         retry_after: Option<Duration>,
     },
@@ -251,13 +261,13 @@ impl TransportError {
             Failure::ProxyAuthentication { .. } => "UssCommunicationError/ProxyAuthenticationRequired",
             Failure::ProxyRefused { .. } => "UssCommunicationError/ProxyRefused",
             Failure::Certificate(rejected) => rejected.code(),
-            Failure::Tls { .. } => "UssCommunicationError/TlsFailed",
+            Failure::Tls { .. } | Failure::WantsCertificate => "UssCommunicationError/TlsFailed",
             Failure::Unauthorized if self.is_dss_auth() => "DssAuthenticationError/Unauthorized",
             Failure::Unauthorized => "UssCommunicationError/Unauthorized",
             Failure::Forbidden if self.is_dss_auth() => "DssAuthenticationError/Forbidden",
             Failure::Forbidden => "UssCommunicationError/Forbidden",
             Failure::NotFound => "UssCommunicationError/NotFound",
-            Failure::Busy { .. } => "UssCommunicationError/ServerBusy",
+            Failure::Busy { .. } | Failure::Unavailable { .. } => "UssCommunicationError/ServerBusy",
             Failure::Status { .. } | Failure::WantsTls { .. } => "UssCommunicationError/UnexpectedStatus",
             Failure::TooLarge { .. } => "UssCommunicationError/AnswerTooLarge",
             Failure::NotSoap { .. } => "UssCommunicationError/NotSoap",
@@ -282,6 +292,7 @@ impl TransportError {
             | Failure::Truncated { .. }
             | Failure::NotContinued { .. }
             | Failure::Busy { .. }
+            | Failure::Unavailable { .. }
             | Failure::Damaged { .. } => true,
             // The only fault of MS-WSUSSS 2.2.9.3 that passes by itself; what each of the others asks for is the
             // synchronization's business.
@@ -297,7 +308,7 @@ impl TransportError {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match &*self.failure {
-            Failure::Busy { retry_after } => *retry_after,
+            Failure::Busy { retry_after } | Failure::Unavailable { retry_after } => *retry_after,
             _ => None,
         }
     }
@@ -318,6 +329,11 @@ impl TransportError {
         self.url.to_ascii_lowercase().contains("/dssauthwebservice")
     }
 
+    /// The proxy that may have answered in the place of the server: through a tunnel only the server does.
+    pub(super) fn answering_proxy(&self) -> Option<&str> {
+        self.via().filter(|_| self.is_plain())
+    }
+
     pub(super) fn host(&self) -> &str {
         let rest = self.url.split_once("://").map_or(&*self.url, |(_, rest)| rest);
         rest.split(['/', '?']).next().unwrap_or(rest)
@@ -333,7 +349,7 @@ impl TransportError {
     fn name_of(&self, peer: Peer) -> String {
         match (peer, self.via.as_deref()) {
             (Peer::Proxy, Some(proxy)) => format!("the proxy {proxy}"),
-            (Peer::Proxy, None) => "the proxy".to_owned(),
+            (Peer::Proxy, None) => "a proxy that is not set here".to_owned(),
             (Peer::Server, _) => self.host().to_owned(),
         }
     }
@@ -386,13 +402,34 @@ impl TransportError {
             }
             Failure::Certificate(rejected) => write!(f, "the certificate of {} {rejected}", self.host()),
             Failure::Tls { reason } => write!(f, "no TLS connection to {} ({reason})", self.host()),
+            Failure::WantsCertificate => write!(
+                f,
+                "{} wants a certificate of whoever connects, and client certificates are not supported here",
+                self.host()
+            ),
             Failure::Unauthorized => write!(f, "the service wants authentication (401)"),
-            Failure::Forbidden => write!(f, "the server does not allow it (403)"),
+            Failure::Forbidden => match self.answering_proxy() {
+                Some(proxy) => {
+                    write!(f, "{}, or the proxy {proxy} for it, does not allow it (403)", self.host())
+                }
+                None => write!(f, "the server does not allow it (403)"),
+            },
             Failure::NotFound => write!(f, "there is nothing at this address (404)"),
             Failure::Busy { retry_after: Some(wait) } => {
                 write!(f, "{} is too busy and asks to be left alone for {} s", self.host(), wait.as_secs())
             }
             Failure::Busy { retry_after: None } => write!(f, "{} is too busy", self.host()),
+            Failure::Unavailable { retry_after } => {
+                match self.answering_proxy() {
+                    Some(proxy) => write!(f, "{}, or the proxy {proxy} for it, says", self.host())?,
+                    None => write!(f, "{} says", self.host())?,
+                }
+                f.write_str(" that the service is not available (503)")?;
+                match retry_after {
+                    Some(wait) => write!(f, " and asks to be left alone for {} s", wait.as_secs()),
+                    None => Ok(()),
+                }
+            }
             Failure::Status { status: status @ 300..=399 } => {
                 write!(
                     f,

@@ -3,7 +3,7 @@
 
 use super::client::Inner;
 use super::connect::{self, Sender};
-use super::error::{Failure, Peer};
+use super::error::{Failure, NOT_HTTP, Peer};
 use super::proxy_auth::{self, Scheme};
 use super::settings::{ProxyCredentials, ProxySettings};
 use super::url::Url;
@@ -301,9 +301,12 @@ impl Inner {
         match timeout(waited, sending).await {
             Ok(Ok(answer)) => Ok(answer),
             Err(_) => Err(Trouble::Failed(Failure::TimedOut { whose, stage: "its answer", waited })),
+            Ok(Err(error)) if super::tls::wants_certificate(&error) => {
+                Err(Trouble::Failed(Failure::WantsCertificate))
+            }
             Ok(Err(error)) if is_closed(&error) => Err(Trouble::Stale),
             Ok(Err(error)) if error.is_parse() => Err(Trouble::Failed(Failure::NotSoap {
-                what: "not even HTTP".to_owned(),
+                what: NOT_HTTP.to_owned(),
                 excerpt: super::verdict::root_cause(&error),
             })),
             Ok(Err(error)) => Err(Trouble::Failed(Failure::ConnectionLost {

@@ -49,7 +49,8 @@ impl TransportError {
             | Failure::Unreachable { .. } => Step::Connection,
             Failure::TimedOut { stage: "the TLS handshake", .. }
             | Failure::Certificate(_)
-            | Failure::Tls { .. } => Step::Tls,
+            | Failure::Tls { .. }
+            | Failure::WantsCertificate => Step::Tls,
             Failure::Unauthorized | Failure::Forbidden => Step::Authorization,
             Failure::IncompatibleVersion { .. } => Step::Configuration,
             Failure::Fault(fault) => match fault.error_code {

@@ -11,7 +11,8 @@ use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError,
+    RootCertStore, SignatureScheme,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -165,10 +166,7 @@ impl ServerCertVerifier for Verifier {
         match verdict {
             Ok(()) => Ok(ServerCertVerified::assertion()),
             Err(Error::InvalidCertificate(why)) => {
-                let rejected = describe(&why, end_entity, intermediates, now);
-                Err(Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(Described(
-                    rejected,
-                ))))))
+                Err(described(describe(&why, end_entity, intermediates, now)))
             }
             Err(other) => Err(other),
         }
@@ -182,6 +180,7 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<HandshakeSignatureValid, Error> {
         let known = &self.provider.signature_verification_algorithms;
         rustls::crypto::verify_tls12_signature(message, cert, dss, known)
+            .map_err(|error| too_weak(error, cert))
     }
 
     fn verify_tls13_signature(
@@ -192,10 +191,29 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<HandshakeSignatureValid, Error> {
         let known = &self.provider.signature_verification_algorithms;
         rustls::crypto::verify_tls13_signature(message, cert, dss, known)
+            .map_err(|error| too_weak(error, cert))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// A description on its way through rustls.
+fn described(rejected: Rejected) -> Error {
+    Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(Described(rejected)))))
+}
+
+/// The proof of a server whose own key is too short fails like any other one.
+fn too_weak(error: Error, certificate: &CertificateDer<'_>) -> Error {
+    let facts = der::facts(certificate);
+    match (&error, facts.short_key()) {
+        (Error::InvalidCertificate(CertificateError::BadSignature), Some(bits)) => described(Rejected {
+            subject: facts.subject,
+            issuer: facts.issuer,
+            reason: Reason::ShortKey { bits },
+        }),
+        _ => error,
     }
 }
 
@@ -239,7 +257,23 @@ fn describe(
             let names = presented.iter().take(10).map(|name| plain_name(name)).collect();
             of(leaf, Reason::WrongName { names })
         }
-        CertificateError::NotValidForName => of(leaf, Reason::WrongName { names: Vec::new() }),
+        CertificateError::NotValidForName => {
+            of(leaf, Reason::Other("it is for other names than this one".to_owned()))
+        }
+        CertificateError::UnsupportedSignatureAlgorithmContext { signature_algorithm_id: method, .. } => {
+            let by = |facts: &Facts| facts.method == *method;
+            let facts = if by(&leaf) { leaf } else { chain.into_iter().find(by).unwrap_or(leaf) };
+            of(facts, Reason::UnknownMethod { method: der::method(method) })
+        }
+        // What a key has signed that is too short fails like any other signature.
+        CertificateError::BadSignature => {
+            let short =
+                std::iter::once(&leaf).chain(&chain).find_map(|of| Some((of.clone(), of.short_key()?)));
+            match short {
+                Some((facts, bits)) => of(facts, Reason::ShortKey { bits }),
+                None => of(leaf, Reason::Other("a signature in it does not fit".to_owned())),
+            }
+        }
         other => of(leaf, Reason::Other(other.to_string())),
     }
 }
@@ -257,6 +291,23 @@ fn stamp(now: UnixTime) -> String {
     text.chars().filter(char::is_ascii_digit).take(14).collect()
 }
 
+/// Whether a connection ended since the server wants a certificate of its clients (RFC 8446 6.2). In TLS 1.3 that comes
+/// in the place of its first answer.
+pub(super) fn wants_certificate(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        // What an I/O error holds is not among its sources.
+        let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let inner =
+            held.and_then(|held| held.downcast_ref::<Error>()).or_else(|| error.downcast_ref::<Error>());
+        if let Some(Error::AlertReceived(AlertDescription::CertificateRequired)) = inner {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
 /// The description of a refused certificate inside a TLS failure, or what else was wrong.
 pub(super) fn rejected(error: &std::io::Error) -> Result<Rejected, String> {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
@@ -269,3 +320,6 @@ pub(super) fn rejected(error: &std::io::Error) -> Result<Rejected, String> {
         None => Err(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

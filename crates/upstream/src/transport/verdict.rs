@@ -66,8 +66,10 @@ pub(super) fn of_status(
             let offered = proxy_auth::offered(headers);
             Some(Failure::ProxyAuthentication { offered, tried: None, allowed: None })
         }
-        429 | 503 => Some(Failure::Busy { retry_after: retry_after(headers, now) }),
-        502 | 504 if via_proxy => Some(Failure::ProxyRefused {
+        429 => Some(Failure::Busy { retry_after: retry_after(headers, now) }),
+        503 => Some(Failure::Unavailable { retry_after: retry_after(headers, now) }),
+        // Through a tunnel only the server itself answers.
+        502 | 504 if via_proxy && !url.is_tls() => Some(Failure::ProxyRefused {
             status: number,
             reason: status.canonical_reason().unwrap_or_default().to_owned(),
         }),
@@ -269,7 +271,7 @@ mod tests {
         assert_eq!(call(404, &[], b""), Some(Failure::NotFound));
         assert_eq!(call(500, &[], b"oops"), Some(Failure::Status { status: 500 }));
         let wait = |text| match call(503, &[("retry-after", text)], b"") {
-            Some(Failure::Busy { retry_after }) => retry_after.map(|d| d.as_secs()),
+            Some(Failure::Unavailable { retry_after }) => retry_after.map(|d| d.as_secs()),
             other => panic!("{other:?}"),
         };
         assert_eq!(wait("120"), Some(120));

@@ -3,7 +3,8 @@
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
 use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, KeyPair};
-use rustls::ServerConfig;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use sluicegate_upstream::transport::{RetryPolicy, TransportSettings, Url, Waits};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -243,6 +244,32 @@ pub fn self_signed(host: &str, authority: bool) -> (ServerConfig, String) {
     let key = KeyPair::generate().unwrap();
     let certificate = params.self_signed(&key).unwrap();
     (tls(&certificate, &key), certificate.pem())
+}
+
+impl Authority {
+    /// TLS with a certificate for `host` that wants one of this authority from whoever connects.
+    pub fn server_for_known_clients(
+        &self,
+        host: &str,
+        version: &'static SupportedProtocolVersion,
+    ) -> ServerConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.certificate, &self.key).unwrap();
+        ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_client_cert_verifier(clients.build().unwrap())
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+            )
+            .unwrap()
+    }
 }
 
 fn tls(certificate: &Certificate, key: &KeyPair) -> ServerConfig {

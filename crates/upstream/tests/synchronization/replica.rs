@@ -1,6 +1,8 @@
 //! A replica takes its upstream's decisions over, and its own come back when it is none any more.
 
-use super::{PRODUCT, contents, follow, give, identity, now, open, parent, run_well, uid, update};
+use super::{
+    OTHER_PRODUCT, PRODUCT, contents, follow, give, identity, now, open, parent, run_well, uid, update,
+};
 use sluicegate_catalog::compose::Document;
 use sluicegate_policy::hierarchy::{Choice, Mode, SyncFilter};
 use sluicegate_policy::{ApprovalAction, EulaId};
@@ -165,6 +167,46 @@ async fn a_replica_fetches_what_serves_at_its_upstream_though_no_list_names_it()
     upstream.calls();
     assert_eq!(run_well(&store).await.counts.approvals, 0);
     assert!(!upstream.calls().contains(&"GetUpdateData"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_upstream_approves_and_the_filter_leaves_out_is_a_warning_of_each_run() {
+    let upstream = parent(1).await;
+    for n in [2_000, 2_001, 2_002] {
+        give(&upstream, &update(n, 1, OTHER_PRODUCT), OTHER_PRODUCT);
+    }
+    {
+        let mut state = upstream.state.lock();
+        let (at, everybody) = (state.clock, GroupId::ALL_COMPUTERS.0.as_u128());
+        for (n, action) in [
+            (1_000, sync::SyncAction::Install),
+            (2_000, sync::SyncAction::Install),
+            (2_001, sync::SyncAction::Uninstall),
+            (2_002, sync::SyncAction::Block),
+        ] {
+            state.deployments.push((at, approval(n, n, everybody, action)));
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let only_the_product =
+        SyncFilter { products: Choice::Only([uid(PRODUCT)].into_iter().collect()), ..SyncFilter::default() };
+    follow(&store, &upstream, |s| (s.mode, s.filter) = (Mode::Replica, only_the_product));
+    for _ in 0..2 {
+        let warning = run_well(&store).await.warning.unwrap();
+        assert!(
+            warning.contains("approves 2 updates that the filter of this replica leaves out"),
+            "{warning}"
+        );
+        assert!(warning.contains(&uid(2_001).to_string()) && !warning.contains(&uid(2_002).to_string()));
+        assert_eq!(store.sync_history(1).unwrap()[0].warning, Some(warning));
+        assert_eq!(store.approved_outside_filter().unwrap(), [uid(2_000), uid(2_001)]);
+    }
+    follow(&store, &upstream, |s| s.mode = Mode::Replica);
+    assert_eq!(run_well(&store).await.warning, None);
+    assert!(store.approved_outside_filter().unwrap().is_empty());
+    let approved: Vec<_> = store.decisions().approvals.keys().map(|(update, _)| *update).collect();
+    assert!(approved.contains(&uid(2_000)) && approved.contains(&uid(2_001)), "{approved:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
