@@ -3,6 +3,7 @@
 
 mod bulk;
 mod carried;
+mod dropped;
 mod looks;
 mod rows;
 mod rules;

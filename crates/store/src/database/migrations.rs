@@ -25,6 +25,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0016_former_memberships.sql"),
     include_str!("../../migrations/0017_rollup_marks.sql"),
     include_str!("../../migrations/0018_placed_computers.sql"),
+    include_str!("../../migrations/0022_gone_and_back.sql"),
 ];
 
 /// The version of the schema that this program makes and knows.
