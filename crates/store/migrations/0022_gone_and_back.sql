@@ -10,3 +10,6 @@ CREATE INDEX dropped_deployment_by_change ON dropped_deployment (changed);
 
 -- What this server took over from its upstream may have such ones in it. All is asked for anew.
 DELETE FROM sync_state WHERE name = 'deployments-anchor';
+
+-- Whether a computer that somebody placed in this group is where another mode had it only while the group is not there.
+ALTER TABLE former_membership ADD COLUMN stand_in INTEGER NOT NULL DEFAULT 0;

@@ -29,6 +29,17 @@ macro_rules! settled {
     };
 }
 
+/// Former memberships of the group `?1`, which has the name `?2`, that come back with it.
+macro_rules! meant {
+    () => {
+        concat!(
+            "(group_id = ?1 OR (name_key = ?2 AND NOT EXISTS (SELECT 1 FROM former_membership WHERE group_id = ?1)))
+                 AND NOT ",
+            settled!()
+        )
+    };
+}
+
 /// Brings memberships along with a change of groups that no administrator made one by one. To be called before the
 /// groups themselves are written, which takes the members of what is gone out. With a change of modes, to `mode`,
 /// computers that it knows better are left out.
@@ -60,15 +71,14 @@ pub(crate) fn follow(
     let new = after.iter().filter(|group| before.get(group.id).is_none());
     for group in new.filter(|group| group.id != GroupId::ALL_COMPUTERS) {
         let (id, name) = (group.id.0.as_bytes(), group.name.as_str().to_lowercase());
+        leave_stand_ins(tx, id, &name, mode)?;
         // The id says more than the name, which another group may have taken over.
         moved.put_back += run(
             tx,
             concat!(
                 "INSERT INTO membership (group_id, computer)
-                 SELECT DISTINCT ?1, computer FROM former_membership WHERE (group_id = ?1
-                     OR (name_key = ?2 AND NOT EXISTS (SELECT 1 FROM former_membership WHERE group_id = ?1)))
-                     AND NOT ",
-                settled!(),
+                 SELECT DISTINCT ?1, computer FROM former_membership WHERE ",
+                meant!(),
                 " ON CONFLICT DO NOTHING"
             ),
             params![id, name, mode],
@@ -82,10 +92,30 @@ pub(crate) fn follow(
     Ok(moved)
 }
 
+/// Computers that somebody placed in a group which is about to be there again leave what they were in only for want of it,
+/// and what they would come back to from there.
+fn leave_stand_ins(
+    tx: &Transaction<'_>,
+    id: &[u8; 16],
+    name: &str,
+    mode: Option<&'static str>,
+) -> Result<(), StoreError> {
+    const COMING: &str = concat!("SELECT computer FROM former_membership WHERE stand_in = 1 AND ", meant!());
+    for sql in [
+        format!("DELETE FROM membership WHERE computer IN ({COMING})"),
+        format!("DELETE FROM former_membership WHERE stand_in = 0 AND computer IN ({COMING})"),
+        // Of several groups the first to be there again ends it for all.
+        format!("UPDATE former_membership SET stand_in = 0 WHERE computer IN ({COMING})"),
+    ] {
+        run(tx, &sql, params![id, name, mode])?;
+    }
+    Ok(())
+}
+
 /// Brings memberships along with a change of modes, whose groups are others: computers are where the other mode had
 /// them. Whom somebody placed since the last change, and whom that mode does not know, stays in the groups that both have,
-/// by id or name; who was placed where the other mode has nothing is where it had him. Answers how many computers are in
-/// no group any more.
+/// by id or name; who was placed where the other mode has nothing is where it had him until it has that group too. Answers
+/// how many computers are in no group any more.
 pub(super) fn switch(
     tx: &Transaction<'_>,
     (from, to): (Mode, Mode),
@@ -100,6 +130,11 @@ pub(super) fn switch(
     let elsewhere = "DELETE FROM membership WHERE computer IN (SELECT a.computer FROM aside_membership a WHERE a.mode = ?1)
          AND computer NOT IN (SELECT computer FROM placed_computer)";
     run(tx, elsewhere, params![to.as_str()])?;
+    let stand_in = "UPDATE former_membership SET stand_in = 1
+         WHERE computer IN (SELECT p.computer FROM placed_computer p
+             WHERE EXISTS (SELECT 1 FROM aside_membership a WHERE a.mode = ?1 AND a.computer = p.computer)
+                 AND NOT EXISTS (SELECT 1 FROM membership m WHERE m.computer = p.computer))";
+    run(tx, stand_in, params![to.as_str()])?;
     // Who was placed in Unassigned Computers is in no group of either mode.
     let back = "INSERT INTO membership (group_id, computer)
          SELECT a.group_id, a.computer FROM aside_membership a WHERE a.mode = ?1
