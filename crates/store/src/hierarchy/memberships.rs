@@ -2,10 +2,11 @@
 //! another upstream is set, the one above is autonomous for a while, or this server changes its mode. What computers
 //! were in is this server's own knowledge and must not go with them.
 
+use crate::Store;
 use crate::error::{During, StoreError};
 use rusqlite::{Transaction, params};
-use sluicegate_policy::GroupTree;
 use sluicegate_policy::hierarchy::Mode;
+use sluicegate_policy::{Group, GroupName, GroupTree};
 use sluicegate_terms::{GroupId, Timestamp};
 
 /// So long it is known where a computer was, in seconds: 90 days.
@@ -40,7 +41,7 @@ macro_rules! meant {
     };
 }
 
-/// Brings memberships along with a change of groups that no administrator made one by one. To be called before the
+/// Brings memberships along with a change of groups that come and go by themselves, or of a group that somebody made. To be called before the
 /// groups themselves are written, which takes the members of what is gone out. With a change of modes, to `mode`,
 /// computers that it knows better are left out.
 pub(crate) fn follow(
@@ -152,6 +153,45 @@ pub(super) fn switch(
         )
         .during("switch the mode")?;
     Ok(ungrouped.unsigned_abs())
+}
+
+impl Store {
+    /// Makes a target group below `parent` (All Computers when `None`).
+    ///
+    /// # Errors
+    /// [`StoreError::Decision`] when the name is taken or the parent does not fit, or a failure to write.
+    pub fn create_group(
+        &self,
+        name: GroupName,
+        parent: Option<GroupId>,
+        now: Timestamp,
+    ) -> Result<Group, StoreError> {
+        self.make_group(name, parent, now).map(|(group, _)| group)
+    }
+
+    /// [`Store::create_group`] that answers too how many computers are back in it, which were in a group of that name
+    /// until it went by itself.
+    ///
+    /// # Errors
+    /// As those of [`Store::create_group`].
+    pub fn make_group(
+        &self,
+        name: GroupName,
+        parent: Option<GroupId>,
+        now: Timestamp,
+    ) -> Result<(Group, u64), StoreError> {
+        self.refuse_on_replica()?;
+        let id = GroupId(crate::keys::random_guid()?);
+        let (group, moved) = self.change_decisions_inside(now, |tx, decisions, _| {
+            let before = decisions.groups.clone();
+            let group = decisions.groups.create(id, name, parent)?.clone();
+            Ok((group, follow(tx, &before, &decisions.groups, None, now)?))
+        })?;
+        if moved != Moved::default() {
+            self.shared.board.mark_everybody();
+        }
+        Ok((group, moved.put_back))
+    }
 }
 
 /// A mode begins: nobody placed a computer in it yet.

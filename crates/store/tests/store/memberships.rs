@@ -218,6 +218,19 @@ fn whoever_was_placed_where_the_upstream_has_a_group_too_is_there_alone_once_it_
 }
 
 #[test]
+fn a_group_that_somebody_makes_takes_back_who_was_in_one_of_that_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = replica(dir.path());
+    let ungrouped = store.set_upstream_settings(settings(None, Mode::Autonomous), at(4)).unwrap();
+    assert_eq!((ungrouped, groups_of(&store, 3)), (3, vec![]));
+    let (web, back) = store.make_group("WEB".parse().unwrap(), None, at(5)).unwrap();
+    assert_eq!((back, groups_of(&store, 3)), (1, vec![web.id]));
+    store.move_computer(&pc(1), web.id, at(6)).unwrap();
+    let (_, back) = store.make_group("Berlin".parse().unwrap(), None, at(7)).unwrap();
+    assert_eq!((back, groups_of(&store, 1)), (1, vec![web.id]), "1 was placed anew");
+}
+
+#[test]
 fn computers_that_ask_for_groups_by_name_are_counted_when_the_last_of_them_goes() {
     let dir = tempfile::tempdir().unwrap();
     let store = replica(dir.path());
