@@ -4,6 +4,7 @@
 mod again;
 mod bulk;
 mod carried;
+mod dropped;
 mod looks;
 mod rows;
 mod rules;
@@ -27,8 +28,8 @@ use crate::database::next_anchor;
 use crate::error::{During, StoreError};
 use rusqlite::{Connection, Transaction};
 use sluicegate_policy::{
-    Approval, ApprovalAction, ApprovalError, Change, Decisions, EulaId, Group, GroupName, Order, Stamp,
-    Subject, SuccessionOptions, Withdrawal,
+    Approval, ApprovalAction, ApprovalError, Change, Decisions, EulaId, Order, Stamp, Subject,
+    SuccessionOptions, Withdrawal,
 };
 use sluicegate_terms::{Anchor, GroupId, Timestamp, UpdateId};
 use std::sync::Arc;
@@ -181,20 +182,6 @@ impl Store {
     /// [`StoreError::UnknownUpdate`], [`StoreError::Decision`], or a failure to write.
     pub fn decline(&self, update: UpdateId, now: Timestamp) -> Result<(), StoreError> {
         self.decide_about(update, now, |subject, decisions, scope| decisions.decline(subject, scope.change))
-    }
-
-    /// Makes a target group below `parent` (All Computers when `None`).
-    ///
-    /// # Errors
-    /// [`StoreError::Decision`] when the name is taken or the parent does not fit, or a failure to write.
-    pub fn create_group(
-        &self,
-        name: GroupName,
-        parent: Option<GroupId>,
-        now: Timestamp,
-    ) -> Result<Group, StoreError> {
-        let id = GroupId(crate::keys::random_guid()?);
-        self.change_decisions(now, |decisions, _| Ok(decisions.groups.create(id, name, parent)?.clone()))
     }
 
     /// Lets the approvals of an update hold for its newest revision, which was held.

@@ -30,10 +30,12 @@ pub(super) async fn create(app: &Arc<App>, input: &Input) -> Result<Value, Admin
     let name = input.group_name("name")?;
     let parent = input.group("parent", &app.store.decisions().groups)?;
     let now = app.clock.now();
-    let group = with_store(app, move |store| store.create_group(name, parent, now)).await?;
+    let (group, put_back) = with_store(app, move |store| store.make_group(name, parent, now)).await?;
     // A computer may have asked for a group of this name before there was one.
     config::regroup(app).await?;
-    Ok(shown(&group, &app.store.decisions().groups))
+    let mut value = shown(&group, &app.store.decisions().groups);
+    value["put_back"] = json!(put_back);
+    Ok(value)
 }
 
 fn shown(group: &Group, tree: &GroupTree) -> Value {

@@ -38,6 +38,12 @@ pub(crate) enum Failure {
         .0.0
     )]
     OtherHistory(OtherHistory),
+    /// What was withdrawn since the anchor is no longer known in full.
+    #[error(
+        "the anchor is of change {0}, and not everything that was withdrawn since is still known here; the server below \
+         asks for everything anew"
+    )]
+    TooLongAgo(Anchor),
     /// The configuration changed since the client's GetConfig.
     #[error("the client knows the configuration of {known}; it changed at {changed}")]
     ConfigChanged {
@@ -144,9 +150,10 @@ impl Failure {
         match self {
             Self::Cookie(CookieError::NotOurs(_)) | Self::NoCookie => client(ErrorCode::InvalidCookie),
             Self::Cookie(CookieError::Expired(_)) => client(ErrorCode::CookieExpired),
-            Self::Cookie(CookieError::OtherServer(_)) | Self::SetBack { .. } | Self::OtherHistory(_) => {
-                client(ErrorCode::ServerChanged)
-            }
+            Self::Cookie(CookieError::OtherServer(_))
+            | Self::SetBack { .. }
+            | Self::OtherHistory(_)
+            | Self::TooLongAgo(_) => client(ErrorCode::ServerChanged),
             Self::ConfigChanged { .. } => client(ErrorCode::ConfigChanged),
             Self::RegistrationRequired(_) => client(ErrorCode::RegistrationRequired),
             Self::RegistrationNotRequired => client(ErrorCode::RegistrationNotRequired),
@@ -208,6 +215,7 @@ mod tests {
             (Failure::RegistrationRequired(computer), ErrorCode::RegistrationRequired),
             (CookieError::OtherServer(sluicegate_terms::Guid::ZERO).into(), ErrorCode::ServerChanged),
             (Failure::SetBack { seen: Anchor(9), last: Anchor(3) }, ErrorCode::ServerChanged),
+            (Failure::TooLongAgo(Anchor(9)), ErrorCode::ServerChanged),
             (Failure::Internal("x".into()), ErrorCode::InternalServerError),
             (CookieError::Expired(Timestamp::MIN).into(), ErrorCode::CookieExpired),
             (Failure::parameter("globalIDs", "is missing"), ErrorCode::InvalidParameters),

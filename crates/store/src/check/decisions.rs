@@ -53,6 +53,9 @@ pub(super) fn check(check: &mut Check<'_>) -> Result<(), StoreError> {
                  AND a.action <> 'not-approved' AND a.changed > decline.changed)",
             Vec::new(),
         );
+        let declined = "EXISTS (SELECT 1 FROM decline d WHERE d.update_id = approval.update_id)
+                 AND action <> 'not-approved'";
+        check.dropped("approval", declined, Vec::new());
         check.fix(
             "DELETE FROM approval WHERE EXISTS (SELECT 1 FROM decline d WHERE d.update_id = approval.update_id)
                  AND action <> 'not-approved'",

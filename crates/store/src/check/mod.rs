@@ -139,6 +139,17 @@ impl<'a> Check<'a> {
         self.fixes.push(Fix { sql: sql.into(), values });
     }
 
+    /// Before approvals, or their marks, are deleted: servers below are told that they are gone.
+    fn dropped(&mut self, table: &str, lost: &str, values: Vec<rusqlite::types::Value>) {
+        let sql = format!(
+            "INSERT INTO dropped_deployment (update_id, group_id, changed)
+             SELECT update_id, group_id, (SELECT value FROM counter WHERE name = 'anchor') FROM {table}
+             WHERE ({lost}) AND length(update_id) = 16 AND length(group_id) = 16
+             ON CONFLICT (update_id, group_id) DO UPDATE SET changed = excluded.changed"
+        );
+        self.fixes.push(Fix { sql: sql.into(), values });
+    }
+
     fn all(&mut self, lengths: Lengths, content: bool) -> Result<(), StoreError> {
         if !rows::structure(self)? {
             // Nothing that is read from such a file means anything.

@@ -98,6 +98,9 @@ fn of_tables(check: &mut Check<'_>, wanted: impl Fn(&str) -> bool) -> Result<(),
                 format!("{count} {what} (table {table})"),
                 "these rows are removed",
             );
+            if ["approval", "withdrawn"].contains(table) {
+                check.dropped(table, &lost, Vec::new());
+            }
             let sql = format!("DELETE FROM {table} WHERE {lost}");
             check.fixes.push(Fix { sql: sql.into(), values: Vec::new() });
         }

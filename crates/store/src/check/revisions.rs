@@ -87,6 +87,9 @@ pub(super) fn newest(check: &mut Check<'_>) -> Result<(), StoreError> {
     for update in empty {
         let what = format!("update {update} has no revision");
         check.repairable("newest", what, "it is removed with its decisions: there is nothing to deploy");
+        for table in ["approval", "withdrawn"] {
+            check.dropped(table, "update_id = ?1", vec![id(update)]);
+        }
         for sql in OF_UPDATE {
             check.fix(sql, vec![id(update)]);
         }

@@ -1,5 +1,6 @@
 //! Store: decisions as rows: all of them read at the start, and the difference that a change makes written.
 
+use super::dropped;
 use crate::columns::{Columns, for_rows, signed};
 use crate::error::{During, StoreError, StoredAs};
 use rusqlite::{Connection, Transaction, params};
@@ -230,6 +231,7 @@ pub(crate) fn write_difference(
     };
 
     let (gone, new) = difference(before.approvals.iter(), after.approvals.iter());
+    dropped::note(tx, after, &gone, new.iter().map(|(key, _)| *key), |_| None)?;
     for (update, group) in gone {
         run(
             "DELETE FROM approval WHERE update_id = ?1 AND group_id = ?2",
@@ -258,6 +260,8 @@ pub(crate) fn write_difference(
         )?;
     }
     let (gone, new) = difference(before.withdrawn.iter(), after.withdrawn.iter());
+    let since = |key: &(UpdateId, GroupId)| before.withdrawn.get(key).map(|mark| mark.anchor);
+    dropped::note(tx, after, &gone, new.iter().map(|(key, _)| *key), since)?;
     for (update, group) in gone {
         run(
             "DELETE FROM withdrawn WHERE update_id = ?1 AND group_id = ?2",

@@ -10,9 +10,9 @@ use crate::decisions::{DecisionScope, refused, subject};
 use crate::error::{During, StoreError};
 use rusqlite::{Connection, Row, params};
 use sluicegate_policy::hierarchy::{Adopted, Place, UpstreamDecisions, UpstreamDeployment, adopt};
-use sluicegate_policy::{Decisions, EulaId, Group};
-use sluicegate_terms::{Anchor, Guid, RevisionNumber, Timestamp, UpdateId, UpdateIdentity};
-use std::collections::BTreeMap;
+use sluicegate_policy::{ApprovalAction, Decisions, EulaId, Group};
+use sluicegate_terms::{Anchor, GroupId, Guid, RevisionNumber, Timestamp, UpdateId, UpdateIdentity};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What an upstream answered about groups and deployments (GetDeployments, MS-WSUSSS 3.1.4.10).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -100,7 +100,7 @@ impl Store {
             if news.complete {
                 run("DELETE FROM upstream_deployment", &[])?;
             }
-            for guid in &news.dead {
+            for guid in news.dead.iter().chain(&unfounded(tx, news)?) {
                 run("DELETE FROM upstream_deployment WHERE guid = ?1", params![guid.as_bytes()])?;
             }
             for d in &news.deployments {
@@ -218,6 +218,9 @@ fn deployments(db: &Connection, news: &DeploymentNews) -> Result<Vec<UpstreamDep
             all.insert(deployment.guid, deployment);
             Ok(())
         })?;
+        for guid in unfounded(db, news)? {
+            all.remove(&guid);
+        }
     }
     for guid in &news.dead {
         all.remove(guid);
@@ -227,4 +230,28 @@ fn deployments(db: &Connection, news: &DeploymentNews) -> Result<Vec<UpstreamDep
     let mut all: Vec<_> = all.into_values().collect();
     all.sort_by_key(|deployment| deployment.revision);
     Ok(all)
+}
+
+/// Deployments of before whose group the upstream does not list any more, or that deploy what it has declined, whether
+/// or not it names them as dead. Approvals go with their group, and with a decline; when the group is there again, or
+/// the update is declined no longer, an upstream tells what it approves then, and not every one knows by then what it
+/// told once.
+fn unfounded(db: &Connection, news: &DeploymentNews) -> Result<Vec<Guid>, StoreError> {
+    let built_in = [GroupId::ALL_COMPUTERS, GroupId::UNASSIGNED_COMPUTERS];
+    let groups: BTreeSet<GroupId> = news.groups.iter().map(|group| group.id).chain(built_in).collect();
+    let declined: BTreeSet<UpdateId> = news.declined.iter().copied().collect();
+    let mut statement = db
+        .prepare_cached("SELECT guid, update_id, group_id, action FROM upstream_deployment")
+        .during("read the upstream's deployments")?;
+    let mut rows = statement.query([]).during("read the upstream's deployments")?;
+    let mut unfounded = Vec::new();
+    for_rows(&mut rows, |row| {
+        let action: ApprovalAction = row.text(3)?.parse()?;
+        // That an update is not approved for some group may be said of a declined one too.
+        if !groups.contains(&row.group(2)?) || action.deploys() && declined.contains(&row.update(1)?) {
+            unfounded.push(row.guid(0)?);
+        }
+        Ok(())
+    })?;
+    Ok(unfounded)
 }

@@ -2,10 +2,11 @@
 //! another upstream is set, the one above is autonomous for a while, or this server changes its mode. What computers
 //! were in is this server's own knowledge and must not go with them.
 
+use crate::Store;
 use crate::error::{During, StoreError};
 use rusqlite::{Transaction, params};
-use sluicegate_policy::GroupTree;
 use sluicegate_policy::hierarchy::Mode;
+use sluicegate_policy::{Group, GroupName, GroupTree};
 use sluicegate_terms::{GroupId, Timestamp};
 
 /// So long it is known where a computer was, in seconds: 90 days.
@@ -29,7 +30,18 @@ macro_rules! settled {
     };
 }
 
-/// Brings memberships along with a change of groups that no administrator made one by one. To be called before the
+/// Former memberships of the group `?1`, which has the name `?2`, that come back with it.
+macro_rules! meant {
+    () => {
+        concat!(
+            "(group_id = ?1 OR (name_key = ?2 AND NOT EXISTS (SELECT 1 FROM former_membership WHERE group_id = ?1)))
+                 AND NOT ",
+            settled!()
+        )
+    };
+}
+
+/// Brings memberships along with a change of groups that come and go by themselves, or of a group that somebody made. To be called before the
 /// groups themselves are written, which takes the members of what is gone out. With a change of modes, to `mode`,
 /// computers that it knows better are left out.
 pub(crate) fn follow(
@@ -60,15 +72,14 @@ pub(crate) fn follow(
     let new = after.iter().filter(|group| before.get(group.id).is_none());
     for group in new.filter(|group| group.id != GroupId::ALL_COMPUTERS) {
         let (id, name) = (group.id.0.as_bytes(), group.name.as_str().to_lowercase());
+        leave_stand_ins(tx, id, &name, mode)?;
         // The id says more than the name, which another group may have taken over.
         moved.put_back += run(
             tx,
             concat!(
                 "INSERT INTO membership (group_id, computer)
-                 SELECT DISTINCT ?1, computer FROM former_membership WHERE (group_id = ?1
-                     OR (name_key = ?2 AND NOT EXISTS (SELECT 1 FROM former_membership WHERE group_id = ?1)))
-                     AND NOT ",
-                settled!(),
+                 SELECT DISTINCT ?1, computer FROM former_membership WHERE ",
+                meant!(),
                 " ON CONFLICT DO NOTHING"
             ),
             params![id, name, mode],
@@ -82,10 +93,30 @@ pub(crate) fn follow(
     Ok(moved)
 }
 
+/// Computers that somebody placed in a group which is about to be there again leave what they were in only for want of it,
+/// and what they would come back to from there.
+fn leave_stand_ins(
+    tx: &Transaction<'_>,
+    id: &[u8; 16],
+    name: &str,
+    mode: Option<&'static str>,
+) -> Result<(), StoreError> {
+    const COMING: &str = concat!("SELECT computer FROM former_membership WHERE stand_in = 1 AND ", meant!());
+    for sql in [
+        format!("DELETE FROM membership WHERE computer IN ({COMING})"),
+        format!("DELETE FROM former_membership WHERE stand_in = 0 AND computer IN ({COMING})"),
+        // Of several groups the first to be there again ends it for all.
+        format!("UPDATE former_membership SET stand_in = 0 WHERE computer IN ({COMING})"),
+    ] {
+        run(tx, &sql, params![id, name, mode])?;
+    }
+    Ok(())
+}
+
 /// Brings memberships along with a change of modes, whose groups are others: computers are where the other mode had
 /// them. Whom somebody placed since the last change, and whom that mode does not know, stays in the groups that both have,
-/// by id or name; who was placed where the other mode has nothing is where it had him. Answers how many computers are in
-/// no group any more.
+/// by id or name; who was placed where the other mode has nothing is where it had him until it has that group too. Answers
+/// how many computers are in no group any more.
 pub(super) fn switch(
     tx: &Transaction<'_>,
     (from, to): (Mode, Mode),
@@ -100,6 +131,11 @@ pub(super) fn switch(
     let elsewhere = "DELETE FROM membership WHERE computer IN (SELECT a.computer FROM aside_membership a WHERE a.mode = ?1)
          AND computer NOT IN (SELECT computer FROM placed_computer)";
     run(tx, elsewhere, params![to.as_str()])?;
+    let stand_in = "UPDATE former_membership SET stand_in = 1
+         WHERE computer IN (SELECT p.computer FROM placed_computer p
+             WHERE EXISTS (SELECT 1 FROM aside_membership a WHERE a.mode = ?1 AND a.computer = p.computer)
+                 AND NOT EXISTS (SELECT 1 FROM membership m WHERE m.computer = p.computer))";
+    run(tx, stand_in, params![to.as_str()])?;
     // Who was placed in Unassigned Computers is in no group of either mode.
     let back = "INSERT INTO membership (group_id, computer)
          SELECT a.group_id, a.computer FROM aside_membership a WHERE a.mode = ?1
@@ -117,6 +153,45 @@ pub(super) fn switch(
         )
         .during("switch the mode")?;
     Ok(ungrouped.unsigned_abs())
+}
+
+impl Store {
+    /// Makes a target group below `parent` (All Computers when `None`).
+    ///
+    /// # Errors
+    /// [`StoreError::Decision`] when the name is taken or the parent does not fit, or a failure to write.
+    pub fn create_group(
+        &self,
+        name: GroupName,
+        parent: Option<GroupId>,
+        now: Timestamp,
+    ) -> Result<Group, StoreError> {
+        self.make_group(name, parent, now).map(|(group, _)| group)
+    }
+
+    /// [`Store::create_group`] that answers too how many computers are back in it, which were in a group of that name
+    /// until it went by itself.
+    ///
+    /// # Errors
+    /// As those of [`Store::create_group`].
+    pub fn make_group(
+        &self,
+        name: GroupName,
+        parent: Option<GroupId>,
+        now: Timestamp,
+    ) -> Result<(Group, u64), StoreError> {
+        self.refuse_on_replica()?;
+        let id = GroupId(crate::keys::random_guid()?);
+        let (group, moved) = self.change_decisions_inside(now, |tx, decisions, _| {
+            let before = decisions.groups.clone();
+            let group = decisions.groups.create(id, name, parent)?.clone();
+            Ok((group, follow(tx, &before, &decisions.groups, None, now)?))
+        })?;
+        if moved != Moved::default() {
+            self.shared.board.mark_everybody();
+        }
+        Ok((group, moved.put_back))
+    }
 }
 
 /// A mode begins: nobody placed a computer in it yet.

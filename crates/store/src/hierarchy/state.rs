@@ -188,6 +188,10 @@ pub(super) fn save(tx: &Transaction<'_>, before: &SyncState, state: &SyncState) 
     put("updates-anchor", state.updates_anchor.clone())?;
     put("deployments-anchor", state.deployments_anchor.clone())?;
     put("catalog-only", Some(facts.catalog_only.to_string()))?;
+    if before.facts.catalog_only != facts.catalog_only {
+        // Files can be had from elsewhere now than when they did not come.
+        tx.execute("DELETE FROM failed_file", []).during("forget which files did not come")?;
+    }
     put("lazy", Some(facts.lazy.to_string()))?;
     put("express", Some(facts.express.to_string()))?;
     put("updates-per-request", Some(facts.updates_per_request.to_string()))?;

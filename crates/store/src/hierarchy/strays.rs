@@ -48,6 +48,49 @@ impl Store {
         )
     }
 
+    /// Of these updates those of which nothing is here.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn not_here(&self, mut updates: BTreeSet<UpdateId>) -> Result<BTreeSet<UpdateId>, StoreError> {
+        self.shared.database.read(|db| {
+            let mut here = db
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM known_update WHERE update_id = ?1)")
+                .during("look which updates are here")?;
+            for update in updates.clone() {
+                let here: bool = here
+                    .query_row([update.0.as_bytes()], |row| row.get(0))
+                    .during("look which updates are here")?;
+                if here {
+                    updates.remove(&update);
+                }
+            }
+            Ok(updates)
+        })
+    }
+
+    /// What a run asked for by name came because somebody asked, whatever the filter chooses.
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn note_asked_for(&self, updates: &BTreeSet<UpdateId>, run: u64) -> Result<(), StoreError> {
+        if updates.is_empty() {
+            return Ok(());
+        }
+        self.shared.database.write_alone(
+            |tx| {
+                self.refuse_for_another_upstream(tx)?;
+                for update in updates {
+                    tx.prepare_cached("DELETE FROM outside_filter WHERE update_id = ?1 AND run = ?2")
+                        .and_then(|mut s| s.execute(params![update.0.as_bytes(), signed(run)]))
+                        .during("note what was asked for")?;
+                }
+                Ok(())
+            },
+            |()| {},
+        )
+    }
+
     /// Updates that came outside a filter, by title: not those that the filter chooses by now, and not what other
     /// updates have as a prerequisite or a member.
     ///

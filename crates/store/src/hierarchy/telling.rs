@@ -152,6 +152,23 @@ impl Store {
         )
     }
 
+    /// The upstream may not know what it was told of computers, as after it was restored from a backup: all are told
+    /// again. Of their statuses it is asked which it has.
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn tell_computers_again(&self) -> Result<(), StoreError> {
+        self.shared.database.write_alone(
+            |tx| {
+                self.refuse_for_another_upstream(tx)?;
+                tx.execute("UPDATE rollup_sent SET told = 0, details = NULL", [])
+                    .during("forget what the upstream was told")
+                    .map(|_| ())
+            },
+            |()| {},
+        )
+    }
+
     /// The upstream asks for everything again (`RollupResetGuid`).
     ///
     /// # Errors

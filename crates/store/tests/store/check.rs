@@ -10,7 +10,7 @@ use sluicegate_store::audit::Actor;
 use sluicegate_store::check::{CheckOptions, CheckReport, check_folder};
 use sluicegate_store::hierarchy::{UpstreamSettings, UpstreamSource};
 use sluicegate_store::{ApprovalOrder, Document, PreparedRevision, Store};
-use sluicegate_terms::{CategoryKind, GroupId, UpdateIdentity};
+use sluicegate_terms::{Anchor, CategoryKind, GroupId, UpdateIdentity};
 use std::path::Path;
 use support::{at, category, file, identity, import, needing, open, software, uid};
 
@@ -194,6 +194,8 @@ fn approvals_of_what_is_not_there_are_removed() {
         damage(dir.path(), sql);
         let store = mends(dir.path(), "references", part);
         assert_eq!(store.decisions().approvals.len(), 2);
+        let dropped = store.dropped_deployments(Anchor::START).unwrap().unwrap();
+        assert_eq!(dropped.len(), 1, "servers below are told");
     }
 }
 

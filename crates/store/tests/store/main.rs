@@ -11,6 +11,7 @@ mod cleanup;
 mod cleanup_conditions;
 mod computers;
 mod decisions;
+mod dropped;
 mod files_given;
 mod filters;
 mod generations;

@@ -122,7 +122,11 @@ fn whoever_was_placed_in_one_mode_is_in_the_same_group_of_the_other() {
     let web = Group { id: gid(2), name: "Web".parse().unwrap(), parent: Some(GroupId::ALL_COMPUTERS) };
     let carried = CarriedDecisions { groups: vec![web], ..CarriedDecisions::default() };
     store.take_in(&carried, at(5)).unwrap();
-    assert_eq!((groups_of(&store, 5).len(), groups_of(&store, 7)), (2, vec![gid(2)]));
+    assert_eq!(
+        (groups_of(&store, 5), groups_of(&store, 7)),
+        (vec![gid(2)], vec![gid(2)]),
+        "5 was moved there"
+    );
 
     // And back: nobody is lost.
     let ungrouped = store.set_upstream_settings(settings(parent, Mode::Replica), at(6)).unwrap();
@@ -187,6 +191,43 @@ fn whoever_is_placed_in_a_group_of_both_modes_is_in_that_one_alone() {
     store.move_computer(&pc(1), gid(1), at(5)).unwrap();
     to(&store, Mode::Autonomous);
     assert_eq!(groups_of(&store, 1), [servers]);
+}
+
+#[test]
+fn whoever_was_placed_where_the_upstream_has_a_group_too_is_there_alone_once_it_was_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, servers, _) = switching(dir.path());
+    store.move_computer(&pc(1), gid(2), at(3)).unwrap();
+    to(&store, Mode::Autonomous);
+    let new = store.create_group("New".parse().unwrap(), None, at(4)).unwrap().id;
+    for computer in [1, 2] {
+        store.move_computer(&pc(computer), new, at(4)).unwrap();
+    }
+    // The groups that were put aside do not have it yet.
+    to(&store, Mode::Replica);
+    let all = |store: &Store| [1, 2, 3].map(|n| groups_of(store, n));
+    assert_eq!(all(&store), [vec![gid(2)], vec![gid(1)], vec![gid(1)]]);
+    // The group that one of them stands in goes meanwhile, and comes back.
+    adopt(&store, &[(2, "Web")], 5);
+    adopt(&store, &[(2, "Web"), (3, "new")], 6);
+    assert_eq!(all(&store), [vec![gid(3)], vec![gid(3)], vec![]]);
+    adopt(&store, &[(1, "Servers"), (2, "Web"), (3, "new")], 7);
+    assert_eq!(all(&store), [vec![gid(3)], vec![gid(3)], vec![gid(1)]]);
+    store.set_upstream_settings(settings(None, Mode::Autonomous), at(8)).unwrap();
+    assert_eq!(all(&store), [vec![new], vec![new], vec![servers]]);
+}
+
+#[test]
+fn a_group_that_somebody_makes_takes_back_who_was_in_one_of_that_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = replica(dir.path());
+    let ungrouped = store.set_upstream_settings(settings(None, Mode::Autonomous), at(4)).unwrap();
+    assert_eq!((ungrouped, groups_of(&store, 3)), (3, vec![]));
+    let (web, back) = store.make_group("WEB".parse().unwrap(), None, at(5)).unwrap();
+    assert_eq!((back, groups_of(&store, 3)), (1, vec![web.id]));
+    store.move_computer(&pc(1), web.id, at(6)).unwrap();
+    let (_, back) = store.make_group("Berlin".parse().unwrap(), None, at(7)).unwrap();
+    assert_eq!((back, groups_of(&store, 1)), (1, vec![web.id]), "1 was placed anew");
 }
 
 #[test]

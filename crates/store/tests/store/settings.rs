@@ -3,6 +3,7 @@
 use crate::support;
 
 use sluicegate_store::{Store, StoreError, StoreOptions};
+use sluicegate_terms::Sha1Digest;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use support::{at, open};
@@ -50,4 +51,18 @@ fn two_servers_cannot_share_a_data_folder() {
     assert!(matches!(second, Err(StoreError::Locked { .. })), "{second:?}");
     drop(store);
     open(dir.path());
+}
+
+#[test]
+fn files_that_did_not_come_are_tried_again_when_the_upstream_keeps_files_now() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let keeps = |keeps: bool| store.change_sync_state(|state| state.facts.catalog_only = !keeps).unwrap();
+    keeps(false);
+    let failed = [(Sha1Digest([1; 20]), "the upstream keeps no files".to_owned())];
+    store.files_failed(&failed, at(1)).unwrap();
+    keeps(false);
+    assert_eq!(store.failed_files().unwrap(), failed, "nothing is different");
+    keeps(true);
+    assert_eq!(store.failed_files().unwrap(), []);
 }

@@ -49,6 +49,10 @@ pub struct ContentProgress {
     pub files: u64,
     /// Files in all.
     pub files_total: u64,
+    /// Files that came.
+    pub fetched: u64,
+    /// Bytes of the files that came, whenever they did.
+    pub fetched_bytes: u64,
     /// Bytes that came from the network.
     pub bytes: u64,
     /// Bytes of all files that were not held at the start. Resumed files need less.
@@ -83,6 +87,8 @@ pub struct FailedFile {
 
 struct Counters {
     files: AtomicU64,
+    fetched: AtomicU64,
+    fetched_bytes: AtomicU64,
     bytes: AtomicU64,
     files_total: u64,
     bytes_total: u64,
@@ -90,6 +96,12 @@ struct Counters {
 }
 
 impl Counters {
+    fn came(&self, bytes: u64) {
+        self.fetched_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.fetched.fetch_add(1, Ordering::Relaxed);
+        self.tell();
+    }
+
     fn received(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.tell();
@@ -99,6 +111,8 @@ impl Counters {
         (self.progress)(ContentProgress {
             files: self.files.load(Ordering::Relaxed),
             files_total: self.files_total,
+            fetched: self.fetched.load(Ordering::Relaxed),
+            fetched_bytes: self.fetched_bytes.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
             bytes_total: self.bytes_total,
         });
@@ -126,6 +140,8 @@ pub async fn fetch_all(
     }
     let counters = Arc::new(Counters {
         files: AtomicU64::new(0),
+        fetched: AtomicU64::new(0),
+        fetched_bytes: AtomicU64::new(0),
         bytes: AtomicU64::new(0),
         files_total: queue.len() as u64,
         bytes_total: queue.iter().fold(0, |sum, file| sum.saturating_add(file.size)),
@@ -150,7 +166,11 @@ pub async fn fetch_all(
         // A task that panicked has been reported by the panic itself; its file stays wanted.
         let Ok((sha1, result)) = joined else { continue };
         match result {
-            Ok(Outcome::Fetched) => report.fetched.push(sha1),
+            Ok(Outcome::Fetched) => {
+                report.fetched.push(sha1);
+                // What was thrown away, or lies there until its rest comes, is none.
+                counters.came(store.content().held(sha1).map_or(0, |held| held.size));
+            }
             Ok(Outcome::Held | Outcome::Elsewhere) => report.already_held += 1,
             Err(ContentError::NotThere { .. }) => report.not_there.push(sha1),
             Err(error) => {

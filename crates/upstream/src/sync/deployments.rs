@@ -74,6 +74,8 @@ impl Run {
             let failed = self.on_store(|store| store.failed_revisions()).await?;
             let failed: HashSet<_> = failed.into_iter().map(|failed| failed.identity).collect();
             awaited.sort_by_key(|revision| failed.contains(revision));
+            let updates = awaited.iter().map(|revision| revision.update).collect();
+            let absent = self.on_store(move |store| store.not_here(updates)).await?;
             match self.fetch(awaited).await {
                 // What is decided about everything else must not wait for them.
                 Err(error) if spoils_a_batch(&error) => {
@@ -82,6 +84,8 @@ impl Run {
                 }
                 fetched => fetched?,
             }
+            let number = self.number;
+            self.on_store(move |store| store.note_asked_for(&absent, number)).await?;
             self.fetch_members().await?;
         }
         if asked.is_empty() { Ok(()) } else { self.keys().await }

@@ -129,6 +129,7 @@ impl Run {
     async fn fetch_files(&mut self, wanted: Vec<WantedFile>) -> (ContentReport, Option<Stopped>) {
         let (progress, clock) = (self.progress.clone(), Arc::clone(&self.around.clock));
         let known = AtomicU64::new(0);
+        let so_far = self.progress.counts();
         let tell = move |now: crate::content::ContentProgress| {
             let before = known.fetch_max(now.bytes, Ordering::Relaxed);
             progress.received(now.bytes.saturating_sub(before), clock());
@@ -138,6 +139,11 @@ impl Run {
                     p.last_progress = Some(at);
                 }
                 (p.done, p.total) = (now.files.max(p.done), now.files_total);
+                // At once, so that the history tells of them should the process end. Tasks tell in any order.
+                let counts = &mut p.counts;
+                counts.files = counts.files.max(so_far.files.saturating_add(now.fetched));
+                counts.file_bytes =
+                    counts.file_bytes.max(so_far.file_bytes.saturating_add(now.fetched_bytes));
             });
         };
         let options = ContentOptions { parallel: PARALLEL, progress: Arc::new(tell) };
@@ -152,14 +158,7 @@ impl Run {
     }
 
     async fn take_in(&self, report: &ContentReport) -> Result<(), SyncError> {
-        // Of the files that came. What was thrown away, or lies there until its rest comes, is none.
-        let held = report.fetched.iter().filter_map(|sha1| self.store.content().held(*sha1));
-        let bytes: u64 = held.map(|held| held.size).sum();
-        self.progress.update(|p| {
-            p.counts.files += report.fetched.len() as u64;
-            p.counts.file_bytes += bytes;
-            p.counts.files_failed += report.failed.len() as u64;
-        });
+        self.progress.update(|p| p.counts.files_failed += report.failed.len() as u64);
         let fetched = report.fetched.clone();
         let now = self.around.now();
         let failed: Vec<(Sha1Digest, String)> = report

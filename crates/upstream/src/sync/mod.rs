@@ -276,7 +276,12 @@ impl Run {
     }
 
     async fn forget_anchors(&self) -> Result<(), SyncError> {
-        self.on_store(|store| store.change_sync_state(SyncState::forget_anchors)).await.map(|_| ())
+        self.on_store(|store| {
+            store.change_sync_state(SyncState::forget_anchors)?;
+            // What was told by then may be lost as well.
+            store.tell_computers_again()
+        })
+        .await
     }
 
     /// Runs something that blocks.

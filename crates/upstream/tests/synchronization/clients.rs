@@ -1,7 +1,7 @@
 //! Own computers by kind, as the upstream is told of them: how many, and what was installed since it was last told.
 
 use super::{Contact, EventBatch, Guid, Registration, ReportedEvent, Store};
-use super::{follow, identity, now, open, parent, run_well, uid};
+use super::{ErrorCode, Trouble, follow, identity, now, open, parent, run_well, uid};
 use sluicegate_soap::server_reporting::DownstreamServerRollupClientSummary;
 use sluicegate_store::hierarchy::DownstreamContact;
 
@@ -172,4 +172,31 @@ async fn an_upstream_that_lost_its_computers_is_told_of_them_anew_without_a_word
     }
     run_well(&store).await;
     assert_eq!(upstream.state.lock().computers.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_was_set_back_is_told_of_computers_without_a_status_too() {
+    let upstream = parent(1).await;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |_| {});
+    join(&store, "pc-1", DESK);
+    join(&store, "pc-2", DESK);
+    report(&store, "pc-1", 1, 156);
+    run_well(&store).await;
+    upstream.calls();
+    {
+        let mut state = upstream.state.lock();
+        assert_eq!((state.computers.len(), state.statuses.len()), (2, 1));
+        state.computers.clear();
+        state.statuses.clear();
+        state.trouble.insert(5, Trouble::Fault(ErrorCode::ServerChanged));
+    }
+    run_well(&store).await;
+    let state = upstream.state.lock();
+    let mut told: Vec<&str> = state.computers.iter().filter_map(|c| c.computer_id.as_deref()).collect();
+    told.sort_unstable();
+    told.dedup();
+    assert_eq!((told, state.statuses.len()), (vec!["pc-1", "pc-2"], 1));
+    assert_eq!(state.statuses[0].rollup_number, 2, "their numbers go on");
 }

@@ -1,9 +1,12 @@
 //! What an upstream gives although nobody asked for it, and what a filter chooses that is gone.
 
-use super::{OTHER_PRODUCT, PRODUCT, follow, give, identity, open, parent, run_well, uid, update};
+use super::replica::approval;
+use super::{OTHER_PRODUCT, PRODUCT, follow, give, identity, now, open, parent, run_well, uid, update};
 use sluicegate_catalog::compose::Document;
-use sluicegate_policy::hierarchy::{Choice, SyncFilter};
-use sluicegate_terms::UpdateId;
+use sluicegate_policy::hierarchy::{Choice, Mode, SyncFilter};
+use sluicegate_soap::server_sync::SyncAction;
+use sluicegate_store::cleanup::CleanupOrder;
+use sluicegate_terms::{GroupId, UpdateId};
 
 fn only(products: &[u128]) -> SyncFilter {
     SyncFilter { products: Choice::Only(products.iter().map(|n| uid(*n)).collect()), ..SyncFilter::default() }
@@ -39,6 +42,34 @@ async fn updates_outside_the_filter_are_counted_and_listed_until_it_chooses_them
     assert_eq!(listed(&only(&[PRODUCT])).len(), 3);
     assert!(listed(&only(&[PRODUCT, OTHER_PRODUCT])).is_empty());
     assert!(listed(&SyncFilter::default()).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_replica_asks_for_by_name_is_no_stray() {
+    let upstream = parent(1).await;
+    give(&upstream, &update(2_000, 1, OTHER_PRODUCT), OTHER_PRODUCT);
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |s| s.mode = Mode::Replica);
+    upstream.state.lock().hidden.push(uid(2_000));
+    run_well(&store).await;
+    for days in [40, 42] {
+        let later = now().plus_seconds(days * 86_400);
+        store.cleanup(&CleanupOrder::default(), later, &mut || true).unwrap();
+    }
+    assert_eq!(store.removed_updates().unwrap(), [uid(2_000)]);
+    {
+        let mut state = upstream.state.lock();
+        state.hidden.clear();
+        state.clock += 1;
+        let at = state.clock;
+        let everybody = GroupId::ALL_COMPUTERS.0.as_u128();
+        state.deployments.push((at, approval(1, 2_000, everybody, SyncAction::Install)));
+    }
+    follow(&store, &upstream, |s| (s.mode, s.filter) = (Mode::Replica, only(&[PRODUCT])));
+    assert_eq!(run_well(&store).await.counts.strays, 0);
+    assert_eq!(store.decisions().approvals.len(), 1, "it came, since the upstream approves it");
+    assert_eq!(store.strays(&only(&[PRODUCT])).unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -506,8 +506,14 @@ fn report(state: &mut State, request: rollup::Request) -> (&'static str, Answere
         }
         rollup::Request::GetOutOfSyncComputers(request) => {
             let asked = request.last_rollup_numbers.unwrap_or_default().into_iter();
-            let unknown = |id: &Option<String>| !state.computers.iter().any(|k| k.computer_id == *id);
-            let computers = asked.map(|asked| asked.computer_id).filter(unknown).flatten().collect();
+            let unknown = |asked: &rollup::ComputerLastRollupNumber| {
+                let status = |s: &rollup::ComputerStatusRollupInfo| {
+                    s.computer_id == asked.computer_id && s.rollup_number == asked.rollup_number
+                };
+                !state.statuses.iter().any(status)
+                    || !state.computers.iter().any(|k| k.computer_id == asked.computer_id)
+            };
+            let computers = asked.filter(unknown).filter_map(|asked| asked.computer_id).collect();
             ("GetOutOfSyncComputers", none(rollup::GetOutOfSyncComputersResponse { computers }.encode(v)))
         }
         rollup::Request::RollupComputerStatus(request) => {

@@ -50,19 +50,25 @@ pub(super) async fn get(
     }
     let index = index(app)?;
     let (now, server) = (caller.now, app.server_id);
-    let since = since.map_or(Anchor::START, |since| since.change);
-    let (told_up_to, result) = in_store(app, move |store| {
+    let asked = since.map(|since| since.change);
+    let since = asked.unwrap_or(Anchor::START);
+    let told = in_store(app, move |store| {
         let decisions = store.decisions();
         // After the decisions: what cleanup removes meanwhile is told twice rather than never.
         let removed = store.removed_updates()?;
+        // Whoever asks for everything has nothing that could be taken away.
+        let dropped = asked.map_or(Ok(Some(Vec::new())), |since| store.dropped_deployments(since))?;
+        let Some(dropped) = dropped else { return Ok(None) };
         // What came since the index was made is not in it, and may be what approvals are for now.
         let known = index.anchor().change;
         let indexed = if store.catalog_anchor() > known { known } else { last };
+        let decisions = &decisions;
         let telling =
-            Telling { decisions: &decisions, removed, index: &index, server, since, synced, last, indexed };
-        Ok(telling.tell(now))
+            Telling { decisions, removed, dropped, index: &index, server, since, synced, last, indexed };
+        Ok(Some(telling.tell(now)))
     })
     .await?;
+    let (told_up_to, result) = told.ok_or(Failure::TooLongAgo(since))?;
     let anchor = Some(app.lineage.give(told_up_to).to_string());
     let result = ServerSyncDeploymentResult { anchor, ..result };
     Ok(Reply::message(&GetDeploymentsResponse { result }, version))
@@ -73,6 +79,8 @@ struct Telling<'a> {
     decisions: &'a Decisions,
     /// What cleanup removed; a replica may have it still.
     removed: Vec<UpdateId>,
+    /// For which updates and groups approvals went with the update or the group.
+    dropped: Vec<(UpdateId, GroupId)>,
     index: &'a Index,
     server: Guid,
     /// What was told before.
@@ -105,12 +113,13 @@ impl Telling<'_> {
             deployments.extend(told.map(|(revision, _)| self.deployment(approval, revision)));
         }
         let withdrawn = self.decisions.withdrawn.iter().filter(|(_, change)| change.anchor > self.since);
+        let withdrawn = withdrawn.map(|(key, _)| key).chain(&self.dropped);
         let result = ServerSyncDeploymentResult {
             anchor: None,
             groups: self.groups(),
             deployments,
             dead_deployments: withdrawn
-                .map(|((update, group), _)| deployment_guid(self.server, *update, *group))
+                .map(|(update, group)| deployment_guid(self.server, *update, *group))
                 .collect(),
             hidden_updates: self
                 .decisions
