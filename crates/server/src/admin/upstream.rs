@@ -10,10 +10,10 @@ use crate::{ring, watching};
 use serde_json::{Value, json};
 use sluicegate_policy::hierarchy::Mode;
 use sluicegate_policy::{Decisions, Group};
-use sluicegate_store::Targeting;
 use sluicegate_store::hierarchy::{
     Password, ProxyCredentials, ProxyServer, UpstreamSettings, UpstreamSource,
 };
+use sluicegate_store::{Store, Targeting};
 use sluicegate_terms::{GroupId, Timestamp};
 use sluicegate_upstream::transport::{NoProxy, Url};
 use std::path::PathBuf;

@@ -40,6 +40,7 @@ fn news(groups: &[u128], approvals: &[(u128, GroupId, ApprovalAction)]) -> Deplo
         deadline: None,
         by: "parent".to_owned(),
         revision: RevisionNumber::new(1).unwrap(),
+        decided: None,
     };
     DeploymentNews {
         groups: groups.iter().map(group).collect(),
