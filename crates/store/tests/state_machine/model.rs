@@ -511,15 +511,20 @@ impl Model {
                     self.parent.clear();
                 }
                 dead.map(|key| self.parent.remove(&key));
+                let mut groups = self.groups.clone();
+                if let Some(group) = new_group {
+                    groups.entry(group).or_insert(ALL);
+                }
+                // What was told once goes with its group, and with a decline.
+                self.parent.retain(|(update, group), (action, _)| {
+                    (*group == ALL || groups.contains_key(group))
+                        && (*action == NotApproved || !declined.contains(update))
+                });
                 for (update, group, action) in deployments {
                     let newest = self.newest(update).map_or(0, |newest| newest.number);
                     self.parent.insert((update, group), (action, newest.saturating_sub(holds.into())));
                 }
                 accepted.into_iter().for_each(|terms| self.accept(terms));
-                let mut groups = self.groups.clone();
-                if let Some(group) = new_group {
-                    groups.entry(group).or_insert(ALL);
-                }
                 let deployments = self.parent.clone();
                 self.adopt(groups, &deployments, &declined);
                 true

@@ -324,14 +324,21 @@ async fn decisions_about_what_is_not_here_are_counted_and_named_until_it_is() {
     assert!(says(9_001, "is not approved for a group on the upstream"), "{:?}", ended.waiting);
     assert!(says(1_001, "which the upstream does not list"), "{:?}", ended.waiting);
     assert_eq!(ended.warning, None, "that a replica has less than its upstream is nothing to warn of");
-    // Nothing new is told, and they wait still; until the group is there.
-    assert_eq!(run_well(&store).await.counts.waiting, 3);
-    upstream.state.lock().groups.push(sync::ServerSyncTargetGroup {
-        id: Guid::from_u128(900),
-        parent: GroupId::ALL_COMPUTERS.0,
-        name: Some("Servers".to_owned()),
-        is_builtin: false,
-    });
+    // Nothing new is told, and what is about updates waits still. What is for a group that is gone is told anew once the
+    // group is there.
+    assert_eq!(run_well(&store).await.counts.waiting, 2);
+    {
+        let mut state = upstream.state.lock();
+        state.groups.push(sync::ServerSyncTargetGroup {
+            id: Guid::from_u128(900),
+            parent: GroupId::ALL_COMPUTERS.0,
+            name: Some("Servers".to_owned()),
+            is_builtin: false,
+        });
+        state.clock += 1;
+        let at = state.clock;
+        state.deployments.push((at, approval(4, 1_001, 900, sync::SyncAction::Install)));
+    }
     let ended = run_well(&store).await;
     assert_eq!((ended.counts.waiting, ended.waiting.len()), (2, 2));
     assert!(store.decisions().approvals.contains_key(&(uid(1_001), GroupId(Guid::from_u128(900)))));
