@@ -46,7 +46,9 @@ impl IdSet {
     }
 
     /// Whether all of these are in the set and each is greater than the one before. Looked at for every id
-    /// of nearly every scan, so nothing in it waits for the id before.
+    /// of nearly every scan, so nothing in it waits for the id before. By itself, so that it has the registers it needs
+    /// whatever stands around the one call.
+    #[inline(never)]
     pub(crate) fn holds_ascending(&self, ids: &[i32]) -> bool {
         let words = &*self.0;
         let mut all = true;
