@@ -29,18 +29,27 @@ impl Store {
     /// # Errors
     /// A failure to write.
     pub fn note_outside_filter(&self, updates: &[UpdateId], run: u64) -> Result<(), StoreError> {
-        if updates.is_empty() {
+        let sql = "INSERT INTO outside_filter (update_id, run) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+        self.for_each_of_run(updates.iter(), run, sql)
+    }
+
+    /// Runs a statement with each of these updates and the run's number, in one transaction.
+    fn for_each_of_run<'u>(
+        &self,
+        updates: impl ExactSizeIterator<Item = &'u UpdateId>,
+        run: u64,
+        sql: &str,
+    ) -> Result<(), StoreError> {
+        if updates.len() == 0 {
             return Ok(());
         }
         self.shared.database.write_alone(
             |tx| {
                 self.refuse_for_another_upstream(tx)?;
                 for update in updates {
-                    tx.prepare_cached(
-                        "INSERT INTO outside_filter (update_id, run) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-                    )
-                    .and_then(|mut s| s.execute(params![update.0.as_bytes(), signed(run)]))
-                    .during("note what came outside the filter")?;
+                    tx.prepare_cached(sql)
+                        .and_then(|mut s| s.execute(params![update.0.as_bytes(), signed(run)]))
+                        .during("note what came outside the filter")?;
                 }
                 Ok(())
             },
@@ -74,20 +83,10 @@ impl Store {
     /// # Errors
     /// A failure to write.
     pub fn note_asked_for(&self, updates: &BTreeSet<UpdateId>, run: u64) -> Result<(), StoreError> {
-        if updates.is_empty() {
-            return Ok(());
-        }
-        self.shared.database.write_alone(
-            |tx| {
-                self.refuse_for_another_upstream(tx)?;
-                for update in updates {
-                    tx.prepare_cached("DELETE FROM outside_filter WHERE update_id = ?1 AND run = ?2")
-                        .and_then(|mut s| s.execute(params![update.0.as_bytes(), signed(run)]))
-                        .during("note what was asked for")?;
-                }
-                Ok(())
-            },
-            |()| {},
+        self.for_each_of_run(
+            updates.iter(),
+            run,
+            "DELETE FROM outside_filter WHERE update_id = ?1 AND run = ?2",
         )
     }
 

@@ -189,19 +189,22 @@ fn removal_and_deadlines_are_refused_where_the_document_rules_them_out() {
     assert_eq!(done.refused.iter().map(|one| one.update).collect::<Vec<_>>(), [uid(20)]);
 }
 
+fn install_everywhere(update: u128) -> ApprovalOrder {
+    ApprovalOrder {
+        update: uid(update),
+        group: GroupId::ALL_COMPUTERS,
+        action: ApprovalAction::Install,
+        deadline: None,
+        by: "admin".into(),
+    }
+}
+
 #[test]
 fn what_was_decided_elsewhere_counts_before_what_filters_and_rules_decide_as_updates_come() {
     let (there, here) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (origin, store) = (open(there.path()), open(here.path()));
     import(&origin, 1, &catalog());
-    let approve = ApprovalOrder {
-        update: uid(ARM),
-        group: GroupId::ALL_COMPUTERS,
-        action: ApprovalAction::Install,
-        deadline: None,
-        by: "admin".into(),
-    };
-    origin.approve(approve, at(2)).unwrap();
+    origin.approve(install_everywhere(ARM), at(2)).unwrap();
     origin.decline(uid(PLAIN), at(3)).unwrap();
 
     set_filters(&store, &["architecture=arm64"]);
@@ -223,14 +226,7 @@ fn what_a_filter_declined_somebody_can_decline_too_and_it_is_decided_from_then_o
     let (there, here) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (origin, store) = (open(there.path()), open(here.path()));
     import(&origin, 1, &catalog());
-    let approve = ApprovalOrder {
-        update: uid(ARM),
-        group: GroupId::ALL_COMPUTERS,
-        action: ApprovalAction::Install,
-        deadline: None,
-        by: "admin".into(),
-    };
-    origin.approve(approve, at(2)).unwrap();
+    origin.approve(install_everywhere(ARM), at(2)).unwrap();
     set_filters(&store, &["architecture=arm64"]);
     import(&store, 50, &catalog());
     store.decline(uid(ARM), at(60)).unwrap();
