@@ -69,7 +69,7 @@ pub const SCHEMA_VERSION: u32 = database::SCHEMA_VERSION;
 pub struct StoreOptions {
     /// The time of opening; dates the first start.
     pub now: Timestamp,
-    /// How many bytes of Core fragments are kept in memory.
+    /// How many bytes of Core fragments are kept in memory at most; beside a large catalog fewer are.
     pub core_memory_budget: usize,
     /// How many reading connections stay open while idle.
     pub idle_readers: usize,

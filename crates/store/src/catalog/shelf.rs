@@ -22,6 +22,10 @@ const CHUNK: usize = 8 << 20;
 /// Up to here imports add to the arena, in bytes.
 const MOST_BY_IMPORTS: usize = 16 << 20;
 
+/// What stands in memory of each revision beside its Core fragment, in bytes: places, lists, the snapshot. Fragments take
+/// what that leaves of the budget.
+const BESIDE: usize = 400;
+
 /// How much of the segment is read at a time when the arena is filled, in bytes.
 const WINDOW: usize = 4 << 20;
 
@@ -226,7 +230,8 @@ impl Cores {
         })?;
         let none =
             Self { slots: Vec::new(), chunks: Vec::new(), in_memory: 0, segments, origin: Arc::default() };
-        Ok(none.longer(&all, budget))
+        let room = room_for_cores(budget, all.len());
+        Ok(none.longer(&all, room))
     }
 
     /// How many revisions have bytes that cannot be read.
@@ -402,6 +407,12 @@ impl Cores {
     }
 }
 
+/// How many bytes of Core fragments a catalog of so many revisions may have in memory: the larger it is, the fewer, or a
+/// server with a large one would need twice the memory after a restart.
+fn room_for_cores(budget: usize, revisions: usize) -> usize {
+    budget.saturating_sub(revisions.saturating_mul(BESIDE)).max(budget.min(MOST_BY_IMPORTS))
+}
+
 /// A part of the segment, read ahead.
 #[derive(Default)]
 struct Window {
@@ -419,5 +430,19 @@ impl Window {
         }
         let range = segment.payload_in(&self.bytes, self.offset, place)?;
         Ok(self.bytes.get(range).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::room_for_cores;
+
+    #[test]
+    fn a_large_catalog_has_fewer_fragments_in_memory() {
+        let budget = 256 << 20;
+        assert_eq!(room_for_cores(budget, 0), budget);
+        assert_eq!(room_for_cores(budget, 250_000), budget - 100_000_000);
+        assert_eq!(room_for_cores(budget, 5_000_000), 16 << 20);
+        assert_eq!(room_for_cores(1_000, 5_000_000), 1_000, "never more than was given");
     }
 }
