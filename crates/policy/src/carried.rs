@@ -110,14 +110,24 @@ pub struct Known {
     pub revisions: Vec<RevisionNumber>,
     /// When the first of them came.
     pub came: Option<Timestamp>,
-    /// When the newest of them came.
-    pub newest_came: Option<Timestamp>,
+    /// When each of them came, as far as that is asked for.
+    pub arrivals: BTreeMap<RevisionNumber, Timestamp>,
 }
 
 impl Known {
     /// Whether a newer revision than this one is here beside it.
     fn can_wait_behind(&self, serving: RevisionNumber) -> bool {
         self.revisions.contains(&serving) && self.revisions.iter().any(|revision| *revision > serving)
+    }
+
+    /// When the newest of them came.
+    fn newest_came(&self) -> Option<Timestamp> {
+        self.arrivals.values().next_back().copied()
+    }
+
+    /// The newest of those that were here at a time.
+    fn newest_at(&self, at: Timestamp) -> Option<RevisionNumber> {
+        self.arrivals.iter().rev().find(|(_, came)| **came <= at).map(|(revision, _)| *revision)
     }
 
     /// The revision before the newest.

@@ -33,7 +33,7 @@ fn known(_: &Decisions, update: UpdateId) -> Result<Option<Known>, ApprovalError
         subject: Subject::software(update),
         revisions: vec![rev(1), rev(2)],
         came: None,
-        newest_came: None,
+        arrivals: BTreeMap::new(),
     }))
 }
 
@@ -398,7 +398,7 @@ fn what_expired_since_it_was_approved_there_is_approved_where_it_stays_and_what_
             subject,
             revisions: vec![rev(1)],
             came: None,
-            newest_came: None,
+            arrivals: BTreeMap::new(),
         }))
     };
     let mut to = Decisions::default();
@@ -498,7 +498,7 @@ fn bundle(decisions: &Decisions, update: UpdateId) -> Result<Option<Known>, Appr
     let bundled_by = (update == member).then_some(uid(10));
     let eula = (update == uid(10)).then_some(EulaId(Guid::from_u128(77)));
     let subject = Subject { bundled_by, eula, ..Subject::software(update) };
-    Ok(Some(Known { subject, revisions: vec![rev(1), rev(2)], came: None, newest_came: None }))
+    Ok(Some(Known { subject, revisions: vec![rev(1), rev(2)], came: None, arrivals: BTreeMap::new() }))
 }
 
 #[test]

@@ -91,7 +91,7 @@ mod tests {
                 subject: Subject::software(update),
                 revisions: Vec::new(),
                 came,
-                newest_came: None,
+                arrivals: BTreeMap::new(),
             }))
         };
         to.take_in(&from.to_carry(), known, &mut stamp(seconds)).unwrap()

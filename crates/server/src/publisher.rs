@@ -28,6 +28,9 @@ const REST: u32 = 2;
 const GATHERING: u32 = 40;
 const LEAST_GATHERING: Duration = Duration::from_secs(300);
 
+/// From so many revisions on memory is given back between the parts of compiling, which takes milliseconds.
+const LARGE: usize = 100_000;
+
 /// How often it is looked whether the time to publish has come.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -124,6 +127,12 @@ pub(crate) fn compile(store: &Store, now: Timestamp) -> Result<Published, Publis
     })?;
     // Before the snapshot is compiled: both need more memory while they are made than afterwards.
     let index = Arc::new(index.finish(anchor));
+    // What that needed, and reading the rows, goes back before more is needed.
+    if room >= LARGE
+        && let Err(error) = store.rest()
+    {
+        tracing::debug!(%error, "memory that served reading is not given back yet");
+    }
     // After the revisions: every one that was read has its bytes here.
     let cores = store.cores();
     let damage = cores.damaged_count();

@@ -5,6 +5,12 @@ ALTER TABLE upstream_deployment ADD COLUMN decided INTEGER;
 -- nobody decided so.
 ALTER TABLE decline ADD COLUMN decided_at INTEGER;
 ALTER TABLE decline ADD COLUMN automatic INTEGER NOT NULL DEFAULT 0;
+-- What an upstream or the server itself is written down for was none: it expired as it came, or a filter or cleanup did it.
+-- A replica has its upstream's.
+UPDATE decline SET automatic = 1
+WHERE NOT EXISTS (SELECT 1 FROM upstream_setting WHERE name = 'mode' AND value = 'replica')
+  AND (SELECT a.kind FROM audit a WHERE a.update_id = decline.update_id AND a.action = 'decline'
+       ORDER BY a.seq DESC LIMIT 1) <> 'administrator';
 ALTER TABLE aside_decline ADD COLUMN decided_at INTEGER;
 ALTER TABLE aside_decline ADD COLUMN automatic INTEGER NOT NULL DEFAULT 0;
 

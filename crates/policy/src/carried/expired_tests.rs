@@ -4,6 +4,7 @@ use crate::carried::tests::{at, rev, stamp, uid};
 use crate::carried::{Known, TakenIn};
 use crate::{ApprovalAction, ApprovalError, Arrival, Decisions, Order, Subject, Succession};
 use sluicegate_terms::GroupId;
+use std::collections::BTreeMap;
 
 /// Everything here is about this update.
 const UPDATE: u128 = 1;
@@ -40,7 +41,7 @@ fn carry(from: &Decisions, to: &mut Decisions, expired: bool, seconds: i64) -> T
             subject,
             revisions: vec![rev(1), rev(2)],
             came,
-            newest_came: None,
+            arrivals: BTreeMap::new(),
         }))
     };
     to.take_in(&from.to_carry(), known, &mut stamp(seconds)).unwrap()

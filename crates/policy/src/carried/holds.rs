@@ -14,6 +14,9 @@ impl Taking<'_> {
         let (serving, reason) = self.carried.held.get(&update).copied()?;
         // Terms that were accepted here are nothing to wait for.
         let accepted = matches!(reason, HoldReason::Eula(eula) if own.accepted.contains_key(&eula));
+        // What somebody here decided about serves on, though another one serves there.
+        let settled = self.settled.get(&update).and_then(|decided| known.newest_at(*decided));
+        let serving = settled.map_or(serving, |settled| settled.max(serving));
         let waits = !accepted && self.open(own, known) && known.can_wait_behind(serving);
         waits.then_some((serving, reason))
     }
@@ -23,7 +26,7 @@ impl Taking<'_> {
         let update = known.subject.update;
         let decided = self.settled.get(&update);
         !own.held.contains_key(&update)
-            && decided.is_none_or(|decided| known.newest_came.is_some_and(|came| came > *decided))
+            && decided.is_none_or(|decided| known.newest_came().is_some_and(|came| came > *decided))
     }
 }
 

@@ -6,6 +6,7 @@ use crate::{
     ApprovalAction, ApprovalError, Arrival, Decisions, EulaId, HoldReason, Order, Subject, Succession,
 };
 use sluicegate_terms::{Guid, Timestamp};
+use std::collections::BTreeMap;
 
 /// Everything here is about this update.
 const UPDATE: u128 = 1;
@@ -62,13 +63,9 @@ fn take_after(
     seconds: i64,
 ) -> TakenIn {
     let known = |_: &Decisions, _| {
+        let arrivals = came.map(|came| (rev(revisions), at(came))).into_iter().collect();
         let revisions = (1..=revisions).map(rev).collect();
-        Ok::<_, ApprovalError>(Some(Known {
-            subject: newest,
-            revisions,
-            came: None,
-            newest_came: came.map(at),
-        }))
+        Ok::<_, ApprovalError>(Some(Known { subject: newest, revisions, came: None, arrivals }))
     };
     to.take_in(carried, known, &mut stamp(seconds)).unwrap()
 }
@@ -257,6 +254,24 @@ fn what_is_to_be_reviewed_there_waits_here_where_nobody_decided_since_it_came() 
     from.accept_revision(&plain(), &mut stamp(60)).unwrap();
     take_after(&mut to, &from.to_carry(), (2, plain()), Some(35), 70);
     assert_eq!(hold(&to), None);
+}
+
+#[test]
+fn what_somebody_here_looked_at_serves_on_while_a_later_one_waits_as_it_does_there() {
+    let (mut from, mut to) = (reviewer(), grouped());
+    arrive(&mut from, 2, plain(), 20);
+    take(&mut to, &from.to_carry(), (2, plain()), 30);
+    to.accept_revision(&plain(), &mut stamp(40)).unwrap();
+    arrive(&mut from, 3, plain(), 50);
+    assert_eq!(arrive(&mut to, 3, plain(), 55), Succession::Followed);
+    let arrivals: BTreeMap<_, _> = [(rev(1), at(5)), (rev(2), at(25)), (rev(3), at(55))].into();
+    let known = |_: &Decisions, _| {
+        let (revisions, arrivals) = (arrivals.keys().copied().collect(), arrivals.clone());
+        Ok::<_, ApprovalError>(Some(Known { subject: plain(), revisions, came: Some(at(5)), arrivals }))
+    };
+    assert_eq!(hold(&from), REVIEW);
+    assert_eq!(to.take_in(&from.to_carry(), known, &mut stamp(60)).unwrap().held, 1);
+    assert_eq!(hold(&to), Some((2, HoldReason::Review)));
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn back(decisions: &mut Decisions, kept: &KeptDecisions, revisions: &[i64], subj
             subject: Subject { update, ..subject },
             revisions,
             came: None,
-            newest_came: None,
+            arrivals: BTreeMap::new(),
         }))
     };
     bring_back(decisions, kept, &mut stamp, known).unwrap()
@@ -174,7 +174,7 @@ fn a_revision_that_serves_again_has_new_deployments_and_the_old_times() {
             subject: plain(),
             revisions: vec![number(99), number(100)],
             came: None,
-            newest_came: None,
+            arrivals: BTreeMap::new(),
         }))
     };
     bring_back(&mut decisions, &held(HoldReason::Review), &mut stamp, known).unwrap();

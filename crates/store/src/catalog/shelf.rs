@@ -20,7 +20,7 @@ const LARGEST_IN_MEMORY: u32 = 64 << 10;
 const CHUNK: usize = 8 << 20;
 
 /// Up to here imports add to the arena, in bytes.
-const MOST_BY_IMPORTS: usize = 16 << 20;
+const MOST_BY_IMPORTS: usize = 8 << 20;
 
 /// What stands in memory of each revision beside its Core fragment, in bytes: places, lists, the snapshot. Fragments take
 /// what that leaves of the budget.
@@ -435,14 +435,14 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
-    use super::room_for_cores;
+    use super::{MOST_BY_IMPORTS, room_for_cores};
 
     #[test]
     fn a_large_catalog_has_fewer_fragments_in_memory() {
         let budget = 256 << 20;
         assert_eq!(room_for_cores(budget, 0), budget);
         assert_eq!(room_for_cores(budget, 250_000), budget - 100_000_000);
-        assert_eq!(room_for_cores(budget, 5_000_000), 16 << 20);
+        assert_eq!(room_for_cores(budget, 5_000_000), MOST_BY_IMPORTS);
         assert_eq!(room_for_cores(1_000, 5_000_000), 1_000, "never more than was given");
     }
 }

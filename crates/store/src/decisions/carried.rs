@@ -10,7 +10,7 @@ use crate::hierarchy::memberships::{self, Moved};
 use rusqlite::Connection;
 use sluicegate_policy::{ApprovalAction, CarriedDecisions, Change, Decisions, Known, Stamp, TakenIn};
 use sluicegate_terms::{RevisionNumber, Timestamp, UpdateId};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Store {
     /// Takes in what another server decided, in one change; in none at all when it says nothing new.
@@ -66,26 +66,23 @@ pub(crate) fn known(
         Err(StoreError::UnknownUpdate(_)) => return Ok(None),
         Err(error) => return Err(error),
     };
-    let revisions = if with_revisions { revisions(db, update)? } else { Vec::new() };
-    let (came, newest_came): (Option<i64>, Option<i64>) = db
-        .prepare_cached(
-            "SELECT (SELECT min(arrived_at) FROM revision WHERE update_id = ?1),
-                 (SELECT r.arrived_at FROM known_update k JOIN revision r ON r.id = k.newest WHERE k.update_id = ?1)",
-        )
-        .and_then(|mut s| s.query_row([update.0.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?))))
+    let came: Option<i64> = db
+        .prepare_cached("SELECT min(arrived_at) FROM revision WHERE update_id = ?1")
+        .and_then(|mut s| s.query_row([update.0.as_bytes()], |row| row.get(0)))
         .during("look up when an update came")?;
-    let [came, newest_came] = [came, newest_came].map(|at| at.map(Timestamp::from_ticks));
-    Ok(Some(Known { subject, revisions, came, newest_came }))
+    let came = came.map(Timestamp::from_ticks);
+    let arrivals = if with_revisions { arrivals(db, update)? } else { BTreeMap::new() };
+    Ok(Some(Known { subject, revisions: arrivals.keys().copied().collect(), came, arrivals }))
 }
 
-fn revisions(db: &Connection, update: UpdateId) -> Result<Vec<RevisionNumber>, StoreError> {
+fn arrivals(db: &Connection, update: UpdateId) -> Result<BTreeMap<RevisionNumber, Timestamp>, StoreError> {
     let mut statement = db
-        .prepare_cached("SELECT number FROM revision WHERE update_id = ?1")
+        .prepare_cached("SELECT number, arrived_at FROM revision WHERE update_id = ?1")
         .during("look up the revisions of an update")?;
     let mut rows = statement.query([update.0.as_bytes()]).during("look up the revisions of an update")?;
-    let mut found = Vec::new();
+    let mut found = BTreeMap::new();
     for_rows(&mut rows, |row| {
-        found.push(row.revision_number(0)?);
+        found.insert(row.revision_number(0)?, row.time(1)?);
         Ok(())
     })?;
     Ok(found)
