@@ -18,6 +18,9 @@ pub(crate) const HEADER: u64 = 8;
 /// Room is given back to the disk in blocks of so many bytes.
 const BLOCK: u64 = 4_096;
 
+/// So much is written at once, in bytes: what still lies in a cache of the processor when it is.
+const GATHERED: usize = 128 << 10;
+
 /// Longest payload of one record, in bytes; a document of the largest known revision is about 100 MB.
 pub(crate) const LONGEST: usize = 1 << 30;
 
@@ -167,7 +170,7 @@ impl Segment {
     pub(crate) fn append(&self, committed: u64) -> Result<Appender, StoreError> {
         self.cut(committed)?;
         let tail = Tail { file: Arc::clone(&self.file), at: committed };
-        Ok(Appender { out: BufWriter::with_capacity(1 << 20, tail), segment: self.clone(), end: committed })
+        Ok(Appender { out: BufWriter::with_capacity(GATHERED, tail), segment: self.clone(), end: committed })
     }
 }
 

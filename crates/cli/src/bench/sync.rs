@@ -79,7 +79,7 @@ impl Node {
             }
             ensure!(began.elapsed() < PATIENCE, "the synchronization does not end");
             // Short against what is measured, long against what asking costs.
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 

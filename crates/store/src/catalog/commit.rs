@@ -16,6 +16,7 @@ use crate::content::decryption;
 use crate::database::next_anchor;
 use crate::decisions;
 use crate::error::{During, StoreError};
+use crate::status::Arrived;
 use rusqlite::{OptionalExtension, Transaction, params};
 use sluicegate_catalog::ScanRecord;
 use sluicegate_catalog::consistency::{Candidate, Problem, Verdict, check_set};
@@ -37,6 +38,8 @@ struct Committed {
     decisions: Option<Arc<Decisions>>,
     /// Where the first of the revisions came from.
     source: String,
+    /// For the lists; empty when there are revisions of updates that were here.
+    arrived: Arrived,
 }
 
 impl Store {
@@ -56,9 +59,11 @@ impl Store {
                 // The writer is ours until the installing has run, so nobody changes decisions behind us.
                 let replica = self.upstream_settings().holds_upstreams_decisions();
                 let decisions = self.decisions();
+                let before = crate::database::read_anchor(tx)?;
                 let mut commit = Commit::new(tx, now, progress)?;
                 let declares = |sha1| self.shared.files.read().has(sha1);
                 let mut committed = commit.carry_out(gathered, lengths, &declares)?;
+                committed.arrived.before = before;
                 let when = (commit.anchor()?, now);
                 self.note_import(tx, &committed, &commit.arrivals, now)?;
                 (committed.report.decisions, committed.decisions) =
@@ -85,6 +90,7 @@ impl Store {
             },
         )?;
         self.note_audit_head();
+        self.list_arrived(&committed.arrived);
         let mut report = committed.report;
         report.anchor = self.anchor();
         Ok(report)
@@ -165,15 +171,14 @@ impl<'a> Commit<'a> {
         lengths: Lengths,
         declares: &dyn Fn(Sha1Digest) -> bool,
     ) -> Result<Committed, StoreError> {
-        let Gathered { staged, mut refused, unchanged, still_waiting, encrypted } = gathered;
+        let Gathered { mut staged, mut refused, unchanged, still_waiting, encrypted } = gathered;
         decryption::want(self.tx, &encrypted)?;
         let mut report = ImportReport { unchanged: unchanged.len() as u64, ..ImportReport::default() };
         let arrived: HashSet<UpdateIdentity> = staged.iter().map(|s| s.identity).collect();
         let updates = arrived.iter().map(|identity| identity.update);
         let waiting = quarantine::held(self.tx, updates, &still_waiting)?;
-        let waiting = waiting.into_iter().filter(|w| !arrived.contains(&w.identity));
-        let candidates = staged.into_iter().chain(waiting).collect();
-        let mut candidates = without_contradictions(self.tx, candidates, declares, &mut refused)?;
+        staged.extend(waiting.into_iter().filter(|w| !arrived.contains(&w.identity)));
+        let mut candidates = without_contradictions(self.tx, staged, declares, &mut refused)?;
 
         let known = KnownCatalog::new(self.tx)?;
         let Checked { enter, wait, refuse } = check(&known, &candidates)?;
@@ -185,6 +190,7 @@ impl<'a> Commit<'a> {
             files: Vec::new(),
             decisions: None,
             source: String::new(),
+            arrived: Arrived::default(),
         };
         // Nothing enters the quarantine before all that may leave it has.
         let quarantined = quarantine::some(self.tx)?;
@@ -209,9 +215,12 @@ impl<'a> Commit<'a> {
             }
         }
         rows.write(self.tx)?;
-        for &index in &enter {
-            let entered = candidates.get_mut(index).map(|staged| std::mem::take(&mut staged.summary.files));
-            committed.files.extend(entered.into_iter().flatten());
+        for (&index, shelved) in enter.iter().zip(&committed.shelved) {
+            let Some(staged) = candidates.get_mut(index) else { continue };
+            committed.files.append(&mut staged.summary.files);
+            if report.revised == 0 {
+                committed.arrived.first(staged, shelved.revision, self.now);
+            }
         }
         (self.progress)(total, total);
 

@@ -6,7 +6,7 @@ use crate::catalog::quarantine;
 use crate::catalog::summary::FileRow;
 use crate::error::{During, StoreError};
 use rusqlite::{OptionalExtension, Transaction};
-use sluicegate_terms::{Sha1Digest, Sha256Digest};
+use sluicegate_terms::{Sha1Digest, Sha256Digest, UpdateIdentity};
 use std::collections::HashMap;
 
 /// What is declared of a file: length and SHA-256.
@@ -16,32 +16,31 @@ type Declared = (u64, Option<Sha256Digest>);
 /// without asking the database, which files the catalog may know; most files of an import are new.
 pub(super) fn without_contradictions(
     tx: &Transaction<'_>,
-    candidates: Vec<Staged>,
+    mut candidates: Vec<Staged>,
     declares: &dyn Fn(Sha1Digest) -> bool,
     refused: &mut Vec<Quarantined>,
 ) -> Result<Vec<Staged>, StoreError> {
     let files = candidates.iter().flat_map(|staged| &staged.summary.files);
     let mut known = declared(tx, files.filter(|file| declares(file.sha1)))?;
-    let mut kept = Vec::with_capacity(candidates.len());
-    for staged in candidates {
-        let mut contradiction = None;
+    let already = refused.len();
+    candidates.retain(|staged| {
         for file in &staged.summary.files {
             let declared = known.get(&file.sha1).copied().flatten();
             if let Some(reason) = declared.and_then(|d| contradicts(file, d)) {
-                contradiction = Some(reason);
-                break;
+                refused.push(refusal(staged, reason));
+                return false;
             }
             let sha256 = file.sha256.or(declared.and_then(|d| d.1));
             known.insert(file.sha1, Some((file.size, sha256)));
         }
-        if let Some(reason) = contradiction {
-            quarantine::forget(tx, &staged.source, staged.identity)?;
-            refused.push(refusal(&staged, reason));
-            continue;
+        true
+    });
+    for Quarantined { source, update, revision, .. } in refused.iter().skip(already) {
+        if let (Some(update), Some(revision)) = (*update, *revision) {
+            quarantine::forget(tx, source, UpdateIdentity { update, revision })?;
         }
-        kept.push(staged);
     }
-    Ok(kept)
+    Ok(candidates)
 }
 
 /// What the catalog says of files, looked up in the order of their digests.

@@ -29,6 +29,7 @@ pub use files::FileFacts;
 pub(crate) use files::{FileIndex, declared as declared_file};
 pub use fragments::RevisionFragments;
 pub(crate) use fragments::decode as decode_fragments;
+pub(crate) use import::Staged;
 pub use import::{ImportReport, Importer, PreparedRevision, Quarantined};
 pub use packed::PackedRevision;
 pub use quarantine::QuarantineEntry;

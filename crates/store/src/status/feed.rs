@@ -144,7 +144,7 @@ fn catalog_sum(db: &Connection) -> Result<(u64, u64), StoreError> {
 }
 
 /// Updates whose newest revision is above `after`, in order.
-fn read_updates(db: &mut Connection, after: i64) -> Result<Vec<UpdateFacts>, StoreError> {
+pub(super) fn read_updates(db: &mut Connection, after: i64) -> Result<Vec<UpdateFacts>, StoreError> {
     let db = db.transaction().during("read updates")?;
     let mut statement = db
         .prepare_cached(

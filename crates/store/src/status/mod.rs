@@ -2,11 +2,13 @@
 //! date with the rows, and answers lists and counts from it. Reporting does no more for it than to note
 //! which computer changed; reading the rows again is for whoever looks, or for a task in the background.
 
+mod arrived;
 mod counts;
 mod facets;
 mod feed;
 mod marks;
 
+pub(crate) use arrived::Arrived;
 pub use counts::{ComputerState, FleetScope};
 
 use crate::Store;

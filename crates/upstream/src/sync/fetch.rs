@@ -395,7 +395,7 @@ impl Storing {
     /// How many revisions the next commit is to have. In a large catalog each commit writes most pages of the tables
     /// whose keys come in no order, so there should be few; towards the end nothing goes on beside the last one.
     fn batch_of(&self, stored: usize, left: usize) -> usize {
-        (stored / 8).min(left / 3).clamp(self.batch, self.batch.saturating_mul(8))
+        (stored / 8).min(left / 2).clamp(self.batch, self.batch.saturating_mul(8))
     }
 
     #[allow(clippy::too_many_arguments)] // The gathering vectors of one commit.
