@@ -2,26 +2,20 @@
 //! time; who asks while one is under way joins it, and one that does not come forward any more is ended (known
 //! problem P-24). Progress is there to be watched.
 
+mod planned;
+
 use crate::sync::{Phase, Progress, Reason, Run, Stop, Surroundings, SyncError, Watched};
-use crate::timetable::{begin_again_soon, may_be_drawn, run_soon, seconds_between};
+use crate::timetable::{begin_again_soon, run_soon};
 use crate::transport::RetryPolicy;
 use parking_lot::Mutex;
-use sluicegate_policy::hierarchy::Schedule;
 use sluicegate_store::hierarchy::{
     Generation, RunCounts, RunOutcome, SyncRun, UpstreamSettings, UpstreamSource,
 };
 use sluicegate_store::{Store, StoreError};
 use sluicegate_terms::Timestamp;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-
-/// The clock is looked at at least so often: it may be set while we sleep.
-const LOOK: Duration = Duration::from_secs(30);
-
-/// Who asks when nobody does.
-const BY_SCHEDULE: &str = "schedule";
 
 /// What a synchronizer needs.
 #[derive(Clone)]
@@ -144,98 +138,6 @@ impl Synchronizer {
         });
         *inner.schedule.lock() = Some(task);
         Ok(Self { inner })
-    }
-
-    /// Does what the schedule says; answers when to look again.
-    async fn look(&self, known: &mut Option<Schedule>) -> Duration {
-        let inner = Arc::clone(&self.inner);
-        let first = known.is_none();
-        let before = *known;
-        let looked = tokio::task::spawn_blocking(move || {
-            let settings = inner.store.upstream_settings();
-            let now = inner.options.around.now();
-            let schedule = if settings.source.is_some() { settings.schedule } else { Schedule::Manual };
-            let fresh = || schedule.next_run(now, (inner.options.random)());
-            let stored = inner.store.sync_state()?.next_run;
-            // At the start a time that was drawn earlier still holds, also one that has passed meanwhile.
-            let keep = first || before == Some(schedule);
-            let (next, due) = match stored.filter(|at| keep && may_be_drawn(schedule, now, *at)) {
-                Some(at) if at <= now => (fresh(), true),
-                Some(at) => (Some(at), false),
-                None => (fresh(), false),
-            };
-            if next != stored {
-                inner.store.change_sync_state(|state| state.next_run = next)?;
-            }
-            inner.end_for_another_upstream()?;
-            let wait = next.map_or(LOOK, |at| seconds_between(now, at).min(LOOK));
-            Ok::<_, StoreError>((schedule, due, wait))
-        })
-        .await;
-        match looked {
-            Ok(Ok((schedule, due, wait))) => {
-                *known = Some(schedule);
-                if due && let Err(error) = self.request_run(BY_SCHEDULE).await {
-                    tracing::error!(%error, code = error.code(), "the scheduled synchronization did not begin");
-                    self.note_unbegun(error).await;
-                }
-                wait
-            }
-            Ok(Err(error)) => {
-                tracing::error!(%error, "the schedule of synchronization cannot be read");
-                LOOK
-            }
-            Err(error) => {
-                tracing::error!(%error, "looking at the schedule failed");
-                LOOK
-            }
-        }
-    }
-
-    /// A run by schedule that could not even begin stands in the history as one that failed: nobody asked for it who
-    /// would have been told.
-    async fn note_unbegun(&self, error: SyncError) {
-        if matches!(error, SyncError::NoUpstream) || error.is_cancelled() {
-            return;
-        }
-        let inner = Arc::clone(&self.inner);
-        let noted = tokio::task::spawn_blocking(move || {
-            // Held, so that nobody begins one meanwhile whose progress would be lost.
-            let current = inner.current.lock();
-            if current.is_some() {
-                return Ok(());
-            }
-            let now = inner.options.around.now();
-            let settings = inner.store.upstream_settings();
-            let upstream = settings.source.as_ref().map(ToString::to_string).unwrap_or_default();
-            let id = inner.store.begin_sync_run(BY_SCHEDULE, &upstream, now)?;
-            let mut record = begun(id, BY_SCHEDULE.to_owned(), upstream, now);
-            record.ended = Some(now);
-            record.outcome = RunOutcome::Failed;
-            record.error_code = Some(error.code().to_owned());
-            record.error_text = Some(error.to_string());
-            inner.store.write_sync_run(&record)?;
-            if error.is_transient() {
-                run_soon(&inner.store, now)?;
-            }
-            inner.progress.update(|p| {
-                *p = Progress {
-                    run: Some(id),
-                    started_by: record.started_by.clone(),
-                    started: Some(now),
-                    upstream: record.upstream.clone(),
-                    error_code: Some(error.code()),
-                    error: record.error_text.clone(),
-                    ..Progress::default()
-                };
-            });
-            Ok::<_, StoreError>(())
-        })
-        .await;
-        if !matches!(noted, Ok(Ok(()))) {
-            tracing::error!("that it did not begin could not be written to the history");
-        }
-        (self.inner.options.around.changed)();
     }
 
     /// The settings changed: the schedule is looked at anew, and a run for another upstream than the present one

@@ -1,6 +1,9 @@
 //! A scripted upstream: the services of a real one over HTTP on loopback, from a small catalog in memory, with
 //! trouble at chosen calls.
 
+mod documents;
+
+use documents::{decryption_data, update_data};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
@@ -8,12 +11,10 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use sluicegate_cabinet::BlobWriter;
 use sluicegate_soap::client::{AuthPlugInInfo, AuthorizationCookie, Base64, Cookie};
 use sluicegate_soap::fault::{ErrorCode, Fault, FaultCode};
 use sluicegate_soap::server_reporting as rollup;
 use sluicegate_soap::server_sync as sync;
-use sluicegate_soap::text::Text;
 use sluicegate_soap::{Limits, ResponseMessage as _, Service, SoapVersion, dss_auth};
 use sluicegate_terms::{Guid, Sha1Digest, Timestamp, UpdateId, UpdateIdentity};
 use std::collections::{BTreeMap, HashMap};
@@ -404,66 +405,6 @@ fn synchronize(
         }
         _ => ("other", Err(ErrorCode::InternalServerError)),
     }
-}
-
-/// Three revisions at once, and none that is unknown.
-fn decryption_data(state: &State, request: sync::GetUpdateDecryptionDataRequest) -> Answered {
-    let ids = request.update_ids.unwrap();
-    if ids.len() > 3 {
-        return Err(ErrorCode::InvalidParameters);
-    }
-    let mut data = sync::ServerDecryptionData::default();
-    for id in ids {
-        let keys = state.keys.get(&id).ok_or(ErrorCode::InternalServerError)?;
-        let file = |(sha1, key): &(Sha1Digest, Vec<u8>)| sync::ServerSyncFileDecryption {
-            file_digest: Some(*sha1),
-            decryption_key: Some(Base64(key.clone())),
-        };
-        let files = keys.iter().map(file).collect();
-        data.updates.push(sync::ServerSyncUpdateFileDecryption { id, files });
-    }
-    Ok((sync::GetUpdateDecryptionDataResponse { data }.encode(SoapVersion::V11), Vec::new()))
-}
-
-fn update_data(state: &mut State, request: sync::GetUpdateDataRequest, trouble: Option<Trouble>) -> Answered {
-    let ids = request.update_ids.unwrap();
-    if ids.len() > 7 {
-        return Err(ErrorCode::InvalidParameters);
-    }
-    let mut writer = BlobWriter::new();
-    let mut updates = Vec::new();
-    let take = if state.short_answers { ids.len().div_ceil(2) } else { ids.len() };
-    for id in ids.iter().take(take) {
-        let known = state.revisions.get(id).filter(|_| !state.withheld.contains(id));
-        let Some(held) = known else { return Err(ErrorCode::InternalServerError) };
-        let wide: Vec<u8> = held.xml.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let mut entry =
-            sync::ServerSyncUpdateData { id: *id, xml: None, file_digests: None, compressed: None };
-        let bad = trouble == Some(Trouble::BadBlobs) || state.broken.contains(id);
-        if bad || wide.len() > 5_120 {
-            let mut blob = writer.write(&wide).unwrap();
-            if bad {
-                let last = blob.len() - 1;
-                blob[last] ^= 0x55;
-            }
-            entry.compressed = Some(Base64(blob));
-        } else {
-            entry.xml = Some(Text::new(&held.xml));
-        }
-        updates.push(entry);
-    }
-    let given = if trouble == Some(Trouble::BadBlobs) { Vec::new() } else { ids[..take].to_vec() };
-    let file_urls = state
-        .urls
-        .iter()
-        .map(|(sha1, url)| sync::ServerSyncUrlData {
-            file_digest: Some(*sha1),
-            mu_url: Some(url.clone()),
-            ..Default::default()
-        })
-        .collect();
-    let data = sync::ServerUpdateData { updates, file_urls };
-    Ok((sync::GetUpdateDataResponse { data }.encode(SoapVersion::V11), given))
 }
 
 fn report(state: &mut State, request: rollup::Request) -> (&'static str, Answered) {
