@@ -87,6 +87,19 @@ pub(crate) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
+/// What `one` makes of every row of a query.
+pub(crate) fn gathered<T, C: Default + Extend<T>>(
+    rows: &mut rusqlite::Rows<'_>,
+    mut one: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<C, StoreError> {
+    let mut all = C::default();
+    for_rows(rows, |row| {
+        all.extend([one(row)?]);
+        Ok(())
+    })?;
+    Ok(all)
+}
+
 /// Runs `each` on every row of a query.
 pub(crate) fn for_rows(
     rows: &mut rusqlite::Rows<'_>,

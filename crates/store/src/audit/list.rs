@@ -2,7 +2,7 @@
 
 use super::chain::{self, AuditEntry};
 use crate::Store;
-use crate::columns::{for_rows, signed};
+use crate::columns::{for_rows, gathered, signed};
 use crate::error::{During, StoreError};
 use rusqlite::params;
 use sluicegate_terms::{Timestamp, UpdateId};
@@ -54,12 +54,7 @@ impl Store {
                 ))
                 .during("read the audit log")?;
             let mut rows = statement.query((LOOKED_THROUGH, limit)).during("read the audit log")?;
-            let mut entries = Vec::new();
-            for_rows(&mut rows, |row| {
-                entries.push(chain::read(row)?);
-                Ok(())
-            })?;
-            Ok(entries)
+            gathered(&mut rows, chain::read)
         })
     }
 

@@ -1,7 +1,7 @@
 //! Store: the files that updates name, by digest. What content locations need is kept in memory, so that
 //! no client request asks SQL.
 
-use crate::columns::{Columns, for_rows};
+use crate::columns::{Columns, for_rows, gathered};
 use crate::content::{Expected, extension_of};
 use crate::error::{During, StoreError};
 use rusqlite::Connection;
@@ -176,12 +176,7 @@ pub(crate) fn owners(db: &Connection, sha1: Sha1Digest) -> Result<Vec<UpdateId>,
         )
         .during("look up whose file it is")?;
     let mut rows = statement.query([sha1.0]).during("look up whose file it is")?;
-    let mut updates = Vec::new();
-    for_rows(&mut rows, |row| {
-        updates.push(row.update(0)?);
-        Ok(())
-    })?;
-    Ok(updates)
+    gathered(&mut rows, |row| row.update(0))
 }
 
 #[cfg(test)]

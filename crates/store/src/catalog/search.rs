@@ -4,7 +4,7 @@
 use crate::Store;
 use crate::catalog::categories;
 use crate::catalog::{decode_record, given};
-use crate::columns::{Columns, for_rows};
+use crate::columns::{Columns, for_rows, gathered};
 use crate::error::{During, StoreError, StoredAs};
 use rusqlite::{Connection, OptionalExtension};
 use sluicegate_browse::{ApprovalState, Reboot, Severity, StateCounts, UpdateHit};
@@ -262,12 +262,7 @@ fn superseded_by(db: &Connection, update: UpdateId) -> Result<Vec<UpdateId>, Sto
         )
         .during("look up what supersedes an update")?;
     let mut rows = statement.query([update.0.as_bytes()]).during("look up what supersedes an update")?;
-    let mut list = Vec::new();
-    for_rows(&mut rows, |row| {
-        list.push(row.update(0)?);
-        Ok(())
-    })?;
-    Ok(list)
+    gathered(&mut rows, |row| row.update(0))
 }
 
 /// Rows say what any revision bundles; the newest revision of each says whether it still does.

@@ -7,7 +7,7 @@ use crate::catalog::{
     Form, LONGEST_DOCUMENT, Lengths, Summary, categories_column, decode_document, decode_fragments,
     decode_record,
 };
-use crate::columns::{Columns, for_rows};
+use crate::columns::{Columns, for_rows, gathered};
 use crate::error::{During, StoreError};
 use crate::segment::Place;
 use rusqlite::{OptionalExtension, Row, params, types::Value};
@@ -402,12 +402,7 @@ fn kinds(check: &mut Check<'_>, relations: &Relations) -> Result<(), StoreError>
 fn ids(check: &Check<'_>, sql: &str) -> Result<HashSet<UpdateId>, StoreError> {
     let mut statement = check.db.prepare(sql).during("read relations")?;
     let mut rows = statement.query([]).during("read relations")?;
-    let mut found = HashSet::new();
-    for_rows(&mut rows, |row| {
-        found.insert(row.update(0)?);
-        Ok(())
-    })?;
-    Ok(found)
+    gathered(&mut rows, |row| row.update(0))
 }
 
 fn pairs(check: &Check<'_>, sql: &str) -> Result<HashSet<(UpdateId, UpdateId)>, StoreError> {

@@ -6,7 +6,7 @@ use super::{Cleanup, StepReport};
 use crate::Store;
 use crate::audit::{self, Entry};
 use crate::catalog::forget_supersedence;
-use crate::columns::{Columns, for_rows, signed};
+use crate::columns::{Columns, for_rows, gathered, signed};
 use crate::database::next_anchor;
 use crate::decisions::{remember_decline, write_difference};
 use crate::error::{During, StoreError};
@@ -72,12 +72,7 @@ impl Store {
                 )
                 .during("look what was removed")?;
             let mut rows = statement.query([]).during("look what was removed")?;
-            let mut list = Vec::new();
-            for_rows(&mut rows, |row| {
-                list.push(row.update(0)?);
-                Ok(())
-            })?;
-            Ok(list)
+            gathered(&mut rows, |row| row.update(0))
         })
     }
 

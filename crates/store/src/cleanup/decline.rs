@@ -2,7 +2,7 @@
 
 use super::{Cleanup, EXAMPLES, StepReport};
 use crate::Store;
-use crate::columns::{Columns, for_rows};
+use crate::columns::{Columns, for_rows, gathered};
 use crate::decisions::{Gallery, subject};
 use crate::error::{During, StoreError};
 use rusqlite::Connection;
@@ -180,12 +180,7 @@ fn without_traits(db: &mut Connection) -> Result<Vec<RevisionId>, StoreError> {
         .prepare_cached("SELECT revision_id FROM listing WHERE traits IS NULL LIMIT ?1")
         .during("look for documents to read")?;
     let mut rows = statement.query([AT_ONCE]).during("look for documents to read")?;
-    let mut list = Vec::new();
-    for_rows(&mut rows, |row| {
-        list.push(row.revision_id(0)?);
-        Ok(())
-    })?;
-    Ok(list)
+    gathered(&mut rows, |row| row.revision_id(0))
 }
 
 fn says_mandatory(document: &str) -> bool {

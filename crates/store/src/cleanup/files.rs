@@ -3,7 +3,7 @@
 use super::{Cleanup, StepReport};
 use crate::Store;
 use crate::catalog::given;
-use crate::columns::{Columns, for_rows};
+use crate::columns::{Columns, gathered};
 use crate::error::{During, StoreError};
 use rusqlite::Connection;
 use sluicegate_terms::Sha1Digest;
@@ -96,10 +96,5 @@ fn unclaimed(db: &Connection) -> Result<Vec<Sha1Digest>, StoreError> {
         )
         .during("look for files nobody declares")?;
     let mut rows = statement.query([AT_ONCE]).during("look for files nobody declares")?;
-    let mut list = Vec::new();
-    for_rows(&mut rows, |row| {
-        list.push(row.sha1(0)?);
-        Ok(())
-    })?;
-    Ok(list)
+    gathered(&mut rows, |row| row.sha1(0))
 }

@@ -3,7 +3,7 @@
 
 use crate::Store;
 use crate::audit::{self, Entry};
-use crate::columns::{Columns, for_rows};
+use crate::columns::{Columns, gathered};
 use crate::computers::contacts::{Contact, write_now};
 use crate::error::{During, StoreError};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -200,12 +200,7 @@ pub(crate) fn assigned(db: &Connection, row: i64) -> Result<Vec<GroupId>, StoreE
         .prepare_cached("SELECT group_id FROM membership WHERE computer = ?1 ORDER BY group_id")
         .during("look up a computer's groups")?;
     let mut rows = statement.query([row]).during("look up a computer's groups")?;
-    let mut groups = Vec::new();
-    for_rows(&mut rows, |row| {
-        groups.push(row.group(0)?);
-        Ok(())
-    })?;
-    Ok(groups)
+    gathered(&mut rows, |row| row.group(0))
 }
 
 /// The names in the column, one a line.

@@ -4,7 +4,7 @@
 use super::downstream::clean;
 use crate::Store;
 use crate::audit::{self, Entry};
-use crate::columns::{Columns, for_rows};
+use crate::columns::{Columns, gathered};
 use crate::error::{During, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
 use sluicegate_terms::{Guid, Timestamp};
@@ -113,12 +113,7 @@ pub(crate) fn load(db: &Connection) -> Result<Vec<String>, StoreError> {
         .prepare_cached("SELECT who FROM downstream_allowed ORDER BY who")
         .during("read who may synchronize")?;
     let mut rows = statement.query([]).during("read who may synchronize")?;
-    let mut list = Vec::new();
-    for_rows(&mut rows, |row| {
-        list.push(row.text(0)?);
-        Ok(())
-    })?;
-    Ok(list)
+    gathered(&mut rows, |row| row.text(0))
 }
 
 pub(super) fn is_allowed(list: &[String], id: Guid, name: &str) -> bool {

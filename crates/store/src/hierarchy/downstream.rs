@@ -7,7 +7,7 @@ use super::crowd::{self, MOST_STRANGERS};
 use super::{ring, wanted};
 use crate::Store;
 use crate::audit::{self, Entry};
-use crate::columns::{Columns, for_rows};
+use crate::columns::{Columns, for_rows, gathered};
 use crate::error::{During, StoreError};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use sluicegate_terms::{Guid, Timestamp, UpdateId};
@@ -93,12 +93,7 @@ pub(super) fn branch(db: &Connection, top: Guid) -> Result<BTreeSet<Guid>, Store
         )
         .during("look up a branch of servers")?;
     let mut rows = statement.query([top.as_bytes()]).during("look up a branch of servers")?;
-    let mut servers = BTreeSet::new();
-    for_rows(&mut rows, |row| {
-        servers.insert(row.guid(0)?);
-        Ok(())
-    })?;
-    Ok(servers)
+    gathered(&mut rows, |row| row.guid(0))
 }
 
 /// Whether the way up from a server leads back to it.

@@ -2,7 +2,7 @@
 //! off by a crash shows.
 
 use crate::Store;
-use crate::columns::{Columns, for_rows, signed};
+use crate::columns::{Columns, gathered, signed};
 use crate::error::{During, StoreError};
 use rusqlite::{Row, params};
 use sluicegate_terms::Timestamp;
@@ -247,12 +247,7 @@ impl Store {
             let sql = format!("SELECT {COLUMNS} FROM sync_run ORDER BY id DESC LIMIT ?1");
             let mut statement = db.prepare_cached(&sql).during("list the runs")?;
             let mut rows = statement.query([limit.min(MOST_RUNS)]).during("list the runs")?;
-            let mut list = Vec::new();
-            for_rows(&mut rows, |row| {
-                list.push(run(row)?);
-                Ok(())
-            })?;
-            Ok(list)
+            gathered(&mut rows, run)
         })
     }
 }

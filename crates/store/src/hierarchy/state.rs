@@ -2,7 +2,7 @@
 //! so that whatever was cut off is done again and nothing else is.
 
 use crate::Store;
-use crate::columns::{Columns, for_rows};
+use crate::columns::{Columns, for_rows, gathered};
 use crate::error::{During, StoreError, StoredAs};
 use rusqlite::{Connection, Transaction, params};
 use sluicegate_terms::{Guid, RevisionNumber, Timestamp, UpdateId, UpdateIdentity};
@@ -468,10 +468,5 @@ fn known_updates(db: &Connection) -> Result<HashSet<UpdateId>, StoreError> {
         )
         .during("look up revisions")?;
     let mut rows = statement.query([]).during("look up revisions")?;
-    let mut known = HashSet::new();
-    for_rows(&mut rows, |row| {
-        known.insert(row.update(0)?);
-        Ok(())
-    })?;
-    Ok(known)
+    gathered(&mut rows, |row| row.update(0))
 }

@@ -3,7 +3,7 @@
 
 use crate::Store;
 use crate::catalog::CategoryTree;
-use crate::columns::{Columns, for_rows, signed};
+use crate::columns::{Columns, for_rows, gathered, signed};
 use crate::error::{During, StoreError};
 use rusqlite::params;
 use sluicegate_policy::ApprovalAction;
@@ -149,12 +149,7 @@ impl Store {
                 )
                 .during(during)?;
             let mut rows = statement.query([ApprovalAction::NotApproved.as_str()]).during(during)?;
-            let mut list = Vec::new();
-            for_rows(&mut rows, |row| {
-                list.push(row.update(0)?);
-                Ok(())
-            })?;
-            Ok(list)
+            gathered(&mut rows, |row| row.update(0))
         })
     }
 }

@@ -4,7 +4,7 @@
 use super::{AT_ONCE, Progress, Rows};
 use crate::Store;
 use crate::catalog::{categories_of_row, decode_record};
-use crate::columns::{Columns, for_rows};
+use crate::columns::{Columns, for_rows, gathered};
 use crate::computers::{assigned_groups, requested_names};
 use crate::error::{During, StoreError, StoredAs};
 use rusqlite::{Connection, OptionalExtension};
@@ -215,12 +215,7 @@ fn eulas(db: &Connection, range: (i64, u32), list: &mut [UpdateFacts]) -> Result
 fn computer_rows(db: &Connection) -> Result<Vec<i64>, StoreError> {
     let mut statement = db.prepare_cached("SELECT id FROM computer").during("read computers")?;
     let mut rows = statement.query([]).during("read computers")?;
-    let mut all = Vec::new();
-    for_rows(&mut rows, |row| {
-        all.push(row.int(0)?);
-        Ok(())
-    })?;
-    Ok(all)
+    gathered(&mut rows, |row| row.int(0))
 }
 
 fn read_computer(db: &Connection, row: i64, status: bool) -> Result<Read, StoreError> {
