@@ -179,7 +179,7 @@ impl Decisions {
 
     /// Whether the newest revision may go into service with an order. A removal does not speak for the licence that
     /// others' approvals to install need, and an order for one group not for those of others that would be refused.
-    fn may_serve(&self, newest: &Subject, order: &Order) -> bool {
+    pub(crate) fn may_serve(&self, newest: &Subject, order: &Order) -> bool {
         self.may_install(newest.eula)
             && refusal(newest, order.action, order.deadline).is_none()
             && self.refused_for(newest, Some(order.group)).is_none()

@@ -24,7 +24,7 @@ mod succession;
 mod yielding;
 
 pub use approvals::{Approval, ApprovalAction, Approvals, Change, Decline, Mark, Order, Stamp};
-pub use carried::{CarriedApproval, CarriedDecisions, Known, TakenIn};
+pub use carried::{CarriedApproval, CarriedDecisions, Known, KnownRevision, TakenIn};
 pub use decisions::{Decisions, Subject, Withdrawal};
 pub use effective::{Decision, Effective, effective, effective_on};
 pub use events::{EventKind, Severity, StateGroup, event_kind};
