@@ -20,6 +20,7 @@ mod languages;
 mod lifting;
 mod memberships;
 mod modes;
+mod parts;
 mod rollback;
 mod rollup;
 mod rules;
