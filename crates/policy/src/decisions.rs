@@ -3,7 +3,7 @@
 //! MS-WUSP 3.1.5.7). Each change leaves a state that obeys every rule, or is refused and leaves no trace.
 
 use crate::approvals::{
-    Approval, ApprovalAction, Approvals, Change, Decline, Mark, Order, Stamp, next, of_update,
+    Approval, ApprovalAction, Approvals, Change, Decline, Denial, Mark, Order, Stamp, next, of_update,
 };
 use crate::groups::{Group, GroupError, GroupTree};
 use crate::licences::{Acceptance, EulaId};
@@ -289,19 +289,38 @@ impl Decisions {
         Ok(())
     }
 
-    /// Declines an update that comes again, as somebody decided before it was removed.
+    /// Declines an update that comes again, as somebody decided before it was removed. `denials` are the groups, of those
+    /// that are still here, for which it is not approved besides.
     ///
     /// # Errors
-    /// As [`Decisions::decline`].
+    /// As [`Decisions::decline`], or when no deployment id is left.
     pub fn decline_again(
         &mut self,
         subject: &Subject,
         decided: Timestamp,
-        change: Change,
+        denials: Vec<Denial>,
+        stamp: &mut Stamp,
     ) -> Result<(), ApprovalError> {
-        self.decline(subject, change)?;
-        if let Some(own) = self.declined.get_mut(&subject.update) {
+        let update = subject.update;
+        self.decline(subject, stamp.change)?;
+        if let Some(own) = self.declined.get_mut(&update) {
             own.decided = decided;
+        }
+        for Denial { group, by, at } in denials {
+            if self.groups.get(group).is_none() {
+                continue;
+            }
+            self.approvals.insert(Approval {
+                update,
+                group,
+                action: ApprovalAction::NotApproved,
+                deadline: None,
+                deployment: stamp.deployment()?,
+                changed: stamp.change.anchor,
+                changed_at: at,
+                by,
+            })?;
+            self.withdrawn.remove(&(update, group));
         }
         Ok(())
     }

@@ -50,7 +50,7 @@ pub(crate) fn after_import(
     // The upstream of a replica says which revision serves, when groups and decisions are asked for.
     after.options.approvals_follow &= !replica;
     if again {
-        again::decline(tx, &mut after, arrivals, replica, scope.change)?;
+        again::decline(tx, &mut after, arrivals, replica, &mut scope.stamp)?;
     }
     for arrival in members_last(tx, arrivals)? {
         let arrival = &with_traits(tx, &after, arrival, replica)?;

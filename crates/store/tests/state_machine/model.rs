@@ -71,8 +71,8 @@ pub(crate) struct Model {
     pub(crate) declined: BTreeMap<u128, i64>,
     /// Those of them that nobody declined.
     pub(crate) automatic: BTreeSet<u128>,
-    /// What somebody had declined when cleanup removed it.
-    pub(crate) refused: BTreeSet<u128>,
+    /// What somebody had declined when cleanup removed it, and for which groups it was not approved besides.
+    pub(crate) refused: BTreeMap<u128, BTreeMap<u128, Approval>>,
     pub(crate) held: BTreeMap<u128, (usize, Why)>,
     pub(crate) accepted: BTreeSet<u128>,
     pub(crate) waits_for_review: bool,
@@ -232,13 +232,21 @@ impl Model {
     /// What somebody declined before it was removed is declined when it comes again, where its own administrators
     /// decide, or once they do.
     fn decline_again(&mut self, update: u128) {
-        if !self.refused.remove(&update) {
-            return;
+        let Some(mut denials) = self.refused.remove(&update) else { return };
+        let newest = self.newest(update).unwrap().number;
+        let mut groups = &self.groups;
+        if let Some(aside) = self.aside.as_ref().filter(|_| self.replica) {
+            groups = &aside.groups;
         }
+        denials.retain(|group, _| *group == ALL || groups.contains_key(group));
+        let denials = denials.into_iter().map(|(group, own)| ((update, group), own));
         if let Some(aside) = self.aside.as_mut().filter(|_| self.replica) {
             aside.declined.insert(update, self.now);
+            aside.approvals.extend(denials);
+            aside.newest.insert(update, newest);
         } else if !self.is_member(update) {
             self.decline(update);
+            self.approvals.extend(denials);
         }
     }
 

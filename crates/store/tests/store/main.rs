@@ -11,6 +11,7 @@ mod cleanup;
 mod cleanup_conditions;
 mod computers;
 mod decisions;
+mod declined_again;
 mod dropped;
 mod files_given;
 mod filters;
