@@ -71,7 +71,7 @@ pub struct TakenIn {
     pub approved: u64,
     /// Approvals that are gone.
     pub withdrawn: u64,
-    /// Updates that are declined now and were not.
+    /// Updates that are declined now and were not, or that somebody declined now and nobody had.
     pub declined: u64,
     /// Updates that were declined and are no longer.
     pub restored: u64,
@@ -369,6 +369,7 @@ impl Decisions {
                 // Both say so; what somebody decided about it is later than the last of it.
                 if own.automatic && !automatic {
                     *own = Decline { decided: at.max(own.decided), automatic, ..*own };
+                    taken.declined += 1;
                 }
                 continue;
             }

@@ -147,6 +147,7 @@ fn a_decline_that_somebody_decided_there_is_decided_here_too() {
     let (mut from, mut to) = (Decisions::default(), Decisions::default());
     from.decline(&plain(), stamp(20).change).unwrap();
     to.decline_by_itself(&plain(), stamp(10).change).unwrap();
-    assert_eq!(carry(&from, &mut to, false, 30).declined, 0);
+    assert_eq!(carry(&from, &mut to, false, 30), TakenIn { declined: 1, ..TakenIn::default() });
     assert_eq!(to.to_carry(), from.to_carry());
+    assert_eq!(carry(&from, &mut to, false, 40), TakenIn::default());
 }
