@@ -209,6 +209,17 @@ pub struct Order {
     pub by: String,
 }
 
+/// That an update is not approved for a group, beside a decline.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Denial {
+    /// Which group.
+    pub group: GroupId,
+    /// Who decided.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// All approvals.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Approvals {

@@ -4,14 +4,18 @@
 
 mod groups;
 mod holds;
+mod known;
+
+pub use known::{Known, KnownRevision};
 
 use crate::approvals::{ApprovalAction, Change, Decline, Mark, Order, Stamp};
 use crate::decisions::{Decisions, Subject};
 use crate::groups::Group;
 use crate::licences::EulaId;
 use crate::refusals::ApprovalError;
-use crate::succession::{Hold, HoldReason, impossible, refusal};
+use crate::succession::{Hold, HoldReason};
 use groups::Became;
+use known::Fits;
 use sluicegate_terms::{GroupId, RevisionNumber, Timestamp, UpdateId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -67,7 +71,7 @@ pub struct TakenIn {
     pub approved: u64,
     /// Approvals that are gone.
     pub withdrawn: u64,
-    /// Updates that are declined now and were not.
+    /// Updates that are declined now and were not, or that somebody declined now and nobody had.
     pub declined: u64,
     /// Updates that were declined and are no longer.
     pub restored: u64,
@@ -98,42 +102,6 @@ impl TakenIn {
         {
             self.regrouped.push(sentence);
         }
-    }
-}
-
-/// What has to be known about an update here to take in a decision about it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Known {
-    /// As its newest revision says.
-    pub subject: Subject,
-    /// Its revisions, in any order.
-    pub revisions: Vec<RevisionNumber>,
-    /// When the first of them came.
-    pub came: Option<Timestamp>,
-    /// When each of them came, as far as that is asked for.
-    pub arrivals: BTreeMap<RevisionNumber, Timestamp>,
-}
-
-impl Known {
-    /// Whether a newer revision than this one is here beside it.
-    fn can_wait_behind(&self, serving: RevisionNumber) -> bool {
-        self.revisions.contains(&serving) && self.revisions.iter().any(|revision| *revision > serving)
-    }
-
-    /// When the newest of them came.
-    fn newest_came(&self) -> Option<Timestamp> {
-        self.arrivals.values().next_back().copied()
-    }
-
-    /// The newest of those that were here at a time.
-    fn newest_at(&self, at: Timestamp) -> Option<RevisionNumber> {
-        self.arrivals.iter().rev().find(|(_, came)| **came <= at).map(|(revision, _)| *revision)
-    }
-
-    /// The revision before the newest.
-    fn before_newest(&self) -> Option<RevisionNumber> {
-        let newest = self.revisions.iter().max()?;
-        self.revisions.iter().filter(|revision| *revision < newest).max().copied()
     }
 }
 
@@ -269,26 +237,9 @@ impl Decisions {
             taken.skip(|| ApprovalError::Expired(update).to_string());
             return Ok(());
         }
-        // Where the newest revision waits, here or there, the order is for the one that serves, without its terms.
-        let waits = self.held.contains_key(&update) || taking.hold(self, &known).is_some();
-        // Where it is impossible with the newest revision, that one waits, as if it had come after the order.
+        // Where the newest revision waits, here or there, the order is for the one that serves.
         let CarriedApproval { action, deadline, .. } = *approval;
-        let stands_against = impossible(action, deadline, known.subject.removable, known.subject.may_ask);
-        let mut waits_now = None;
-        if let Some(reason) = stands_against.filter(|_| !waits) {
-            waits_now =
-                known.before_newest().filter(|_| taking.open(self, &known)).map(|serving| (serving, reason));
-            if waits_now.is_none() {
-                let refused = refusal(&known.subject, action, deadline).map(|error| error.to_string());
-                taken.skip(|| refused.unwrap_or_default());
-                return Ok(());
-            }
-        }
-        let eula = known.subject.eula.filter(|_| !waits && waits_now.is_none());
-        // It was approved before it expired, and where the order was possible.
-        let subject = Subject { eula, expired: false, removable: true, may_ask: false, ..known.subject };
-        let order =
-            Order { group, action: approval.action, deadline: approval.deadline, by: approval.by.clone() };
+        let order = Order { group, action, deadline, by: approval.by.clone() };
         // What waits here for a review has been looked at only by whoever decided since, and by nobody where it waits
         // too.
         let waits_there =
@@ -296,6 +247,26 @@ impl Decisions {
         let lifts = !waits_there
             && (self.held.get(&update))
                 .is_none_or(|hold| hold.reason != HoldReason::Review || hold.since.at < approval.at);
+        // The one that serves: not the one that the order takes out of service.
+        let lifted = lifts && action.deploys() && self.may_serve(&known.subject, &order);
+        let serving = match self.held.get(&update) {
+            Some(hold) => Some(hold.serving).filter(|_| !lifted),
+            None => taking.hold(self, &known).map(|(serving, _)| serving),
+        };
+        let fits = match taking.fit(self, &known, serving, &order) {
+            Ok(fits) => fits,
+            Err(reason) => {
+                taken.skip(|| reason);
+                return Ok(());
+            }
+        };
+        let waits_now = match fits {
+            Fits::AsItIs => None,
+            Fits::Behind(serving, reason) => Some((serving, reason)),
+        };
+        let eula = known.subject.eula.filter(|_| serving.is_none() && waits_now.is_none());
+        // It was approved before it expired, and where the order was possible.
+        let subject = Subject { eula, expired: false, removable: true, may_ask: false, ..known.subject };
         let mut own = dated(stamp, approval.at);
         match self.place(&subject, order, lifts.then_some(&known.subject), &mut own) {
             Ok(_) => {
@@ -398,6 +369,7 @@ impl Decisions {
                 // Both say so; what somebody decided about it is later than the last of it.
                 if own.automatic && !automatic {
                     *own = Decline { decided: at.max(own.decided), automatic, ..*own };
+                    taken.declined += 1;
                 }
                 continue;
             }

@@ -26,15 +26,16 @@ pub(super) fn stamp(seconds: i64) -> Stamp {
     Stamp::new(change, i64::from(DeploymentId::FIRST_EXPLICIT) + seconds * 100)
 }
 
+/// Revisions that say what `subject` does.
+pub(super) fn revisions(numbers: &[i64], subject: &Subject) -> BTreeMap<RevisionNumber, KnownRevision> {
+    numbers.iter().map(|n| (rev(*n), KnownRevision::of(subject, Timestamp::MIN))).collect()
+}
+
 /// Updates below 100 are here, with the revisions 1 and 2.
 fn known(_: &Decisions, update: UpdateId) -> Result<Option<Known>, ApprovalError> {
     let here = update.0.as_u128() < 100;
-    Ok(here.then(|| Known {
-        subject: Subject::software(update),
-        revisions: vec![rev(1), rev(2)],
-        came: None,
-        arrivals: BTreeMap::new(),
-    }))
+    let subject = Subject::software(update);
+    Ok(here.then(|| Known { subject, revisions: revisions(&[1, 2], &subject), came: None }))
 }
 
 fn approve(decisions: &mut Decisions, update: u128, group: GroupId, seconds: i64) {
@@ -361,7 +362,7 @@ fn a_revision_waits_only_for_a_newer_one_beside_one_that_is_here_and_deployed() 
     let held = |from: &Decisions, serving: i64, revisions: &[i64]| {
         let mut carried = from.to_carry();
         carried.held.insert(uid(10), (rev(serving), HoldReason::Review));
-        let revisions: Vec<_> = revisions.iter().map(|n| rev(*n)).collect();
+        let revisions = super::tests::revisions(revisions, &Subject::software(uid(10)));
         let known = |decisions: &Decisions, update| {
             let known = known(decisions, update)?;
             Ok::<_, ApprovalError>(known.map(|known| Known { revisions: revisions.clone(), ..known }))
@@ -394,12 +395,7 @@ fn what_expired_since_it_was_approved_there_is_approved_where_it_stays_and_what_
         let n = update.0.as_u128();
         let subject =
             Subject { expired: n == 1, removable: n != 2, may_ask: n == 3, ..Subject::software(update) };
-        Ok::<_, ApprovalError>(Some(Known {
-            subject,
-            revisions: vec![rev(1)],
-            came: None,
-            arrivals: BTreeMap::new(),
-        }))
+        Ok::<_, ApprovalError>(Some(Known { subject, revisions: revisions(&[1], &subject), came: None }))
     };
     let mut to = Decisions::default();
     // Who keeps what expired keeps its approvals.
@@ -498,7 +494,8 @@ fn bundle(decisions: &Decisions, update: UpdateId) -> Result<Option<Known>, Appr
     let bundled_by = (update == member).then_some(uid(10));
     let eula = (update == uid(10)).then_some(EulaId(Guid::from_u128(77)));
     let subject = Subject { bundled_by, eula, ..Subject::software(update) };
-    Ok(Some(Known { subject, revisions: vec![rev(1), rev(2)], came: None, arrivals: BTreeMap::new() }))
+    let plain = Subject::software(update);
+    Ok(Some(Known { subject, revisions: revisions(&[1, 2], &plain), came: None }))
 }
 
 #[test]

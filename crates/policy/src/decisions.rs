@@ -3,7 +3,7 @@
 //! MS-WUSP 3.1.5.7). Each change leaves a state that obeys every rule, or is refused and leaves no trace.
 
 use crate::approvals::{
-    Approval, ApprovalAction, Approvals, Change, Decline, Mark, Order, Stamp, next, of_update,
+    Approval, ApprovalAction, Approvals, Change, Decline, Denial, Mark, Order, Stamp, next, of_update,
 };
 use crate::groups::{Group, GroupError, GroupTree};
 use crate::licences::{Acceptance, EulaId};
@@ -179,7 +179,7 @@ impl Decisions {
 
     /// Whether the newest revision may go into service with an order. A removal does not speak for the licence that
     /// others' approvals to install need, and an order for one group not for those of others that would be refused.
-    fn may_serve(&self, newest: &Subject, order: &Order) -> bool {
+    pub(crate) fn may_serve(&self, newest: &Subject, order: &Order) -> bool {
         self.may_install(newest.eula)
             && refusal(newest, order.action, order.deadline).is_none()
             && self.refused_for(newest, Some(order.group)).is_none()
@@ -289,19 +289,38 @@ impl Decisions {
         Ok(())
     }
 
-    /// Declines an update that comes again, as somebody decided before it was removed.
+    /// Declines an update that comes again, as somebody decided before it was removed. `denials` are the groups, of those
+    /// that are still here, for which it is not approved besides.
     ///
     /// # Errors
-    /// As [`Decisions::decline`].
+    /// As [`Decisions::decline`], or when no deployment id is left.
     pub fn decline_again(
         &mut self,
         subject: &Subject,
         decided: Timestamp,
-        change: Change,
+        denials: Vec<Denial>,
+        stamp: &mut Stamp,
     ) -> Result<(), ApprovalError> {
-        self.decline(subject, change)?;
-        if let Some(own) = self.declined.get_mut(&subject.update) {
+        let update = subject.update;
+        self.decline(subject, stamp.change)?;
+        if let Some(own) = self.declined.get_mut(&update) {
             own.decided = decided;
+        }
+        for Denial { group, by, at } in denials {
+            if self.groups.get(group).is_none() {
+                continue;
+            }
+            self.approvals.insert(Approval {
+                update,
+                group,
+                action: ApprovalAction::NotApproved,
+                deadline: None,
+                deployment: stamp.deployment()?,
+                changed: stamp.change.anchor,
+                changed_at: at,
+                by,
+            })?;
+            self.withdrawn.remove(&(update, group));
         }
         Ok(())
     }
@@ -350,6 +369,13 @@ impl Decisions {
         let own = self.declined.remove(&update).ok_or(ApprovalError::NotDeclined(update))?;
         self.restored.insert(update, Mark::decided(change.after(Some(own.decided))));
         Ok(())
+    }
+
+    /// An update is part of a bundle in service now: that it was declined alone is over, though nobody took it back.
+    pub fn follow_bundle(&mut self, update: UpdateId, change: Change) {
+        if self.declined.remove(&update).is_some() {
+            self.restored.insert(update, Mark::passing(change));
+        }
     }
 
     /// Removes a group and the decisions for it. Automatic rules approve for it no longer; a rule that has

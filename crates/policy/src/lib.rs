@@ -23,8 +23,8 @@ mod status;
 mod succession;
 mod yielding;
 
-pub use approvals::{Approval, ApprovalAction, Approvals, Change, Decline, Mark, Order, Stamp};
-pub use carried::{CarriedApproval, CarriedDecisions, Known, TakenIn};
+pub use approvals::{Approval, ApprovalAction, Approvals, Change, Decline, Denial, Mark, Order, Stamp};
+pub use carried::{CarriedApproval, CarriedDecisions, Known, KnownRevision, TakenIn};
 pub use decisions::{Decisions, Subject, Withdrawal};
 pub use effective::{Decision, Effective, effective, effective_on};
 pub use events::{EventKind, Severity, StateGroup, event_kind};

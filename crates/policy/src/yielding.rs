@@ -89,9 +89,8 @@ mod tests {
             let came = Some(Timestamp::from_unix_seconds(CAME));
             Ok::<_, ApprovalError>(Some(Known {
                 subject: Subject::software(update),
-                revisions: Vec::new(),
+                revisions: BTreeMap::new(),
                 came,
-                arrivals: BTreeMap::new(),
             }))
         };
         to.take_in(&from.to_carry(), known, &mut stamp(seconds)).unwrap()

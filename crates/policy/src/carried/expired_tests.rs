@@ -1,10 +1,9 @@
 //! Tests of what expires: nobody decides by that, here or elsewhere.
 
-use crate::carried::tests::{at, rev, stamp, uid};
+use crate::carried::tests::{at, rev, revisions, stamp, uid};
 use crate::carried::{Known, TakenIn};
 use crate::{ApprovalAction, ApprovalError, Arrival, Decisions, Order, Subject, Succession};
 use sluicegate_terms::GroupId;
-use std::collections::BTreeMap;
 
 /// Everything here is about this update.
 const UPDATE: u128 = 1;
@@ -37,12 +36,7 @@ fn carry(from: &Decisions, to: &mut Decisions, expired: bool, seconds: i64) -> T
     let known = |_: &Decisions, _| {
         let subject = Subject { expired, ..plain() };
         let came = Some(at(5));
-        Ok::<_, ApprovalError>(Some(Known {
-            subject,
-            revisions: vec![rev(1), rev(2)],
-            came,
-            arrivals: BTreeMap::new(),
-        }))
+        Ok::<_, ApprovalError>(Some(Known { subject, revisions: revisions(&[1, 2], &subject), came }))
     };
     to.take_in(&from.to_carry(), known, &mut stamp(seconds)).unwrap()
 }
@@ -153,6 +147,7 @@ fn a_decline_that_somebody_decided_there_is_decided_here_too() {
     let (mut from, mut to) = (Decisions::default(), Decisions::default());
     from.decline(&plain(), stamp(20).change).unwrap();
     to.decline_by_itself(&plain(), stamp(10).change).unwrap();
-    assert_eq!(carry(&from, &mut to, false, 30).declined, 0);
+    assert_eq!(carry(&from, &mut to, false, 30), TakenIn { declined: 1, ..TakenIn::default() });
     assert_eq!(to.to_carry(), from.to_carry());
+    assert_eq!(carry(&from, &mut to, false, 40), TakenIn::default());
 }

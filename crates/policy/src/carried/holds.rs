@@ -14,9 +14,13 @@ impl Taking<'_> {
         let (serving, reason) = self.carried.held.get(&update).copied()?;
         // Terms that were accepted here are nothing to wait for.
         let accepted = matches!(reason, HoldReason::Eula(eula) if own.accepted.contains_key(&eula));
-        // What somebody here decided about serves on, though another one serves there.
         let settled = self.settled.get(&update).and_then(|decided| known.newest_at(*decided));
-        let serving = settled.map_or(serving, |settled| settled.max(serving));
+        // What somebody here decided about serves on, though another one serves there; and what came between the two
+        // only if what is ordered here is possible with it.
+        let serving = settled.map_or(serving, |settled| {
+            let mut between = known.revisions.range(settled..=serving.max(settled)).rev();
+            between.find(|(_, one)| own.stands_with(update, one, None)).map_or(settled, |(number, _)| *number)
+        });
         let waits = !accepted && self.open(own, known) && known.can_wait_behind(serving);
         waits.then_some((serving, reason))
     }
@@ -72,6 +76,7 @@ impl Decisions {
                 && own.reason == HoldReason::Review
                 && own.serving < serving
                 && known.can_wait_behind(serving)
+                && known.revisions.get(&serving).is_some_and(|one| self.stands_with(update, one, None))
             {
                 // It waits here since it did there; somebody there looked at one of those that waited.
                 self.wait_behind(update, Hold { serving, ..own }, stamp)?;

@@ -1,7 +1,7 @@
 //! Policy: which revision serves where decisions come from another server.
 
 use crate::carried::tests::{at, gid, rev, stamp, uid};
-use crate::carried::{CarriedDecisions, Known, TakenIn};
+use crate::carried::{CarriedDecisions, Known, KnownRevision, TakenIn};
 use crate::{
     ApprovalAction, ApprovalError, Arrival, Decisions, EulaId, HoldReason, Order, Subject, Succession,
 };
@@ -49,7 +49,7 @@ fn arrive(decisions: &mut Decisions, number: i64, says: Subject, seconds: i64) -
     decisions.arrive(&arrival, &mut stamp(seconds)).unwrap()
 }
 
-/// Takes decisions in where these revisions are, of which the newest says this.
+/// Takes decisions in where these revisions are, of which the newest says this and the others nothing.
 fn take(to: &mut Decisions, carried: &CarriedDecisions, here: (i64, Subject), seconds: i64) -> TakenIn {
     take_after(to, carried, here, None, seconds)
 }
@@ -63,9 +63,11 @@ fn take_after(
     seconds: i64,
 ) -> TakenIn {
     let known = |_: &Decisions, _| {
-        let arrivals = came.map(|came| (rev(revisions), at(came))).into_iter().collect();
-        let revisions = (1..=revisions).map(rev).collect();
-        Ok::<_, ApprovalError>(Some(Known { subject: newest, revisions, came: None, arrivals }))
+        let came = came.map_or(Timestamp::MIN, at);
+        let mut here: BTreeMap<_, _> =
+            (1..revisions).map(|n| (rev(n), KnownRevision::of(&plain(), Timestamp::MIN))).collect();
+        here.insert(rev(revisions), KnownRevision::of(&newest, came));
+        Ok::<_, ApprovalError>(Some(Known { subject: newest, revisions: here, came: None }))
     };
     to.take_in(carried, known, &mut stamp(seconds)).unwrap()
 }
@@ -264,10 +266,10 @@ fn what_somebody_here_looked_at_serves_on_while_a_later_one_waits_as_it_does_the
     to.accept_revision(&plain(), &mut stamp(40)).unwrap();
     arrive(&mut from, 3, plain(), 50);
     assert_eq!(arrive(&mut to, 3, plain(), 55), Succession::Followed);
-    let arrivals: BTreeMap<_, _> = [(rev(1), at(5)), (rev(2), at(25)), (rev(3), at(55))].into();
+    let came = [(1, 5), (2, 25), (3, 55)];
     let known = |_: &Decisions, _| {
-        let (revisions, arrivals) = (arrivals.keys().copied().collect(), arrivals.clone());
-        Ok::<_, ApprovalError>(Some(Known { subject: plain(), revisions, came: Some(at(5)), arrivals }))
+        let revisions = came.map(|(n, came)| (rev(n), KnownRevision::of(&plain(), at(came)))).into();
+        Ok::<_, ApprovalError>(Some(Known { subject: plain(), revisions, came: Some(at(5)) }))
     };
     assert_eq!(hold(&from), REVIEW);
     assert_eq!(to.take_in(&from.to_carry(), known, &mut stamp(60)).unwrap().held, 1);

@@ -1,6 +1,7 @@
 //! Policy: a replica takes over its upstream's groups and decisions. Only what differs is changed, so that
 //! clients are told of real changes and of nothing else.
 
+use crate::approvals::next;
 use crate::{
     Approval, ApprovalAction, ApprovalError, Change, Decisions, Decline, Group, GroupTree, Hold, HoldReason,
     Mark, Stamp, Subject,
@@ -193,6 +194,10 @@ pub fn adopt<E: From<ApprovalError>>(
 
     let mut declined = BTreeMap::new();
     for &update in &wanted.declined {
+        // No server tells when it declined something; it is as of the synchronization that brought it. Nothing here is
+        // compared with that: a replica takes in no packages, and its own decisions come back as they were. In a package
+        // of its own it is later than it was, and undoes what was decided elsewhere in between (docs/hierarchies.md): an
+        // earlier time would let what is older than the decline stand.
         let there = decisions.declined.get(&update).copied();
         if there.is_some() || subject(decisions, update)?.is_some_and(|subject| decidable(&subject)) {
             declined.insert(update, there.unwrap_or(Decline::by_hand(change)));
@@ -259,13 +264,22 @@ pub(super) fn put_approvals(
     }
     for (key, placed) in target {
         let own = decisions.approvals.get(&key).cloned();
+        // What was told of this upstream before.
+        let told = gone.decided.is_some();
         if let Some(own) = own.filter(|a| a.action == placed.action && a.deadline == placed.deadline) {
-            if let Some(changed_at) = placed.at {
+            if let Some(at) = placed.at {
+                let changed_at = if told { at.max(own.changed_at) } else { at };
                 decisions.approvals.insert(Approval { changed_at, by: placed.by, ..own })?;
             }
             continue;
         }
         let (update, group) = key;
+        // An upstream does not say when it declined or withdrew something, so that is dated when it was heard of. What it
+        // approved since may have been decided before this server heard, or its clock be behind; it is later all the same.
+        let withdrawn = decisions.withdrawn.get(&key).and_then(|mark| mark.decided);
+        let heard = withdrawn.max(decisions.declined.get(&update).map(|own| own.decided));
+        let heard = heard.filter(|_| told).map(next);
+        let at = placed.at.unwrap_or(change.at);
         decisions.approvals.insert(Approval {
             update,
             group,
@@ -273,7 +287,7 @@ pub(super) fn put_approvals(
             deadline: placed.deadline,
             deployment: stamp.deployment()?,
             changed: change.anchor,
-            changed_at: placed.at.unwrap_or(change.at),
+            changed_at: heard.map_or(at, |heard| heard.max(at)),
             by: placed.by,
         })?;
         decisions.withdrawn.remove(&key);

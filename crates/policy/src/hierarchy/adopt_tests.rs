@@ -386,3 +386,47 @@ fn what_is_not_approved_for_a_group_is_so_for_a_declined_update_too() {
     assert_eq!((adopted.restored, adopted.approved, adopted.withdrawn), (1, 0, 0));
     assert_eq!(of_declined(&decisions), not_approved);
 }
+
+#[test]
+fn what_the_parent_approves_is_later_than_the_decline_or_withdrawal_that_was_heard_of_before() {
+    let at = Timestamp::from_unix_seconds;
+    let install = |n: u128, seconds| UpstreamDeployment { decided: Some(at(seconds)), ..install(n, n, 1) };
+    let mut parent = UpstreamDecisions { declined: BTreeSet::new(), ..parent() };
+    parent.deployments = vec![install(10, 1), install(11, 2)];
+    let (mut replica, mut island) = (Decisions::default(), Decisions::default());
+    // Each synchronization is carried to a server that has no connection.
+    let mut heard = |replica: &mut Decisions, parent: &UpstreamDecisions, seconds: i64| {
+        let stamped = |seconds: i64, own: &Decisions| {
+            let last = own.approvals.values().map(|a| i64::from(a.deployment.get())).max().unwrap_or(0);
+            Stamp::new(Change { anchor: Anchor(seconds.unsigned_abs()), at: at(seconds) }, last + 1)
+        };
+        let mut stamp = stamped(seconds, replica);
+        adopt(replica, parent, &mut stamp, known, place).unwrap();
+        let here = |_: &Decisions, update| {
+            let (subject, revisions) = (Subject::software(update), BTreeMap::new());
+            Ok::<_, ApprovalError>(Some(crate::Known { subject, revisions, came: None }))
+        };
+        let mut stamp = stamped(seconds + 1, &island);
+        let taken = island.take_in(&replica.to_carry(), here, &mut stamp).unwrap();
+        (taken, island.declined.len(), island.approvals.len())
+    };
+    let (taken, ..) = heard(&mut replica, &parent, 10);
+    assert_eq!(taken.approved, 2);
+    let wanted = std::mem::take(&mut parent.deployments);
+    parent.declined = [uid(10)].into();
+    let (taken, declined, approved) = heard(&mut replica, &parent, 20);
+    assert_eq!((taken.declined, taken.withdrawn, declined, approved), (1, 1, 1, 0));
+    // Both are approved again a moment after the parent answered, before this server wrote down what it said.
+    parent.declined.clear();
+    parent.deployments = vec![install(10, 19), install(11, 19)];
+    let (taken, declined, approved) = heard(&mut replica, &parent, 30);
+    assert_eq!((taken.older, declined, approved), (0, 0, 2), "{taken:?}");
+    let later = replica.clone();
+    assert_eq!(heard(&mut replica, &parent, 40).0, crate::TakenIn::default());
+    assert_eq!(replica, later);
+    // Another upstream's, or all anew: what stands here was not heard from it.
+    parent.complete = true;
+    parent.deployments = wanted;
+    heard(&mut replica, &parent, 50);
+    assert!(replica.approvals.values().all(|own| own.changed_at <= at(2)), "{replica:?}");
+}

@@ -3,7 +3,7 @@
 
 use super::adopt::{Adopted, Placed, put_approvals, put_declines, put_groups};
 use crate::approvals::{Change, Decline, Mark, Stamp, next};
-use crate::carried::{CarriedApproval, Known};
+use crate::carried::{CarriedApproval, Known, KnownRevision};
 use crate::decisions::Decisions;
 use crate::groups::Group;
 use crate::refusals::ApprovalError;
@@ -55,6 +55,7 @@ pub fn bring_back<E: From<ApprovalError>>(
         orders.entry(approval.update).or_default().push((approval.action, approval.deadline));
     }
     let (mut holds, mut expired, mut gone) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+    let mut only: BTreeMap<UpdateId, KnownRevision> = BTreeMap::new();
     for (&update, orders) in &orders {
         let Some(known) = known(decisions, update)? else {
             adopted.skipped.push(format!("{update} was approved and is no longer in the catalog"));
@@ -66,9 +67,12 @@ pub fn bring_back<E: From<ApprovalError>>(
             Becomes::AsItIs => {}
             Becomes::Held(hold) => drop(holds.insert(update, hold)),
             Becomes::Declined => drop(expired.insert(update)),
-            Becomes::Unfit(reason) => {
-                adopted.skipped.push(reason);
-                gone.insert(update);
+            Becomes::Only(newest) => {
+                let refused = orders.iter().filter_map(|order| decisions.refused_by(update, &newest, *order));
+                adopted.skipped.extend(refused.map(|error| {
+                    format!("what was approved is impossible with the only revision that is left: {error}")
+                }));
+                only.insert(update, newest);
             }
         }
     }
@@ -91,7 +95,9 @@ pub fn bring_back<E: From<ApprovalError>>(
     let mut target = BTreeMap::new();
     for approval in &kept.approvals {
         let CarriedApproval { update, group, action, deadline, ref by, at } = *approval;
-        let stays = !gone.contains(&update) && !expired.contains(&update);
+        let fits = |newest| decisions.refused_by(update, newest, (action, deadline)).is_none();
+        let stays =
+            !gone.contains(&update) && !expired.contains(&update) && only.get(&update).is_none_or(fits);
         if stays && decisions.groups.get(group).is_some() {
             target.insert((update, group), Placed { action, deadline, by: by.clone(), at: Some(at) });
         }
@@ -122,7 +128,8 @@ enum Becomes {
     AsItIs,
     Held(Hold),
     Declined,
-    Unfit(String),
+    /// Its newest revision serves, with what is possible with it.
+    Only(KnownRevision),
 }
 
 fn judge(
@@ -135,7 +142,7 @@ fn judge(
     let subject = &known.subject;
     let update = subject.update;
     let held = kept.held.get(&update);
-    let Some(newest) = known.revisions.iter().copied().max() else { return Becomes::AsItIs };
+    let Some((&newest, last)) = known.revisions.last_key_value() else { return Becomes::AsItIs };
     // Of what earlier versions put aside it is not known; then nothing is held against it.
     let before = kept.newest.get(&update).copied().unwrap_or(newest);
     let (reason, since) = if newest > before {
@@ -175,17 +182,17 @@ fn judge(
         (reason, Change { at: held.since.at, ..change })
     };
     let wanted = held.map_or(before, |hold| hold.serving);
-    // Should the revision that is to stay be gone, the oldest of the others is closest to it.
-    let oldest = known.revisions.iter().copied().filter(|revision| *revision >= wanted).min();
-    match oldest.filter(|serving| *serving < newest) {
-        Some(serving) => Becomes::Held(Hold { serving, reason, since }),
-        None => match reason {
-            HoldReason::Eula(eula) => Becomes::Unfit(format!(
-                "{update} was approved without the licence terms {eula} of the only revision that is left, so it is no \
-                 longer approved"
-            )),
-            HoldReason::Review | HoldReason::NotRemovable | HoldReason::NeedsInput => Becomes::AsItIs,
-        },
+    if known.can_wait_behind(wanted) {
+        return Becomes::Held(Hold { serving: wanted, reason, since });
+    }
+    // Should the revision that is to stay be gone, the oldest of the others with which what was approved is possible is
+    // closest to it.
+    let fits =
+        |one: &KnownRevision| orders.iter().all(|order| decisions.refused_by(update, one, *order).is_none());
+    match known.revisions.range(wanted..).find(|(_, one)| fits(one)) {
+        Some((&serving, _)) if serving < newest => Becomes::Held(Hold { serving, reason, since }),
+        Some(_) => Becomes::AsItIs,
+        None => Becomes::Only(*last),
     }
 }
 

@@ -54,13 +54,10 @@ fn held(reason: HoldReason) -> KeptDecisions {
 fn back(decisions: &mut Decisions, kept: &KeptDecisions, revisions: &[i64], subject: Subject) -> Adopted {
     let mut stamp = Stamp::new(change(50), 0);
     let known = |_: &Decisions, update| {
-        let revisions = revisions.iter().map(|n| number(*n)).collect();
-        Ok::<_, ApprovalError>(Some(Known {
-            subject: Subject { update, ..subject },
-            revisions,
-            came: None,
-            arrivals: BTreeMap::new(),
-        }))
+        let one = KnownRevision::of(&subject, at(0));
+        let revisions = revisions.iter().map(|n| (number(*n), one)).collect();
+        let subject = Subject { update, ..subject };
+        Ok::<_, ApprovalError>(Some(Known { subject, revisions, came: None }))
     };
     bring_back(decisions, kept, &mut stamp, known).unwrap()
 }
@@ -170,12 +167,9 @@ fn a_revision_that_serves_again_has_new_deployments_and_the_old_times() {
     let first = decisions.approvals.get(&(uid(1), EVERYBODY)).cloned().unwrap();
     let mut stamp = Stamp::new(change(60), i64::from(first.deployment.get()) + 1);
     let known = |_: &Decisions, _| {
-        Ok::<_, ApprovalError>(Some(Known {
-            subject: plain(),
-            revisions: vec![number(99), number(100)],
-            came: None,
-            arrivals: BTreeMap::new(),
-        }))
+        let one = KnownRevision::of(&plain(), at(0));
+        let revisions = [(number(99), one), (number(100), one)].into();
+        Ok::<_, ApprovalError>(Some(Known { subject: plain(), revisions, came: None }))
     };
     bring_back(&mut decisions, &held(HoldReason::Review), &mut stamp, known).unwrap();
     let again = decisions.approvals.get(&(uid(1), EVERYBODY)).unwrap();
@@ -228,4 +222,37 @@ fn what_expired_meanwhile_is_declined_though_nobody_approved_it_unless_a_bundle_
     let mut decisions = Decisions::default();
     back(&mut decisions, &earlier, &[99, 100, 101], expired);
     assert_eq!(decisions.declined[&uid(2)].at, at(3));
+}
+
+#[test]
+fn what_was_approved_serves_with_a_revision_with_which_it_is_possible_or_is_left_out() {
+    let asking = Subject { may_ask: true, ..plain() };
+    let licensed = Subject { eula: Some(eula()), ..plain() };
+    let mut kept = approved();
+    kept.approvals[0].deadline = Some(at(900));
+    let other = CarriedApproval {
+        group: GroupId::UNASSIGNED_COMPUTERS,
+        action: ApprovalAction::Uninstall,
+        ..kept.approvals[0].clone()
+    };
+    kept.approvals.push(other);
+    // Its revision 100 is gone, and the newest may ask.
+    let back = |here: &[(i64, Subject)]| {
+        let mut decisions = Decisions::default();
+        let known = |_: &Decisions, _| {
+            let revisions =
+                here.iter().map(|(n, says)| (number(*n), KnownRevision::of(says, at(0)))).collect();
+            Ok::<_, ApprovalError>(Some(Known { subject: asking, revisions, came: None }))
+        };
+        let adopted = bring_back(&mut decisions, &kept, &mut Stamp::new(change(50), 0), known).unwrap();
+        let orders: Vec<_> = decisions.approvals.values().map(|own| own.action).collect();
+        (decisions.held.get(&uid(1)).map(|hold| hold.serving.get()), orders, adopted.skipped)
+    };
+    let (serving, orders, skipped) = back(&[(101, asking), (102, licensed), (103, plain()), (104, asking)]);
+    assert_eq!((serving, orders.len(), skipped.len()), (Some(103), 2, 0));
+    let (serving, orders, skipped) = back(&[(101, asking), (102, licensed), (104, asking)]);
+    assert_eq!((serving, orders), (None, vec![ApprovalAction::Uninstall]));
+    assert!(skipped[0].contains("cannot be due at a deadline"), "{skipped:?}");
+    // What was approved goes on serving, whatever it says.
+    assert_eq!(back(&[(100, licensed), (104, asking)]).0, Some(100));
 }

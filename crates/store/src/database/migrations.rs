@@ -28,6 +28,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0019_when_it_was_decided.sql"),
     include_str!("../../migrations/0020_waiting.sql"),
     include_str!("../../migrations/0021_gone_and_back.sql"),
+    include_str!("../../migrations/0022_what_was_refused.sql"),
 ];
 
 /// The version of the schema that this program makes and knows.
@@ -179,5 +180,120 @@ mod tests {
                    WHERE status_mark = -1";
         let again: String = db.query_row(sql, [], |r| r.get(0)).unwrap();
         assert_eq!(again, "below,here");
+    }
+
+    /// An update that is declined, by its number, since this time.
+    fn declined(update: u8, at: i64) -> String {
+        format!(
+            "INSERT INTO known_update (update_id, newest) VALUES (x'{update:032x}', {update});
+             INSERT INTO decline (update_id, changed, changed_at) VALUES (x'{update:032x}', 1, {at});"
+        )
+    }
+
+    /// The log says that somebody did something at this time.
+    fn logged(kind: &str, action: &str, update: Option<u8>, at: i64) -> String {
+        let update = update.map_or_else(|| "NULL".to_owned(), |update| format!("x'{update:032x}'"));
+        format!(
+            "INSERT INTO audit (seq, at, kind, who, origin, action, subject, update_id, hash)
+             SELECT coalesce(max(seq), 0) + 1, {at}, '{kind}', 'who', '', '{action}', '', {update}, zeroblob(32)
+             FROM audit;"
+        )
+    }
+
+    /// A database of before declines said who decided them, migrated; the numbers of the updates that somebody declined,
+    /// in the mode it is in and in its own, put aside.
+    fn by_somebody(rows: &[String]) -> (Vec<u128>, Vec<u128>) {
+        let mut db = Connection::open_in_memory().unwrap();
+        for step in &STEPS[..18] {
+            db.execute_batch(step).unwrap();
+        }
+        db.pragma_update(None, "foreign_keys", false).unwrap();
+        db.pragma_update(None, "user_version", 18).unwrap();
+        db.execute_batch(&rows.concat()).unwrap();
+        run(&mut db, Path::new("x.db")).unwrap();
+        let decisions = crate::decisions::load(&db).unwrap();
+        let own = decisions.declined.iter().filter(|(_, own)| !own.automatic);
+        let mut aside = db
+            .prepare(
+                "SELECT update_id FROM aside_decline WHERE mode = 'autonomous' AND automatic = 0 ORDER BY 1",
+            )
+            .unwrap();
+        let aside = aside.query_map([], |row| row.get::<_, [u8; 16]>(0)).unwrap();
+        let aside = aside.map(|id| u128::from_be_bytes(id.unwrap())).collect();
+        (own.map(|(update, _)| update.0.as_u128()).collect(), aside)
+    }
+
+    /// What was declined before the upgrade, in all the ways there are. Times are those of the change but for what was
+    /// carried.
+    fn declines_of_before() -> Vec<String> {
+        let (administrator, upstream, server) = ("administrator", "upstream", "server");
+        [
+            // By somebody, as `decline` does; the second approved it in between.
+            vec![declined(1, 100), logged(administrator, "decline", Some(1), 100)],
+            vec![
+                declined(2, 120),
+                logged(server, "decline", Some(2), 100),
+                logged(administrator, "approve", Some(2), 110),
+                logged(administrator, "decline", Some(2), 120),
+            ],
+            // By somebody elsewhere: `import` took it in, with its own time.
+            vec![declined(3, 50), logged(administrator, "decline", Some(3), 130)],
+            // It expired in a synchronization; the second after somebody had declined and approved it.
+            vec![declined(4, 140), logged(upstream, "decline", Some(4), 140)],
+            vec![
+                declined(5, 143),
+                logged(administrator, "decline", Some(5), 141),
+                logged(administrator, "approve", Some(5), 142),
+                logged(upstream, "decline", Some(5), 143),
+            ],
+            // It expired, or a filter named it, as somebody imported it.
+            vec![
+                logged(administrator, "import", None, 150),
+                declined(6, 150),
+                logged(administrator, "decline", Some(6), 150),
+            ],
+            // By a filter that looked again, by cleanup, and by the cleanup that somebody began.
+            vec![declined(7, 160), logged(server, "decline", Some(7), 160)],
+            vec![declined(8, 161), logged(server, "decline", Some(8), 161)],
+            vec![
+                "INSERT INTO cleanup_run (started, started_by, outcome) VALUES (162, 'who', 'done');"
+                    .to_owned(),
+                declined(9, 162),
+                logged(administrator, "decline", Some(9), 162),
+            ],
+            // By somebody, before a parent that declined it too decided for a while.
+            vec![
+                declined(10, 170),
+                logged(administrator, "decline", Some(10), 170),
+                logged(administrator, "switch-mode", Some(10), 171),
+                logged(upstream, "decline", Some(10), 172),
+                logged(administrator, "switch-mode", Some(10), 173),
+            ],
+            // Before there was a log.
+            vec![declined(11, 10)],
+        ]
+        .concat()
+    }
+
+    const BY_SOMEBODY: [u128; 5] = [1, 2, 3, 10, 11];
+
+    #[test]
+    fn a_decline_of_before_is_somebodys_where_somebody_decided_it() {
+        assert_eq!(by_somebody(&declines_of_before()), (BY_SOMEBODY.into(), Vec::new()));
+    }
+
+    #[test]
+    fn declines_of_before_that_a_replica_put_aside_are_somebodys_where_somebody_decided_them() {
+        let mut rows = declines_of_before();
+        rows.push(
+            "INSERT INTO aside_decline (mode, update_id, changed_at)
+                 SELECT 'autonomous', update_id, changed_at FROM decline;
+             DELETE FROM decline; DELETE FROM upstream_setting WHERE name = 'mode';
+             INSERT INTO upstream_setting (name, value) VALUES ('mode', 'replica');"
+                .to_owned(),
+        );
+        // What its parent declines is its parent's.
+        rows.extend([declined(20, 200), logged("upstream", "decline", Some(20), 200)]);
+        assert_eq!(by_somebody(&rows), (vec![20], BY_SOMEBODY.into()));
     }
 }

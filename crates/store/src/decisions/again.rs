@@ -1,40 +1,49 @@
 //! Store: what somebody had declined when cleanup removed it. The decline goes with its update, and nobody took it back:
 //! when the update comes again, it is declined again, before rules look at it and before older decisions are carried here.
 
-use super::subject;
-use crate::columns::Columns;
+use super::{refused, subject};
+use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use sluicegate_policy::hierarchy::Mode;
-use sluicegate_policy::{Arrival, Change, Decisions};
+use sluicegate_policy::{ApprovalAction, ApprovalError, Arrival, Decisions, Denial, Stamp};
 use sluicegate_terms::{Timestamp, UpdateId};
 
 /// Remembers that somebody declined an update that cleanup removes now, in the mode the server is in or in its own
-/// before it became a replica.
+/// before it became a replica. What was put aside with an approval of any kind is not removed.
 pub(crate) fn remember(
     tx: &Transaction<'_>,
     decisions: &Decisions,
     update: UpdateId,
     replica: bool,
 ) -> Result<(), StoreError> {
+    let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| -> Result<(), StoreError> {
+        tx.prepare_cached(sql).and_then(|mut s| s.execute(values)).during("remember a decline").map(|_| ())
+    };
+    let id = update.0.as_bytes();
     let own = decisions.declined.get(&update).filter(|own| !own.automatic && !replica);
     if let Some(own) = own {
-        tx.prepare_cached(
+        run(
             "INSERT INTO removed_decline (update_id, decided_at) VALUES (?1, ?2)
              ON CONFLICT DO UPDATE SET decided_at = ?2",
-        )
-        .and_then(|mut s| s.execute(params![update.0.as_bytes(), own.decided.ticks()]))
-        .during("remember a decline")?;
+            params![id, own.decided.ticks()],
+        )?;
+        run("DELETE FROM removed_denial WHERE update_id = ?1", params![id])?;
+        // Nothing else can be approved of what is declined.
+        for own in decisions.approvals.of(update) {
+            run(
+                "INSERT INTO removed_denial (update_id, group_id, admin, decided_at) VALUES (?1, ?2, ?3, ?4)",
+                params![id, own.group.0.as_bytes(), own.by, own.changed_at.ticks()],
+            )?;
+        }
     }
-    tx.prepare_cached(
+    run(
         "INSERT INTO removed_decline (update_id, decided_at)
          SELECT update_id, coalesce(decided_at, changed_at) FROM aside_decline
          WHERE update_id = ?1 AND mode = ?2 AND automatic = 0 AND coalesce(decided_at, changed_at) IS NOT NULL
          ON CONFLICT DO NOTHING",
+        params![id, Mode::Autonomous.as_str()],
     )
-    .and_then(|mut s| s.execute(params![update.0.as_bytes(), Mode::Autonomous.as_str()]))
-    .during("remember a decline")
-    .map(|_| ())
 }
 
 /// Whether there is anything to remember.
@@ -51,34 +60,76 @@ pub(super) fn decline(
     decisions: &mut Decisions,
     arrivals: &[Arrival],
     replica: bool,
-    change: Change,
+    stamp: &mut Stamp,
 ) -> Result<(), StoreError> {
     for update in arrivals.iter().filter(|arrival| arrival.replaces.is_none()).map(|arrival| arrival.update) {
-        let Some(decided) = forget(tx, update)? else { continue };
+        let Some((decided, denials)) = forget(tx, update)? else { continue };
         if replica {
-            tx.prepare_cached(
-                "INSERT INTO aside_decline (mode, update_id, changed_at, decided_at, automatic)
-                 VALUES (?1, ?2, ?3, ?4, 0) ON CONFLICT DO NOTHING",
-            )
-            .and_then(|mut s| {
-                let (mode, at) = (Mode::Autonomous.as_str(), change.at.ticks());
-                s.execute(params![mode, update.0.as_bytes(), at, decided.ticks()])
-            })
-            .during("decline what came again")?;
+            put_aside(tx, update, decided, &denials, stamp.change.at)?;
             continue;
         }
         let subject = subject::subject(tx, decisions, update)?;
-        if let Err(error) = decisions.decline_again(&subject, decided, change) {
-            tracing::info!(%update, %error, "it was declined before it was removed, and came again");
+        match decisions.decline_again(&subject, decided, denials, stamp) {
+            Ok(()) => {}
+            Err(error @ ApprovalError::DeploymentIdsExhausted) => return Err(refused(error)),
+            Err(error) => {
+                tracing::info!(%update, %error, "it was declined before it was removed, and came again");
+            }
         }
     }
     Ok(())
 }
 
-/// When somebody declined an update that was removed; that is known of what is here from now on.
-fn forget(tx: &Transaction<'_>, update: UpdateId) -> Result<Option<Timestamp>, StoreError> {
-    tx.prepare_cached("DELETE FROM removed_decline WHERE update_id = ?1 RETURNING decided_at")
+fn put_aside(
+    tx: &Transaction<'_>,
+    update: UpdateId,
+    decided: Timestamp,
+    denials: &[Denial],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let (mode, id) = (Mode::Autonomous.as_str(), update.0.as_bytes());
+    tx.prepare_cached(
+        "INSERT INTO aside_decline (mode, update_id, changed_at, decided_at, automatic)
+         VALUES (?1, ?2, ?3, ?4, 0) ON CONFLICT DO NOTHING",
+    )
+    .and_then(|mut s| s.execute(params![mode, id, now.ticks(), decided.ticks()]))
+    .during("decline what came again")?;
+    for own in denials {
+        tx.prepare_cached(
+            "INSERT INTO aside_approval (mode, update_id, group_id, action, admin, changed_at, newest)
+             SELECT ?1, ?2, id, ?4, ?5, ?6,
+                 (SELECT r.number FROM known_update k JOIN revision r ON r.id = k.newest WHERE k.update_id = ?2)
+             FROM aside_group WHERE mode = ?1 AND id = ?3 ON CONFLICT DO NOTHING",
+        )
+        .and_then(|mut s| {
+            let denied = ApprovalAction::NotApproved.as_str();
+            s.execute(params![mode, id, own.group.0.as_bytes(), denied, own.by, own.at.ticks()])
+        })
+        .during("decline what came again")?;
+    }
+    Ok(())
+}
+
+/// When somebody declined an update that was removed, and for which groups it is not approved besides; that is known of
+/// what is here from now on.
+fn forget(tx: &Transaction<'_>, update: UpdateId) -> Result<Option<(Timestamp, Vec<Denial>)>, StoreError> {
+    let what = "look for the decline of what was removed";
+    let decided = tx
+        .prepare_cached("DELETE FROM removed_decline WHERE update_id = ?1 RETURNING decided_at")
         .and_then(|mut s| s.query_row([update.0.as_bytes()], |row| Ok(row.time(0))).optional())
-        .during("look for the decline of what was removed")?
-        .transpose()
+        .during(what)?
+        .transpose()?;
+    let Some(decided) = decided else { return Ok(None) };
+    let mut statement = tx
+        .prepare_cached(
+            "DELETE FROM removed_denial WHERE update_id = ?1 RETURNING group_id, admin, decided_at",
+        )
+        .during(what)?;
+    let mut rows = statement.query([update.0.as_bytes()]).during(what)?;
+    let mut denials = Vec::new();
+    for_rows(&mut rows, |row| {
+        denials.push(Denial { group: row.group(0)?, by: row.text(1)?, at: row.time(2)? });
+        Ok(())
+    })?;
+    Ok(Some((decided, denials)))
 }

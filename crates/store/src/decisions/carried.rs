@@ -4,12 +4,11 @@
 
 use super::subject;
 use crate::Store;
-use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError};
 use crate::hierarchy::memberships::{self, Moved};
 use rusqlite::Connection;
 use sluicegate_policy::{ApprovalAction, CarriedDecisions, Change, Decisions, Known, Stamp, TakenIn};
-use sluicegate_terms::{RevisionNumber, Timestamp, UpdateId};
+use sluicegate_terms::{Timestamp, UpdateId};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Store {
@@ -21,11 +20,11 @@ impl Store {
     pub fn take_in(&self, carried: &CarriedDecisions, now: Timestamp) -> Result<TakenIn, StoreError> {
         self.refuse_on_replica()?;
         // Of these it counts which revisions are here: one waits, or may have to.
+        let before = self.decisions();
         let orders = carried.approvals.iter();
         let may_wait = orders.filter(|a| a.deadline.is_some() || a.action == ApprovalAction::Uninstall);
-        let choosy: BTreeSet<UpdateId> =
-            may_wait.map(|a| a.update).chain(carried.held.keys().copied()).collect();
-        let before = self.decisions();
+        let waits = carried.held.keys().chain(before.held.keys());
+        let choosy: BTreeSet<UpdateId> = may_wait.map(|a| a.update).chain(waits.copied()).collect();
         let mut trial = Decisions::clone(&before);
         let change = Change { anchor: self.anchor(), at: now };
         // What is tried needs ids that no approval has; those that count come with the change.
@@ -71,19 +70,6 @@ pub(crate) fn known(
         .and_then(|mut s| s.query_row([update.0.as_bytes()], |row| row.get(0)))
         .during("look up when an update came")?;
     let came = came.map(Timestamp::from_ticks);
-    let arrivals = if with_revisions { arrivals(db, update)? } else { BTreeMap::new() };
-    Ok(Some(Known { subject, revisions: arrivals.keys().copied().collect(), came, arrivals }))
-}
-
-fn arrivals(db: &Connection, update: UpdateId) -> Result<BTreeMap<RevisionNumber, Timestamp>, StoreError> {
-    let mut statement = db
-        .prepare_cached("SELECT number, arrived_at FROM revision WHERE update_id = ?1")
-        .during("look up the revisions of an update")?;
-    let mut rows = statement.query([update.0.as_bytes()]).during("look up the revisions of an update")?;
-    let mut found = BTreeMap::new();
-    for_rows(&mut rows, |row| {
-        found.insert(row.revision_number(0)?, row.time(1)?);
-        Ok(())
-    })?;
-    Ok(found)
+    let revisions = if with_revisions { subject::revisions(db, update)? } else { BTreeMap::new() };
+    Ok(Some(Known { subject, revisions, came }))
 }

@@ -71,8 +71,8 @@ pub(crate) struct Model {
     pub(crate) declined: BTreeMap<u128, i64>,
     /// Those of them that nobody declined.
     pub(crate) automatic: BTreeSet<u128>,
-    /// What somebody had declined when cleanup removed it.
-    pub(crate) refused: BTreeSet<u128>,
+    /// What somebody had declined when cleanup removed it, and for which groups it was not approved besides.
+    pub(crate) refused: BTreeMap<u128, BTreeMap<u128, Approval>>,
     pub(crate) held: BTreeMap<u128, (usize, Why)>,
     pub(crate) accepted: BTreeSet<u128>,
     pub(crate) waits_for_review: bool,
@@ -226,18 +226,27 @@ impl Model {
         for update in new.into_iter().filter(|_| self.rule_enabled && !self.replica).collect::<Vec<_>>() {
             self.follow_rule(update);
         }
+        self.follow_bundle();
     }
 
     /// What somebody declined before it was removed is declined when it comes again, where its own administrators
     /// decide, or once they do.
     fn decline_again(&mut self, update: u128) {
-        if !self.refused.remove(&update) {
-            return;
+        let Some(mut denials) = self.refused.remove(&update) else { return };
+        let newest = self.newest(update).unwrap().number;
+        let mut groups = &self.groups;
+        if let Some(aside) = self.aside.as_ref().filter(|_| self.replica) {
+            groups = &aside.groups;
         }
+        denials.retain(|group, _| *group == ALL || groups.contains_key(group));
+        let denials = denials.into_iter().map(|(group, own)| ((update, group), own));
         if let Some(aside) = self.aside.as_mut().filter(|_| self.replica) {
             aside.declined.insert(update, self.now);
+            aside.approvals.extend(denials);
+            aside.newest.insert(update, newest);
         } else if !self.is_member(update) {
             self.decline(update);
+            self.approvals.extend(denials);
         }
     }
 
@@ -476,8 +485,16 @@ impl Model {
     /// Does a step; answers whether it is allowed.
     pub(crate) fn take(&mut self, step: &Step) -> bool {
         let allowed = self.take_step(step);
+        self.follow_bundle();
         self.automatic.retain(|update| self.declined.contains_key(update));
         allowed
+    }
+
+    /// What was declined alone is no longer once it is part of a bundle in service.
+    fn follow_bundle(&mut self) {
+        if self.is_member(MEMBER) && !self.declined.contains_key(&BUNDLE) {
+            self.declined.remove(&MEMBER);
+        }
     }
 
     fn take_step(&mut self, step: &Step) -> bool {

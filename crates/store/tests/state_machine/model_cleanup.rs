@@ -1,9 +1,9 @@
 //! The model's cleanup: who is declined and who goes, as WSUS's wizard and docs/cleanup.md say it.
 
-use super::model::{Model, Revision};
+use super::model::{Approval, Model, Revision};
 use super::steps::{ALL, BUNDLE, MEMBER};
 use sluicegate_policy::ApprovalAction::{Install, NotApproved, OptionalInstall, Uninstall};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const DAY: i64 = 86_400;
 
@@ -171,12 +171,14 @@ impl Model {
                 self.updates.remove(update);
                 let declined = self.declined.remove(update).is_some() && !self.replica;
                 let by_hand = declined && !self.automatic.remove(update);
-                self.refused.extend(by_hand.then_some(*update));
+                let own = self.approvals.iter().filter(|((u, _), _)| u == update);
+                let own: BTreeMap<u128, Approval> = own.map(|((_, group), own)| (*group, *own)).collect();
+                self.refused.extend(by_hand.then_some((*update, own)));
                 self.approvals.retain(|(u, _), _| u != update);
                 if let Some(aside) = &mut self.aside {
                     let declined = aside.declined.remove(update).is_some() && self.replica;
                     let by_hand = declined && !aside.automatic.remove(update);
-                    self.refused.extend(by_hand.then_some(*update));
+                    self.refused.extend(by_hand.then(|| (*update, BTreeMap::new())));
                 }
             }
         }

@@ -156,3 +156,46 @@ fn what_is_to_be_reviewed_there_is_taken_out_of_service_here_unless_somebody_her
     to.take_in(&from.decisions().to_carry(), at(9)).unwrap();
     assert!(to.decisions().held.is_empty());
 }
+
+#[test]
+fn a_deadline_is_for_the_newest_revision_that_can_have_one() {
+    const PART: u128 = 30;
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (from, to) = (open(one.path()), open(other.path()));
+    let revision = |n: u128, number: i64| software(n, number, "Tool");
+    let asking = |n: u128, number: i64| {
+        let mut document = revision(n, number);
+        document.properties.may_ask = true;
+        document
+    };
+    // One that asks by its part.
+    let bundle = |number: i64, part: i64| {
+        let mut document = revision(5, number);
+        document.relationships.bundles.push(vec![identity(PART, part)]);
+        document
+    };
+    let mut licensed = revision(3, 2);
+    licensed.properties.eula_id = Some(terms());
+    let mut expired = revision(4, 2);
+    expired.properties.expired = true;
+    let first = [1, 2, 3, 4].map(|n| revision(n, 1));
+    for store in [&from, &to] {
+        import(store, 1, &first);
+        import(store, 1, &[revision(PART, 1), bundle(1, 1)]);
+    }
+    import(&to, 2, &[revision(1, 2), asking(2, 2), licensed, expired]);
+    import(&to, 2, &[asking(PART, 2), bundle(2, 2), asking(PART, 3), bundle(3, 3)]);
+    import(&to, 3, &[1, 2, 3, 4].map(|n| asking(n, 3)));
+    for n in 1..=5 {
+        let (group, action) = (GroupId::ALL_COMPUTERS, ApprovalAction::Install);
+        let deadline = Some(at(9_000));
+        let order = ApprovalOrder { update: uid(n), group, action, deadline, by: "admin".to_owned() };
+        from.approve(order, at(4)).unwrap();
+    }
+    let taken = to.take_in(&from.decisions().to_carry(), at(10)).unwrap();
+    assert_eq!((taken.approved, taken.held, taken.skipped), (5, 5, 0), "{:?}", taken.reasons);
+    let held = to.decisions().held.clone();
+    let serving: Vec<u32> = held.values().map(|hold| hold.serving.get()).collect();
+    assert_eq!(serving, [2, 1, 1, 1, 1]);
+    assert!(held.values().all(|hold| hold.reason == HoldReason::NeedsInput), "{held:?}");
+}

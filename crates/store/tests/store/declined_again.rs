@@ -1,0 +1,106 @@
+//! What somebody declined and cleanup removed is declined when it comes again, with what was decided beside that.
+
+use crate::support::{at, import, open, software, uid};
+use sluicegate_policy::ApprovalAction;
+use sluicegate_policy::hierarchy::Mode;
+use sluicegate_store::cleanup::CleanupOrder;
+use sluicegate_store::hierarchy::UpstreamSettings;
+use sluicegate_store::{ApprovalOrder, Store};
+use sluicegate_terms::GroupId;
+
+const DAY: i64 = 86_400;
+
+fn order(n: u128, group: GroupId, action: ApprovalAction) -> ApprovalOrder {
+    ApprovalOrder { update: uid(n), group, action, deadline: None, by: "Ada".to_owned() }
+}
+
+fn approve(store: &Store, n: u128, seconds: i64) {
+    store.approve(order(n, GroupId::ALL_COMPUTERS, ApprovalAction::Install), at(seconds)).unwrap();
+}
+
+fn clean(store: &Store, day: i64) {
+    store.cleanup(&CleanupOrder::default(), at(day * DAY), &mut || true).unwrap();
+}
+
+fn updates(store: &Store) -> u64 {
+    store.catalog_size().unwrap().updates
+}
+
+#[test]
+fn what_somebody_declined_is_declined_when_it_comes_again_after_cleanup_removed_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    import(&store, 1, &[software(1, 1, "Unwanted"), software(2, 1, "Preview"), software(3, 1, "Plain")]);
+    let mut settings = store.cleanup_settings().unwrap();
+    settings.filters = ["title=preview".parse().unwrap()].into();
+    store.set_cleanup_settings(&settings, at(2)).unwrap();
+    store.decline(uid(1), at(3)).unwrap();
+    let carried = {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let origin = open(elsewhere.path());
+        import(&origin, 1, &[software(1, 1, "Unwanted")]);
+        approve(&origin, 1, 2);
+        origin.decisions().to_carry()
+    };
+    for day in [0, 40, 43] {
+        clean(&store, day);
+    }
+    assert_eq!(updates(&store), 1, "both are removed");
+    drop(store);
+    let store = open(folder.path());
+    settings.filters.clear();
+    store.set_cleanup_settings(&settings, at(44 * DAY)).unwrap();
+    import(&store, 45 * DAY, &[software(1, 2, "Unwanted"), software(2, 2, "Preview")]);
+    let own = store.decisions().declined[&uid(1)];
+    assert_eq!((own.at, own.decided, own.automatic), (at(45 * DAY), at(3), false));
+    assert!(!store.decisions().declined.contains_key(&uid(2)), "nobody declined it");
+    // What was decided elsewhere before counts no more than it did then.
+    assert_eq!(store.take_in(&carried, at(46 * DAY)).unwrap().older, 1);
+    assert!(store.decisions().approvals.is_empty());
+    // Once it is here again, whoever approves it takes the decline back for good.
+    approve(&store, 1, 47 * DAY);
+    store.unapprove(uid(1), None, "admin".to_owned(), at(48 * DAY)).unwrap();
+    import(&store, 49 * DAY, &[software(1, 3, "Unwanted")]);
+    assert!(store.decisions().declined.is_empty());
+}
+
+#[test]
+fn that_it_is_not_approved_for_a_group_comes_back_with_the_decline() {
+    for replica in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        import(&store, 1, &[software(1, 1, "Unwanted")]);
+        let [pilots, gone] =
+            ["Pilots", "Gone"].map(|name| store.create_group(name.parse().unwrap(), None, at(2)).unwrap().id);
+        store.decline(uid(1), at(3)).unwrap();
+        for group in [pilots, gone] {
+            store.approve(order(1, group, ApprovalAction::NotApproved), at(4)).unwrap();
+        }
+        for day in [0, 40, 43] {
+            clean(&store, day);
+        }
+        assert_eq!((updates(&store), store.decisions().approvals.len()), (0, 0));
+        store.change_decisions(at(43 * DAY), |d, scope| Ok(d.remove_group(gone, scope.change)?)).unwrap();
+        drop(store);
+        let store = open(folder.path());
+        let set = |mode, day| {
+            let source = Some("http://parent:8530".parse().unwrap());
+            let settings = UpstreamSettings { source, mode, ..UpstreamSettings::default() };
+            store.set_upstream_settings(settings, at(day * DAY)).unwrap();
+        };
+        if replica {
+            set(Mode::Replica, 44);
+        }
+        import(&store, 45 * DAY, &[software(1, 2, "Unwanted")]);
+        if replica {
+            assert!(store.decisions().declined.is_empty() && store.decisions().approvals.is_empty());
+            set(Mode::Autonomous, 46);
+        }
+        let decisions = store.decisions();
+        assert_eq!(decisions.declined[&uid(1)].decided, at(3));
+        let own: Vec<_> =
+            decisions.approvals.values().map(|own| (own.group, own.action, own.changed_at)).collect();
+        assert_eq!(own, [(pilots, ApprovalAction::NotApproved, at(4))]);
+        assert_eq!(decisions.approvals.values().next().unwrap().by, "Ada");
+    }
+}
