@@ -203,7 +203,7 @@ async fn upstream(app: &Arc<App>, settings: &UpstreamSettings) -> Vec<Check> {
     let set = match (probed.as_ref().err().filter(|error| is_own_fault(error)), ring) {
         (None, Some(ring)) => {
             let expected = "the upstream takes its catalog from elsewhere";
-            Check::failed("upstream-set", expected, ring::sentence(&ring), ring::REMEDY)
+            Check::failed("upstream-set", expected, ring::sentence(&ring), ring::remedy(&ring))
         }
         (None, None) if asked == source.as_str() => Check::passed("upstream-set", expected, asked),
         (None, None) => Check::passed("upstream-set", expected, format!("{source}, asked at {asked}")),

@@ -180,6 +180,7 @@ impl Store {
                         });
                     }
                 }
+                ring::note_told(tx, &servers, now)?;
                 crowd::keep_within(tx, MOST_STRANGERS)
             })
             .map(|()| true)

@@ -38,7 +38,7 @@ pub use generation::Generation;
 pub use history::{RunCounts, RunOutcome, SyncRun};
 pub use languages::{FileSum, LanguageChange};
 pub use lives::{GREATEST_MARK, Life};
-pub use ring::{RING_ENDS, Ring};
+pub use ring::{LATE, RING_ENDS, Ring};
 pub use rollup::{
     DownstreamComputer, DownstreamComputerFilter, RolledComputer, RolledStatus, RollupChange, StatusReport,
 };
