@@ -31,3 +31,4 @@ mod status;
 mod summary;
 #[path = "../support/mod.rs"]
 mod support;
+mod twins;
