@@ -121,7 +121,7 @@ pub(crate) enum Command {
     /// Find what belongs to a fault's ID in the logs
     #[command(subcommand)]
     Log(crate::commands::log::Log),
-    /// Repair a tree of servers
+    /// Repair a tree of servers, or the copy of a server
     #[command(subcommand)]
     Repair(crate::commands::repair::Repair),
     /// Read logs of update servers and clients, and name the known problems in them

@@ -5,12 +5,12 @@ mod disks;
 mod files;
 
 use crate::state::App;
-use crate::{checking, ring, watching};
+use crate::{checking, ring, twins, watching};
 use disks::Disks;
 use files::Waited;
 use serde_json::{Value, json};
 use sluicegate_store::hierarchy::UpstreamSettings;
-use sluicegate_store::{CategoryRow, StoreError};
+use sluicegate_store::{CategoryRow, Store, StoreError};
 use sluicegate_terms::{CategoryKind, Timestamp, UpdateId};
 use sluicegate_upstream::Probe;
 use sluicegate_upstream::sync::SyncError;
@@ -41,7 +41,7 @@ impl Verdict {
 }
 
 /// The checks, in their order. The number of one is the exit code of the command when it is the first that fails.
-const CHECKS: [(&str, u8); 15] = [
+const CHECKS: [(&str, u8); 16] = [
     ("own-endpoints", 10),
     ("upstream-set", 11),
     ("name", 12),
@@ -57,6 +57,7 @@ const CHECKS: [(&str, u8); 15] = [
     ("stuck-run", 22),
     ("publisher", 23),
     ("files", 24),
+    ("servers-below", 25),
 ];
 
 /// One check.
@@ -134,10 +135,11 @@ pub(crate) async fn run(app: &Arc<App>) -> Vec<Check> {
         let policy = wanted.content;
         let missing = store.missing_files(policy.when, policy.express, &wanted.filter, Timestamp::MAX);
         let report = checking::look_over(&store, false, false, now);
-        (store.categories(), missing, Disks::of(&store), report, Waited::of(&store))
+        let below = below(&store, now);
+        (store.categories(), missing, Disks::of(&store), report, Waited::of(&store), below)
     })
     .await;
-    let (categories, missing, disks, report, waited) = match looked {
+    let (categories, missing, disks, report, waited, below) = match looked {
         Ok(looked) => looked,
         Err(error) => {
             let remedy = "look in this server's log for this time";
@@ -154,7 +156,19 @@ pub(crate) async fn run(app: &Arc<App>) -> Vec<Check> {
     watching::end_about_files(app).await;
     let has_upstream = settings.source.is_some();
     checks.push(waited.map_or_else(|error| unread("files", &error), |waited| waited.check(has_upstream)));
+    checks.push(below);
     checks
+}
+
+fn below(store: &Store, now: Timestamp) -> Check {
+    let (name, expected) = ("servers-below", "each server below this one has an id of its own");
+    match store.downstream_twins(now) {
+        Err(error) => unread(name, &error),
+        Ok(found) => match twins::sentences(&found) {
+            None => Check::passed(name, expected, "none is known that shares one"),
+            Some(said) => Check::failed(name, expected, said, twins::REMEDY),
+        },
+    }
 }
 
 /// A check for which the store could not be read; the others are made all the same.
@@ -203,7 +217,7 @@ async fn upstream(app: &Arc<App>, settings: &UpstreamSettings) -> Vec<Check> {
     let set = match (probed.as_ref().err().filter(|error| is_own_fault(error)), ring) {
         (None, Some(ring)) => {
             let expected = "the upstream takes its catalog from elsewhere";
-            Check::failed("upstream-set", expected, ring::sentence(&ring), ring::REMEDY)
+            Check::failed("upstream-set", expected, ring::sentence(&ring), ring::remedy(&ring))
         }
         (None, None) if asked == source.as_str() => Check::passed("upstream-set", expected, asked),
         (None, None) => Check::passed("upstream-set", expected, format!("{source}, asked at {asked}")),

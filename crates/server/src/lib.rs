@@ -16,6 +16,7 @@ pub mod routes;
 pub mod settings;
 pub mod telemetry;
 pub mod transport;
+mod twins;
 
 mod admin;
 mod cleanup;

@@ -10,6 +10,7 @@ use sluicegate_scan::{CompileError, LeftOutReason, RevisionInput, Snapshot, Snap
 use sluicegate_store::{Cores, DamagedRevision, Store, StoreError};
 use sluicegate_terms::{Anchor, Timestamp, UpdateKind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -260,11 +261,13 @@ fn put_in_service(app: &App, published: Published) {
     *health = PublisherHealth { published: health.published + 1, ..PublisherHealth::default() };
 }
 
-/// When what has waited since `since` is to be published; the last one was at `last`.
+/// When what has waited since `since` is to be published; the last one was at `last`. What a synchronization brings is
+/// gathered, unless somebody decided meanwhile or waits for what he brought himself.
 fn due(app: &App, served: &Published, last: Instant, since: Instant) -> Instant {
     let rested = last + served.took * REST;
     let decided = !Arc::ptr_eq(served.snapshot.decisions(), &app.store.decisions());
-    if decided || !app.synchronizer.status().running {
+    let awaited = Anchor(app.awaited.load(Ordering::Acquire)) > served.snapshot.anchor();
+    if decided || awaited || !app.synchronizer.status().running {
         return rested;
     }
     let gathering = (served.took * GATHERING).max(LEAST_GATHERING);

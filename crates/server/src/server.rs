@@ -18,6 +18,7 @@ use sluicegate_store::{Store, StoreError, StoreOptions};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -140,6 +141,7 @@ impl App {
             published: ArcSwapOption::empty(),
             publisher: Mutex::default(),
             changed: Notify::new(),
+            awaited: AtomicU64::new(0),
             synced,
             synchronizer,
             cleaner: cleanup::Cleaner::default(),

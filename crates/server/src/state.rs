@@ -21,6 +21,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use tokio::sync::Notify;
 
 /// The state of one server.
@@ -37,6 +38,8 @@ pub(crate) struct App {
     pub(crate) publisher: Mutex<PublisherHealth>,
     /// Rung when catalog or decisions changed.
     pub(crate) changed: Notify,
+    /// The newest change of the catalog that somebody waits for to be in service.
+    pub(crate) awaited: AtomicU64,
     /// Rung when the synchronizer brought something.
     pub(crate) synced: Arc<Notify>,
     pub(crate) synchronizer: Synchronizer,

@@ -6,6 +6,7 @@ use crate::missing;
 use crate::ring;
 use crate::self_test::{self, SelfTest};
 use crate::state::App;
+use crate::twins;
 use parking_lot::Mutex;
 use sluicegate_store::audit::AlertKind;
 use sluicegate_store::hierarchy::{RunOutcome, SyncRun, UpstreamSettings};
@@ -99,6 +100,7 @@ pub(crate) async fn look(app: &Arc<App>) {
     on_store(app, move |store| password_expires(store, now)).await;
     on_store(app, move |store| unfetched(store, now)).await;
     on_store(app, move |store| ring::judge(store, now)).await;
+    on_store(app, move |store| twins::judge(store, now)).await;
     if let Some(files @ 1..) = on_store(app, move |store| store.forget_wanted_files(now)).await {
         tracing::info!(
             files,

@@ -70,6 +70,10 @@ impl Limits {
         array: 2_000_000,
         records: 1_000_000,
     };
+
+    /// For lists of revisions, which no protocol divides: a record is small (20 bytes), has three elements, and takes at
+    /// most [`MOST_PER_REVISION`](crate::server_sync::RevisionListWriter::MOST_PER_REVISION) of the bytes.
+    pub const REVISION_LIST: Self = Self { elements: 12_100_000, records: 4_000_000, ..Self::ANSWER };
 }
 
 impl Default for Limits {

@@ -9,7 +9,7 @@ pub(crate) const EXIT_CODES: &str = "\
 Exit codes: 0 all is well; 1 the server could not be asked; 2 wrong arguments. Else the first check that fails\n\
 decides: 10 own-endpoints, 11 upstream-set, 12 name, 13 connection, 14 proxy, 15 tls, 16 service,\n\
 17 authorization, 18 protocol, 19 filter, 20 disk-space, 21 decisions, 22 stuck-run, 23 publisher,\n\
-24 files.";
+24 files, 25 servers-below.";
 
 pub(crate) async fn run(client: &AdminClient, json: bool) -> anyhow::Result<()> {
     let found = client.post("diagnose", &json!({})).await?;

@@ -118,6 +118,9 @@ fn table(downstream: &Value) {
     if !strangers.is_empty() {
         say!("Of them never here: {}", strangers.join(", "));
     }
+    if let Some(warning) = downstream["warning"].as_str() {
+        say!("\nWarning: {warning}.");
+    }
 }
 
 fn computers_table(found: &Value) {

@@ -2,7 +2,7 @@
 
 use super::error::AdminError;
 use super::input::Input;
-use super::{actor, in_service};
+use super::{actor, catalog_in_service};
 use crate::checking;
 use crate::state::App;
 use serde_json::Value;
@@ -18,7 +18,7 @@ pub(super) async fn check(app: &Arc<App>, input: &Input) -> Result<Value, AdminE
         Err(error) => return Err(AdminError::internal(error.to_string())),
     };
     if report.findings.iter().any(|finding| finding.repaired) {
-        in_service(app, &super::input::Query::parse("")).await;
+        catalog_in_service(app, &super::input::Query::parse("")).await;
     }
     Ok(checking::report_json(&report))
 }

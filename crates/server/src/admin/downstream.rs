@@ -6,6 +6,7 @@ use super::input::Input;
 use super::with_store;
 use crate::services::upstream::is_account_name;
 use crate::state::App;
+use crate::twins;
 use serde_json::{Value, json};
 use sluicegate_store::hierarchy::DownstreamServer;
 use sluicegate_terms::{Guid, Timestamp};
@@ -17,12 +18,14 @@ const MOST: usize = 10_000;
 /// may synchronize; an empty list means all.
 pub(super) async fn show(app: &App) -> Result<Value, AdminError> {
     let heard: Vec<_> = app.synchronized.lock().values().cloned().collect();
-    let (servers, allowed) = with_store(app, move |store| {
+    let now = app.clock.now();
+    let (servers, allowed, twins) = with_store(app, move |store| {
         // Contacts are written every now and then; who lists the servers wants to see the last one.
         for contact in heard {
             store.record_downstream(contact)?;
         }
-        Ok((store.downstream_servers()?, store.allowed_downstream()))
+        twins::judge(store, now)?;
+        Ok((store.downstream_servers()?, store.allowed_downstream(), store.downstream_twins(now)?))
     })
     .await?;
     let name = |id| servers.iter().find(|s| s.told.id == id).map(|s| s.told.name.as_str());
@@ -33,6 +36,7 @@ pub(super) async fn show(app: &App) -> Result<Value, AdminError> {
         "allowed": *allowed,
         "never_seen": strangers,
         "everybody": allowed.is_empty(),
+        "warning": twins::sentences(&twins).map(|said| format!("{said}; {}", twins::REMEDY)),
     }))
 }
 
@@ -117,7 +121,9 @@ pub(super) async fn forget(app: &App, id: &str) -> Result<Value, AdminError> {
         if let Some(contact) = heard {
             store.record_downstream(contact)?;
         }
-        store.forget_downstream(server, now)
+        let gone = store.forget_downstream(server, now)?;
+        twins::judge(store, now)?;
+        Ok(gone)
     })
     .await?;
     let (name, computers) = gone.ok_or_else(unknown)?;

@@ -3,9 +3,9 @@
 
 use super::addresses;
 use super::catalog::held_back;
+use super::catalog_in_service;
 use super::error::AdminError;
 use super::framed::{Document, Documents};
-use super::in_service;
 use super::input::Query;
 use crate::state::App;
 use crate::transport::blocking;
@@ -64,7 +64,9 @@ pub(super) fn import(
         .unwrap_or_else(|error| Err(AdminError::internal(error.to_string())));
         let last = match outcome {
             Ok(report) => {
-                in_service(&worker, &query).await;
+                if brought(&report) {
+                    catalog_in_service(&worker, &query).await;
+                }
                 reported(&report)
             }
             Err(error) => {
@@ -80,6 +82,11 @@ pub(super) fn import(
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
+}
+
+/// Whether there is something for scans to see. What a synchronization brought meanwhile is none of it.
+fn brought(report: &ImportReport) -> bool {
+    report.added + report.revised + report.released > 0
 }
 
 fn line(value: &Value) -> Bytes {

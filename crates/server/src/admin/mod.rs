@@ -34,6 +34,7 @@ mod upload;
 mod upstream;
 mod version;
 
+use crate::publisher::Published;
 use crate::self_test;
 use crate::state::App;
 use crate::transport::body::Body;
@@ -46,6 +47,7 @@ use serde_json::Value;
 use sluicegate_store::{Store, StoreError};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use subtle::ConstantTimeEq as _;
 
@@ -263,9 +265,24 @@ fn is_known(names: &[&str]) -> bool {
     )
 }
 
-/// Rings the publisher and waits until the change is in service, so that the next scan sees what an
-/// administrator was just told is done. `wait=false` in the query asks not to wait.
+/// Rings the publisher and waits until changed decisions are in service, so that the next scan sees what an
+/// administrator was just told is done. `wait=false` in the query asks not to wait. What a synchronization under way
+/// brings of revisions meanwhile is not waited for.
 async fn in_service(app: &App, query: &Query) {
+    served(app, query, |app, published| Arc::ptr_eq(published.snapshot.decisions(), &app.store.decisions()))
+        .await;
+}
+
+/// The same for a changed catalog, which a synchronization under way holds back no longer then.
+async fn catalog_in_service(app: &App, query: &Query) {
+    if query.get("wait") != Some("false") {
+        app.awaited.fetch_max(app.store.anchor().0, Ordering::AcqRel);
+    }
+    served(app, query, |_, _| false).await;
+}
+
+/// Rings the publisher and waits until everything up to now is in service, or what is `enough`.
+async fn served(app: &App, query: &Query, enough: impl Fn(&App, &Published) -> bool) {
     app.changed.notify_one();
     // Files of what is no longer approved are not waited for.
     app.watch.files_seen_to();
@@ -275,7 +292,11 @@ async fn in_service(app: &App, query: &Query) {
     let wanted = app.store.anchor();
     let served = async {
         loop {
-            let reached = app.published.load().as_ref().is_some_and(|p| p.snapshot.anchor() >= wanted);
+            let reached = app
+                .published
+                .load()
+                .as_ref()
+                .is_some_and(|published| published.snapshot.anchor() >= wanted || enough(app, published));
             if reached || app.publisher.lock().failure.is_some() {
                 return;
             }

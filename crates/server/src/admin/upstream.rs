@@ -26,7 +26,7 @@ pub(super) async fn show(app: &App) -> Result<Value, AdminError> {
     let look = move |store: &Store| Ok((store.ring(now)?, store.approved_outside_filter()?.len()));
     let (ring, left_out) = with_store(app, look).await?;
     let mut answer = shown(&app.store.upstream_settings());
-    answer["warning"] = json!(ring.map(|ring| format!("{}; {}", ring::sentence(&ring), ring::REMEDY)));
+    answer["warning"] = json!(ring.map(|ring| format!("{}; {}", ring::sentence(&ring), ring::remedy(&ring))));
     answer["approved_outside_filter"] = json!(left_out);
     Ok(answer)
 }
@@ -93,10 +93,15 @@ pub(super) async fn change(app: &Arc<App>, input: &Input) -> Result<Value, Admin
     let now = app.clock.now();
     let (saved, reached) = (after.clone(), found.is_some());
     let other_source = before.source != after.source;
+    let named = input.0.contains_key("source");
     let (was, is, ungrouped) = with_store(app, move |store| {
         let was = store.decisions();
         let ungrouped = store.set_upstream_settings(saved, now)?;
         let is = store.decisions();
+        if named {
+            store.forget_ring()?;
+            ring::judge(store, now)?;
+        }
         if other_source || reached {
             watching::forget_upstream(store, now)?;
         }

@@ -130,6 +130,41 @@ async fn what_a_run_brings_is_in_service_without_anybody_ringing() {
 }
 
 #[tokio::test]
+async fn changes_during_a_run_whose_upstream_went_silent_are_in_service_at_once() {
+    let child = Site::start().await;
+    child.import(&catalog::small()).await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let source = format!("http://{}", silent.local_addr().unwrap());
+    child.manage("PUT", "upstream", json!({ "source": source, "probe": false })).await;
+    child.manage("POST", "sync/now", json!(null)).await;
+    let running = async || child.manage("GET", "sync", json!(null)).await["running"] == json!(true);
+    let served = async || child.get("/healthz").await.json()["snapshot"]["anchor"].as_u64().unwrap();
+    let newest = || child.running.as_ref().unwrap().store().anchor().0;
+
+    let started = Instant::now();
+    child.import(&[plain(20, 100, "Something new")]).await;
+    assert_eq!(served().await, newest(), "it was waited for, and came");
+    // Nobody waits for these, as nobody does for what a run brings.
+    let path = "/api/v1/catalog/import?wait=false";
+    let document = plain(21, 100, "Something else").to_xml();
+    let mut body = json!({ "name": "21.xml", "size": document.len() }).to_string().into_bytes();
+    body.push(b'\n');
+    body.extend_from_slice(document.as_bytes());
+    let bearer = format!("Bearer {}", child.token());
+    child.request("POST", path, &[("Authorization", &bearer)], &body).await;
+    let gathered = newest();
+    assert!(served().await < gathered, "it is gathered with what the run brings");
+    child.import(&[plain(21, 100, "Something else")]).await;
+    child.manage("POST", "import/decisions", json!(null)).await;
+    assert!(served().await < gathered, "nothing changed, so nothing is compiled for it");
+    child.manage("POST", "groups", json!({ "name": "Pilots" })).await;
+    assert_eq!(served().await, newest());
+    assert!(running().await, "all of it while the run waits");
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+    child.manage("POST", "sync/cancel", json!(null)).await;
+}
+
+#[tokio::test]
 async fn a_probe_says_what_it_found_or_why_not_and_saves_nothing() {
     let (parent, child) = (Site::start().await, Site::start().await);
     let source = format!("http://{}", parent.addr);

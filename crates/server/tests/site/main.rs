@@ -18,6 +18,7 @@ mod lists;
 mod looking_after;
 mod missing_files;
 mod reports;
+mod rings;
 mod scans;
 mod start;
 mod storm;

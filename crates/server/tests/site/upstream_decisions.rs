@@ -295,6 +295,43 @@ async fn anchors_from_after_the_backup_a_server_was_restored_from_are_refused() 
 }
 
 #[tokio::test]
+async fn a_restored_server_is_known_by_the_next_list_also_when_nothing_changed_there_since() {
+    let mut site = Site::start().await;
+    site.import(&catalog::small()).await;
+    site.stop().await;
+    let backup = tempfile::tempdir().unwrap();
+    copy_folder(site.dir.path(), backup.path());
+    let mut lost = Vec::new();
+    for step in ["a start", "a decision", "a revision"] {
+        match step {
+            "a decision" => {
+                let path = format!("updates/{}/approve", update(PLAIN));
+                site.manage("POST", &path, json!({ "group": "All Computers", "action": "install" })).await;
+            }
+            "a revision" => site.import(&[catalog::plain(70, 200, "Lost again")]).await,
+            _ => site.restart().await,
+        }
+        let anchor = Downstream::authorized(&site, 1).await.updates_since(None).await.anchor.unwrap();
+        lost.push((step, anchor));
+    }
+    site.stop().await;
+    for name in ["sluicegate.db-wal", "sluicegate.db-shm"] {
+        std::fs::remove_file(site.dir.path().join(name)).ok();
+    }
+    copy_folder(backup.path(), site.dir.path());
+    site.restart().await;
+    let server = Downstream::authorized(&site, 1).await;
+    for (step, anchor) in lost {
+        for get_config in [true, false] {
+            let filter =
+                ServerSyncFilter { anchor: Some(anchor.clone()), get_config, ..ServerSyncFilter::default() };
+            let list = GetRevisionIdListRequest { cookie: server.cookie.clone(), filter: Some(filter) };
+            assert_eq!(server.refusal(&list).await.0, ErrorCode::ServerChanged, "{step} was lost");
+        }
+    }
+}
+
+#[tokio::test]
 async fn files_that_a_downstream_server_waits_for_are_noted() {
     let mut site = Site::start().await;
     site.import(&catalog::small()).await;

@@ -29,6 +29,8 @@ pub enum AlertKind {
     SynchronizationFailing,
     /// The upstream takes its catalog from this server.
     UpstreamRing,
+    /// Two servers below this one have one id.
+    SharedIdentity,
     /// Files that are wanted do not come, or nobody fetches them.
     FilesFailing,
     /// A proxy does not take the stored user and password (P-03).
@@ -51,6 +53,7 @@ impl AlertKind {
             Self::UpstreamFailing => "upstream-failing",
             Self::SynchronizationFailing => "synchronization-failing",
             Self::UpstreamRing => "upstream-ring",
+            Self::SharedIdentity => "shared-identity",
             Self::FilesFailing => "files-failing",
             Self::ProxyPassword => "proxy-password",
             Self::ProxyPasswordExpires => "proxy-password-expires",

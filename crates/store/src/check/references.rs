@@ -56,6 +56,7 @@ const REFERENCES: &[Reference] = &[
         "server_id",
         "computers of servers that are not known",
     ),
+    ("downstream_name", "server_id", "downstream_server", "server_id", "names of servers that are not known"),
     ("downstream_status", "computer", "downstream_computer", "id", "status of computers that are not known"),
 ];
 

@@ -29,6 +29,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0020_waiting.sql"),
     include_str!("../../migrations/0021_gone_and_back.sql"),
     include_str!("../../migrations/0022_what_was_refused.sql"),
+    include_str!("../../migrations/0023_names_of_servers.sql"),
 ];
 
 /// The version of the schema that this program makes and knows.

@@ -4,7 +4,7 @@
 use super::allowed::is_allowed;
 use super::counts::{ClientSummary, ServerSummary, decode_clients, encode_clients, merged};
 use super::crowd::{self, MOST_STRANGERS};
-use super::{ring, wanted};
+use super::{ring, twins, wanted};
 use crate::Store;
 use crate::audit::{self, Entry};
 use crate::columns::{Columns, for_rows, gathered};
@@ -141,6 +141,7 @@ impl Store {
             })
             .during("note a downstream server")?;
             ring::note(tx, &contact)?;
+            twins::note(tx, &contact)?;
             if new { crowd::keep_within(tx, MOST_STRANGERS) } else { Ok(()) }
         })
     }
@@ -175,6 +176,7 @@ impl Store {
                         });
                     }
                 }
+                ring::note_told(tx, &servers, now)?;
                 crowd::keep_within(tx, MOST_STRANGERS)
             })
             .map(|()| true)

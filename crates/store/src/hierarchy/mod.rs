@@ -25,6 +25,7 @@ mod source;
 mod state;
 mod strays;
 mod telling;
+mod twins;
 mod wanted;
 
 pub use adopted::DeploymentNews;
@@ -38,7 +39,7 @@ pub use generation::Generation;
 pub use history::{RunCounts, RunOutcome, SyncRun};
 pub use languages::{FileSum, LanguageChange};
 pub use lives::{GREATEST_MARK, Life};
-pub use ring::{RING_ENDS, Ring};
+pub use ring::{LATE, RING_ENDS, Ring};
 pub use rollup::{
     DownstreamComputer, DownstreamComputerFilter, RolledComputer, RolledStatus, RollupChange, StatusReport,
 };
@@ -48,4 +49,5 @@ pub use source::UpstreamSource;
 pub use state::{CoveredFilter, FailedRevision, REVISION_WAITS, SyncState, UpstreamFacts};
 pub use strays::Stray;
 pub use telling::{OwnComputer, TellComputer, Told};
+pub use twins::{TWINS_END, Twins};
 pub use wanted::WantedFiles;

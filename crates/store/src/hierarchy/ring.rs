@@ -1,8 +1,9 @@
-//! Store: servers in a ring: the one that answers as this server's upstream takes its catalog from here. Neither gets
-//! anything new then, and where both are replicas nobody can decide anything. Servers trade places, too: one that was below
-//! becomes the upstream. So only an asking counts that came while it was the upstream.
+//! Store: servers in a ring: the one that answers as this server's upstream takes its catalog from here, by itself or
+//! through others. Nothing comes from elsewhere then, and where all are replicas nobody can decide anything. Servers
+//! trade places, too: one that was below becomes the upstream. So only an asking counts that came while it was the
+//! upstream.
 
-use super::DownstreamContact;
+use super::{DownstreamContact, RolledServer};
 use crate::Store;
 use crate::error::{During, StoreError};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -12,8 +13,13 @@ use sluicegate_terms::{Guid, Timestamp};
 /// least, so one may have failed.
 pub const RING_ENDS: i64 = 2 * 86_400;
 
-/// Under this name in `sync_state`, which is emptied when another upstream is set.
-const NAME: &str = "upstream-asked";
+/// A server may ask so many seconds later than usual: an hour. Schedules draw their times at random within half of one.
+pub const LATE: i64 = 3_600;
+
+/// Under these names in `sync_state`, which is emptied when another upstream is set: that the upstream asked, and when it
+/// last told of itself as servers below have it.
+const ASKS: &str = "upstream-asks";
+const TOLD: &str = "upstream-told";
 
 /// The upstream takes its catalog from this server.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,8 +28,37 @@ pub struct Ring {
     pub server: Guid,
     /// The name it gives itself.
     pub name: String,
-    /// When it last asked for updates.
+    /// When it last asked for updates; when [`Ring::through_others`], when a server below last told that it does.
     pub asked: Timestamp,
+    /// The longest that it took between two askings, in seconds; at most [`RING_ENDS`].
+    pub usual: i64,
+    /// It asks a server below this one, not this server.
+    pub through_others: bool,
+}
+
+impl Ring {
+    /// When it would have asked again, had nobody changed anything: a synchronization here that succeeds later shows
+    /// that it is there and does not ask.
+    #[must_use]
+    pub fn due(&self) -> Timestamp {
+        self.asked.plus_seconds((self.usual + LATE).min(RING_ENDS))
+    }
+
+    fn written(&self) -> String {
+        let way = if self.through_others { "below" } else { "here" };
+        format!("{} {} {} {way} {}", self.server, self.asked.ticks(), self.usual, self.name)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let mut words = text.splitn(5, ' ');
+        Some(Self {
+            server: words.next()?.parse().ok()?,
+            asked: Timestamp::from_ticks(words.next()?.parse().ok()?),
+            usual: words.next()?.parse().ok()?,
+            through_others: words.next()? == "below",
+            name: words.next()?.to_owned(),
+        })
+    }
 }
 
 fn value(db: &Connection, name: &str) -> Result<Option<String>, StoreError> {
@@ -32,9 +67,38 @@ fn value(db: &Connection, name: &str) -> Result<Option<String>, StoreError> {
         .during("look for a ring of servers")
 }
 
+fn put(tx: &Transaction<'_>, name: &str, value: &str) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "INSERT INTO sync_state (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
+    )
+    .and_then(|mut s| s.execute(params![name, value]))
+    .during("note a ring of servers")
+    .map(|_| ())
+}
+
 /// The server that answers at the upstream's address, as far as that is known.
 fn above(db: &Connection) -> Result<Option<Guid>, StoreError> {
     Ok(value(db, "server")?.and_then(|id| id.parse().ok()))
+}
+
+/// The upstream asks, at `asked`.
+fn asks(
+    tx: &Transaction<'_>,
+    server: Guid,
+    name: &str,
+    asked: Timestamp,
+    through_others: bool,
+) -> Result<(), StoreError> {
+    let before = value(tx, ASKS)?.as_deref().and_then(Ring::read).filter(|before| before.server == server);
+    let usual = before.map_or(0, |before| {
+        match asked.unix_seconds().saturating_sub(before.asked.unix_seconds()) {
+            // Whatever was, was over.
+            RING_ENDS.. => 0,
+            between => between.max(before.usual),
+        }
+    });
+    let name = super::downstream::clean(name);
+    put(tx, ASKS, &Ring { server, name, asked, usual, through_others }.written())
 }
 
 /// Notes it when the server that asks is the upstream. One that was only tried, and did not ask for updates, is none.
@@ -42,35 +106,75 @@ pub(super) fn note(tx: &Transaction<'_>, contact: &DownstreamContact) -> Result<
     if !contact.synced || above(tx)? != Some(contact.id) {
         return Ok(());
     }
-    let asked = format!("{} {} {}", contact.id, contact.at.ticks(), super::downstream::clean(&contact.name));
-    tx.prepare_cached(
-        "INSERT INTO sync_state (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
-    )
-    .and_then(|mut s| s.execute(params![NAME, asked]))
-    .during("note a ring of servers")
-    .map(|_| ())
+    asks(tx, contact.id, &contact.name, contact.at, false)
+}
+
+/// Notes it when the upstream is among the servers that one below tells of as below itself. Servers tell of one that
+/// went elsewhere for as long as they remember it, so it counts when it told of itself there since: the first time is
+/// what later ones are compared with.
+pub(super) fn note_told(
+    tx: &Transaction<'_>,
+    servers: &[RolledServer],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let told = servers.iter().filter(|server| server.parent.is_some() && server.last_rollup.is_some());
+    let Some(above) = above(tx)? else { return Ok(()) };
+    for server in told.filter(|server| server.id == above) {
+        let Some(at) = server.last_rollup.map(Timestamp::ticks) else { continue };
+        let known = value(tx, TOLD)?;
+        let known = known.as_deref().and_then(|text| text.split_once(' '));
+        let before =
+            known.filter(|(id, _)| id.parse() == Ok(above)).and_then(|(_, at)| at.parse::<i64>().ok());
+        if before.is_some_and(|before| at <= before) {
+            continue;
+        }
+        put(tx, TOLD, &format!("{above} {at}"))?;
+        if before.is_some() {
+            asks(tx, above, &server.name, now, true)?;
+        }
+    }
+    Ok(())
 }
 
 impl Store {
-    /// The ring that this server is in with its upstream, if any. It is over when another upstream is set, and when the
-    /// upstream has not asked for [`RING_ENDS`].
+    /// The ring that this server is in with its upstream, if any. It is over when an upstream is set, when a
+    /// synchronization succeeded that began after the upstream was [due](Ring::due) to ask again, and when it has not asked
+    /// for [`RING_ENDS`].
     ///
     /// # Errors
     /// A failure to read.
     pub fn ring(&self, now: Timestamp) -> Result<Option<Ring>, StoreError> {
-        let (above, noted) = self.shared.database.read(|db| {
+        self.shared.database.read(|db| {
             let db = db.transaction().during("look for a ring of servers")?;
-            Ok((above(&db)?, value(&db, NAME)?))
-        })?;
-        let (Some(above), Some(noted)) = (above, noted) else { return Ok(None) };
-        let mut words = noted.splitn(3, ' ');
-        let server = words.next().and_then(|id| id.parse::<Guid>().ok());
-        let asked = words.next().and_then(|at| at.parse().ok()).map(Timestamp::from_ticks);
-        let name = words.next().unwrap_or_default().to_owned();
-        let lasts = |asked: &Timestamp| asked.plus_seconds(RING_ENDS) > now;
-        Ok(match (server, asked.filter(lasts)) {
-            (Some(server), Some(asked)) if server == above => Some(Ring { server, name, asked }),
-            _ => None,
+            let (above, noted) = (above(&db)?, value(&db, ASKS)?);
+            let Some(ring) = noted.as_deref().and_then(Ring::read).filter(|ring| above == Some(ring.server))
+            else {
+                return Ok(None);
+            };
+            let missed: bool = db
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM sync_run WHERE outcome = 'succeeded' AND started >= ?1)",
+                )
+                .and_then(|mut s| s.query_row([ring.due().ticks()], |row| row.get(0)))
+                .during("look for a ring of servers")?;
+            let over = missed || ring.asked.plus_seconds(RING_ENDS) <= now;
+            Ok((!over).then_some(ring))
         })
+    }
+
+    /// Somebody set the upstream, be it the same: that it asked here before then says nothing. Should it ask again, it
+    /// is noted again.
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn forget_ring(&self) -> Result<(), StoreError> {
+        self.shared.database.write_alone(
+            |tx| {
+                tx.execute("DELETE FROM sync_state WHERE name = ?1", [ASKS])
+                    .during("forget a ring of servers")
+                    .map(|_| ())
+            },
+            |()| {},
+        )
     }
 }

@@ -33,3 +33,4 @@ mod status;
 mod summary;
 #[path = "../support/mod.rs"]
 mod support;
+mod twins;

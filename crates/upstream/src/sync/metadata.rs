@@ -144,7 +144,7 @@ impl Run {
         self.progress.answered(body.len() as u64, self.around.now());
         let session = std::sync::Arc::clone(&self.session);
         let list = tokio::task::spawn_blocking(move || {
-            session.decode::<GetRevisionIdListResponse>(&body).map(|answer| answer.list)
+            session.decode_list::<GetRevisionIdListResponse>(&body).map(|answer| answer.list)
         })
         .await??;
         let anchor = list.anchor.filter(|anchor| !anchor.is_empty()).ok_or_else(|| SyncError::Answer {

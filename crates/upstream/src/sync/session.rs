@@ -10,7 +10,9 @@ use sluicegate_soap::fault::ErrorCode;
 use sluicegate_soap::server_sync::{
     GetAuthConfigRequest, GetAuthConfigResponse, GetCookieRequest, GetCookieResponse,
 };
-use sluicegate_soap::{AnswerError, Limits, RequestMessage, ResponseMessage, SoapVersion};
+use sluicegate_soap::{
+    AnswerError, DecodeError, Limits, Problem, RequestMessage, ResponseMessage, SoapVersion,
+};
 use sluicegate_terms::Guid;
 use tokio::sync::Mutex;
 
@@ -26,8 +28,8 @@ const AHEAD: i64 = 60;
 /// Most bytes of an ordinary answer; lists of revisions and documents have their own bound.
 pub(crate) const LARGEST_ANSWER: usize = 64 << 20;
 
-/// Most bytes of a list of revisions, some 4 million of them.
-pub(crate) const LARGEST_LIST: usize = 512 << 20;
+/// Most bytes of a list of revisions, 4 million of them.
+pub(crate) const LARGEST_LIST: usize = Limits::REVISION_LIST.bytes;
 
 #[derive(Debug, Default)]
 struct Held {
@@ -123,25 +125,27 @@ impl Session {
 
     /// Reads an answer of the synchronization service. What cannot be read is a failure of the way to the upstream.
     pub(crate) fn decode<'a, R: ResponseMessage<'a>>(&self, body: &'a [u8]) -> Result<R, SyncError> {
-        self.decode_from(&self.sync, body)
+        self.decode_from(&self.sync, body, &Limits::ANSWER)
+    }
+
+    /// Reads a list of revisions.
+    pub(crate) fn decode_list<'a, R: ResponseMessage<'a>>(&self, body: &'a [u8]) -> Result<R, SyncError> {
+        self.decode_from(&self.sync, body, &Limits::REVISION_LIST)
     }
 
     /// Reads an answer of the reporting service.
     pub(crate) fn decode_report<'a, R: ResponseMessage<'a>>(&self, body: &'a [u8]) -> Result<R, SyncError> {
-        self.decode_from(&self.reporting, body)
+        self.decode_from(&self.reporting, body, &Limits::ANSWER)
     }
 
     /// Reads an answer that came from `url`.
-    fn decode_from<'a, R: ResponseMessage<'a>>(&self, url: &Url, body: &'a [u8]) -> Result<R, SyncError> {
-        R::decode(body, &Limits::ANSWER).map_err(|error| {
-            let failure = match error {
-                AnswerError::Fault(fault) => Failure::Fault(fault),
-                AnswerError::Unreadable(error) => {
-                    Failure::Damaged { reason: format!("{}: {error}", R::OPERATION.name) }
-                }
-            };
-            SyncError::Transport(self.transport.error(url, failure))
-        })
+    fn decode_from<'a, R: ResponseMessage<'a>>(
+        &self,
+        url: &Url,
+        body: &'a [u8],
+        limits: &Limits,
+    ) -> Result<R, SyncError> {
+        decode::<R>(body, limits).map_err(|failure| SyncError::Transport(self.transport.error(url, failure)))
     }
 
     /// Gets a fresh cookie.
@@ -207,7 +211,7 @@ impl Session {
             program_keys: None,
         };
         let body = self.post(&url, &request, LARGEST_ANSWER).await?;
-        let answer: GetAuthorizationCookieResponse = self.decode_from(&url, &body)?;
+        let answer: GetAuthorizationCookieResponse = self.decode_from(&url, &body, &Limits::ANSWER)?;
         let request = GetCookieRequest {
             auth_cookies: vec![answer.cookie],
             old_cookie,
@@ -264,5 +268,74 @@ impl Session {
     pub(crate) async fn report_once<Q: RequestMessage>(&self, request: &Q) -> Result<Bytes, SyncError> {
         let transport = self.transport.with_retry(RetryPolicy::NEVER);
         self.post_by(&transport, &self.reporting, request, LARGEST_ANSWER).await
+    }
+}
+
+/// Reads an answer. One that is whole and has too much in it was not damaged on the way.
+fn decode<'a, R: ResponseMessage<'a>>(body: &'a [u8], limits: &Limits) -> Result<R, Failure> {
+    R::decode(body, limits).map_err(|error| match error {
+        AnswerError::Fault(fault) => Failure::Fault(fault),
+        AnswerError::Unreadable(error) => {
+            let call = R::OPERATION.name;
+            let reason = error.to_string();
+            match error {
+                DecodeError::TooManyElements { .. }
+                | DecodeError::Parameter { problem: Problem::TooMany(_), .. } => {
+                    Failure::TooMany { call, reason }
+                }
+                _ => Failure::Damaged { reason: format!("{call}: {reason}") },
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::TransportError;
+    use sluicegate_soap::server_sync::{GetRevisionIdListResponse, RevisionListWriter};
+    use sluicegate_terms::{RevisionNumber, UpdateId, UpdateIdentity};
+
+    fn list(count: u32) -> Vec<u8> {
+        let mut writer = RevisionListWriter::new(SoapVersion::V11, "1", count as usize);
+        for number in 1..=count {
+            let update = UpdateId(Guid::from_u128(u128::from(number)));
+            writer.push(UpdateIdentity { update, revision: RevisionNumber::new(200).unwrap() });
+        }
+        writer.finish()
+    }
+
+    #[test]
+    fn a_list_of_more_than_a_million_revisions_is_read_and_four_million_have_room() {
+        let read: GetRevisionIdListResponse = decode(&list(1_000_001), &Limits::REVISION_LIST).unwrap();
+        assert_eq!(read.list.new_revisions.len(), 1_000_001);
+        let Limits { bytes, elements, records, .. } = Limits::REVISION_LIST;
+        assert!(records >= 4_000_000);
+        assert!(records * RevisionListWriter::MOST_PER_REVISION + 100_000 <= bytes.min(LARGEST_LIST));
+        assert!(records * 3 + 1_000 <= elements);
+    }
+
+    #[test]
+    fn too_many_revisions_are_said_to_be_too_many_and_nothing_on_the_way_is_blamed() {
+        let few = [
+            Limits { records: 3, ..Limits::REVISION_LIST },
+            Limits { elements: 12, ..Limits::REVISION_LIST },
+        ];
+        for limits in few {
+            let Err(failure) = decode::<GetRevisionIdListResponse>(&list(4), &limits) else {
+                panic!("more is read than the limit");
+            };
+            let error = TransportError::new(&"http://parent:8530".parse().unwrap(), None, failure);
+            let said = error.to_string();
+            assert_eq!(error.code(), "UssCommunicationError/AnswerTooLarge");
+            assert!(said.contains("GetRevisionIdList") && said.contains("more than"), "{said}");
+            assert!(said.contains("products") && said.contains("sync filter set"), "{said}");
+            assert!(!said.contains("look at proxies") && !said.contains("damaged"), "{said}");
+            assert!(!error.is_transient(), "it is as long in an hour");
+        }
+        let Err(cut) = decode::<GetRevisionIdListResponse>(&list(4)[..300], &Limits::REVISION_LIST) else {
+            panic!("half a list is read");
+        };
+        assert!(matches!(cut, Failure::Damaged { .. }), "{cut:?}");
     }
 }

@@ -8,6 +8,10 @@ use sluicegate_soap::fault::ErrorCode;
 const BUSY: &str = "nothing is wrong here: try again later (`sluicegate sync now`); where a schedule is set, a \
                     synchronization is tried again soon without that";
 
+/// What to do about an answer with too much in it.
+const FEWER: &str = "choose fewer products and classifications: `sluicegate sync filter set --product … \
+                     --classification …`";
+
 /// What a service of authorization names when the id of the server that asks is of no use to it (MS-WSUSSS 3.1.4.2).
 const ACCOUNT: &str = "accountGuid";
 
@@ -135,8 +139,10 @@ impl TransportError {
                 if self.answering_proxy().is_some() { ", and in the proxy's" } else { "" }
             ),
             Failure::TooLarge { .. } => {
-                "choose fewer products or languages, or check that the address is that of an update server".to_owned()
+                format!("{FEWER}; or check that the address is that of an update server")
             }
+            Failure::TooMany { call: "GetRevisionIdList", .. } => FEWER.to_owned(),
+            Failure::TooMany { .. } => "clean up there what is no longer needed".to_owned(),
             Failure::NotSoap { what, .. } if what == NOT_HTTP && self.is_plain() => {
                 format!("{own_side}: whether it is to be https (8531 and 443 are usual)")
             }

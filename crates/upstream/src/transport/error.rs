@@ -141,6 +141,13 @@ pub enum Failure {
         /// The bound, in bytes.
         limit: u64,
     },
+    /// The answer is whole and lists more than is taken at once.
+    TooMany {
+        /// The call.
+        call: &'static str,
+        /// What there is too much of.
+        reason: String,
+    },
     /// The answer is not a SOAP message: often the page of a proxy or of a guest network.
     NotSoap {
         /// Its media type, or what was wrong with it.
@@ -269,7 +276,7 @@ impl TransportError {
             Failure::NotFound => "UssCommunicationError/NotFound",
             Failure::Busy { .. } | Failure::Unavailable { .. } => "UssCommunicationError/ServerBusy",
             Failure::Status { .. } | Failure::WantsTls { .. } => "UssCommunicationError/UnexpectedStatus",
-            Failure::TooLarge { .. } => "UssCommunicationError/AnswerTooLarge",
+            Failure::TooLarge { .. } | Failure::TooMany { .. } => "UssCommunicationError/AnswerTooLarge",
             Failure::NotSoap { .. } => "UssCommunicationError/NotSoap",
             Failure::Damaged { .. } | Failure::Encoded { .. } => "UssCommunicationError/AnswerDamaged",
             Failure::IncompatibleVersion { .. } => "UssCommunicationError/IncompatibleProtocolVersion",
@@ -441,6 +448,11 @@ impl TransportError {
             Failure::TooLarge { limit } => {
                 write!(f, "the answer of {} is larger than the {limit} bytes accepted", self.host())
             }
+            Failure::TooMany { call, reason } => write!(
+                f,
+                "the answer of {} to {call} has more in it than is taken at once ({reason})",
+                self.host()
+            ),
             Failure::NotSoap { what, excerpt } if excerpt.is_empty() => {
                 write!(f, "the answer is not a SOAP message but {what}")
             }

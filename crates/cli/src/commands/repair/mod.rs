@@ -1,6 +1,7 @@
 //! Cli room: `repair approvals`, the remedy of KB954960 over a whole tree of servers: top first, replica mode
-//! lifted and restored, shown before it acts, with a journal so that a broken run is taken up again.
+//! lifted and restored, shown before it acts, with a journal so that a broken run is taken up again. And `repair identity`.
 
+mod identity;
 mod journal;
 mod managed;
 mod plan;
@@ -32,6 +33,8 @@ TREE is a file with a table for each server:\n\n  \
 A run that broke off is taken up again by the same command: its journal says what was done, and replica\n\
 mode is restored for sure. Exit codes: 0 done; 1 it broke off, run it again; 2 wrong arguments.")]
     Approvals(Approvals),
+    /// Give a server that is a copy of another one an id of its own; it must not run
+    Identity(identity::Identity),
 }
 
 /// `repair approvals`
@@ -59,7 +62,10 @@ pub(crate) struct Approvals {
 
 /// Runs `repair`.
 pub(crate) async fn run(target: &Target, args: Repair) -> anyhow::Result<()> {
-    let Repair::Approvals(args) = args;
+    let args = match args {
+        Repair::Approvals(args) => args,
+        Repair::Identity(args) => return identity::run(target, &args),
+    };
     let update: UpdateId =
         args.update.parse().context("an update is named by its UpdateID, never by its title")?;
     let servers = match &args.tree {

@@ -1,0 +1,158 @@
+//! Store: two servers below with one id, as after a machine or a data folder was copied. Each takes the place of the
+//! other here: what one tells of its computers is told of the other's. They are known by their names, which they give in
+//! turns: a server that is renamed has one name and then another, and none of both again. Addresses say nothing, since
+//! one server may come by several ways.
+
+use super::DownstreamContact;
+use super::downstream::clean;
+use crate::Store;
+use crate::audit::{self, Entry};
+use crate::columns::{Columns, for_rows};
+use crate::error::{During, StoreError};
+use rusqlite::{OptionalExtension, Transaction, params};
+use sluicegate_terms::{Guid, Timestamp};
+use std::sync::Arc;
+
+/// A name that was not given for so many seconds is no longer one of two: 7 days.
+pub const TWINS_END: i64 = 7 * 86_400;
+
+/// So often names must have come back: one that is changed and changed back was tried.
+const TURNS: i64 = 2;
+
+/// Names kept of one id.
+const MOST_NAMES: i64 = 8;
+
+/// Several servers that ask under one id.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Twins {
+    /// Their id.
+    pub server: Guid,
+    /// Their names, the one that was given last first.
+    pub names: Vec<String>,
+}
+
+/// Whether two names are those of one machine: with its domain and without.
+fn same(one: &str, other: &str) -> bool {
+    let (short, long) = if one.len() < other.len() { (one, other) } else { (other, one) };
+    let host = long.split('.').next().unwrap_or(long);
+    short.eq_ignore_ascii_case(long) || (!short.contains('.') && short.eq_ignore_ascii_case(host))
+}
+
+/// Notes the name that a server gives; its row is there.
+pub(super) fn note(tx: &Transaction<'_>, contact: &DownstreamContact) -> Result<(), StoreError> {
+    let during = "note the name of a server";
+    let (id, name, at) = (contact.id, clean(&contact.name), contact.at);
+    if name.is_empty() {
+        return Ok(());
+    }
+    let last: Option<String> = tx
+        .prepare_cached(
+            "SELECT name FROM downstream_name WHERE server_id = ?1 ORDER BY seen DESC, name LIMIT 1",
+        )
+        .and_then(|mut s| s.query_row([id.as_bytes()], |row| row.get(0)).optional())
+        .during(during)?;
+    let other = last.as_ref().is_some_and(|last| !same(last, &name));
+    // With and without its domain it is one name.
+    let kept = last.filter(|last| same(last, &name)).unwrap_or_else(|| name.clone());
+    let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
+        tx.prepare_cached(sql).and_then(|mut s| s.execute(values)).during(during)
+    };
+    if other {
+        let old = at.plus_seconds(-TWINS_END).ticks();
+        run("DELETE FROM downstream_name WHERE server_id = ?1 AND seen <= ?2", params![id.as_bytes(), old])?;
+    }
+    run(
+        "INSERT INTO downstream_name (server_id, name, seen) VALUES (?1, ?2, ?3)
+         ON CONFLICT (server_id, name) DO UPDATE SET seen = max(seen, ?3), returned = returned + ?4",
+        params![id.as_bytes(), kept, at.ticks(), other],
+    )?;
+    if other {
+        run(
+            "DELETE FROM downstream_name WHERE server_id = ?1 AND name NOT IN (
+                 SELECT name FROM downstream_name WHERE server_id = ?1 ORDER BY seen DESC LIMIT ?2)",
+            params![id.as_bytes(), MOST_NAMES],
+        )?;
+    }
+    // The copy has an id of its own now.
+    run("DELETE FROM downstream_name WHERE name = ?2 AND server_id <> ?1", params![id.as_bytes(), kept])?;
+    Ok(())
+}
+
+impl Store {
+    /// Servers below this one that share an id with another. It is over when all but one name have not been given for
+    /// [`TWINS_END`], or belong to another id; and when the id is forgotten.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn downstream_twins(&self, now: Timestamp) -> Result<Vec<Twins>, StoreError> {
+        self.shared.database.read(|db| {
+            let during = "look for servers with one id";
+            let mut statement = db
+                .prepare_cached(
+                    "SELECT server_id, name FROM downstream_name WHERE seen > ?1 AND server_id IN (
+                         SELECT server_id FROM downstream_name WHERE seen > ?1
+                         GROUP BY server_id HAVING count(*) > 1 AND sum(returned) >= ?2)
+                     ORDER BY server_id, seen DESC, name",
+                )
+                .during(during)?;
+            let after = now.plus_seconds(-TWINS_END).ticks();
+            let mut rows = statement.query(params![after, TURNS]).during(during)?;
+            let mut found: Vec<Twins> = Vec::new();
+            for_rows(&mut rows, |row| {
+                let (server, name) = (row.guid(0)?, row.text(1)?);
+                match found.last_mut().filter(|last| last.server == server) {
+                    Some(last) => last.names.push(name),
+                    None => found.push(Twins { server, names: vec![name] }),
+                }
+                Ok(())
+            })?;
+            Ok(found)
+        })
+    }
+
+    /// Gives this server another id than the one it shares with what it is a copy of, from the next opening on; answers
+    /// that id. Its upstream is told of everything anew, and so is this server by those below it.
+    ///
+    /// # Errors
+    /// No randomness, or a failure to write.
+    pub fn renew_identity(&self, now: Timestamp) -> Result<Guid, StoreError> {
+        let (before, after) = (self.server_id(), self.fresh_guid()?);
+        let actor = Arc::clone(&self.actor);
+        self.shared.database.write(move |tx| {
+            let during = "give the server another id";
+            tx.execute(
+                "UPDATE config SET value = ?1, changed_at = ?2 WHERE name = 'server-id'",
+                params![after.to_string(), now.ticks()],
+            )
+            .during(during)?;
+            tx.execute_batch("DELETE FROM rollup_sent; DELETE FROM rollup_reset").during(during)?;
+            let entry = Entry {
+                action: "renew-identity",
+                subject: "server".to_owned(),
+                update: None,
+                before: Some(before.to_string()),
+                after: Some(after.to_string()),
+            };
+            audit::append(tx, &actor, now, &[entry])
+        })?;
+        self.note_audit_head();
+        Ok(after)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same;
+
+    #[test]
+    fn a_name_with_its_domain_and_without_is_one() {
+        for (one, other) in [("west", "WEST"), ("west", "west.corp.example"), ("West.corp.example", "west")] {
+            assert!(same(one, other), "{one} {other}");
+        }
+        for (one, other) in
+            [("west", "westend.example"), ("west.a.example", "west.b.example"), ("west", "east")]
+        {
+            assert!(!same(one, other), "{one} {other}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Two servers below with one id, as after a machine was copied: known by names that take turns, and over when the copy
+//! has an id of its own.
+
+use crate::support;
+
+use sluicegate_store::Store;
+use sluicegate_store::hierarchy::{DownstreamContact, TWINS_END, Told};
+use sluicegate_terms::{Guid, Timestamp};
+use support::{at, open};
+
+const DAY: i64 = 86_400;
+
+fn asks(store: &Store, id: u128, name: &str, when: Timestamp) {
+    for synced in [false, true] {
+        let contact = DownstreamContact { id: Guid::from_u128(id), name: name.to_owned(), at: when, synced };
+        store.record_downstream(contact).unwrap();
+    }
+}
+
+fn twins(store: &Store, now: Timestamp) -> Vec<Vec<String>> {
+    store.downstream_twins(now).unwrap().into_iter().map(|twins| twins.names).collect()
+}
+
+#[test]
+fn names_that_take_turns_are_two_servers_and_renamed_ones_are_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for (day, name) in (0..).zip(["east", "east.example", "EAST", "east", "east.example"]) {
+        asks(&store, 2, name, at(day * DAY));
+    }
+    for (day, name) in (0..).zip(["south", "north", "north", "south", "south"]) {
+        asks(&store, 3, name, at(day * DAY));
+    }
+    assert_eq!(twins(&store, at(5 * DAY)), [] as [Vec<String>; 0], "renamed, once forth and back");
+    for (day, name) in (0..4).zip(["west", "west-copy", "west", "west-copy"]) {
+        asks(&store, 1, name, at(day * DAY));
+    }
+    assert_eq!(twins(&store, at(4 * DAY)), [["west-copy", "west"]]);
+    assert_eq!(store.downstream_twins(at(4 * DAY)).unwrap()[0].server, Guid::from_u128(1));
+    // One of them asks no more.
+    for day in 4..9 {
+        asks(&store, 1, "west", at(day * DAY));
+    }
+    assert_eq!(twins(&store, at(9 * DAY)), [["west", "west-copy"]]);
+    assert!(twins(&store, at(3 * DAY + TWINS_END)).is_empty());
+}
+
+#[test]
+fn it_is_over_when_the_copy_has_an_id_of_its_own_or_the_id_is_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let both = |from: i64| {
+        for (hour, name) in (from..from + 4).zip(["west", "west-copy", "west", "west-copy"]) {
+            asks(&store, 1, name, at(hour * 3_600));
+        }
+        twins(&store, at((from + 4) * 3_600))
+    };
+    assert_eq!(both(0).len(), 1);
+    asks(&store, 7, "west-copy", at(5 * 3_600));
+    assert!(twins(&store, at(5 * 3_600)).is_empty());
+    assert_eq!(both(10).len(), 1);
+    store.forget_downstream(Guid::from_u128(1), at(15 * 3_600)).unwrap();
+    assert!(twins(&store, at(15 * 3_600)).is_empty());
+}
+
+#[test]
+fn a_copy_that_gets_an_id_of_its_own_has_it_from_the_next_start_on_and_tells_everything_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let before = store.server_id();
+    let told = Told { mark: Some(7), ..Told::default() };
+    store.note_told(&[("computer".parse().unwrap(), told)]).unwrap();
+    let after = store.renew_identity(at(1)).unwrap();
+    assert_ne!(before, after);
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(store.server_id(), after);
+    assert_eq!(store.rollup_reset().unwrap(), after, "servers below tell everything again, too");
+    drop(store);
+    let db = rusqlite::Connection::open(dir.path().join("sluicegate.db")).unwrap();
+    let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM rollup_sent"), 0);
+    assert_eq!(count("SELECT count(*) FROM audit WHERE action = 'renew-identity'"), 1);
+}
