@@ -1,7 +1,6 @@
 //! Policy: decisions carried from one server to another, and back.
 
 use super::*;
-use crate::groups::GroupTree;
 use crate::succession::{Arrival, Hold};
 use sluicegate_terms::{Anchor, DeploymentId, Guid};
 
@@ -43,7 +42,7 @@ fn approve(decisions: &mut Decisions, update: u128, group: GroupId, seconds: i64
     decisions.approve(&Subject::software(uid(update)), order, &mut stamp(seconds)).unwrap();
 }
 
-fn origin() -> Decisions {
+pub(super) fn origin() -> Decisions {
     let mut decisions = Decisions::default();
     decisions.groups.create(gid(9), "Outer".parse().unwrap(), None).unwrap();
     decisions.groups.create(gid(1), "Inner".parse().unwrap(), Some(gid(9))).unwrap();
@@ -54,7 +53,7 @@ fn origin() -> Decisions {
     decisions
 }
 
-fn carry(from: &Decisions, to: &mut Decisions, seconds: i64) -> TakenIn {
+pub(super) fn carry(from: &Decisions, to: &mut Decisions, seconds: i64) -> TakenIn {
     to.take_in(&from.to_carry(), known, &mut stamp(seconds)).unwrap()
 }
 
@@ -116,40 +115,6 @@ fn a_decline_taken_back_there_is_taken_back_here() {
     from.restore(uid(12), stamp(60).change).unwrap();
     assert_eq!(carry(&from, &mut to, 61).restored, 1);
     assert!(to.declined.is_empty());
-}
-
-#[test]
-fn a_group_of_the_same_name_is_the_same_group() {
-    let from = origin();
-    let mut to = Decisions::default();
-    to.groups.create(gid(500), "INNER".parse().unwrap(), None).unwrap();
-    let taken = carry(&from, &mut to, 50);
-    assert_eq!((taken.groups, taken.approved), (2, 2));
-    assert!(to.approvals.contains_key(&(uid(10), gid(500))));
-    assert!(to.groups.get(gid(1)).is_none());
-    let inner = to.groups.get(gid(500)).unwrap();
-    assert_eq!(
-        (inner.name.as_str(), inner.parent),
-        ("Inner", Some(gid(9))),
-        "it has the name and place it has there"
-    );
-    assert_eq!(
-        taken.regrouped,
-        ["the group `INNER` is called `Inner` now and is in `Outer`, no longer in `All Computers`"]
-    );
-    assert_eq!(carry(&from, &mut to, 60), TakenIn::default());
-}
-
-#[test]
-fn a_name_that_went_over_to_another_group_there_does_not_make_two_groups_one() {
-    let mut from = Decisions::default();
-    from.groups.create(gid(9), "Ring".parse().unwrap(), None).unwrap();
-    from.groups.create(gid(5), "Outer".parse().unwrap(), None).unwrap();
-    let mut to = Decisions::default();
-    to.groups.create(gid(9), "Outer".parse().unwrap(), None).unwrap();
-    let taken = carry(&from, &mut to, 60);
-    assert_eq!((taken.groups, taken.skipped), (2, 0), "{taken:?}");
-    assert_eq!(to.groups, from.groups);
 }
 
 #[test]
@@ -452,53 +417,6 @@ fn a_decline_that_is_taken_back_counts_from_its_time_on_and_the_latest_is_rememb
 }
 
 #[test]
-fn a_group_that_was_renamed_or_moved_there_is_so_here_and_counted_once() {
-    let mut from = origin();
-    let mut to = Decisions::default();
-    carry(&from, &mut to, 50);
-    from.groups.rename(gid(1), "Kernel".parse().unwrap()).unwrap();
-    assert_eq!(carry(&from, &mut to, 60).groups, 1, "one has another name");
-    assert_eq!(to.groups.get(gid(1)).unwrap().name.as_str(), "Kernel");
-    from.groups.move_below(gid(1), GroupId::ALL_COMPUTERS, Anchor(61)).unwrap();
-    assert_eq!(carry(&from, &mut to, 70).groups, 1, "one has another place");
-    assert_eq!(to.groups.get(gid(1)).unwrap().parent, Some(GroupId::ALL_COMPUTERS));
-}
-
-#[test]
-fn a_group_that_cannot_be_moved_keeps_its_name_too() {
-    let (mut from, mut to) = (Decisions::default(), Decisions::default());
-    from.groups.create(gid(500), "Top".parse().unwrap(), None).unwrap();
-    from.groups.create(gid(9), "RING".parse().unwrap(), Some(gid(500))).unwrap();
-    for (here, name) in [(9, "Outer"), (700, "Ring")] {
-        to.groups = GroupTree::new();
-        to.groups.create(gid(here), name.parse().unwrap(), None).unwrap();
-        // As deep as groups nest: one place lower it would be too deep.
-        let mut above = gid(here);
-        for n in 2..crate::groups::MAX_GROUP_DEPTH as u128 - 1 {
-            to.groups.create(gid(1_000 + n), format!("{n}").parse().unwrap(), Some(above)).unwrap();
-            above = gid(1_000 + n);
-        }
-        to.groups.create(gid(999), "Lowest".parse().unwrap(), Some(above)).unwrap();
-        let taken = carry(&from, &mut to, 60);
-        assert_eq!((taken.groups, taken.skipped), (1, 1), "{taken:?}");
-        assert!(taken.reasons[0].contains("`RING`"), "{taken:?}");
-        let group = to.groups.get(gid(here)).unwrap();
-        assert_eq!((group.name.as_str(), group.parent), (name, Some(GroupId::ALL_COMPUTERS)));
-    }
-}
-
-/// Update 10 is a bundle: its first revision has the member 20, its second the member 21.
-fn bundle(decisions: &Decisions, update: UpdateId) -> Result<Option<Known>, ApprovalError> {
-    let first = decisions.held.get(&uid(10)).is_some_and(|hold| hold.serving == rev(1));
-    let member = if first { uid(20) } else { uid(21) };
-    let bundled_by = (update == member).then_some(uid(10));
-    let eula = (update == uid(10)).then_some(EulaId(Guid::from_u128(77)));
-    let subject = Subject { bundled_by, eula, ..Subject::software(update) };
-    let plain = Subject::software(update);
-    Ok(Some(Known { subject, revisions: revisions(&[1, 2], &plain), came: None }))
-}
-
-#[test]
 fn members_of_a_bundle_are_those_of_the_revision_that_serves_once_all_is_taken_in() {
     let hold = Hold {
         serving: rev(1),
@@ -534,4 +452,15 @@ fn members_of_a_bundle_are_those_of_the_revision_that_serves_once_all_is_taken_i
     let taken = to.take_in(&from.to_carry(), bundle, &mut stamp(70)).unwrap();
     assert_eq!((taken.accepted, taken.declined, taken.skipped), (1, 1, 0), "{:?}", taken.reasons);
     assert!(to.held.is_empty() && to.declined.contains_key(&uid(20)));
+}
+
+/// Update 10 is a bundle: its first revision has the member 20, its second the member 21.
+fn bundle(decisions: &Decisions, update: UpdateId) -> Result<Option<Known>, ApprovalError> {
+    let first = decisions.held.get(&uid(10)).is_some_and(|hold| hold.serving == rev(1));
+    let member = if first { uid(20) } else { uid(21) };
+    let bundled_by = (update == member).then_some(uid(10));
+    let eula = (update == uid(10)).then_some(EulaId(Guid::from_u128(77)));
+    let subject = Subject { bundled_by, eula, ..Subject::software(update) };
+    let plain = Subject::software(update);
+    Ok(Some(Known { subject, revisions: revisions(&[1, 2], &plain), came: None }))
 }

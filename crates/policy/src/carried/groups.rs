@@ -102,3 +102,7 @@ fn take_group(
     };
     Ok((own.id, became))
 }
+
+#[cfg(test)]
+#[path = "groups_tests.rs"]
+mod tests;

@@ -14,6 +14,7 @@ mod abandon;
 mod model;
 mod model_cleanup;
 mod model_told;
+mod model_upstream;
 mod steps;
 
 use abandon::abandon;
