@@ -111,7 +111,8 @@ impl Store {
     }
 
     /// Gives this server another id than the one it shares with what it is a copy of, from the next opening on; answers
-    /// that id. Its upstream is told of everything anew, and so is this server by those below it.
+    /// that id. Its upstream is told of everything anew. The servers below are those of the other one: which of them come
+    /// here as well, they show by asking.
     ///
     /// # Errors
     /// No randomness, or a failure to write.
@@ -125,7 +126,11 @@ impl Store {
                 params![after.to_string(), now.ticks()],
             )
             .during(during)?;
-            tx.execute_batch("DELETE FROM rollup_sent; DELETE FROM rollup_reset").during(during)?;
+            tx.execute_batch(
+                "DELETE FROM rollup_sent; DELETE FROM rollup_reset; DELETE FROM downstream_server;
+                 DELETE FROM wanted_by; DELETE FROM wanted_file",
+            )
+            .during(during)?;
             let entry = Entry {
                 action: "renew-identity",
                 subject: "server".to_owned(),

@@ -70,6 +70,7 @@ fn a_copy_that_gets_an_id_of_its_own_has_it_from_the_next_start_on_and_tells_eve
     let before = store.server_id();
     let told = Told { mark: Some(7), ..Told::default() };
     store.note_told(&[("computer".parse().unwrap(), told)]).unwrap();
+    asks(&store, 5, "below", at(0));
     let after = store.renew_identity(at(1)).unwrap();
     assert_ne!(before, after);
     drop(store);
@@ -80,5 +81,6 @@ fn a_copy_that_gets_an_id_of_its_own_has_it_from_the_next_start_on_and_tells_eve
     let db = rusqlite::Connection::open(dir.path().join("sluicegate.db")).unwrap();
     let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
     assert_eq!(count("SELECT count(*) FROM rollup_sent"), 0);
+    assert_eq!(count("SELECT count(*) FROM downstream_server"), 0, "they are below the other one");
     assert_eq!(count("SELECT count(*) FROM audit WHERE action = 'renew-identity'"), 1);
 }
