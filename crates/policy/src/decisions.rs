@@ -371,13 +371,6 @@ impl Decisions {
         Ok(())
     }
 
-    /// An update is part of a bundle in service now: that it was declined alone is over, though nobody took it back.
-    pub fn follow_bundle(&mut self, update: UpdateId, change: Change) {
-        if self.declined.remove(&update).is_some() {
-            self.restored.insert(update, Mark::passing(change));
-        }
-    }
-
     /// Removes a group and the decisions for it. Automatic rules approve for it no longer; a rule that has
     /// no other group is turned off.
     ///

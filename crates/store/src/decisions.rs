@@ -6,7 +6,6 @@ mod bulk;
 mod carried;
 mod dropped;
 mod looks;
-mod parts;
 mod rows;
 mod rules;
 mod subject;
@@ -33,7 +32,6 @@ use sluicegate_policy::{
     SuccessionOptions, Withdrawal,
 };
 use sluicegate_terms::{Anchor, GroupId, Timestamp, UpdateId};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a change of decisions is made with: its place in history and fresh deployment ids.
@@ -124,7 +122,6 @@ impl Store {
             let before = self.decisions();
             let mut after = Decisions::clone(&before);
             let result = work(tx, &mut after, &mut scope)?;
-            parts::follow(tx, &before, &mut after, BTreeSet::new(), scope.change)?;
             write_difference(tx, &before, &after)?;
             audit::append(tx, &self.actor, now, &audit::decided(&before, &after, cause))?;
             Ok((result, Arc::new(after)))

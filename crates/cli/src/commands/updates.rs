@@ -28,6 +28,7 @@ pub(crate) async fn run(client: &AdminClient, args: Updates, json: bool) -> anyh
                         ("Classification", "/classification"),
                         ("Products", "/products"),
                         ("Approval", "/approval"),
+                        ("Follows the bundle", "/follows"),
                         ("Licence terms", "/eula/id"),
                         ("Accepted by", "/eula/accepted_by"),
                         ("In service while held", "/held/serving"),
@@ -39,6 +40,12 @@ pub(crate) async fn run(client: &AdminClient, args: Updates, json: bool) -> anyh
                         ("Description", "/description"),
                     ],
                 );
+                if value["follows"].is_string() && value["approval"] != "unapproved" {
+                    say!(
+                        "\nComputers are told of it as of a part of that bundle. What was decided about it alone counts \
+                         again when no bundle in service has it."
+                    );
+                }
                 say!("\nRelated updates");
                 output::rows(
                     &value["related"],

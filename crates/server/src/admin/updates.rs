@@ -87,6 +87,7 @@ pub(super) async fn show(app: &App, id: &str) -> Result<Value, AdminError> {
         value["superseded_by"] = json!(texts(&details.superseded_by));
         value["bundles"] = json!(bundles);
         value["bundled_by"] = json!(texts(&details.bundled_by));
+        value["follows"] = json!(subject.bundled_by.map(|bundle| bundle.to_string()));
         value["related"] = related(store, &details);
         value["status_by_group"] = by_group(store, id, targeting, &decisions.groups)?;
         value["approvals"] = json!(approvals);

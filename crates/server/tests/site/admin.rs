@@ -88,6 +88,7 @@ async fn updates_are_listed_found_and_shown() {
     assert_eq!(shown["approval"], "unapproved");
     let member = site.manage("GET", &format!("updates/{}", update(MEMBER_A)), json!(null)).await;
     assert_eq!(member["bundled_by"], json!([update(BUNDLE).to_string()]));
+    assert_eq!(member["follows"], json!(update(BUNDLE).to_string()));
 }
 
 #[tokio::test]

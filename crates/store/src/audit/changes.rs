@@ -126,11 +126,11 @@ fn action(before: &Decisions, after: &Decisions, update: UpdateId, cause: Cause)
     if held(before) && !held(after) && same_words() {
         return "accept-revision";
     }
-    if declined(before) && !declined(after) && deploys(after) == 0 {
-        return "undecline";
-    }
     if cause == Cause::Arrival && same_words() {
         return "approvals-follow";
+    }
+    if declined(before) && !declined(after) && deploys(after) == 0 {
+        return "undecline";
     }
     let fresh = after.approvals_of(update).any(|a| {
         a.action.deploys()

@@ -19,9 +19,6 @@ const LOOK_INTO: usize = 256 << 10;
 
 impl Cleanup<'_> {
     pub(super) fn decline_expired(&mut self, report: &mut StepReport) -> Result<(), StoreError> {
-        if !self.dry {
-            self.store.release_parts(self.now)?;
-        }
         let expired = self.store.catalog_graph()?.expired(&self.store.decisions());
         self.decline(&expired, report)
     }

@@ -30,7 +30,7 @@ pub(crate) fn subject(
         kind: newest.kind,
         explicitly_deployable: newest.explicitly_deployable,
         expired: newest.expired,
-        bundled_by: bundled_by(db, decisions, update, |_| true)?,
+        bundled_by: bundled_by(db, decisions, update)?,
         eula: eula.map(|id| EulaId(Guid::from_bytes(id))),
         removable,
         may_ask,
@@ -105,16 +105,15 @@ fn traits(db: &Connection, identity: UpdateIdentity) -> Result<Option<Traits>, S
     Ok(text.flatten().map(|text| Traits::from_text(&text)))
 }
 
-/// One of the bundles that count whose revision in service has this member; what only an older or a held revision
-/// bundles is approved by itself, as scans see it.
-pub(super) fn bundled_by(
+/// A bundle whose revision in service has this member; what only an older or a held revision bundles is
+/// approved by itself, as scans see it.
+fn bundled_by(
     db: &Connection,
     decisions: &Decisions,
     member: UpdateId,
-    counts: impl Fn(UpdateId) -> bool,
 ) -> Result<Option<UpdateId>, StoreError> {
     let bundles = ids(db, "SELECT bundle FROM bundle_member WHERE member = ?1", member)?;
-    for bundle in bundles.into_iter().filter(|bundle| counts(*bundle)) {
+    for bundle in bundles {
         let serving = decisions.held.get(&bundle).map(|hold| hold.serving);
         let record = record(db, bundle, serving)?;
         if record.is_some_and(|r| r.bundles.iter().flatten().any(|identity| identity.update == member)) {

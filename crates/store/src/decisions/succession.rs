@@ -1,7 +1,7 @@
 //! Store: what an import does to decisions, inside its own transaction: no state is ever durable in which
 //! a new revision is there and its approvals are not (the failure behind KB954960).
 
-use super::{DecisionScope, Gallery, again, parts, rules, subject, write_difference};
+use super::{DecisionScope, Gallery, again, rules, subject, write_difference};
 use crate::cleanup;
 use crate::error::{During, StoreError};
 use rusqlite::Transaction;
@@ -41,8 +41,7 @@ pub(crate) fn after_import(
     let filters = if replica { BTreeSet::new() } else { cleanup::filters(tx)? };
     let revised = arrivals.iter().any(|arrival| arrival.replaces.is_some());
     let again = again::any(tx)?;
-    let parts = parts::parts_of(tx, before, arrivals.iter().map(|arrival| arrival.update))?;
-    if !again && !revised && parts.is_empty() && rules.is_empty() && filters.is_empty() {
+    if !again && !revised && rules.is_empty() && filters.is_empty() {
         return Ok((done, None));
     }
     let mut scope = DecisionScope::new(tx, anchor, now)?;
@@ -76,7 +75,6 @@ pub(crate) fn after_import(
         let plan = plan(rules.iter().copied(), &after, &candidates, now);
         done.approved_by_rules = after.carry_out(&plan, &mut scope.stamp).map_err(super::refused)?;
     }
-    parts::follow(tx, before, &mut after, parts, scope.change)?;
     if after == **before {
         return Ok((done, None));
     }

@@ -226,7 +226,6 @@ impl Model {
         for update in new.into_iter().filter(|_| self.rule_enabled && !self.replica).collect::<Vec<_>>() {
             self.follow_rule(update);
         }
-        self.follow_bundle();
     }
 
     /// What somebody declined before it was removed is declined when it comes again, where its own administrators
@@ -290,16 +289,8 @@ impl Model {
     /// Does a step; answers whether it is allowed.
     pub(crate) fn take(&mut self, step: &Step) -> bool {
         let allowed = self.take_step(step);
-        self.follow_bundle();
         self.automatic.retain(|update| self.declined.contains_key(update));
         allowed
-    }
-
-    /// What was declined alone is no longer once it is part of a bundle in service.
-    fn follow_bundle(&mut self) {
-        if self.is_member(MEMBER) && !self.declined.contains_key(&BUNDLE) {
-            self.declined.remove(&MEMBER);
-        }
     }
 
     fn take_step(&mut self, step: &Step) -> bool {

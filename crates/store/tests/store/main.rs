@@ -21,7 +21,6 @@ mod languages;
 mod lifting;
 mod memberships;
 mod modes;
-mod parts;
 mod rollback;
 mod rollup;
 mod rules;
