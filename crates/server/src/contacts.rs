@@ -82,9 +82,21 @@ pub(crate) fn write_back(app: &App) -> Result<(), StoreError> {
             app.store.touch(Contact { synced: true, ..Contact::new(computer, at) })?;
         }
     }
-    let synchronized = std::mem::take(&mut *app.synchronized.lock());
-    for contact in synchronized.into_values() {
-        app.store.record_downstream(contact)?;
-    }
+    write_synchronized(app)?;
     app.store.flush_contacts()
+}
+
+/// Writes down which servers below synchronized; what cannot be written is kept.
+pub(crate) fn write_synchronized(app: &App) -> Result<(), StoreError> {
+    let mut heard = std::mem::take(&mut *app.synchronized.lock()).into_values();
+    while let Some(contact) = heard.next() {
+        if let Err(error) = app.store.record_downstream(contact.clone()) {
+            let mut kept = app.synchronized.lock();
+            for contact in std::iter::once(contact).chain(heard) {
+                kept.entry(contact.id).or_insert(contact);
+            }
+            return Err(error);
+        }
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@
 //! one server may come by several ways.
 
 use super::DownstreamContact;
-use super::downstream::clean;
+use super::downstream::{came_before, clean};
 use crate::Store;
 use crate::audit::{self, Entry};
 use crate::columns::{Columns, for_rows};
@@ -38,19 +38,27 @@ fn same(one: &str, other: &str) -> bool {
     short.eq_ignore_ascii_case(long) || (!short.contains('.') && short.eq_ignore_ascii_case(host))
 }
 
-/// Notes the name that a server gives; its row is there.
+/// Notes the name that a server gives; its row is there. A name that only tried the way is none: it is the one that a
+/// server has before its administrator names it. Contacts are written down a while after they were, so one that is not
+/// later than the last says nothing new.
 pub(super) fn note(tx: &Transaction<'_>, contact: &DownstreamContact) -> Result<(), StoreError> {
     let during = "note the name of a server";
     let (id, name, at) = (contact.id, clean(&contact.name), contact.at);
-    if name.is_empty() {
+    if name.is_empty() || !contact.synced {
         return Ok(());
     }
-    let last: Option<String> = tx
+    let last: Option<(String, i64)> = tx
         .prepare_cached(
-            "SELECT name FROM downstream_name WHERE server_id = ?1 ORDER BY seen DESC, name LIMIT 1",
+            "SELECT name, seen FROM downstream_name WHERE server_id = ?1 ORDER BY seen DESC, name LIMIT 1",
         )
-        .and_then(|mut s| s.query_row([id.as_bytes()], |row| row.get(0)).optional())
+        .and_then(|mut s| s.query_row([id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?))).optional())
         .during(during)?;
+    if let Some((_, seen)) = last
+        && came_before(at, Timestamp::from_ticks(seen))
+    {
+        return Ok(());
+    }
+    let last = last.map(|(name, _)| name);
     let other = last.as_ref().is_some_and(|last| !same(last, &name));
     // With and without its domain it is one name.
     let kept = last.filter(|last| same(last, &name)).unwrap_or_else(|| name.clone());
@@ -60,10 +68,15 @@ pub(super) fn note(tx: &Transaction<'_>, contact: &DownstreamContact) -> Result<
     if other {
         let old = at.plus_seconds(-TWINS_END).ticks();
         run("DELETE FROM downstream_name WHERE server_id = ?1 AND seen <= ?2", params![id.as_bytes(), old])?;
+        // What a clock said that was ahead is not the last for ever.
+        run(
+            "UPDATE downstream_name SET seen = ?2 - 1 WHERE server_id = ?1 AND seen >= ?2",
+            params![id.as_bytes(), at.ticks()],
+        )?;
     }
     run(
         "INSERT INTO downstream_name (server_id, name, seen) VALUES (?1, ?2, ?3)
-         ON CONFLICT (server_id, name) DO UPDATE SET seen = max(seen, ?3), returned = returned + ?4",
+         ON CONFLICT (server_id, name) DO UPDATE SET seen = ?3, returned = returned + ?4",
         params![id.as_bytes(), kept, at.ticks(), other],
     )?;
     if other {

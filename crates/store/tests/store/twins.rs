@@ -46,6 +46,52 @@ fn names_that_take_turns_are_two_servers_and_renamed_ones_are_not() {
 }
 
 #[test]
+fn a_contact_that_is_written_after_a_later_one_is_no_name_that_came_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let contact = |name: &str, second: i64, synced: bool| {
+        let id = Guid::from_u128(1);
+        store
+            .record_downstream(DownstreamContact { id, name: name.to_owned(), at: at(second), synced })
+            .unwrap();
+        store.downstream_servers().unwrap().remove(0).told.name
+    };
+    assert_eq!(contact("north", 1, true), "north");
+    assert_eq!(contact("south", 20, true), "south");
+    // The synchronization of before is written late, and again with each list.
+    for _ in 0..3 {
+        assert_eq!(contact("north", 10, true), "south");
+        assert_eq!(contact("south", 20, true), "south");
+    }
+    assert!(twins(&store, at(30)).is_empty());
+    // One machine that only tried the way under its own name, before it was given another.
+    for second in [40, 42, 44] {
+        assert_eq!(contact("machine", second, false), "machine");
+        assert_eq!(contact("south", second + 1, true), "south");
+    }
+    assert!(twins(&store, at(50)).is_empty());
+    for (second, name) in (60..).zip(["north", "machine", "south", "north"]) {
+        contact(name, second, name != "machine");
+    }
+    assert_eq!(twins(&store, at(70)), [["north", "south"]], "the machine's name is none of them");
+}
+
+#[test]
+fn a_clock_that_was_ahead_holds_no_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    asks(&store, 1, "north", at(30 * DAY));
+    for day in 0..4 {
+        asks(&store, 1, "south", at(day * DAY));
+        assert_eq!(store.downstream_servers().unwrap()[0].told.name, "south");
+    }
+    assert!(twins(&store, at(4 * DAY)).is_empty(), "it was renamed once");
+    asks(&store, 1, "north", at(4 * DAY));
+    asks(&store, 1, "south", at(5 * DAY));
+    assert_eq!(twins(&store, at(5 * DAY)).len(), 1);
+}
+
+#[test]
 fn it_is_over_when_the_copy_has_an_id_of_its_own_or_the_id_is_forgotten() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
