@@ -4,6 +4,7 @@
 use crate::directory::Known;
 use crate::services::Failure;
 use crate::state::App;
+use crate::{ring, twins};
 use sluicegate_store::{Contact, StoreError};
 use sluicegate_terms::ComputerId;
 use std::sync::Arc;
@@ -86,9 +87,14 @@ pub(crate) fn write_back(app: &App) -> Result<(), StoreError> {
     app.store.flush_contacts()
 }
 
-/// Writes down which servers below synchronized; what cannot be written is kept.
+/// Writes down which servers below synchronized, and what that says of servers with one id and of rings; what cannot be
+/// written is kept.
 pub(crate) fn write_synchronized(app: &App) -> Result<(), StoreError> {
-    let mut heard = std::mem::take(&mut *app.synchronized.lock()).into_values();
+    let heard = std::mem::take(&mut *app.synchronized.lock());
+    if heard.is_empty() {
+        return Ok(());
+    }
+    let mut heard = heard.into_values();
     while let Some(contact) = heard.next() {
         if let Err(error) = app.store.record_downstream(contact.clone()) {
             let mut kept = app.synchronized.lock();
@@ -98,5 +104,7 @@ pub(crate) fn write_synchronized(app: &App) -> Result<(), StoreError> {
             return Err(error);
         }
     }
-    Ok(())
+    let now = app.clock.now();
+    twins::judge(&app.store, now)?;
+    ring::judge(&app.store, now)
 }
