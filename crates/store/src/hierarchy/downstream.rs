@@ -409,10 +409,12 @@ fn write_server(tx: &Transaction<'_>, server: &RolledServer, now: Timestamp) -> 
         .during("look up a downstream server")?;
     let told_at = server.last_rollup.map(Timestamp::ticks);
     let mut clients = server.clients.clone();
+    let mut news = true;
     if let Some((known_at, known_clients)) = known {
         if known_at > told_at {
             return Ok(());
         }
+        news = told_at > known_at;
         let old = known_clients.and_then(|b| decode_clients(&b).ok()).unwrap_or_default();
         clients = merged(old, &server.clients);
     }
@@ -438,6 +440,6 @@ fn write_server(tx: &Transaction<'_>, server: &RolledServer, now: Timestamp) -> 
             encode_clients(&clients)
         ])
     })
-    .during("write a downstream server")
-    .map(|_| ())
+    .during("write a downstream server")?;
+    if news { twins::note_told(tx, server, now) } else { Ok(()) }
 }
