@@ -4,6 +4,7 @@
 use crate::directory::Known;
 use crate::services::Failure;
 use crate::state::App;
+use crate::{ring, twins};
 use sluicegate_store::{Contact, StoreError};
 use sluicegate_terms::ComputerId;
 use std::sync::Arc;
@@ -82,9 +83,28 @@ pub(crate) fn write_back(app: &App) -> Result<(), StoreError> {
             app.store.touch(Contact { synced: true, ..Contact::new(computer, at) })?;
         }
     }
-    let synchronized = std::mem::take(&mut *app.synchronized.lock());
-    for contact in synchronized.into_values() {
-        app.store.record_downstream(contact)?;
-    }
+    write_synchronized(app)?;
     app.store.flush_contacts()
+}
+
+/// Writes down which servers below synchronized, and what that says of servers with one id and of rings; what cannot be
+/// written is kept.
+pub(crate) fn write_synchronized(app: &App) -> Result<(), StoreError> {
+    let heard = std::mem::take(&mut *app.synchronized.lock());
+    if heard.is_empty() {
+        return Ok(());
+    }
+    let mut heard = heard.into_values();
+    while let Some(contact) = heard.next() {
+        if let Err(error) = app.store.record_downstream(contact.clone()) {
+            let mut kept = app.synchronized.lock();
+            for contact in std::iter::once(contact).chain(heard) {
+                kept.entry(contact.id).or_insert(contact);
+            }
+            return Err(error);
+        }
+    }
+    let now = app.clock.now();
+    twins::judge(&app.store, now)?;
+    ring::judge(&app.store, now)
 }

@@ -145,6 +145,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_contact_from_before_the_upstream_was_set_is_no_ring_when_it_is_written_later() {
+        let (_dir, app) = testing::app().await;
+        let (store, now) = (&app.store, app.clock.now());
+        // The servers traded places within the time after which contacts are written down.
+        set(&app, "http://127.0.0.1:1");
+        store.forget_ring(now).unwrap();
+        store.note_upstream_server(Guid::from_u128(WEST), now).unwrap();
+        for before in [2, 1, 0] {
+            asks(&app, WEST, true, now.plus_seconds(-before));
+            assert!(!in_ring(store, now));
+        }
+        asks(&app, WEST, true, now.plus_seconds(1));
+        assert!(in_ring(store, now.plus_seconds(1)));
+        // Set once more, with a contact of before under way.
+        store.forget_ring(now.plus_seconds(3)).unwrap();
+        asks(&app, WEST, true, now.plus_seconds(2));
+        assert!(!in_ring(store, now.plus_seconds(4)));
+        // A clock that was ahead when it was set hides nothing for ever.
+        store.forget_ring(now.plus_seconds(2 * 86_400)).unwrap();
+        asks(&app, WEST, true, now.plus_seconds(5));
+        assert!(in_ring(store, now.plus_seconds(5)));
+    }
+
+    #[tokio::test]
     async fn a_ring_is_over_when_the_upstream_answered_and_had_not_asked_when_it_was_due() {
         let (_dir, app, now) = below_west().await;
         let store = &app.store;
@@ -209,7 +233,7 @@ mod tests {
         assert!(!tells(100, 800 + LATE));
         assert!(tells(4_000, 900 + LATE));
         // What is told of others is nothing.
-        store.forget_ring().unwrap();
+        store.forget_ring(now).unwrap();
         assert!(!in_ring(store, now));
         for at in [1, 2] {
             assert!(store.roll_up_servers(vec![told(9, Some(8), at)], now).unwrap());

@@ -37,7 +37,7 @@ pub(crate) fn judge(store: &Store, now: Timestamp) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing;
+    use crate::{contacts, testing};
     use sluicegate_store::hierarchy::DownstreamContact;
     use sluicegate_terms::Guid;
 
@@ -64,5 +64,23 @@ mod tests {
         store.forget_downstream(id, now).unwrap();
         judge(store, now).unwrap();
         assert!(store.alerts().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_the_contacts_say_is_an_alert_as_soon_as_they_are_written() {
+        let (_dir, app) = testing::app().await;
+        let start = app.clock.now();
+        let asks = |id: u128, minutes: i64, name: &str| {
+            let at = start.plus_seconds((minutes - 60) * 60);
+            let contact =
+                DownstreamContact { id: Guid::from_u128(id), name: name.to_owned(), at, synced: true };
+            app.synchronized.lock().insert(contact.id, contact);
+            contacts::write_back(&app).unwrap();
+            app.store.alerts().unwrap().len()
+        };
+        let raised: Vec<usize> =
+            (0..).zip(["west", "copy", "west", "copy"]).map(|(at, name)| asks(6, at, name)).collect();
+        assert_eq!(raised, [0, 0, 0, 1]);
+        assert_eq!(asks(7, 4, "copy"), 0, "the copy has an id of its own");
     }
 }

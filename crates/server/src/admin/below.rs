@@ -72,8 +72,8 @@ pub(super) async fn show(app: &App, id: &str) -> Result<Value, AdminError> {
     };
     let rows = with_store(app, told).await?.ok_or_else(|| {
         AdminError::unknown(format!(
-            "no server below this one has told of a computer with the id `{}`; `sluicegate downstream computers` \
-             lists them (GET downstream/computers)",
+            "no server below this one has told of a computer with the id `{}`, or it asked this one since; `sluicegate \
+             downstream computers` lists them (GET downstream/computers)",
             id.as_str()
         ))
     })?;

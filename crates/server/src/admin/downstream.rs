@@ -4,26 +4,26 @@
 use super::error::AdminError;
 use super::input::Input;
 use super::with_store;
+use crate::contacts;
 use crate::services::upstream::is_account_name;
 use crate::state::App;
 use crate::twins;
 use serde_json::{Value, json};
 use sluicegate_store::hierarchy::DownstreamServer;
 use sluicegate_terms::{Guid, Timestamp};
+use std::sync::Arc;
 
 /// Most servers on the list of those that may synchronize.
 const MOST: usize = 10_000;
 
 /// `GET downstream`: all servers below this one, parents before their children, and the list of those that
 /// may synchronize; an empty list means all.
-pub(super) async fn show(app: &App) -> Result<Value, AdminError> {
-    let heard: Vec<_> = app.synchronized.lock().values().cloned().collect();
+pub(super) async fn show(app: &Arc<App>) -> Result<Value, AdminError> {
     let now = app.clock.now();
+    let writer = Arc::clone(app);
     let (servers, allowed, twins) = with_store(app, move |store| {
         // Contacts are written every now and then; who lists the servers wants to see the last one.
-        for contact in heard {
-            store.record_downstream(contact)?;
-        }
+        contacts::write_synchronized(&writer)?;
         twins::judge(store, now)?;
         Ok((store.downstream_servers()?, store.allowed_downstream(), store.downstream_twins(now)?))
     })
@@ -73,7 +73,7 @@ fn shown(server: &DownstreamServer, parent: Option<&str>) -> Value {
 }
 
 /// `PUT downstream/allowed`: the whole list `allowed`, by name or id. Empty lets everybody synchronize.
-pub(super) async fn allow(app: &App, input: &Input) -> Result<Value, AdminError> {
+pub(super) async fn allow(app: &Arc<App>, input: &Input) -> Result<Value, AdminError> {
     if !input.0.contains_key("allowed") {
         let message = "`allowed` is missing; it is the whole list, by name or id, and empty means everybody";
         return Err(AdminError::invalid(message));

@@ -99,7 +99,7 @@ pub(super) async fn change(app: &Arc<App>, input: &Input) -> Result<Value, Admin
         let ungrouped = store.set_upstream_settings(saved, now)?;
         let is = store.decisions();
         if named {
-            store.forget_ring()?;
+            store.forget_ring(now)?;
             ring::judge(store, now)?;
         }
         if other_source || reached {

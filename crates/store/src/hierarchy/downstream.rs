@@ -76,6 +76,15 @@ pub(super) fn clean(text: &str) -> String {
     text.trim().chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect()
 }
 
+/// Contacts are written down seconds after they were. What is later than one by more than this, an hour, was said by a
+/// clock that has been put back since.
+const WRITTEN_WITHIN: i64 = 3_600;
+
+/// Whether a contact is not later than the last one that is known.
+pub(super) fn came_before(at: Timestamp, last: Timestamp) -> bool {
+    at <= last && last <= at.plus_seconds(WRITTEN_WITHIN)
+}
+
 pub(super) fn known_parent(db: &Connection, id: Guid) -> Result<bool, StoreError> {
     db.prepare_cached("SELECT EXISTS (SELECT 1 FROM downstream_server WHERE server_id = ?1)")
         .and_then(|mut s| s.query_row([id.as_bytes()], |row| row.get(0)))
@@ -132,12 +141,20 @@ impl Store {
             tx.prepare_cached(
                 "INSERT INTO downstream_server (server_id, name, first_seen, last_contact, last_sync)
                  VALUES (?1, ?2, ?3, ?3, ?4) ON CONFLICT (server_id) DO UPDATE SET
-                     name = CASE WHEN ?2 = '' THEN name ELSE ?2 END, parent = NULL,
-                     last_contact = max(last_contact, ?3), last_sync = coalesce(?4, last_sync)",
+                     name = CASE WHEN ?2 = '' OR (last_contact > ?3 AND last_contact <= ?5) THEN name ELSE ?2 END,
+                     parent = NULL, last_contact = max(last_contact, ?3), last_sync = coalesce(?4, last_sync)",
             )
             .and_then(|mut s| {
                 let synced = contact.synced.then_some(contact.at.ticks());
-                s.execute(params![contact.id.as_bytes(), clean(&contact.name), contact.at.ticks(), synced])
+                // A name that was given later stays.
+                let later = contact.at.plus_seconds(WRITTEN_WITHIN).ticks();
+                s.execute(params![
+                    contact.id.as_bytes(),
+                    clean(&contact.name),
+                    contact.at.ticks(),
+                    synced,
+                    later
+                ])
             })
             .during("note a downstream server")?;
             ring::note(tx, &contact)?;
@@ -392,10 +409,12 @@ fn write_server(tx: &Transaction<'_>, server: &RolledServer, now: Timestamp) -> 
         .during("look up a downstream server")?;
     let told_at = server.last_rollup.map(Timestamp::ticks);
     let mut clients = server.clients.clone();
+    let mut news = true;
     if let Some((known_at, known_clients)) = known {
         if known_at > told_at {
             return Ok(());
         }
+        news = told_at > known_at;
         let old = known_clients.and_then(|b| decode_clients(&b).ok()).unwrap_or_default();
         clients = merged(old, &server.clients);
     }
@@ -421,6 +440,6 @@ fn write_server(tx: &Transaction<'_>, server: &RolledServer, now: Timestamp) -> 
             encode_clients(&clients)
         ])
     })
-    .during("write a downstream server")
-    .map(|_| ())
+    .during("write a downstream server")?;
+    if news { twins::note_told(tx, server, now) } else { Ok(()) }
 }

@@ -3,6 +3,7 @@
 //! trade places, too: one that was below becomes the upstream. So only an asking counts that came while it was the
 //! upstream.
 
+use super::downstream::came_before;
 use super::{DownstreamContact, RolledServer};
 use crate::Store;
 use crate::error::{During, StoreError};
@@ -16,10 +17,11 @@ pub const RING_ENDS: i64 = 2 * 86_400;
 /// A server may ask so many seconds later than usual: an hour. Schedules draw their times at random within half of one.
 pub const LATE: i64 = 3_600;
 
-/// Under these names in `sync_state`, which is emptied when another upstream is set: that the upstream asked, and when it
-/// last told of itself as servers below have it.
+/// Under these names in `sync_state`, which is emptied when another upstream is set: that the upstream asked, when it
+/// last told of itself as servers below have it, and when somebody set the upstream.
 const ASKS: &str = "upstream-asks";
 const TOLD: &str = "upstream-told";
+const SET: &str = "upstream-set-at";
 
 /// The upstream takes its catalog from this server.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -102,8 +104,13 @@ fn asks(
 }
 
 /// Notes it when the server that asks is the upstream. One that was only tried, and did not ask for updates, is none.
+/// Contacts are written down a while after they were: one from before the upstream was set says nothing.
 pub(super) fn note(tx: &Transaction<'_>, contact: &DownstreamContact) -> Result<(), StoreError> {
     if !contact.synced || above(tx)? != Some(contact.id) {
+        return Ok(());
+    }
+    let set = value(tx, SET)?.and_then(|set| set.parse().ok()).map(Timestamp::from_ticks);
+    if set.is_some_and(|set| came_before(contact.at, set)) {
         return Ok(());
     }
     asks(tx, contact.id, &contact.name, contact.at, false)
@@ -167,12 +174,12 @@ impl Store {
     ///
     /// # Errors
     /// A failure to write.
-    pub fn forget_ring(&self) -> Result<(), StoreError> {
+    pub fn forget_ring(&self, now: Timestamp) -> Result<(), StoreError> {
         self.shared.database.write_alone(
             |tx| {
                 tx.execute("DELETE FROM sync_state WHERE name = ?1", [ASKS])
-                    .during("forget a ring of servers")
-                    .map(|_| ())
+                    .during("forget a ring of servers")?;
+                put(tx, SET, &now.ticks().to_string())
             },
             |()| {},
         )

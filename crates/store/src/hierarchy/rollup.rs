@@ -200,7 +200,7 @@ impl Store {
         })
     }
 
-    /// The computers of downstream servers, by name.
+    /// The computers of downstream servers, by name; without those that asked this server since.
     ///
     /// # Errors
     /// A failure to read.
@@ -209,11 +209,12 @@ impl Store {
         filter: &DownstreamComputerFilter,
     ) -> Result<Vec<DownstreamComputer>, StoreError> {
         let search = filter.search.as_deref().map(str::to_lowercase);
+        self.flush_contacts_if_possible();
         self.shared.database.read(|db| {
             let db = db.transaction().during("list computers of downstream servers")?;
             let sql = format!(
                 "SELECT {DOWNSTREAM}, s.name, c.id FROM downstream_computer c JOIN downstream_server s USING (server_id)
-                 WHERE (?1 IS NULL OR c.server_id = ?1)
+                 WHERE {ELSEWHERE} AND (?1 IS NULL OR c.server_id = ?1)
                      AND (?2 IS NULL OR instr(lower(coalesce(c.dns_name, '')), ?2) > 0 OR instr(c.computer_id, ?2) > 0)
                  ORDER BY c.dns_name, c.computer_id LIMIT ?3 OFFSET ?4"
             );
@@ -239,13 +240,17 @@ impl Store {
         })
     }
 
-    /// Whether a downstream server told of a computer.
+    /// Whether a downstream server told of a computer, and it has not asked this one since.
     ///
     /// # Errors
     /// A failure to read.
     pub fn knows_downstream_computer(&self, computer: &ComputerId) -> Result<bool, StoreError> {
+        self.flush_contacts_if_possible();
         self.shared.database.read(|db| {
-            db.prepare_cached("SELECT EXISTS (SELECT 1 FROM downstream_computer WHERE computer_id = ?1)")
+            let sql = format!(
+                "SELECT EXISTS (SELECT 1 FROM downstream_computer c WHERE {ELSEWHERE} AND c.computer_id = ?1)"
+            );
+            db.prepare_cached(&sql)
                 .and_then(|mut s| s.query_row([computer.as_str()], |row| row.get(0)))
                 .during("look up a computer")
         })
@@ -266,6 +271,11 @@ impl Store {
         })
     }
 }
+
+/// Of a computer that is known here and below, whether it is below: it is where it asked last, and here when that says
+/// nothing, as it is told upstream. What was told of it stays, for it may come back.
+const ELSEWHERE: &str = "NOT EXISTS (SELECT 1 FROM computer o WHERE o.computer_id = c.computer_id
+     AND (c.last_sync IS NULL OR o.last_sync >= c.last_sync))";
 
 pub(super) const DOWNSTREAM: &str =
     "c.computer_id, c.server_id, c.last_sync, c.last_sync_result, c.last_reboot,

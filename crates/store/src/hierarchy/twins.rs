@@ -3,13 +3,13 @@
 //! turns: a server that is renamed has one name and then another, and none of both again. Addresses say nothing, since
 //! one server may come by several ways.
 
-use super::DownstreamContact;
-use super::downstream::clean;
+use super::downstream::{came_before, clean};
+use super::{DownstreamContact, RolledServer};
 use crate::Store;
 use crate::audit::{self, Entry};
 use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError};
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 use sluicegate_terms::{Guid, Timestamp};
 use std::sync::Arc;
 
@@ -38,32 +38,75 @@ fn same(one: &str, other: &str) -> bool {
     short.eq_ignore_ascii_case(long) || (!short.contains('.') && short.eq_ignore_ascii_case(host))
 }
 
-/// Notes the name that a server gives; its row is there.
+/// Notes the name that a server gives that asks here; its row is there. A name that only tried the way is none: it is the
+/// one that a server has before its administrator names it. Contacts are written down a while after they were, so one
+/// that is not later than the last says nothing new.
 pub(super) fn note(tx: &Transaction<'_>, contact: &DownstreamContact) -> Result<(), StoreError> {
-    let during = "note the name of a server";
-    let (id, name, at) = (contact.id, clean(&contact.name), contact.at);
-    if name.is_empty() {
+    let name = clean(&contact.name);
+    if name.is_empty() || !contact.synced {
         return Ok(());
     }
-    let last: Option<String> = tx
-        .prepare_cached(
-            "SELECT name FROM downstream_name WHERE server_id = ?1 ORDER BY seen DESC, name LIMIT 1",
-        )
-        .and_then(|mut s| s.query_row([id.as_bytes()], |row| row.get(0)).optional())
-        .during(during)?;
-    let other = last.as_ref().is_some_and(|last| !same(last, &name));
+    let last = last_name(tx, contact.id)?;
+    if last.as_ref().is_some_and(|(_, seen)| came_before(contact.at, *seen)) {
+        return Ok(());
+    }
+    write(tx, contact.id, &name, contact.at, last.map(|(name, _)| name))
+}
+
+/// Notes the name of a server that one below tells of as below itself, when it told of itself there later than is known
+/// from anywhere: what is told of one that went elsewhere is its old name.
+pub(super) fn note_told(
+    tx: &Transaction<'_>,
+    server: &RolledServer,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let (name, at) = (clean(&server.name), server.last_rollup.map(|at| at.min(now)));
+    let Some(at) = at.filter(|_| server.parent.is_some() && !name.is_empty()) else { return Ok(()) };
+    let last = last_name(tx, server.id)?;
+    if last.as_ref().is_some_and(|(_, seen)| at <= *seen) {
+        return Ok(());
+    }
+    write(tx, server.id, &name, at, last.map(|(name, _)| name))
+}
+
+/// The name that was given last, and when.
+fn last_name(tx: &Transaction<'_>, id: Guid) -> Result<Option<(String, Timestamp)>, StoreError> {
+    tx.prepare_cached(
+        "SELECT name, seen FROM downstream_name WHERE server_id = ?1 ORDER BY seen DESC, name LIMIT 1",
+    )
+    .and_then(|mut s| {
+        let row = |row: &Row<'_>| Ok((row.get(0)?, Timestamp::from_ticks(row.get(1)?)));
+        s.query_row([id.as_bytes()], row).optional()
+    })
+    .during("look up the name of a server")
+}
+
+fn write(
+    tx: &Transaction<'_>,
+    id: Guid,
+    name: &str,
+    at: Timestamp,
+    last: Option<String>,
+) -> Result<(), StoreError> {
+    let during = "note the name of a server";
+    let other = last.as_ref().is_some_and(|last| !same(last, name));
     // With and without its domain it is one name.
-    let kept = last.filter(|last| same(last, &name)).unwrap_or_else(|| name.clone());
+    let kept = last.filter(|last| same(last, name)).unwrap_or_else(|| name.to_owned());
     let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
         tx.prepare_cached(sql).and_then(|mut s| s.execute(values)).during(during)
     };
     if other {
         let old = at.plus_seconds(-TWINS_END).ticks();
         run("DELETE FROM downstream_name WHERE server_id = ?1 AND seen <= ?2", params![id.as_bytes(), old])?;
+        // What a clock said that was ahead is not the last for ever.
+        run(
+            "UPDATE downstream_name SET seen = ?2 - 1 WHERE server_id = ?1 AND seen >= ?2",
+            params![id.as_bytes(), at.ticks()],
+        )?;
     }
     run(
         "INSERT INTO downstream_name (server_id, name, seen) VALUES (?1, ?2, ?3)
-         ON CONFLICT (server_id, name) DO UPDATE SET seen = max(seen, ?3), returned = returned + ?4",
+         ON CONFLICT (server_id, name) DO UPDATE SET seen = ?3, returned = returned + ?4",
         params![id.as_bytes(), kept, at.ticks(), other],
     )?;
     if other {

@@ -243,6 +243,26 @@ fn a_computer_known_here_and_below_is_told_as_where_it_asked_last() {
     assert_eq!(place(&store), (here, Some(at(40)), true), "it came back");
 }
 
+#[test]
+fn a_computer_that_asked_here_last_is_none_of_a_server_below() {
+    let (_dir, store) = tree();
+    let below = || {
+        let listed =
+            store.downstream_computers(&DownstreamComputerFilter { limit: 10, ..Default::default() });
+        let servers: Vec<Guid> = listed.unwrap().into_iter().map(|c| c.told.server).collect();
+        assert_eq!(store.knows_downstream_computer(&pc()).unwrap(), !servers.is_empty());
+        servers
+    };
+    asked(&store, BRANCH, 10);
+    assert_eq!(below(), [BRANCH]);
+    asked_here(&store, 20);
+    assert!(below().is_empty(), "it came here");
+    asked(&store, BRANCH, 10);
+    assert!(below().is_empty(), "what is told on of before is left aside");
+    asked(&store, SOUTH, 30);
+    assert_eq!(below(), [SOUTH]);
+}
+
 /// Whether the computer's status is to be told to the upstream; then it has been.
 fn status_is_told(store: &Store) -> bool {
     let tell = to_tell(store);

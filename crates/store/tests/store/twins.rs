@@ -4,7 +4,7 @@
 use crate::support;
 
 use sluicegate_store::Store;
-use sluicegate_store::hierarchy::{DownstreamContact, TWINS_END, Told};
+use sluicegate_store::hierarchy::{DownstreamContact, RolledServer, ServerSummary, TWINS_END, Told};
 use sluicegate_terms::{Guid, Timestamp};
 use support::{at, open};
 
@@ -43,6 +43,108 @@ fn names_that_take_turns_are_two_servers_and_renamed_ones_are_not() {
     }
     assert_eq!(twins(&store, at(9 * DAY)), [["west", "west-copy"]]);
     assert!(twins(&store, at(3 * DAY + TWINS_END)).is_empty());
+}
+
+#[test]
+fn a_contact_that_is_written_after_a_later_one_is_no_name_that_came_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let contact = |name: &str, second: i64, synced: bool| {
+        let id = Guid::from_u128(1);
+        store
+            .record_downstream(DownstreamContact { id, name: name.to_owned(), at: at(second), synced })
+            .unwrap();
+        store.downstream_servers().unwrap().remove(0).told.name
+    };
+    assert_eq!(contact("north", 1, true), "north");
+    assert_eq!(contact("south", 20, true), "south");
+    // The synchronization of before is written late, and again with each list.
+    for _ in 0..3 {
+        assert_eq!(contact("north", 10, true), "south");
+        assert_eq!(contact("south", 20, true), "south");
+    }
+    assert!(twins(&store, at(30)).is_empty());
+    // One machine that only tried the way under its own name, before it was given another.
+    for second in [40, 42, 44] {
+        assert_eq!(contact("machine", second, false), "machine");
+        assert_eq!(contact("south", second + 1, true), "south");
+    }
+    assert!(twins(&store, at(50)).is_empty());
+    for (second, name) in (60..).zip(["north", "machine", "south", "north"]) {
+        contact(name, second, name != "machine");
+    }
+    assert_eq!(twins(&store, at(70)), [["north", "south"]], "the machine's name is none of them");
+}
+
+/// A server tells of itself or of one below it.
+fn tells(store: &Store, id: u128, name: &str, parent: Option<u128>, last_rollup: Timestamp, now: Timestamp) {
+    let server = RolledServer {
+        id: Guid::from_u128(id),
+        name: name.to_owned(),
+        parent: parent.map(Guid::from_u128),
+        version: String::new(),
+        is_replica: false,
+        last_sync: None,
+        last_rollup: Some(last_rollup),
+        summary: ServerSummary::default(),
+        clients: Vec::new(),
+    };
+    assert!(store.roll_up_servers(vec![server], now).unwrap());
+}
+
+#[test]
+fn a_copy_that_asks_a_server_below_is_noticed_by_what_that_one_tells() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    asks(&store, 9, "middle", at(0));
+    for hour in (0..4).map(|hour| hour * 3_600) {
+        asks(&store, 1, "west", at(hour));
+        tells(&store, 1, "west", None, at(hour + 5), at(hour + 5));
+        tells(&store, 1, "west-copy", Some(9), at(hour + 600), at(hour + 900));
+    }
+    assert_eq!(twins(&store, at(4 * 3_600)), [["west-copy", "west"]]);
+}
+
+#[test]
+fn a_server_that_went_elsewhere_under_another_name_is_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    asks(&store, 9, "middle", at(0));
+    // From below the one in the middle, which tells of it for as long as it remembers, to this one.
+    tells(&store, 1, "old", Some(9), at(10), at(20));
+    asks(&store, 1, "new", at(3 * 3_600));
+    for hour in 4..8 {
+        tells(&store, 1, "old", Some(9), at(3_600), at(hour * 3_600));
+        asks(&store, 1, "new", at(hour * 3_600 + 60));
+    }
+    // The other way, and the clock in the middle is ahead.
+    asks(&store, 2, "old", at(0));
+    for hour in 1..5 {
+        tells(&store, 2, "new", Some(9), at(DAY + hour * 3_600), at(hour * 3_600));
+        tells(&store, 2, "new", Some(9), at(DAY + hour * 3_600), at(hour * 3_600 + 600));
+    }
+    // And back.
+    asks(&store, 2, "old", at(6 * 3_600));
+    for hour in 6..9 {
+        tells(&store, 2, "new", Some(9), at(DAY + 4 * 3_600), at(hour * 3_600 + 900));
+        asks(&store, 2, "old", at(hour * 3_600 + 1_800));
+    }
+    assert!(twins(&store, at(9 * 3_600)).is_empty());
+}
+
+#[test]
+fn a_clock_that_was_ahead_holds_no_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    asks(&store, 1, "north", at(30 * DAY));
+    for day in 0..4 {
+        asks(&store, 1, "south", at(day * DAY));
+        assert_eq!(store.downstream_servers().unwrap()[0].told.name, "south");
+    }
+    assert!(twins(&store, at(4 * DAY)).is_empty(), "it was renamed once");
+    asks(&store, 1, "north", at(4 * DAY));
+    asks(&store, 1, "south", at(5 * DAY));
+    assert_eq!(twins(&store, at(5 * DAY)).len(), 1);
 }
 
 #[test]
