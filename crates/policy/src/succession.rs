@@ -136,6 +136,12 @@ impl Decisions {
             if self.options.decline_expired && !removed && !arrival.bundled {
                 return Succession::Declined;
             }
+            // Computers could not carry it out with this revision, so the one that can be removed stays in service. What
+            // is to be installed keeps none: nobody installs what has expired.
+            let impossible = impossible(ApprovalAction::Uninstall, None, arrival.removable, arrival.may_ask);
+            if let Some(reason) = impossible.filter(|_| removed) {
+                return Succession::Held(reason);
+            }
         } else if deploys {
             let terms = arrival.eula.filter(|eula| installs && !self.accepted.contains_key(eula));
             // Whoever ordered what cannot be done with it has to decide anew, whatever else it waits for.

@@ -152,6 +152,38 @@ fn what_expires_is_declined_unless_it_is_to_be_removed_or_nobody_wants_that() {
 }
 
 #[test]
+fn a_removal_is_not_put_onto_what_expired_and_cannot_be_removed() {
+    for (options, actions) in [
+        (SuccessionOptions::default(), vec![(0, Uninstall)]),
+        (SuccessionOptions::default(), vec![(0, Install), (2, Uninstall)]),
+        (SuccessionOptions { decline_expired: false, ..SuccessionOptions::default() }, vec![(0, Uninstall)]),
+        (REVIEW, vec![(0, Uninstall)]),
+    ] {
+        let mut decisions = Decisions { options, ..approved(&actions) };
+        let fixed = Arrival { expired: true, removable: false, may_ask: true, ..arrival(2) };
+        assert_eq!(
+            decisions.arrive(&fixed, &mut stamp(8)),
+            Ok(Succession::Held(HoldReason::NotRemovable)),
+            "{actions:?}"
+        );
+        assert_eq!(decisions.held[&uid(1)].serving, number(1));
+        // The next one waits behind the same, or can be removed.
+        let next = Arrival { replaces: Some(number(2)), ..fixed };
+        let third = Arrival { revision: number(3), ..next };
+        let held = Ok(Succession::Held(HoldReason::NotRemovable));
+        assert_eq!(decisions.clone().arrive(&third, &mut stamp(9)), held);
+        let third = Arrival { removable: true, ..third };
+        assert_eq!(decisions.arrive(&third, &mut stamp(9)), Ok(Succession::Followed));
+        assert!(decisions.held.is_empty());
+    }
+    // What is only to be installed keeps nothing in service.
+    let options = SuccessionOptions { decline_expired: false, ..SuccessionOptions::default() };
+    let mut decisions = Decisions { options, ..approved(&[(0, Install)]) };
+    let fixed = Arrival { expired: true, removable: false, ..arrival(2) };
+    assert_eq!(decisions.arrive(&fixed, &mut stamp(8)), Ok(Succession::Followed));
+}
+
+#[test]
 fn a_member_of_a_bundle_that_expires_is_not_declined_by_itself() {
     let member = Arrival { expired: true, bundled: true, ..arrival(2) };
     let mut decisions = Decisions::default();

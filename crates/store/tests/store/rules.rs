@@ -281,4 +281,10 @@ fn a_revision_for_which_what_is_approved_would_be_refused_is_held_and_says_why()
     ));
     import(&store, 5, &[update(1, 3, CRITICAL)]);
     assert_eq!(reasons(&store), expected[1..], "this one can be removed");
+    // What its publisher withdraws and gives no way to remove is held too: the one before can be removed.
+    let mut withdrawn = fixed(update(1, 4, CRITICAL));
+    withdrawn.properties.expired = true;
+    import(&store, 6, &[withdrawn]);
+    assert_eq!(reasons(&store), expected);
+    assert_eq!(store.decisions().held[&uid(1)].serving.get(), 3);
 }
