@@ -289,23 +289,34 @@ impl Decisions {
         Ok(())
     }
 
-    /// Declines an update that comes again, as somebody decided before it was removed. `denials` are the groups, of those
-    /// that are still here, for which it is not approved besides.
+    /// Declines an update that comes again, as somebody decided before it was removed.
     ///
     /// # Errors
-    /// As [`Decisions::decline`], or when no deployment id is left.
+    /// As [`Decisions::decline`].
     pub fn decline_again(
         &mut self,
         subject: &Subject,
         decided: Timestamp,
+        change: Change,
+    ) -> Result<(), ApprovalError> {
+        self.decline(subject, change)?;
+        if let Some(own) = self.declined.get_mut(&subject.update) {
+            own.decided = decided;
+        }
+        Ok(())
+    }
+
+    /// That an update that comes again is not approved for some groups, as somebody decided before it was removed; for
+    /// those that are still here.
+    ///
+    /// # Errors
+    /// When no deployment id is left.
+    pub fn deny_again(
+        &mut self,
+        update: UpdateId,
         denials: Vec<Denial>,
         stamp: &mut Stamp,
     ) -> Result<(), ApprovalError> {
-        let update = subject.update;
-        self.decline(subject, stamp.change)?;
-        if let Some(own) = self.declined.get_mut(&update) {
-            own.decided = decided;
-        }
         for Denial { group, by, at } in denials {
             if self.groups.get(group).is_none() {
                 continue;

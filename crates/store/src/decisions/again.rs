@@ -1,15 +1,16 @@
-//! Store: what somebody had declined when cleanup removed it. The decline goes with its update, and nobody took it back:
-//! when the update comes again, it is declined again, before rules look at it and before older decisions are carried here.
+//! Store: what somebody had declined, or said to be not approved for a group, when cleanup removed it. That goes with the
+//! update, and nobody took it back: when the update comes again, it is so again, before rules look at it and before older
+//! decisions are carried here.
 
 use super::{refused, subject};
 use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use sluicegate_policy::hierarchy::Mode;
-use sluicegate_policy::{ApprovalAction, ApprovalError, Arrival, Decisions, Denial, Stamp};
+use sluicegate_policy::{Approval, ApprovalAction, Arrival, Change, Decisions, Denial, Stamp};
 use sluicegate_terms::{Timestamp, UpdateId};
 
-/// Remembers that somebody declined an update that cleanup removes now, in the mode the server is in or in its own
+/// Remembers what somebody refused of an update that cleanup removes now, in the mode the server is in or in its own
 /// before it became a replica. What was put aside with an approval of any kind is not removed.
 pub(crate) fn remember(
     tx: &Transaction<'_>,
@@ -21,21 +22,22 @@ pub(crate) fn remember(
         tx.prepare_cached(sql).and_then(|mut s| s.execute(values)).during("remember a decline").map(|_| ())
     };
     let id = update.0.as_bytes();
-    let own = decisions.declined.get(&update).filter(|own| !own.automatic && !replica);
-    if let Some(own) = own {
+    let declined = decisions.declined.get(&update).filter(|own| !own.automatic && !replica);
+    if let Some(own) = declined {
         run(
             "INSERT INTO removed_decline (update_id, decided_at) VALUES (?1, ?2)
              ON CONFLICT DO UPDATE SET decided_at = ?2",
             params![id, own.decided.ticks()],
         )?;
-        run("DELETE FROM removed_denial WHERE update_id = ?1", params![id])?;
-        // Nothing else can be approved of what is declined.
-        for own in decisions.approvals.of(update) {
-            run(
-                "INSERT INTO removed_denial (update_id, group_id, admin, decided_at) VALUES (?1, ?2, ?3, ?4)",
-                params![id, own.group.0.as_bytes(), own.by, own.changed_at.ticks()],
-            )?;
-        }
+    }
+    // Somebody said so, though a filter or an expiry declined the update. Nothing else is approved of what is removed.
+    let denied = |own: &&Approval| !own.action.deploys() && !replica;
+    for own in decisions.approvals.of(update).filter(denied) {
+        run(
+            "INSERT INTO removed_denial (update_id, group_id, admin, decided_at) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO UPDATE SET admin = ?3, decided_at = ?4",
+            params![id, own.group.0.as_bytes(), own.by, own.changed_at.ticks()],
+        )?;
     }
     run(
         "INSERT INTO removed_decline (update_id, decided_at)
@@ -48,52 +50,69 @@ pub(crate) fn remember(
 
 /// Whether there is anything to remember.
 pub(super) fn any(db: &Connection) -> Result<bool, StoreError> {
-    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM removed_decline)")
-        .and_then(|mut s| s.query_row([], |row| row.get(0)))
-        .during("look for declines of what was removed")
+    db.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM removed_decline) OR EXISTS (SELECT 1 FROM removed_denial)",
+    )
+    .and_then(|mut s| s.query_row([], |row| row.get(0)))
+    .during("look for declines of what was removed")
 }
 
 /// Declines what came again. On a replica that is for the time when it decides itself. What is part of a bundle now
-/// follows that one.
+/// follows that one. Answers for which groups what came is not approved besides: [`deny`] says so once filters have looked
+/// at it, which leave alone what anybody decided about.
 pub(super) fn decline(
     tx: &Transaction<'_>,
     decisions: &mut Decisions,
     arrivals: &[Arrival],
     replica: bool,
-    stamp: &mut Stamp,
-) -> Result<(), StoreError> {
+    change: Change,
+) -> Result<Vec<(UpdateId, Vec<Denial>)>, StoreError> {
+    let mut denied = Vec::new();
     for update in arrivals.iter().filter(|arrival| arrival.replaces.is_none()).map(|arrival| arrival.update) {
-        let Some((decided, denials)) = forget(tx, update)? else { continue };
+        let (decided, denials) = forget(tx, update)?;
         if replica {
-            put_aside(tx, update, decided, &denials, stamp.change.at)?;
+            put_aside(tx, update, decided, &denials, change.at)?;
             continue;
         }
+        if !denials.is_empty() {
+            denied.push((update, denials));
+        }
+        let Some(decided) = decided else { continue };
         let subject = subject::subject(tx, decisions, update)?;
-        match decisions.decline_again(&subject, decided, denials, stamp) {
-            Ok(()) => {}
-            Err(error @ ApprovalError::DeploymentIdsExhausted) => return Err(refused(error)),
-            Err(error) => {
-                tracing::info!(%update, %error, "it was declined before it was removed, and came again");
-            }
+        if let Err(error) = decisions.decline_again(&subject, decided, change) {
+            tracing::info!(%update, %error, "it was declined before it was removed, and came again");
         }
     }
-    Ok(())
+    Ok(denied)
+}
+
+/// Says that what came again is not approved for these groups.
+pub(super) fn deny(
+    decisions: &mut Decisions,
+    denied: Vec<(UpdateId, Vec<Denial>)>,
+    stamp: &mut Stamp,
+) -> Result<(), StoreError> {
+    denied
+        .into_iter()
+        .try_for_each(|(update, denials)| decisions.deny_again(update, denials, stamp).map_err(refused))
 }
 
 fn put_aside(
     tx: &Transaction<'_>,
     update: UpdateId,
-    decided: Timestamp,
+    decided: Option<Timestamp>,
     denials: &[Denial],
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let (mode, id) = (Mode::Autonomous.as_str(), update.0.as_bytes());
-    tx.prepare_cached(
-        "INSERT INTO aside_decline (mode, update_id, changed_at, decided_at, automatic)
-         VALUES (?1, ?2, ?3, ?4, 0) ON CONFLICT DO NOTHING",
-    )
-    .and_then(|mut s| s.execute(params![mode, id, now.ticks(), decided.ticks()]))
-    .during("decline what came again")?;
+    if let Some(decided) = decided {
+        tx.prepare_cached(
+            "INSERT INTO aside_decline (mode, update_id, changed_at, decided_at, automatic)
+             VALUES (?1, ?2, ?3, ?4, 0) ON CONFLICT DO NOTHING",
+        )
+        .and_then(|mut s| s.execute(params![mode, id, now.ticks(), decided.ticks()]))
+        .during("decline what came again")?;
+    }
     for own in denials {
         tx.prepare_cached(
             "INSERT INTO aside_approval (mode, update_id, group_id, action, admin, changed_at, newest)
@@ -110,16 +129,15 @@ fn put_aside(
     Ok(())
 }
 
-/// When somebody declined an update that was removed, and for which groups it is not approved besides; that is known of
-/// what is here from now on.
-fn forget(tx: &Transaction<'_>, update: UpdateId) -> Result<Option<(Timestamp, Vec<Denial>)>, StoreError> {
+/// When somebody declined an update that was removed, if so, and for which groups it is not approved besides; that is
+/// known of what is here from now on.
+fn forget(tx: &Transaction<'_>, update: UpdateId) -> Result<(Option<Timestamp>, Vec<Denial>), StoreError> {
     let what = "look for the decline of what was removed";
     let decided = tx
         .prepare_cached("DELETE FROM removed_decline WHERE update_id = ?1 RETURNING decided_at")
         .and_then(|mut s| s.query_row([update.0.as_bytes()], |row| Ok(row.time(0))).optional())
         .during(what)?
         .transpose()?;
-    let Some(decided) = decided else { return Ok(None) };
     let mut statement = tx
         .prepare_cached(
             "DELETE FROM removed_denial WHERE update_id = ?1 RETURNING group_id, admin, decided_at",
@@ -131,5 +149,5 @@ fn forget(tx: &Transaction<'_>, update: UpdateId) -> Result<Option<(Timestamp, V
         denials.push(Denial { group: row.group(0)?, by: row.text(1)?, at: row.time(2)? });
         Ok(())
     })?;
-    Ok(Some((decided, denials)))
+    Ok((decided, denials))
 }

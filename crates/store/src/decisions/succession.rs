@@ -48,9 +48,10 @@ pub(crate) fn after_import(
     let mut after = Decisions::clone(before);
     // The upstream of a replica says which revision serves, when groups and decisions are asked for.
     after.options.approvals_follow &= !replica;
-    if again {
-        again::decline(tx, &mut after, arrivals, replica, &mut scope.stamp)?;
-    }
+    let denied = match again {
+        true => again::decline(tx, &mut after, arrivals, replica, scope.change)?,
+        false => Vec::new(),
+    };
     for arrival in members_last(tx, arrivals)? {
         let arrival = &with_traits(tx, &after, arrival, replica)?;
         match after.arrive(arrival, &mut scope.stamp).map_err(super::refused)? {
@@ -66,6 +67,7 @@ pub(crate) fn after_import(
     if !filters.is_empty() {
         done.filtered = decline_filtered(tx, &mut after, &filters, arrivals, &scope)?;
     }
+    again::deny(&mut after, denied, &mut scope.stamp)?;
     if !rules.is_empty() {
         // Rules are about updates that are new, not about new revisions (observed of WSUS: "rules apply to
         // new updates only").

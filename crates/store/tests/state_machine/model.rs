@@ -71,8 +71,8 @@ pub(crate) struct Model {
     pub(crate) declined: BTreeMap<u128, i64>,
     /// Those of them that nobody declined.
     pub(crate) automatic: BTreeSet<u128>,
-    /// What somebody had declined when cleanup removed it, and for which groups it was not approved besides.
-    pub(crate) refused: BTreeMap<u128, BTreeMap<u128, Approval>>,
+    /// What cleanup removed: whether somebody had declined it, and for which groups it was not approved.
+    pub(crate) refused: BTreeMap<u128, (bool, BTreeMap<u128, Approval>)>,
     pub(crate) held: BTreeMap<u128, (usize, Why)>,
     pub(crate) accepted: BTreeSet<u128>,
     pub(crate) waits_for_review: bool,
@@ -229,24 +229,28 @@ impl Model {
     }
 
     /// What somebody declined before it was removed is declined when it comes again, where its own administrators
-    /// decide, or once they do.
+    /// decide, or once they do; and what was not approved for a group is not.
     fn decline_again(&mut self, update: u128) {
-        let Some(mut denials) = self.refused.remove(&update) else { return };
+        let Some((by_hand, mut denials)) = self.refused.remove(&update) else { return };
         let newest = self.newest(update).unwrap().number;
         let mut groups = &self.groups;
         if let Some(aside) = self.aside.as_ref().filter(|_| self.replica) {
             groups = &aside.groups;
         }
         denials.retain(|group, _| *group == ALL || groups.contains_key(group));
-        let denials = denials.into_iter().map(|(group, own)| ((update, group), own));
+        let denials: Vec<_> = denials.into_iter().map(|(group, own)| ((update, group), own)).collect();
         if let Some(aside) = self.aside.as_mut().filter(|_| self.replica) {
-            aside.declined.insert(update, self.now);
+            if by_hand {
+                aside.declined.insert(update, self.now);
+            }
             aside.approvals.extend(denials);
             aside.newest.insert(update, newest);
-        } else if !self.is_member(update) {
-            self.decline(update);
-            self.approvals.extend(denials);
+            return;
         }
+        if by_hand && !self.is_member(update) {
+            self.decline(update);
+        }
+        self.approvals.extend(denials);
     }
 
     fn follow_rule(&mut self, update: u128) {

@@ -172,13 +172,17 @@ impl Model {
                 let declined = self.declined.remove(update).is_some() && !self.replica;
                 let by_hand = declined && !self.automatic.remove(update);
                 let own = self.approvals.iter().filter(|((u, _), _)| u == update);
-                let own: BTreeMap<u128, Approval> = own.map(|((_, group), own)| (*group, *own)).collect();
-                self.refused.extend(by_hand.then_some((*update, own)));
+                let denied: BTreeMap<u128, Approval> = match self.replica {
+                    true => BTreeMap::new(),
+                    false => own.map(|((_, group), own)| (*group, *own)).collect(),
+                };
+                let refused = by_hand || !denied.is_empty();
+                self.refused.extend(refused.then_some((*update, (by_hand, denied))));
                 self.approvals.retain(|(u, _), _| u != update);
                 if let Some(aside) = &mut self.aside {
                     let declined = aside.declined.remove(update).is_some() && self.replica;
                     let by_hand = declined && !aside.automatic.remove(update);
-                    self.refused.extend(by_hand.then(|| (*update, BTreeMap::new())));
+                    self.refused.extend(by_hand.then(|| (*update, (true, BTreeMap::new()))));
                 }
             }
         }

@@ -3,10 +3,12 @@
 use crate::support::{at, import, open, software, uid};
 use sluicegate_policy::ApprovalAction;
 use sluicegate_policy::hierarchy::Mode;
+use sluicegate_policy::rules::{Rule, RuleTerms};
 use sluicegate_store::cleanup::CleanupOrder;
 use sluicegate_store::hierarchy::UpstreamSettings;
 use sluicegate_store::{ApprovalOrder, Store};
 use sluicegate_terms::GroupId;
+use std::collections::BTreeSet;
 
 const DAY: i64 = 86_400;
 
@@ -102,5 +104,74 @@ fn that_it_is_not_approved_for_a_group_comes_back_with_the_decline() {
             decisions.approvals.values().map(|own| (own.group, own.action, own.changed_at)).collect();
         assert_eq!(own, [(pilots, ApprovalAction::NotApproved, at(4))]);
         assert_eq!(decisions.approvals.values().next().unwrap().by, "Ada");
+    }
+}
+
+#[test]
+fn that_it_is_not_approved_for_a_group_comes_back_though_nobody_declined_it() {
+    for replica in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        let mut settings = store.cleanup_settings().unwrap();
+        settings.filters = ["title=preview".parse().unwrap(), "title=beta".parse().unwrap()].into();
+        store.set_cleanup_settings(&settings, at(1)).unwrap();
+        let expired = |number, expired| {
+            let mut document = software(3, number, "Withdrawn");
+            document.properties.expired = expired;
+            document
+        };
+        import(&store, 2, &[software(1, 1, "Preview"), software(2, 1, "Beta"), expired(1, false)]);
+        import(&store, 3, &[expired(2, true)]);
+        assert_eq!(store.decisions().declined.len(), 3);
+        let pilots = store.create_group("Pilots".parse().unwrap(), None, at(3)).unwrap().id;
+        for n in [1, 2, 3] {
+            store.approve(order(n, pilots, ApprovalAction::NotApproved), at(4)).unwrap();
+        }
+        for day in [0, 40, 43] {
+            clean(&store, day);
+        }
+        assert_eq!((updates(&store), store.decisions().approvals.len()), (0, 0));
+        drop(store);
+        let store = open(folder.path());
+        settings.filters = ["title=beta".parse().unwrap()].into();
+        store.set_cleanup_settings(&settings, at(44 * DAY)).unwrap();
+        let terms = RuleTerms {
+            name: "Everything".parse().unwrap(),
+            classifications: BTreeSet::new(),
+            products: BTreeSet::new(),
+            groups: [pilots].into(),
+            deadline: None,
+        };
+        store.save_rule(None, Rule::new(terms, true).unwrap(), at(44 * DAY)).unwrap();
+        let set = |mode, day| {
+            let source = Some("http://parent:8530".parse().unwrap());
+            let settings = UpstreamSettings { source, mode, ..UpstreamSettings::default() };
+            store.set_upstream_settings(settings, at(day * DAY)).unwrap();
+        };
+        if replica {
+            set(Mode::Replica, 44);
+        }
+        let new = software(4, 1, "New");
+        import(
+            &store,
+            45 * DAY,
+            &[software(1, 2, "Preview"), software(2, 2, "Beta"), expired(3, false), new],
+        );
+        if replica {
+            assert_eq!(store.decisions().approvals.len(), 0);
+            set(Mode::Autonomous, 46);
+        }
+        let decisions = store.decisions();
+        let declined: Vec<_> = decisions.declined.keys().copied().collect();
+        // What a filter still names it declines as before, where this server decides.
+        assert_eq!(declined, [uid(2)][usize::from(replica)..], "{replica}");
+        let own: Vec<_> = decisions
+            .approvals
+            .values()
+            .map(|own| (own.update, own.action, own.changed_at == at(4)))
+            .collect();
+        let mut expected: Vec<_> = [1, 2, 3].map(|n| (uid(n), ApprovalAction::NotApproved, true)).into();
+        expected.extend((!replica).then_some((uid(4), ApprovalAction::Install, false)));
+        assert_eq!(own, expected, "{replica}");
     }
 }
