@@ -5,14 +5,45 @@ use crate::directory::Known;
 use crate::services::Failure;
 use crate::state::App;
 use crate::{ring, twins};
+use sluicegate_store::hierarchy::DownstreamContact;
 use sluicegate_store::{Contact, StoreError};
-use sluicegate_terms::ComputerId;
+use sluicegate_terms::{ComputerId, Guid};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
 /// How often contacts are written down.
 const EVERY: Duration = Duration::from_secs(3);
+
+/// Most contacts of one id that are kept until they are written.
+const MOST_OF_ONE: usize = 8;
+
+/// Downstream servers that synchronized and are not written down yet. Of one id the last contact, and those before it
+/// under other names: two servers may share it.
+#[derive(Debug, Default)]
+pub(crate) struct Synchronized(HashMap<Guid, Vec<DownstreamContact>>);
+
+impl Synchronized {
+    pub(crate) fn note(&mut self, contact: DownstreamContact) {
+        let kept = self.0.entry(contact.id).or_default();
+        match kept.last_mut().filter(|last| last.name == contact.name) {
+            Some(last) => *last = contact,
+            None => kept.push(contact),
+        }
+        kept.drain(..kept.len().saturating_sub(MOST_OF_ONE));
+    }
+
+    /// Takes those of one server out.
+    pub(crate) fn take_of(&mut self, server: Guid) -> Vec<DownstreamContact> {
+        self.0.remove(&server).unwrap_or_default()
+    }
+
+    fn put_back(&mut self, before: Self) {
+        let since = std::mem::replace(self, before);
+        since.0.into_values().flatten().for_each(|contact| self.note(contact));
+    }
+}
 
 /// What is known of a computer: from memory, or once from the store.
 pub(crate) async fn known(app: &App, id: &ComputerId) -> Result<Known, Failure> {
@@ -91,16 +122,13 @@ pub(crate) fn write_back(app: &App) -> Result<(), StoreError> {
 /// written is kept.
 pub(crate) fn write_synchronized(app: &App) -> Result<(), StoreError> {
     let heard = std::mem::take(&mut *app.synchronized.lock());
-    if heard.is_empty() {
+    if heard.0.is_empty() {
         return Ok(());
     }
-    let mut heard = heard.into_values();
-    while let Some(contact) = heard.next() {
+    for contact in heard.0.values().flatten() {
         if let Err(error) = app.store.record_downstream(contact.clone()) {
-            let mut kept = app.synchronized.lock();
-            for contact in std::iter::once(contact).chain(heard) {
-                kept.entry(contact.id).or_insert(contact);
-            }
+            // What is written already says nothing new when it is written again.
+            app.synchronized.lock().put_back(heard);
             return Err(error);
         }
     }

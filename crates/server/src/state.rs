@@ -2,6 +2,7 @@
 
 use crate::admission::Gate;
 use crate::clock::Clock;
+use crate::contacts::Synchronized;
 use crate::cookie::CookieKey;
 use crate::directory::Directory;
 use crate::hierarchy::lineage::Lineage;
@@ -14,10 +15,8 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use sluicegate_scan::Scratch;
 use sluicegate_store::Store;
-use sluicegate_store::hierarchy::DownstreamContact;
 use sluicegate_terms::Guid;
 use sluicegate_upstream::Synchronizer;
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,7 +32,7 @@ pub(crate) struct App {
     pub(crate) settings: ArcSwap<Settings>,
     pub(crate) directory: Directory,
     /// Downstream servers that synchronized and are not written down yet.
-    pub(crate) synchronized: Mutex<HashMap<Guid, DownstreamContact>>,
+    pub(crate) synchronized: Mutex<Synchronized>,
     pub(crate) published: ArcSwapOption<Published>,
     pub(crate) publisher: Mutex<PublisherHealth>,
     /// Rung when catalog or decisions changed.

@@ -74,7 +74,7 @@ mod tests {
             let at = start.plus_seconds((minutes - 60) * 60);
             let contact =
                 DownstreamContact { id: Guid::from_u128(id), name: name.to_owned(), at, synced: true };
-            app.synchronized.lock().insert(contact.id, contact);
+            app.synchronized.lock().note(contact);
             contacts::write_back(&app).unwrap();
             app.store.alerts().unwrap().len()
         };
@@ -82,5 +82,17 @@ mod tests {
             (0..).zip(["west", "copy", "west", "copy"]).map(|(at, name)| asks(6, at, name)).collect();
         assert_eq!(raised, [0, 0, 0, 1]);
         assert_eq!(asks(7, 4, "copy"), 0, "the copy has an id of its own");
+    }
+
+    #[tokio::test]
+    async fn servers_that_ask_in_turns_before_their_contacts_are_written_are_told_apart_too() {
+        let (_dir, app) = testing::app().await;
+        let start = app.clock.now();
+        for (second, name) in (-9..).zip(["west", "west", "copy", "west", "copy"]) {
+            let (id, at) = (Guid::from_u128(6), start.plus_seconds(second));
+            app.synchronized.lock().note(DownstreamContact { id, name: name.to_owned(), at, synced: true });
+        }
+        contacts::write_back(&app).unwrap();
+        assert_eq!(app.store.alerts().unwrap().len(), 1);
     }
 }

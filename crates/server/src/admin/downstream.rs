@@ -115,10 +115,10 @@ pub(super) async fn forget(app: &App, id: &str) -> Result<Value, AdminError> {
     };
     let server: Guid = id.parse().map_err(|_| unknown())?;
     // A contact that is not written down yet would bring it back.
-    let heard = app.synchronized.lock().remove(&server);
+    let heard = app.synchronized.lock().take_of(server);
     let now = app.clock.now();
     let gone = with_store(app, move |store| {
-        if let Some(contact) = heard {
+        for contact in heard {
             store.record_downstream(contact)?;
         }
         let gone = store.forget_downstream(server, now)?;

@@ -157,13 +157,15 @@ async fn a_run_that_fails_has_its_known_problem_and_raises_an_alert_until_one_su
 }
 
 #[tokio::test]
-async fn a_server_that_is_set_as_its_own_upstream_is_told_so() {
+async fn a_server_that_is_set_as_its_own_upstream_or_below_what_it_is_a_copy_of_is_told_so() {
     let site = Site::start().await;
     let own = json!({ "source": format!("http://{}", site.addr), "probe": false });
     site.manage("PUT", "upstream", own).await;
     let run = synchronized(&site).await;
     let said = run["error"].as_str().unwrap();
     assert!(said.contains("a server cannot be its own upstream"), "{said}");
+    // Both have one id then, and nothing tells them apart.
+    assert!(said.contains("sluicegate repair identity"), "{said}");
 }
 
 async fn synchronized(site: &Site) -> Value {

@@ -168,8 +168,11 @@ impl TransportError {
                 )
             }
             Failure::Fault(fault) if self.is_refusal() && fault.message == ACCOUNT => format!(
-                "if {} is this server itself, name another: a server cannot be its own upstream; otherwise its \
-                 administrator must let this server synchronize (`sluicegate downstream allow` there)",
+                "if {} is this server itself, name another: a server cannot be its own upstream; if one of the two is a \
+                 copy of the other, as when a machine or a data folder was copied, they have one id: stop the copy, run \
+                 `sluicegate repair identity --data DIR` there and start it; otherwise the administrator of {} must let \
+                 this server synchronize (`sluicegate downstream allow` there)",
+                self.host(),
                 self.host()
             ),
             Failure::Fault(_) if self.is_refusal() => {

@@ -54,7 +54,8 @@ pub(super) async fn get_authorization_cookie(
     if account == app.server_id {
         return Err(Failure::parameter(
             "accountGuid",
-            "it is this server's own id; a server cannot be its own upstream",
+            "it is this server's own id; a server cannot be its own upstream, and a copy of one needs an id of its own \
+             (`sluicegate repair identity` there)",
         ));
     }
     let contact = DownstreamContact { id: account, name: name.clone(), at: caller.now, synced: false };

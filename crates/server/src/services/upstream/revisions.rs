@@ -51,7 +51,7 @@ pub(super) async fn get_list(
     if question.updates.is_some() {
         // Written down with the contacts of computers, away from the requests.
         let contact = DownstreamContact { id: pass.account, name: pass.name, at: caller.now, synced: true };
-        app.synchronized.lock().insert(contact.id, contact);
+        app.synchronized.lock().note(contact);
     }
     Ok(Reply::ready(bytes, Coding::Identity, permit))
 }
