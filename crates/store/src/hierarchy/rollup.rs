@@ -309,11 +309,7 @@ fn write_computer(tx: &Transaction<'_>, computer: &RolledComputer) -> Result<boo
         })
         .during("look up a computer of a downstream server")?;
     let last_sync = computer.last_sync.map(Timestamp::ticks);
-    // Of two that tell of one contact the first is believed: the other is a copy that knows it from before.
-    let copied = |server: &[u8; 16], at: &Option<i64>| {
-        at.is_some() && *at == last_sync && *server != *computer.server.as_bytes()
-    };
-    if known.as_ref().is_some_and(|(server, at)| *at > last_sync || copied(server, at)) {
+    if known.as_ref().is_some_and(|(_, at)| *at > last_sync) {
         return Ok(false);
     }
     let details = computer.details.as_ref();

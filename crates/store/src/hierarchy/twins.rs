@@ -154,8 +154,8 @@ impl Store {
     }
 
     /// Gives this server another id than the one it shares with what it is a copy of, from the next opening on; answers
-    /// that id. Its upstream is told of everything anew. The servers below are those of the other one: which of them come
-    /// here as well, they show by asking.
+    /// that id. The servers below are those of the other one, and so are the computers: which of them come here, they show
+    /// by asking, and its upstream is told of a computer when it has.
     ///
     /// # Errors
     /// No randomness, or a failure to write.
@@ -170,8 +170,8 @@ impl Store {
             )
             .during(during)?;
             tx.execute_batch(
-                "DELETE FROM rollup_sent; DELETE FROM rollup_reset; DELETE FROM downstream_server;
-                 DELETE FROM wanted_by; DELETE FROM wanted_file",
+                "DELETE FROM rollup_reset; DELETE FROM downstream_server; DELETE FROM wanted_by;
+                 DELETE FROM wanted_file",
             )
             .during(during)?;
             let entry = Entry {

@@ -63,24 +63,6 @@ fn places(store: &Store) -> Vec<(Guid, Option<Guid>)> {
     store.downstream_servers().unwrap().iter().map(|s| (s.told.id, s.told.parent)).collect()
 }
 
-/// The server that a computer is listed at.
-fn listed_at(store: &Store) -> Guid {
-    known(store).0
-}
-
-#[test]
-fn of_two_that_tell_of_one_contact_of_a_computer_the_first_is_believed() {
-    let (_dir, store) = tree();
-    asked(&store, NORTH, 10);
-    // A copy of it, which has another id by now.
-    asked(&store, SOUTH, 10);
-    assert_eq!(listed_at(&store), NORTH);
-    asked(&store, SOUTH, 11);
-    assert_eq!(listed_at(&store), SOUTH, "it went there");
-    asked(&store, NORTH, 10);
-    assert_eq!(listed_at(&store), SOUTH);
-}
-
 #[test]
 fn no_server_stands_below_itself() {
     let (_dir, store) = tree();
