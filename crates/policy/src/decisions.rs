@@ -213,19 +213,8 @@ impl Decisions {
             .find_map(|above| self.approvals.get(&(update, above)))
             .is_some_and(|a| a.action.deploys());
         let done = if inherited {
-            let denial = Approval {
-                update,
-                group,
-                action: ApprovalAction::NotApproved,
-                deadline: None,
-                deployment: stamp.deployment()?,
-                changed: stamp.change.anchor,
-                changed_at: stamp.change.after(self.last_decided(update, group)).at,
-                by,
-            };
-            self.approvals.insert(denial.clone())?;
-            self.withdrawn.remove(&(update, group));
-            Withdrawal::Overridden(denial)
+            let at = stamp.change.after(self.last_decided(update, group)).at;
+            Withdrawal::Overridden(self.deny(update, Denial { group, by, at }, stamp)?)
         } else if self.approvals.contains_key(&(update, group)) {
             self.withdraw(update, group, stamp.change);
             Withdrawal::Removed(group)
@@ -317,23 +306,34 @@ impl Decisions {
         denials: Vec<Denial>,
         stamp: &mut Stamp,
     ) -> Result<(), ApprovalError> {
-        for Denial { group, by, at } in denials {
-            if self.groups.get(group).is_none() {
-                continue;
+        for denial in denials {
+            if self.groups.get(denial.group).is_some() {
+                self.deny(update, denial, stamp)?;
             }
-            self.approvals.insert(Approval {
-                update,
-                group,
-                action: ApprovalAction::NotApproved,
-                deadline: None,
-                deployment: stamp.deployment()?,
-                changed: stamp.change.anchor,
-                changed_at: at,
-                by,
-            })?;
-            self.withdrawn.remove(&(update, group));
         }
         Ok(())
+    }
+
+    /// Writes down that an update is not approved for a group that is here.
+    fn deny(
+        &mut self,
+        update: UpdateId,
+        Denial { group, by, at }: Denial,
+        stamp: &mut Stamp,
+    ) -> Result<Approval, ApprovalError> {
+        let denial = Approval {
+            update,
+            group,
+            action: ApprovalAction::NotApproved,
+            deadline: None,
+            deployment: stamp.deployment()?,
+            changed: stamp.change.anchor,
+            changed_at: at,
+            by,
+        };
+        self.approvals.insert(denial.clone())?;
+        self.withdrawn.remove(&(update, group));
+        Ok(denial)
     }
 
     pub(crate) fn set_declined(&mut self, update: UpdateId, change: Change) {

@@ -28,6 +28,12 @@ fn updates(store: &Store) -> u64 {
     store.catalog_size().unwrap().updates
 }
 
+fn follow_parent(store: &Store, mode: Mode, day: i64) {
+    let source = Some("http://parent:8530".parse().unwrap());
+    let settings = UpstreamSettings { source, mode, ..UpstreamSettings::default() };
+    store.set_upstream_settings(settings, at(day * DAY)).unwrap();
+}
+
 #[test]
 fn what_somebody_declined_is_declined_when_it_comes_again_after_cleanup_removed_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -85,11 +91,7 @@ fn that_it_is_not_approved_for_a_group_comes_back_with_the_decline() {
         store.change_decisions(at(43 * DAY), |d, scope| Ok(d.remove_group(gone, scope.change)?)).unwrap();
         drop(store);
         let store = open(folder.path());
-        let set = |mode, day| {
-            let source = Some("http://parent:8530".parse().unwrap());
-            let settings = UpstreamSettings { source, mode, ..UpstreamSettings::default() };
-            store.set_upstream_settings(settings, at(day * DAY)).unwrap();
-        };
+        let set = |mode, day| follow_parent(&store, mode, day);
         if replica {
             set(Mode::Replica, 44);
         }
@@ -143,11 +145,7 @@ fn that_it_is_not_approved_for_a_group_comes_back_though_nobody_declined_it() {
             deadline: None,
         };
         store.save_rule(None, Rule::new(terms, true).unwrap(), at(44 * DAY)).unwrap();
-        let set = |mode, day| {
-            let source = Some("http://parent:8530".parse().unwrap());
-            let settings = UpstreamSettings { source, mode, ..UpstreamSettings::default() };
-            store.set_upstream_settings(settings, at(day * DAY)).unwrap();
-        };
+        let set = |mode, day| follow_parent(&store, mode, day);
         if replica {
             set(Mode::Replica, 44);
         }
