@@ -48,7 +48,9 @@ fn said(shown: &Value) {
     let text = |name: &str| output::text(shown.get(name));
     if shown["done"] == true {
         say!("This server is {} now, and was {}.", text("after"), text("before"));
-        say!("Its computers and the servers below it notice at their next call, and go on.");
+        say!(
+            "Computers that ask it notice at their next call, and go on. What it knew of servers below is gone; they show by asking."
+        );
     } else {
         say!(
             "This server is {}. Another id is for the copy of a server, not for the one it is a copy of.",
