@@ -205,7 +205,8 @@ def test_schedule_filter_and_content_are_typed(parent, child):
     assert as_json(child, "sync", "schedule", "--times", "1", "--at", "22:15", "--spread", "0")["schedule"] == "1@22:15"
     said = run(child, "sync", "schedule", "--times", "1", "--at", "22:15", "--spread", "1", "--patience", "1")
     assert "1 time a day" in said and "up to 1 minute later" in said and "for 1 minute is ended" in said
-    run(child, "sync", "schedule", "--times", "1", "--at", "22:15", "--spread", "0", "--patience", "30")
+    said = run(child, "sync", "schedule", "--times", "1", "--at", "22:15", "--spread", "0", "--patience", "30")
+    assert "each on the minute" in said
     assert "24" in run(child, "sync", "schedule", "--times", "25", "--at", "03:00", code=1)
     assert "--times" in run(child, "sync", "schedule", "--spread", "5", code=2)
     for time in ("24:00", "03:60", "noon"):

@@ -275,12 +275,14 @@ async fn schedule(client: &AdminClient, args: &Schedule, json: bool) -> anyhow::
     output::show(json, &schedule, |schedule| {
         let minutes = |name: &str| output::count(schedule[name].as_u64().unwrap_or(0), "minute");
         match schedule["times"].as_u64() {
-            Some(times @ 1..) => say!(
-                "Synchronizes {} a day, the first at {} UTC, each up to {} later.",
-                output::count(times, "time"),
-                output::text(schedule.get("at")),
-                minutes("spread")
-            ),
+            Some(times @ 1..) => {
+                let spread = match schedule["spread"].as_u64() {
+                    Some(0) => "on the minute".to_owned(),
+                    _ => format!("up to {} later", minutes("spread")),
+                };
+                let (times, at) = (output::count(times, "time"), output::text(schedule.get("at")));
+                say!("Synchronizes {times} a day, the first at {at} UTC, each {spread}.");
+            }
             _ => say!("Synchronizes only on request (`sluicegate sync now`)."),
         }
         say!("One that does not come forward for {} is ended.", minutes("patience"));
