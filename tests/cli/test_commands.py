@@ -144,6 +144,36 @@ def test_groups_approvals_and_declines_reach_computers(server, imported):
     assert [row["update_id"].lower() for row in declined] == [tool.id.lower()]
 
 
+def test_a_deleted_group_says_what_went_with_it(server, imported):
+    *_, fix, _tool = catalog()
+    outer, inner = "Short term", "Short term / inner"
+    run(server, "groups", "create", outer)
+    run(server, "groups", "create", inner, "--parent", outer)
+    run(server, "rules", "add", "--disabled", "--name", "For the short term", "--group", inner)
+    run(server, "approve", fix.id, "--group", outer)
+    computer = Computer(server.base).handshake()
+    run(server, "computers", "move", computer.id, "--group", inner)
+    assert computer.handshake().scan().by_id(fix.id).action == "Install"
+
+    refused = run(server, "groups", "delete", outer, code=1)
+    assert f"`{inner}`" in refused and "--nested" in refused
+    said = run(server, "groups", "delete", outer.upper(), "--nested").splitlines()
+    assert said[0] == f"Deleted the group `{outer}`." and f"`{inner}`" in said[1]
+    assert "1 approval" in said[2] and "1 computer was in it" in said[3] and "For the short term" in said[4]
+    assert computer.handshake().scan().by_id(fix.id).action == "PreDeploymentCheck"
+    assert as_json(server, "computers", "show", computer.id)["groups"] == ["Unassigned Computers"]
+    assert outer not in run(server, "groups", "list")
+    entries = rows(as_json(server, "audit", "list", "--limit", "10"), "entries")
+    assert [entry["action"] for entry in entries].count("remove-group") == 2
+
+    made = as_json(server, "groups", "create", outer)
+    gone = as_json(server, "groups", "delete", made["id"])
+    assert (gone["name"], gone["nested"], gone["approvals"], gone["computers"]) == (outer, [], 0, 0)
+    for words in (["groups", "delete", outer], ["groups", "delete", "All Computers", "--nested"]):
+        assert f"`{words[2]}`" in run(server, *words, code=1)
+    run(server, "groups", "delete", "", code=2)
+
+
 def test_content_is_taken_only_when_an_update_declares_it(server, imported, tmp_path):
     good, bad = tmp_path / FILE.name, tmp_path / "other.cab"
     good.write_bytes(FILE.data)

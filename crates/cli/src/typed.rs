@@ -111,6 +111,7 @@ mod tests {
             &["approve", "x", "--group", ""],
             &["approve", "x", "--group", "Pilot", "--deadline", ""],
             &["unapprove", "x", "--group", ""],
+            &["groups", "delete", ""],
             &["filters", "add", ""],
             &["rules", "edit", "1", "--group", ""],
             &["audit", "list", "--since", ""],

@@ -5,6 +5,7 @@ mod again;
 mod bulk;
 mod carried;
 mod dropped;
+mod groups;
 mod looks;
 mod rows;
 mod rules;
@@ -12,6 +13,7 @@ mod subject;
 mod succession;
 
 pub use bulk::{BulkApproval, BulkOrder, Refused};
+pub use groups::GroupRemoval;
 pub use rules::RuleRun;
 pub use succession::ImportedDecisions;
 

@@ -37,7 +37,7 @@ pub use computers::{
 pub use config::Config;
 pub use database::copies::{Rollback, rollback};
 pub use decisions::{
-    ApprovalOrder, BulkApproval, BulkOrder, DecisionScope, ImportedDecisions, Refused, RuleRun,
+    ApprovalOrder, BulkApproval, BulkOrder, DecisionScope, GroupRemoval, ImportedDecisions, Refused, RuleRun,
 };
 pub use error::StoreError;
 pub use sluicegate_browse::{

@@ -1,10 +1,11 @@
-//! Target groups: listed and made.
+//! Target groups: listed, made and deleted.
 
 use super::error::AdminError;
-use super::input::Input;
+use super::input::{Input, Query};
 use super::{config, with_store};
 use crate::state::App;
 use serde_json::{Value, json};
+use sluicegate_policy::rules::RuleId;
 use sluicegate_policy::{Group, GroupTree};
 use std::sync::Arc;
 
@@ -36,6 +37,34 @@ pub(super) async fn create(app: &Arc<App>, input: &Input) -> Result<Value, Admin
     let mut value = shown(&group, &app.store.decisions().groups);
     value["put_back"] = json!(put_back);
     Ok(value)
+}
+
+/// `DELETE groups/{name or id}`: `nested=true` in the query says that groups nested in it go too.
+pub(super) async fn remove(app: &App, group: &str, query: &Query) -> Result<Value, AdminError> {
+    let id = app.store.decisions().groups.find(group)?.id;
+    let (nested, now) = (query.flag("nested")?.unwrap_or(false), app.clock.now());
+    let done = with_store(app, move |store| store.remove_group(id, nested, now)).await?;
+    // Which groups computers are assigned to is asked for again.
+    app.directory.forget_everybody();
+    let decisions = app.store.decisions();
+    let removed = &done.removed;
+    let named = |group: &Group| json!({ "id": group.id.to_string(), "name": group.name.as_str() });
+    let rules = |ids: &[RuleId]| -> Vec<Value> {
+        let rule = |id| Some((id, decisions.rules.get(id)?));
+        let known = ids.iter().filter_map(rule);
+        known.map(|(id, rule)| json!({ "id": id.0, "name": rule.terms().name.as_str() })).collect()
+    };
+    Ok(json!({
+        "id": removed.group.id.to_string(),
+        "name": removed.group.name.as_str(),
+        "removed": true,
+        "nested": removed.nested.iter().map(named).collect::<Vec<_>>(),
+        "approvals": removed.approvals,
+        "computers": done.computers,
+        "unassigned": done.unassigned,
+        "rules": rules(&removed.rules),
+        "rules_without_group": rules(&removed.rules_without_group),
+    }))
 }
 
 fn shown(group: &Group, tree: &GroupTree) -> Value {

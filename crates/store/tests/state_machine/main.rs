@@ -170,9 +170,7 @@ fn take(store: &Store, step: &Step, model: &Model) -> Result<(), StoreError> {
         Step::MoveGroup { group, parent } => store.change_decisions(now, |decisions, scope| {
             Ok(decisions.groups.move_below(gid(group), gid(parent), scope.change.anchor)?)
         }),
-        Step::DeleteGroup { group } => store.change_decisions(now, |decisions, scope| {
-            Ok(decisions.remove_group(gid(group), scope.change).map(|_| ())?)
-        }),
+        Step::DeleteGroup { group } => store.remove_group(gid(group), false, now).map(|_| ()),
         Step::AcceptEula { update } => store.accept_eula(uid(update), by(), now).map(|_| ()),
         Step::AcceptRevision { update } => store.accept_revision(uid(update), now),
         Step::Options { follow, decline_expired } => {

@@ -96,7 +96,7 @@ fn marks_of_removed_groups_and_updates_outlive_them() {
     let told = store.anchor();
     store.unapprove(uid(2), Some(group), "Ada".to_owned(), at(3)).unwrap();
     let withdrawn = store.anchor();
-    store.change_decisions(at(4), |d, scope| Ok(d.remove_group(group, scope.change)?)).unwrap();
+    store.remove_group(group, false, at(4)).unwrap();
     assert_eq!(dropped(&store, told), [(2, group)]);
     assert_eq!(dropped(&store, withdrawn), [], "whoever asks from behind it was told");
     store.decline(uid(1), at(5)).unwrap();
