@@ -2,12 +2,11 @@
 
 use super::error::AdminError;
 use super::input::{Input, Query};
-use super::{config, with_store};
+use super::with_store;
 use crate::state::App;
 use serde_json::{Value, json};
 use sluicegate_policy::rules::RuleId;
 use sluicegate_policy::{Group, GroupTree};
-use std::sync::Arc;
 
 /// `GET groups`: all groups with the number of computers directly in each.
 pub(super) async fn list(app: &App) -> Result<Value, AdminError> {
@@ -27,13 +26,13 @@ pub(super) async fn list(app: &App) -> Result<Value, AdminError> {
 }
 
 /// `POST groups`.
-pub(super) async fn create(app: &Arc<App>, input: &Input) -> Result<Value, AdminError> {
+pub(super) async fn create(app: &App, input: &Input) -> Result<Value, AdminError> {
     let name = input.group_name("name")?;
     let parent = input.group("parent", &app.store.decisions().groups)?;
     let now = app.clock.now();
     let (group, put_back) = with_store(app, move |store| store.make_group(name, parent, now)).await?;
-    // A computer may have asked for a group of this name before there was one.
-    config::regroup(app).await?;
+    // Computers may be back in it, or have asked for a group of this name before there was one.
+    app.directory.forget_everybody();
     let mut value = shown(&group, &app.store.decisions().groups);
     value["put_back"] = json!(put_back);
     Ok(value)

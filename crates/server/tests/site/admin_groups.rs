@@ -3,10 +3,12 @@
 use crate::support;
 
 use serde_json::json;
-use sluicegate_terms::GroupId;
+use sluicegate_policy::Group;
+use sluicegate_store::hierarchy::DeploymentNews;
+use sluicegate_terms::{GroupId, Guid};
 use support::agent::held;
 use support::catalog::{self, BUNDLE, update};
-use support::{Agent, Site};
+use support::{Agent, Site, noon};
 
 async fn stocked() -> Site {
     let site = Site::start().await;
@@ -107,4 +109,25 @@ async fn a_package_brings_a_deleted_group_back_without_the_computers_that_were_i
     assert_eq!(installs(&mut agent, &mut known).await, Vec::<u32>::new());
     let shown = site.manage("GET", "computers/pc-1", json!(null)).await;
     assert_eq!(shown["groups"], json!(["Unassigned Computers"]));
+}
+
+#[tokio::test]
+async fn a_computer_that_is_back_in_a_group_is_told_what_is_approved_for_it_with_its_next_scan() {
+    let site = stocked().await;
+    let upstream = json!({ "source": "http://127.0.0.1:9", "mode": "replica", "probe": false });
+    site.manage("PUT", "upstream", upstream).await;
+    let mut agent = Agent::new(&site, "pc-1");
+    agent.join().await;
+    let web = GroupId(Guid::from_u128(70));
+    let everybody = Some(GroupId::ALL_COMPUTERS);
+    let group = Group { id: web, name: "Web".parse().unwrap(), parent: everybody };
+    let news = DeploymentNews { groups: vec![group], anchor: "1".into(), ..DeploymentNews::default() };
+    site.running.as_ref().unwrap().store().adopt_deployments(&news, noon()).unwrap();
+    site.manage("POST", "computers/pc-1/move", json!({ "group": "Web" })).await;
+    site.manage("PUT", "upstream", json!({ "source": null, "mode": "autonomous" })).await;
+    let mut known = agent.scan().await;
+    let made = site.manage("POST", "groups", json!({ "name": "WEB" })).await;
+    assert_eq!(made["put_back"], 1);
+    approve(&site, "Web").await;
+    assert_eq!(installs(&mut agent, &mut known).await.len(), 1);
 }
