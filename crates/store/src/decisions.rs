@@ -124,6 +124,7 @@ impl Store {
             let before = self.decisions();
             let mut after = Decisions::clone(&before);
             let result = work(tx, &mut after, &mut scope)?;
+            dropped::come_back(tx, &before.groups, &mut after, scope.change)?;
             write_difference(tx, &before, &after)?;
             audit::append(tx, &self.actor, now, &audit::decided(&before, &after, cause))?;
             Ok((result, Arc::new(after)))

@@ -75,9 +75,11 @@ fn approvals_that_go_with_their_group_are_known_as_gone_until_they_are_made_agai
     assert_eq!(approved(&store), []);
     assert_eq!(dropped(&store, told), [(1, gid(9))], "the other leaves a mark");
     assert_eq!(dropped(&store, store.anchor()), []);
-    // The group is back without it; then with it.
+    // The group is back without it, and then a mark says so to computers too; then with it.
     store.adopt_deployments(&DeploymentNews { complete: true, ..news(&[9], &[]) }, at(4)).unwrap();
-    assert_eq!(dropped(&store, told), [(1, gid(9))]);
+    assert_eq!(dropped(&store, told), []);
+    let mark = store.decisions().withdrawn[&(uid(1), gid(9))];
+    assert_eq!((mark.anchor, mark.decided), (store.anchor(), None));
     store.adopt_deployments(&DeploymentNews { complete: true, ..pilots }, at(5)).unwrap();
     assert_eq!((approved(&store).len(), dropped(&store, told)), (2, vec![]));
 }

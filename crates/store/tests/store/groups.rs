@@ -1,5 +1,6 @@
 //! Groups that an administrator deletes: what goes with them, who is where afterwards, and what stays as it was.
 
+use crate::scans::{Agent, serve};
 use crate::support;
 
 use sluicegate_policy::hierarchy::Mode;
@@ -173,6 +174,29 @@ fn a_replica_deletes_no_group_and_has_the_computers_of_a_deleted_one_where_it_ha
 }
 
 #[test]
+fn whom_another_mode_had_in_a_group_of_that_name_is_not_put_into_one_that_is_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let [own, berlin] =
+        ["Own", "Berlin"].map(|name| store.create_group(name.parse().unwrap(), None, at(0)).unwrap().id);
+    place(&store, 1, own, 1);
+    let above = Group { id: GroupId(uid(70).0), name: "berlin".parse().unwrap(), parent: Some(EVERYBODY) };
+    mode(&store, Mode::Replica, std::slice::from_ref(&above), 2);
+    place(&store, 1, above.id, 3);
+    mode(&store, Mode::Autonomous, &[], 4);
+    place(&store, 1, own, 5);
+    // Where the upstream has it is gone, and so it is known as one that was in a group of that name.
+    mode(&store, Mode::Replica, std::slice::from_ref(&above), 6);
+    assert_eq!(groups_of(&store, 1), [above.id]);
+    mode(&store, Mode::Replica, &[], 7);
+    mode(&store, Mode::Autonomous, &[], 8);
+    assert_eq!(groups_of(&store, 1), [own]);
+    store.remove_group(berlin, false, at(9)).unwrap();
+    let (_, back) = store.make_group("BERLIN".parse().unwrap(), None, at(10)).unwrap();
+    assert_eq!((back, groups_of(&store, 1)), (0, vec![own]));
+}
+
+#[test]
 fn computers_that_ask_for_a_deleted_group_by_name_are_counted() {
     let dir = tempfile::tempdir().unwrap();
     let (store, [_, _, pilots]) = fleet(dir.path());
@@ -224,4 +248,29 @@ fn what_was_refused_of_a_removed_update_goes_with_the_group_also_when_that_is_ba
     import(&store, 46 * DAY, &[software(1, 2, "Unwanted")]);
     assert!(store.decisions().declined.contains_key(&uid(1)), "it is for everybody");
     assert_eq!(approved(&store), []);
+}
+
+/// Computers that ask for their groups by name are in a group of the same id again before they come again.
+#[test]
+fn a_computer_that_was_away_is_told_what_is_not_approved_any_more_for_a_group_that_is_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    import(&store, 0, &[software(1, 1, "One"), software(2, 1, "Two")]);
+    let pilots = store.create_group("Pilots".parse().unwrap(), None, at(1)).unwrap().id;
+    let approvals =
+        |agent: &Agent| agent.held.values().filter(|(_, d)| d.action.as_str() == "Install").count();
+    approve(&store, 1, pilots, ApprovalAction::Install, 2);
+    let package = store.decisions().to_carry();
+    approve(&store, 2, pilots, ApprovalAction::Install, 3);
+    let mut agent = Agent::of(&[pilots]);
+    agent.scan(&serve(&store));
+    assert_eq!(approvals(&agent), 2);
+    store.remove_group(pilots, false, at(4)).unwrap();
+    drop(store);
+    let store = open(dir.path());
+    store.take_in(&package, at(5)).unwrap();
+    agent.scan(&serve(&store));
+    assert_eq!(approvals(&agent), 1, "of the other it was told");
+    assert!(store.decisions().is_untouched(uid(2)), "a mark for computers is nobody's decision");
+    sound(&store);
 }
