@@ -174,6 +174,25 @@ def test_a_deleted_group_says_what_went_with_it(server, imported):
     run(server, "groups", "delete", "", code=2)
 
 
+def test_a_renamed_group_keeps_what_it_has(server, imported):
+    *_, fix, _tool = catalog()
+    made = as_json(server, "groups", "create", "Typed wrongl")
+    run(server, "approve", fix.id, "--group", "Typed wrongl")
+    assert run(server, "groups", "rename", "typed WRONGL", "Typed right") == (
+        "The group `Typed wrongl` is called `Typed right` now.\n"
+    )
+    shown = as_json(server, "groups", "rename", made["id"], "Typed / right")
+    assert (shown["id"], shown["before"], shown["name"]) == (made["id"], "Typed right", "Typed / right")
+    approvals = as_json(server, "updates", "show", fix.id)["approvals"]
+    assert [one["group"] for one in approvals] == ["Typed / right"]
+    assert "already a group named `all computers`" in run(
+        server, "groups", "rename", "Typed / right", "all computers", code=1
+    )
+    assert "cannot be renamed" in run(server, "groups", "rename", "All Computers", "Everybody", code=1)
+    run(server, "groups", "rename", "Typed / right", "", code=2)
+    run(server, "groups", "delete", "Typed / right")
+
+
 def test_content_is_taken_only_when_an_update_declares_it(server, imported, tmp_path):
     good, bad = tmp_path / FILE.name, tmp_path / "other.cab"
     good.write_bytes(FILE.data)

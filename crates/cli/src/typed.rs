@@ -112,6 +112,8 @@ mod tests {
             &["approve", "x", "--group", "Pilot", "--deadline", ""],
             &["unapprove", "x", "--group", ""],
             &["groups", "delete", ""],
+            &["groups", "rename", "Pilots", ""],
+            &["groups", "rename", " ", "Pilots"],
             &["filters", "add", ""],
             &["rules", "edit", "1", "--group", ""],
             &["audit", "list", "--since", ""],

@@ -13,7 +13,7 @@ mod subject;
 mod succession;
 
 pub use bulk::{BulkApproval, BulkOrder, Refused};
-pub use groups::GroupRemoval;
+pub use groups::{GroupRemoval, GroupRenaming};
 pub use rules::RuleRun;
 pub use succession::ImportedDecisions;
 

@@ -1,4 +1,4 @@
-//! Cli room: `groups create`, `groups delete` and `groups list`.
+//! Cli room: `groups create`, `groups rename`, `groups delete` and `groups list`.
 
 use super::catalog::entries;
 use crate::admin_client::{AdminClient, percent_encode};
@@ -22,6 +22,11 @@ pub(crate) async fn run(client: &AdminClient, args: Groups, json: bool) -> anyho
                 }
             });
         }
+        Groups::Rename { group, name } => {
+            let path = format!("groups/{}", percent_encode(&group));
+            let done = client.put(&path, &json!({ "name": name })).await?;
+            output::show(json, &done, |done| renamed(done).iter().for_each(|line| say!("{line}")));
+        }
         Groups::Delete { group, nested } => {
             let query = if nested { "?nested=true" } else { "" };
             let gone = client.delete(&format!("groups/{}{query}", percent_encode(&group))).await?;
@@ -44,6 +49,23 @@ pub(crate) async fn run(client: &AdminClient, args: Groups, json: bool) -> anyho
         }
     }
     Ok(())
+}
+
+/// What a new name means, in sentences.
+fn renamed(done: &Value) -> Vec<String> {
+    let [old, new] = ["before", "name"].map(|name| output::text(done.get(name)));
+    let mut lines = vec![format!("The group `{old}` is called `{new}` now.")];
+    for (name, asked, so) in [("left", &old, "is not in it any more"), ("joined", &new, "is in it now")] {
+        match done[name].as_u64() {
+            None | Some(0) => {}
+            Some(1) => lines.push(format!("1 computer asks for `{asked}` and {so}.")),
+            Some(count) => {
+                let so = so.replacen("is ", "are ", 1);
+                lines.push(format!("{count} computers ask for `{asked}` and {so}."));
+            }
+        }
+    }
+    lines
 }
 
 /// What went with a group, in sentences.
@@ -82,6 +104,18 @@ fn deleted(gone: &Value) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_name_says_which_computers_that_ask_for_groups_it_moves() {
+        let done = json!({ "before": "A", "name": "B", "left": 0, "joined": 0 });
+        assert_eq!(renamed(&done), ["The group `A` is called `B` now."]);
+        let done = json!({ "before": "A", "name": "B", "left": 2, "joined": 1 });
+        let expected = [
+            "2 computers ask for `A` and are not in it any more.",
+            "1 computer asks for `B` and is in it now.",
+        ];
+        assert_eq!(renamed(&done)[1..], expected);
+    }
 
     #[test]
     fn what_went_with_a_group_is_said_and_nothing_else() {

@@ -1,12 +1,13 @@
-//! Target groups: listed, made and deleted.
+//! Target groups: listed, made, renamed and deleted.
 
 use super::error::AdminError;
 use super::input::{Input, Query};
-use super::with_store;
+use super::{config, with_store};
 use crate::state::App;
 use serde_json::{Value, json};
 use sluicegate_policy::rules::RuleId;
 use sluicegate_policy::{Group, GroupTree};
+use std::sync::Arc;
 
 /// `GET groups`: all groups with the number of computers directly in each.
 pub(super) async fn list(app: &App) -> Result<Value, AdminError> {
@@ -35,6 +36,22 @@ pub(super) async fn create(app: &App, input: &Input) -> Result<Value, AdminError
     app.directory.forget_everybody();
     let mut value = shown(&group, &app.store.decisions().groups);
     value["put_back"] = json!(put_back);
+    Ok(value)
+}
+
+/// `PUT groups/{name or id}`: gives it another `name`.
+pub(super) async fn rename(app: &Arc<App>, group: &str, input: &Input) -> Result<Value, AdminError> {
+    input.only("a group", &["name"])?;
+    let name = input.group_name("name")?;
+    let id = app.store.decisions().groups.find(group)?.id;
+    let now = app.clock.now();
+    let done = with_store(app, move |store| store.rename_group(id, name, now)).await?;
+    // Computers that name their groups themselves are in others now.
+    config::regroup(app).await?;
+    let mut value = shown(&done.group, &app.store.decisions().groups);
+    value["before"] = json!(done.before.as_str());
+    value["left"] = json!(done.left);
+    value["joined"] = json!(done.joined);
     Ok(value)
 }
 

@@ -152,6 +152,11 @@ async fn dispatch(
             in_service(app, &query).await;
             value
         }
+        ["groups", group] if put => {
+            let value = groups::rename(app, group, &input::json(app, request).await?).await?;
+            in_service(app, &query).await;
+            value
+        }
         ["groups", group] if *request.method() == Method::DELETE => {
             let value = groups::remove(app, group, &query).await?;
             in_service(app, &query).await;

@@ -131,3 +131,47 @@ async fn a_computer_that_is_back_in_a_group_is_told_what_is_approved_for_it_with
     approve(&site, "Web").await;
     assert_eq!(installs(&mut agent, &mut known).await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_renamed_group_has_the_computers_that_ask_for_its_name() {
+    let site = stocked().await;
+    site.manage("PUT", "config", json!({ "targeting": "client" })).await;
+    let mut agents = Vec::new();
+    for (id, group) in [("pc-1", "pilots"), ("pc-2", "Early Birds")] {
+        let mut agent = Agent::new(&site, id);
+        agent.group = Some(group.to_owned());
+        agent.join().await;
+        agents.push(agent);
+    }
+    let made = site.manage("POST", "groups", json!({ "name": "Pilots" })).await;
+    site.manage("POST", "groups", json!({ "name": "Taken" })).await;
+    approve(&site, "Pilots").await;
+    let mut known = [agents[0].scan().await, agents[1].scan().await];
+    for (group, body, status, said) in [
+        ("Pilots", json!({ "name": "TAKEN" }), 409, "already a group named `TAKEN`"),
+        ("Pilots", json!({ "name": " " }), 400, "`name` is empty"),
+        ("Pilots", json!({ "name": "x".repeat(257) }), 400, "longer than 256"),
+        ("Pilots", json!({ "title": "New" }), 400, "a group has no `title`; it has name"),
+        ("Pilots", json!(null), 400, "`name` is missing"),
+        ("All%20Computers", json!({ "name": "New" }), 409, "built in"),
+        ("Nobody", json!({ "name": "New" }), 404, "no group named `Nobody`"),
+    ] {
+        let (got, refused) = site.admin("PUT", &format!("groups/{group}"), body).await;
+        let message = refused["error"]["message"].as_str().unwrap();
+        assert!(got == status && message.contains(said), "{group}: {got} {message}");
+    }
+    let done = site.manage("PUT", "groups/PILOTS", json!({ "name": "early birds" })).await;
+    assert_eq!(
+        (&done["id"], &done["before"], &done["name"]),
+        (&made["id"], &json!("Pilots"), &json!("early birds"))
+    );
+    assert_eq!(
+        (&done["left"], &done["joined"], &done["parent"]),
+        (&json!(1), &json!(1), &json!("All Computers"))
+    );
+    let mut told = Vec::new();
+    for (agent, known) in agents.iter_mut().zip(&mut known) {
+        told.push(installs(agent, known).await.len());
+    }
+    assert_eq!(told, [0, 1]);
+}

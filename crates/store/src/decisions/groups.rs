@@ -1,4 +1,4 @@
-//! Store: target groups that an administrator deletes, with what is kept about their computers: that is this server's own
+//! Store: target groups that an administrator renames or deletes, with what is kept about their computers: that is this server's own
 //! knowledge, which policy does not have.
 
 use crate::Store;
@@ -7,7 +7,7 @@ use crate::computers::Targeting;
 use crate::error::{During, StoreError};
 use crate::hierarchy::asking;
 use rusqlite::{Transaction, params};
-use sluicegate_policy::{Group, GroupTree, RemovedGroups};
+use sluicegate_policy::{Group, GroupName, GroupTree, RemovedGroups};
 use sluicegate_terms::{GroupId, Timestamp};
 use std::collections::BTreeSet;
 
@@ -20,6 +20,19 @@ pub struct GroupRemoval {
     pub computers: u64,
     /// How many of them are in no other group, and so in Unassigned Computers.
     pub unassigned: u64,
+}
+
+/// A group that somebody renamed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GroupRenaming {
+    /// As it is now.
+    pub group: Group,
+    /// The name it had.
+    pub before: GroupName,
+    /// How many computers ask for the name it had, and so are in it no longer; none where computers are assigned.
+    pub left: u64,
+    /// How many ask for the name it has, and so are in it now.
+    pub joined: u64,
 }
 
 /// What became of the computers of groups that are gone.
@@ -62,6 +75,33 @@ impl Store {
             self.shared.board.mark(computer, false);
         }
         Ok(GroupRemoval { removed, computers: left.computers, unassigned: left.unassigned })
+    }
+
+    /// Gives a group another name. Approvals and assigned computers stay; computers that name their groups themselves are
+    /// in it when they ask for the new name.
+    ///
+    /// # Errors
+    /// [`StoreError::Decision`] when the group is unknown or built in, or another has the name;
+    /// [`StoreError::Replica`], or a failure to write.
+    pub fn rename_group(
+        &self,
+        group: GroupId,
+        name: GroupName,
+        now: Timestamp,
+    ) -> Result<GroupRenaming, StoreError> {
+        self.refuse_on_replica()?;
+        self.flush_contacts()?;
+        let targeting = self.targeting();
+        self.change_decisions_inside(now, |tx, decisions, _| {
+            let before = decisions.groups.require(group)?.clone();
+            decisions.groups.rename(group, name)?;
+            let after = decisions.groups.require(group)?.clone();
+            let (mut left, mut joined) = (0, 0);
+            if targeting == Targeting::Client {
+                (left, joined) = (asking_only(tx, &before, &after)?, asking_only(tx, &after, &before)?);
+            }
+            Ok(GroupRenaming { group: after, before: before.name, left, joined })
+        })
     }
 }
 
@@ -109,6 +149,18 @@ fn leave(
         Targeting::Client => (asking.len() as u64, asking::for_what_is_gone(tx, before, after)?),
     };
     Ok(left)
+}
+
+/// How many computers ask for the name of one group and not for that of the other.
+fn asking_only(tx: &Transaction<'_>, one: &Group, other: &Group) -> Result<u64, StoreError> {
+    let count: i64 = tx
+        .prepare_cached(
+            "SELECT count(*) FROM requested_group q WHERE q.name_key = ?1 AND NOT EXISTS
+                 (SELECT 1 FROM requested_group o WHERE o.computer = q.computer AND o.name_key = ?2)",
+        )
+        .and_then(|mut s| s.query_row(params![key(one), key(other)], |row| row.get(0)))
+        .during("count the computers that ask for a group")?;
+    Ok(count.unsigned_abs())
 }
 
 fn rows(tx: &Transaction<'_>, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<i64>, StoreError> {

@@ -1,4 +1,4 @@
-//! Groups that an administrator deletes: what goes with them, who is where afterwards, and what stays as it was.
+//! Groups that an administrator deletes or renames: what goes with them, who is where afterwards, and what stays as it was.
 
 use crate::scans::{Agent, serve};
 use crate::support;
@@ -273,4 +273,64 @@ fn a_computer_that_was_away_is_told_what_is_not_approved_any_more_for_a_group_th
     assert_eq!(approvals(&agent), 1, "of the other it was told");
     assert!(store.decisions().is_untouched(uid(2)), "a mark for computers is nobody's decision");
     sound(&store);
+}
+
+#[test]
+fn a_renamed_group_keeps_its_id_approvals_and_computers() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, [servers, web, pilots]) = fleet(dir.path());
+    let before = store.decisions();
+    for (group, name, said) in [
+        (web, "servers", "already a group named `servers`"),
+        (EVERYBODY, "Everybody", "`All Computers` is built in: it cannot be renamed"),
+        (GroupId(uid(99).0), "New", "there is no group"),
+    ] {
+        let refused = store.rename_group(group, name.parse().unwrap(), at(4)).unwrap_err().to_string();
+        assert!(refused.contains(said), "{refused}");
+    }
+    assert_eq!(store.decisions(), before);
+    let done = store.rename_group(pilots, "Early birds".parse().unwrap(), at(5)).unwrap();
+    assert_eq!((done.before.as_str(), done.group.name.as_str()), ("Pilots", "Early birds"));
+    assert_eq!((done.left, done.joined, done.group.id), (0, 0, pilots));
+    // The name is free, and a third lets two trade theirs.
+    store.rename_group(web, "PILOTS".parse().unwrap(), at(6)).unwrap();
+    store.rename_group(web, "Pilots".parse().unwrap(), at(7)).unwrap();
+    drop(store);
+    let store = open(dir.path());
+    let tree = &store.decisions().groups;
+    assert_eq!((tree.find("pilots").unwrap().id, tree.find("early BIRDS").unwrap().id), (web, pilots));
+    assert_eq!((&store.decisions().approvals, &store.decisions().rules), (&before.approvals, &before.rules));
+    assert_eq!([0, 1, 2].map(|n| groups_of(&store, n)), [vec![servers], vec![web], vec![pilots]]);
+    let entries = store.audit(&AuditQuery { limit: 20, ..AuditQuery::default() }).unwrap().entries;
+    let told: Vec<&AuditEntry> = entries.iter().filter(|entry| entry.action == "change-group").collect();
+    assert_eq!(told.len(), 3);
+    assert!(
+        told[2].before.as_ref().unwrap().contains("Pilots") && told[2].subject.starts_with("Early birds (")
+    );
+    mode(&store, Mode::Replica, &[], 10);
+    let refused = store.rename_group(pilots, "Mine".parse().unwrap(), at(11));
+    assert!(matches!(refused, Err(StoreError::Replica { .. })), "{refused:?}");
+}
+
+#[test]
+fn a_renamed_group_has_the_computers_that_ask_for_its_new_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, [_, web, pilots]) = fleet(dir.path());
+    store.set_config(&[("targeting".to_owned(), "client".to_owned())].into(), at(4)).unwrap();
+    let wishes =
+        [(1, &["PILOTS", "Nowhere"][..]), (2, &["Web", "pilots"]), (3, &["new"]), (4, &["New", "Pilots"])];
+    for (computer, names) in wishes {
+        let requested_groups = Some(names.iter().map(ToString::to_string).collect());
+        store.touch(Contact { requested_groups, ..Contact::new(pc(computer), at(5)) }).unwrap();
+    }
+    let inside = |group| {
+        let of = FleetScope { group: Some(group), targeting: Targeting::Client };
+        store.summary(of).unwrap().0.computers.total
+    };
+    assert_eq!((inside(pilots), inside(web)), (3, 1));
+    let done = store.rename_group(pilots, "pilots".parse().unwrap(), at(6)).unwrap();
+    assert_eq!((done.left, done.joined), (0, 0), "the same but for the letters");
+    let done = store.rename_group(pilots, "New".parse().unwrap(), at(7)).unwrap();
+    assert_eq!((done.left, done.joined), (2, 1), "the fourth asks for both");
+    assert_eq!((inside(pilots), inside(web)), (2, 1));
 }
