@@ -144,6 +144,55 @@ def test_groups_approvals_and_declines_reach_computers(server, imported):
     assert [row["update_id"].lower() for row in declined] == [tool.id.lower()]
 
 
+def test_a_deleted_group_says_what_went_with_it(server, imported):
+    *_, fix, _tool = catalog()
+    outer, inner = "Short term", "Short term / inner"
+    run(server, "groups", "create", outer)
+    run(server, "groups", "create", inner, "--parent", outer)
+    run(server, "rules", "add", "--disabled", "--name", "For the short term", "--group", inner)
+    run(server, "approve", fix.id, "--group", outer)
+    computer = Computer(server.base).handshake()
+    run(server, "computers", "move", computer.id, "--group", inner)
+    assert computer.handshake().scan().by_id(fix.id).action == "Install"
+
+    refused = run(server, "groups", "delete", outer, code=1)
+    assert f"`{inner}`" in refused and "--nested" in refused
+    said = run(server, "groups", "delete", outer.upper(), "--nested").splitlines()
+    assert said[0] == f"Deleted the group `{outer}`." and f"`{inner}`" in said[1]
+    assert "1 approval" in said[2] and "1 computer was in it" in said[3] and "For the short term" in said[4]
+    assert computer.handshake().scan().by_id(fix.id).action == "PreDeploymentCheck"
+    assert as_json(server, "computers", "show", computer.id)["groups"] == ["Unassigned Computers"]
+    assert outer not in run(server, "groups", "list")
+    entries = rows(as_json(server, "audit", "list", "--limit", "10"), "entries")
+    assert [entry["action"] for entry in entries].count("remove-group") == 2
+
+    made = as_json(server, "groups", "create", outer)
+    gone = as_json(server, "groups", "delete", made["id"])
+    assert (gone["name"], gone["nested"], gone["approvals"], gone["computers"]) == (outer, [], 0, 0)
+    for words in (["groups", "delete", outer], ["groups", "delete", "All Computers", "--nested"]):
+        assert f"`{words[2]}`" in run(server, *words, code=1)
+    run(server, "groups", "delete", "", code=2)
+
+
+def test_a_renamed_group_keeps_what_it_has(server, imported):
+    *_, fix, _tool = catalog()
+    made = as_json(server, "groups", "create", "Typed wrongl")
+    run(server, "approve", fix.id, "--group", "Typed wrongl")
+    assert run(server, "groups", "rename", "typed WRONGL", "Typed right") == (
+        "The group `Typed wrongl` is called `Typed right` now.\n"
+    )
+    shown = as_json(server, "groups", "rename", made["id"], "Typed / right")
+    assert (shown["id"], shown["before"], shown["name"]) == (made["id"], "Typed right", "Typed / right")
+    approvals = as_json(server, "updates", "show", fix.id)["approvals"]
+    assert [one["group"] for one in approvals] == ["Typed / right"]
+    assert "already a group named `all computers`" in run(
+        server, "groups", "rename", "Typed / right", "all computers", code=1
+    )
+    assert "cannot be renamed" in run(server, "groups", "rename", "All Computers", "Everybody", code=1)
+    run(server, "groups", "rename", "Typed / right", "", code=2)
+    run(server, "groups", "delete", "Typed / right")
+
+
 def test_content_is_taken_only_when_an_update_declares_it(server, imported, tmp_path):
     good, bad = tmp_path / FILE.name, tmp_path / "other.cab"
     good.write_bytes(FILE.data)

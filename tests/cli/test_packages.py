@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 
+from conformance.wire.client import Computer
 from tests.cli.conftest import decided
 from tests.cli.test_commands import FILE, as_json, catalog, run
 from tests.support.places import binary
@@ -35,6 +36,28 @@ def test_an_export_goes_into_an_empty_server_as_it_was(parent, child, tmp_path, 
     assert (again["catalog"]["added"], again["catalog"]["unchanged"]) == (0, 6)
     assert [again["decisions"][name] for name in ("groups", "approved", "declined", "skipped")] == [0, 0, 0, 0]
     assert (again["content"]["sent"], again["content"]["already_held"]) == (0, 1)
+
+
+def test_a_package_from_before_brings_deleted_groups_and_former_names_back(parent, child, tmp_path):
+    path = tmp_path / "before.xml.gz"
+    run(parent, "export", str(path))
+    run(child, "import", str(path))
+    *_, fix, _tool = catalog()
+    computer = Computer(child.base).handshake()
+    run(child, "computers", "move", computer.id, "--group", "Büro ?>")
+    gone = as_json(child, "groups", "delete", "büro ?>")
+    assert (gone["approvals"], gone["computers"], gone["unassigned"]) == (1, 1, 1)
+    run(child, "groups", "rename", "Pilot", "Piloten")
+    assert computer.handshake().scan().by_id(fix.id).action == "PreDeploymentCheck"
+
+    taken = as_json(child, "import", str(path))["decisions"]
+    assert (taken["approved"], taken["skipped"]) == (1, 0)
+    assert taken["regrouped"] == ["the group `Piloten` is called `Pilot` now"]
+    assert decided(child) == decided(parent)
+    assert as_json(child, "computers", "show", computer.id)["groups"] == ["Unassigned Computers"]
+    assert computer.handshake().scan().by_id(fix.id).action == "PreDeploymentCheck"
+    run(child, "computers", "move", computer.id, "--group", "Büro ?>")
+    assert computer.handshake().scan().by_id(fix.id).action == "Install"
 
 
 def test_an_import_says_how_many_files_are_wanted_and_not_here(parent, child, tmp_path):

@@ -60,7 +60,7 @@ pub(crate) enum Command {
     /// List and show updates
     #[command(subcommand)]
     Updates(Updates),
-    /// Create and list target groups
+    /// Create, rename, delete and list target groups
     #[command(subcommand)]
     Groups(Groups),
     /// Approve updates for target groups
@@ -205,6 +205,24 @@ pub(crate) enum Groups {
         /// Group it is placed under
         #[arg(long, default_value = "All Computers")]
         parent: String,
+    },
+    /// Give a target group another name; its approvals and the computers that were moved into it stay
+    Rename {
+        /// Group by name or id
+        #[arg(value_name = "GROUP")]
+        group: String,
+        /// Its new name
+        name: String,
+    },
+    /// Delete a target group and every approval for it; its computers are in Unassigned Computers then, unless they are
+    /// in another group
+    Delete {
+        /// Group by name or id
+        #[arg(value_name = "GROUP")]
+        group: String,
+        /// Delete the groups nested in it too
+        #[arg(long)]
+        nested: bool,
     },
     /// List the target groups
     List,

@@ -5,7 +5,7 @@
 use crate::approvals::{
     Approval, ApprovalAction, Approvals, Change, Decline, Denial, Mark, Order, Stamp, next, of_update,
 };
-use crate::groups::{Group, GroupError, GroupTree};
+use crate::groups::GroupTree;
 use crate::licences::{Acceptance, EulaId};
 use crate::refusals::ApprovalError;
 use crate::rules::{Rule, RuleId};
@@ -380,26 +380,6 @@ impl Decisions {
         let own = self.declined.remove(&update).ok_or(ApprovalError::NotDeclined(update))?;
         self.restored.insert(update, Mark::decided(change.after(Some(own.decided))));
         Ok(())
-    }
-
-    /// Removes a group and the decisions for it. Automatic rules approve for it no longer; a rule that has
-    /// no other group is turned off.
-    ///
-    /// # Errors
-    /// When the group is unknown, built in or has subgroups.
-    pub fn remove_group(&mut self, id: GroupId, change: Change) -> Result<Group, GroupError> {
-        let group = self.groups.remove(id)?;
-        let updates: Vec<UpdateId> =
-            self.approvals.values().filter(|a| a.group == id).map(|a| a.update).collect();
-        for update in updates {
-            self.approvals.remove(&(update, id));
-            self.settle(update, change);
-        }
-        self.withdrawn.retain(|(_, g), _| *g != id);
-        for rule in self.rules.values_mut() {
-            rule.forget_group(id);
-        }
-        Ok(group)
     }
 
     /// The updates somebody ever decided about, here or on a server whose decisions were taken over, each once, in

@@ -101,9 +101,18 @@ pub enum GroupError {
         /// What was tried.
         what: &'static str,
     },
-    /// The group has subgroups.
-    #[error("`{0}` has subgroups; move or remove them first")]
-    HasSubgroups(GroupName),
+    /// The group has others nested in it, and nobody said that these go too.
+    #[error(
+        "`{group}` has groups nested in it ({}), so nothing was deleted; delete these first, or say that they go with it \
+         (`--nested`, in the admin API `?nested=true`)",
+        first_names(.nested)
+    )]
+    HasSubgroups {
+        /// Which group.
+        group: GroupName,
+        /// All that are below it.
+        nested: Vec<GroupName>,
+    },
     /// A group would be nested in itself.
     #[error("`{group}` cannot be moved below `{parent}`, which is the group itself or nested in it")]
     Cycle {
@@ -118,6 +127,14 @@ pub enum GroupError {
     /// Stored groups that do not form one tree.
     #[error("the stored group `{0}` does not hang on All Computers: its parents are missing or form a ring")]
     Detached(GroupName),
+}
+
+/// So many names, and how many more there are.
+fn first_names(names: &[GroupName]) -> String {
+    const SHOWN: usize = 10;
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    let more = names.len().saturating_sub(SHOWN);
+    if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
 }
 
 /// All groups of a server.
@@ -228,7 +245,7 @@ impl GroupTree {
         Ok(())
     }
 
-    fn require_own(&self, id: GroupId, what: &'static str) -> Result<&Group, GroupError> {
+    pub(crate) fn require_own(&self, id: GroupId, what: &'static str) -> Result<&Group, GroupError> {
         let group = self.require(id)?;
         if id == GroupId::ALL_COMPUTERS || id == GroupId::UNASSIGNED_COMPUTERS {
             return Err(GroupError::BuiltIn { name: group.name.clone(), what });
@@ -275,9 +292,10 @@ impl GroupTree {
     /// # Errors
     /// When the group is unknown, built in, or has subgroups.
     pub(crate) fn remove(&mut self, id: GroupId) -> Result<Group, GroupError> {
-        let group = self.require_own(id, "removed")?.clone();
+        let group = self.require_own(id, "deleted")?.clone();
         if self.children(id).next().is_some() {
-            return Err(GroupError::HasSubgroups(group.name));
+            let nested = self.below(id).iter().map(|group| group.name.clone()).collect();
+            return Err(GroupError::HasSubgroups { group: group.name, nested });
         }
         self.by_name.remove(&group.name.key());
         self.groups.remove(&id);
@@ -323,6 +341,18 @@ impl GroupTree {
         self.groups.values().filter(move |g| g.parent == Some(id))
     }
 
+    /// The groups nested in one, at any depth, each after the one it is nested in.
+    #[must_use]
+    pub fn below(&self, id: GroupId) -> Vec<&Group> {
+        let mut found: Vec<&Group> = self.children(id).collect();
+        let mut next = 0;
+        while let Some(group) = found.get(next) {
+            found.extend(self.children(group.id));
+            next += 1;
+        }
+        found
+    }
+
     /// The group and its ancestors, nearest first, ending with All Computers. Empty when unknown.
     pub fn path(&self, id: GroupId) -> impl Iterator<Item = GroupId> + '_ {
         // The bound makes a ring in stored data end too; `restore` then refuses it.
@@ -355,126 +385,5 @@ impl GroupTree {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use sluicegate_terms::Guid;
-
-    fn gid(n: u128) -> GroupId {
-        GroupId(Guid::from_u128(n))
-    }
-
-    fn name(text: &str) -> GroupName {
-        text.parse().unwrap()
-    }
-
-    fn nested() -> GroupTree {
-        let mut tree = GroupTree::new();
-        tree.create(gid(1), name("Servers"), None).unwrap();
-        tree.create(gid(2), name("Web"), Some(gid(1))).unwrap();
-        tree.create(gid(3), name("Pilot"), Some(gid(2))).unwrap();
-        tree
-    }
-
-    #[test]
-    fn unassigned_computers_hangs_below_all_computers() {
-        let tree = GroupTree::new();
-        let path: Vec<_> = tree.path(GroupId::UNASSIGNED_COMPUTERS).collect();
-        assert_eq!(path, [GroupId::UNASSIGNED_COMPUTERS, GroupId::ALL_COMPUTERS]);
-        assert_eq!(tree.find("all computers").unwrap().id, GroupId::ALL_COMPUTERS);
-    }
-
-    #[test]
-    fn a_path_leads_from_the_group_to_the_root() {
-        let path: Vec<_> = nested().path(gid(3)).collect();
-        assert_eq!(path, [gid(3), gid(2), gid(1), GroupId::ALL_COMPUTERS]);
-    }
-
-    #[test]
-    fn names_are_unique_without_regard_to_case() {
-        let mut tree = nested();
-        assert_eq!(tree.create(gid(9), name("SERVERS"), None), Err(GroupError::NameTaken(name("SERVERS"))));
-        assert_eq!(tree.rename(gid(3), name("web")), Err(GroupError::NameTaken(name("web"))));
-        tree.rename(gid(2), name("WEB")).unwrap();
-        assert_eq!(tree.find("web").unwrap().name.as_str(), "WEB");
-        assert_eq!(tree.find(&gid(2).to_string()).unwrap().id, gid(2));
-        assert!(matches!(tree.find("nobody"), Err(GroupError::UnknownName(_))));
-    }
-
-    #[test]
-    fn bad_names_are_refused() {
-        for bad in ["", "  ", "a\u{1}b", &"x".repeat(257)] {
-            assert!(bad.parse::<GroupName>().is_err(), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn built_in_groups_stay_as_they_are() {
-        let mut tree = nested();
-        for id in [GroupId::ALL_COMPUTERS, GroupId::UNASSIGNED_COMPUTERS] {
-            assert!(matches!(tree.remove(id), Err(GroupError::BuiltIn { .. })));
-            assert!(matches!(tree.rename(id, name("x")), Err(GroupError::BuiltIn { .. })));
-            assert!(matches!(tree.move_below(id, gid(1), Anchor(1)), Err(GroupError::BuiltIn { .. })));
-        }
-        let below = tree.create(gid(9), name("x"), Some(GroupId::UNASSIGNED_COMPUTERS));
-        assert!(matches!(below, Err(GroupError::BuiltIn { .. })));
-    }
-
-    #[test]
-    fn a_group_cannot_be_moved_into_itself() {
-        let mut tree = nested();
-        assert!(matches!(tree.move_below(gid(1), gid(3), Anchor(5)), Err(GroupError::Cycle { .. })));
-        assert!(matches!(tree.move_below(gid(1), gid(1), Anchor(5)), Err(GroupError::Cycle { .. })));
-        assert_eq!(tree.reshaped(), Anchor::START);
-        tree.move_below(gid(3), GroupId::ALL_COMPUTERS, Anchor(5)).unwrap();
-        assert_eq!(tree.path(gid(3)).count(), 2);
-        assert_eq!(tree.reshaped(), Anchor(5));
-    }
-
-    #[test]
-    fn only_groups_without_subgroups_are_removed() {
-        let mut tree = nested();
-        assert_eq!(tree.remove(gid(1)), Err(GroupError::HasSubgroups(name("Servers"))));
-        assert_eq!(tree.remove(gid(3)).unwrap().name, name("Pilot"));
-        assert!(tree.find("pilot").is_err());
-        assert_eq!(tree.remove(gid(3)), Err(GroupError::UnknownId(gid(3))));
-    }
-
-    #[test]
-    fn nesting_is_bounded() {
-        let mut tree = GroupTree::new();
-        let mut parent = None;
-        for n in 1..MAX_GROUP_DEPTH {
-            tree.create(gid(n as u128), name(&format!("g{n}")), parent).unwrap();
-            parent = Some(gid(n as u128));
-        }
-        assert_eq!(tree.create(gid(99), name("deep"), parent), Err(GroupError::TooDeep(name("deep"))));
-        tree.create(gid(98), name("top"), None).unwrap();
-        assert!(matches!(tree.move_below(gid(1), gid(98), Anchor(1)), Err(GroupError::TooDeep(_))));
-    }
-
-    #[test]
-    fn a_stored_ring_is_refused() {
-        let ring = [
-            Group { id: gid(1), name: name("a"), parent: Some(gid(2)) },
-            Group { id: gid(2), name: name("b"), parent: Some(gid(1)) },
-        ];
-        assert!(matches!(GroupTree::restore(ring, Anchor::START), Err(GroupError::Detached(_))));
-        let orphan = [Group { id: gid(1), name: name("a"), parent: Some(gid(7)) }];
-        assert!(matches!(GroupTree::restore(orphan, Anchor::START), Err(GroupError::Detached(_))));
-    }
-
-    #[test]
-    fn stored_groups_come_back_in_any_order() {
-        let tree = nested();
-        let mut stored: Vec<_> = tree.iter().cloned().collect();
-        stored.reverse();
-        assert_eq!(GroupTree::restore(stored, Anchor::START).unwrap(), tree);
-    }
-
-    #[test]
-    fn computers_of_unknown_groups_are_unassigned() {
-        let paths = nested().paths(&[gid(77)]);
-        let all: Vec<_> = paths.iter().collect();
-        assert_eq!(all, [&[GroupId::UNASSIGNED_COMPUTERS, GroupId::ALL_COMPUTERS][..]]);
-    }
-}
+#[path = "groups_tests.rs"]
+mod tests;

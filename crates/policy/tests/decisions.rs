@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 use sluicegate_policy::{
-    Approval, ApprovalAction, ApprovalError, Approvals, Change, Decision, Decisions, Order, Stamp, Subject,
-    Withdrawal, effective,
+    Approval, ApprovalAction, ApprovalError, Approvals, Change, Decision, Decisions, Group, Order, Stamp,
+    Subject, Withdrawal, effective,
 };
 use sluicegate_terms::{
     Anchor, DeploymentAction, DeploymentId, GroupId, Guid, Timestamp, UpdateId, UpdateKind,
@@ -253,6 +253,37 @@ fn a_removed_group_takes_its_approvals_along() {
     decisions.remove_group(gid(4), change(2)).unwrap();
     assert!(decisions.approvals.is_empty());
     assert_eq!(action(&decisions, 1, &[4]), None);
+}
+
+#[test]
+fn groups_nested_in_a_deleted_one_go_with_it_when_that_is_said_and_take_their_approvals_along() {
+    let before = {
+        let mut decisions = decisions();
+        for (update, group) in [(1, 1), (1, 2), (2, 3), (2, 4)] {
+            decisions.approve(&subject(update), order(group, Install), &mut stamp(1 + group as u64)).unwrap();
+        }
+        decisions.unapprove(uid(2), Some(gid(4)), String::new(), &mut stamp(9)).unwrap();
+        decisions
+    };
+    let mut decisions = before.clone();
+    for id in [GroupId::ALL_COMPUTERS, GroupId::UNASSIGNED_COMPUTERS, gid(77)] {
+        let refused = decisions.remove_group_with_nested(id, change(10)).unwrap_err().to_string();
+        let named = decisions.groups.get(id).map_or_else(|| id.to_string(), |group| group.name.to_string());
+        assert!(refused.contains(&named), "{refused}");
+    }
+    assert_eq!(decisions, before, "what is refused leaves no trace");
+    let names = |groups: &[Group]| groups.iter().map(|g| g.id).collect::<Vec<_>>();
+    let below = before.groups.below(gid(2)).into_iter().cloned().collect::<Vec<_>>();
+    let removed = decisions.remove_group_with_nested(gid(2), change(10)).unwrap();
+    assert_eq!((removed.group.id, names(&removed.nested)), (gid(2), names(&below)));
+    assert!(!below.is_empty());
+    let gone: Vec<GroupId> = removed.groups().map(|group| group.id).collect();
+    let lost = before.approvals.keys().filter(|(_, group)| gone.contains(group)).count();
+    assert_eq!(removed.approvals, lost as u64);
+    assert_eq!(decisions.approvals.len() + lost, before.approvals.len());
+    assert!(gone.iter().all(|group| decisions.groups.get(*group).is_none()));
+    assert!(decisions.withdrawn.keys().all(|(_, group)| !gone.contains(group)));
+    assert_eq!(action(&decisions, 1, &[1]), action(&before, 1, &[1]), "other groups keep theirs");
 }
 
 #[test]

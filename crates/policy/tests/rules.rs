@@ -167,7 +167,8 @@ fn a_rule_without_groups_cannot_be_enabled() {
     let one = decisions.save_rule(None, rule(terms(&[], &[], &[3]))).unwrap();
     let two = decisions.save_rule(None, rule(terms(&[], &[], &[3, 2]))).unwrap();
     let off = decisions.save_rule(None, Rule::new(terms(&[], &[], &[3, 2]), false).unwrap()).unwrap();
-    decisions.remove_group(gid(3), change(4)).unwrap();
+    let removed = decisions.remove_group(gid(3), change(4)).unwrap();
+    assert_eq!((removed.rules, removed.rules_without_group), (vec![two, off], vec![one]));
     assert!(
         !decisions.rules[&one].enabled()
             && decisions.rules[&two].enabled()

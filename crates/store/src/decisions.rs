@@ -5,6 +5,7 @@ mod again;
 mod bulk;
 mod carried;
 mod dropped;
+mod groups;
 mod looks;
 mod rows;
 mod rules;
@@ -12,6 +13,7 @@ mod subject;
 mod succession;
 
 pub use bulk::{BulkApproval, BulkOrder, Refused};
+pub use groups::{GroupRemoval, GroupRenaming};
 pub use rules::RuleRun;
 pub use succession::ImportedDecisions;
 
@@ -122,6 +124,7 @@ impl Store {
             let before = self.decisions();
             let mut after = Decisions::clone(&before);
             let result = work(tx, &mut after, &mut scope)?;
+            dropped::come_back(tx, &before.groups, &mut after, scope.change)?;
             write_difference(tx, &before, &after)?;
             audit::append(tx, &self.actor, now, &audit::decided(&before, &after, cause))?;
             Ok((result, Arc::new(after)))

@@ -37,7 +37,8 @@ pub use computers::{
 pub use config::Config;
 pub use database::copies::{Rollback, rollback};
 pub use decisions::{
-    ApprovalOrder, BulkApproval, BulkOrder, DecisionScope, ImportedDecisions, Refused, RuleRun,
+    ApprovalOrder, BulkApproval, BulkOrder, DecisionScope, GroupRemoval, GroupRenaming, ImportedDecisions,
+    Refused, RuleRun,
 };
 pub use error::StoreError;
 pub use sluicegate_browse::{

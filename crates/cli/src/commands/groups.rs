@@ -1,11 +1,11 @@
-//! Cli room: `groups create` and `groups list`.
+//! Cli room: `groups create`, `groups rename`, `groups delete` and `groups list`.
 
 use super::catalog::entries;
-use crate::admin_client::AdminClient;
+use crate::admin_client::{AdminClient, percent_encode};
 use crate::args::Groups;
 use crate::output;
 use crate::output::say;
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub(crate) async fn run(client: &AdminClient, args: Groups, json: bool) -> anyhow::Result<()> {
     match args {
@@ -21,6 +21,16 @@ pub(crate) async fn run(client: &AdminClient, args: Groups, json: bool) -> anyho
                     }
                 }
             });
+        }
+        Groups::Rename { group, name } => {
+            let path = format!("groups/{}", percent_encode(&group));
+            let done = client.put(&path, &json!({ "name": name })).await?;
+            output::show(json, &done, |done| renamed(done).iter().for_each(|line| say!("{line}")));
+        }
+        Groups::Delete { group, nested } => {
+            let query = if nested { "?nested=true" } else { "" };
+            let gone = client.delete(&format!("groups/{}{query}", percent_encode(&group))).await?;
+            output::show(json, &gone, |gone| deleted(gone).iter().for_each(|line| say!("{line}")));
         }
         Groups::List => {
             let list = client.get("groups", &[]).await?;
@@ -39,4 +49,88 @@ pub(crate) async fn run(client: &AdminClient, args: Groups, json: bool) -> anyho
         }
     }
     Ok(())
+}
+
+/// What a new name means, in sentences.
+fn renamed(done: &Value) -> Vec<String> {
+    let [old, new] = ["before", "name"].map(|name| output::text(done.get(name)));
+    let mut lines = vec![format!("The group `{old}` is called `{new}` now.")];
+    for (name, asked, so) in [("left", &old, "is not in it any more"), ("joined", &new, "is in it now")] {
+        match done[name].as_u64() {
+            None | Some(0) => {}
+            Some(1) => lines.push(format!("1 computer asks for `{asked}` and {so}.")),
+            Some(count) => {
+                let so = so.replacen("is ", "are ", 1);
+                lines.push(format!("{count} computers ask for `{asked}` and {so}."));
+            }
+        }
+    }
+    lines
+}
+
+/// What went with a group, in sentences.
+fn deleted(gone: &Value) -> Vec<String> {
+    let number = |name: &str| gone[name].as_u64().unwrap_or(0);
+    let names = |list: &str| -> Vec<String> {
+        let all = gone[list].as_array().map(Vec::as_slice).unwrap_or_default();
+        all.iter().map(|one| format!("`{}`", output::text(one.get("name")))).collect()
+    };
+    let mut lines = vec![format!("Deleted the group `{}`.", output::text(gone.get("name")))];
+    let nested = names("nested");
+    if !nested.is_empty() {
+        lines.push(format!("Nested in it, and deleted too: {}.", nested.join(", ")));
+    }
+    if number("approvals") > 0 {
+        lines.push(format!("Gone with it: {}.", output::count(number("approvals"), "approval")));
+    }
+    match (number("computers"), number("unassigned")) {
+        (0, _) => {}
+        (all, some) => lines.push(format!(
+            "{} in it before; in Unassigned Computers now, since they are in no other group: {some}.",
+            if all == 1 { "1 computer was".to_owned() } else { format!("{all} computers were") },
+        )),
+    }
+    for rule in names("rules") {
+        lines.push(format!("The rule {rule} approves for its other groups only."));
+    }
+    for rule in names("rules_without_group") {
+        lines.push(format!(
+            "The rule {rule} has no group any more and does nothing; `sluicegate rules edit` gives it another."
+        ));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_name_says_which_computers_that_ask_for_groups_it_moves() {
+        let done = json!({ "before": "A", "name": "B", "left": 0, "joined": 0 });
+        assert_eq!(renamed(&done), ["The group `A` is called `B` now."]);
+        let done = json!({ "before": "A", "name": "B", "left": 2, "joined": 1 });
+        let expected = [
+            "2 computers ask for `A` and are not in it any more.",
+            "1 computer asks for `B` and is in it now.",
+        ];
+        assert_eq!(renamed(&done)[1..], expected);
+    }
+
+    #[test]
+    fn what_went_with_a_group_is_said_and_nothing_else() {
+        let gone = json!({ "name": "Pilots", "nested": [], "approvals": 0, "computers": 0, "unassigned": 0 });
+        assert_eq!(deleted(&gone), ["Deleted the group `Pilots`."]);
+        let gone = json!({
+            "name": "Servers", "nested": [{ "name": "Web" }, { "name": "Db" }], "approvals": 2, "computers": 5,
+            "unassigned": 4, "rules": [{ "id": 2, "name": "All" }],
+            "rules_without_group": [{ "id": 3, "name": "Some" }],
+        });
+        let said = deleted(&gone);
+        assert_eq!(said.len(), 6, "{said:?}");
+        assert_eq!(said[1], "Nested in it, and deleted too: `Web`, `Db`.");
+        assert_eq!(said[2], "Gone with it: 2 approvals.");
+        assert!(said[3].starts_with("5 computers were in it") && said[3].ends_with("no other group: 4."));
+        assert!(said[4].contains("`All`") && said[5].contains("`Some` has no group any more"), "{said:?}");
+    }
 }

@@ -1,7 +1,6 @@
 //! `POST import/decisions`: decisions that another server exported, one line of JSON each, and the lines
 //! themselves. What is here later than there stays (policy says how); a line that cannot be read is said.
 
-use super::config;
 use super::error::AdminError;
 use crate::state::App;
 use crate::transport::blocking;
@@ -269,7 +268,8 @@ pub(super) async fn import(app: &Arc<App>, request: Request<Incoming>) -> Result
         .await
         .map_err(|error| AdminError::internal(error.to_string()))??;
     if taken.groups > 0 {
-        config::regroup(app).await?;
+        // Computers may be back in groups that it brought.
+        app.directory.forget_everybody();
     }
     tracing::info!(approved = taken.approved, declined = taken.declined, "decisions taken in");
     let reasons: Vec<&String> = unread.iter().take(100).chain(&taken.reasons).collect();

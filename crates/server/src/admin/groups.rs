@@ -1,10 +1,11 @@
-//! Target groups: listed and made.
+//! Target groups: listed, made, renamed and deleted.
 
 use super::error::AdminError;
-use super::input::Input;
+use super::input::{Input, Query};
 use super::{config, with_store};
 use crate::state::App;
 use serde_json::{Value, json};
+use sluicegate_policy::rules::RuleId;
 use sluicegate_policy::{Group, GroupTree};
 use std::sync::Arc;
 
@@ -26,16 +27,60 @@ pub(super) async fn list(app: &App) -> Result<Value, AdminError> {
 }
 
 /// `POST groups`.
-pub(super) async fn create(app: &Arc<App>, input: &Input) -> Result<Value, AdminError> {
+pub(super) async fn create(app: &App, input: &Input) -> Result<Value, AdminError> {
     let name = input.group_name("name")?;
     let parent = input.group("parent", &app.store.decisions().groups)?;
     let now = app.clock.now();
     let (group, put_back) = with_store(app, move |store| store.make_group(name, parent, now)).await?;
-    // A computer may have asked for a group of this name before there was one.
-    config::regroup(app).await?;
+    // Computers may be back in it, or have asked for a group of this name before there was one.
+    app.directory.forget_everybody();
     let mut value = shown(&group, &app.store.decisions().groups);
     value["put_back"] = json!(put_back);
     Ok(value)
+}
+
+/// `PUT groups/{name or id}`: gives it another `name`.
+pub(super) async fn rename(app: &Arc<App>, group: &str, input: &Input) -> Result<Value, AdminError> {
+    input.only("a group", &["name"])?;
+    let name = input.group_name("name")?;
+    let id = app.store.decisions().groups.find(group)?.id;
+    let now = app.clock.now();
+    let done = with_store(app, move |store| store.rename_group(id, name, now)).await?;
+    // Computers that name their groups themselves are in others now.
+    config::regroup(app).await?;
+    let mut value = shown(&done.group, &app.store.decisions().groups);
+    value["before"] = json!(done.before.as_str());
+    value["left"] = json!(done.left);
+    value["joined"] = json!(done.joined);
+    Ok(value)
+}
+
+/// `DELETE groups/{name or id}`: `nested=true` in the query says that groups nested in it go too.
+pub(super) async fn remove(app: &App, group: &str, query: &Query) -> Result<Value, AdminError> {
+    let id = app.store.decisions().groups.find(group)?.id;
+    let (nested, now) = (query.flag("nested")?.unwrap_or(false), app.clock.now());
+    let done = with_store(app, move |store| store.remove_group(id, nested, now)).await?;
+    // Which groups computers are assigned to is asked for again.
+    app.directory.forget_everybody();
+    let decisions = app.store.decisions();
+    let removed = &done.removed;
+    let named = |group: &Group| json!({ "id": group.id.to_string(), "name": group.name.as_str() });
+    let rules = |ids: &[RuleId]| -> Vec<Value> {
+        let rule = |id| Some((id, decisions.rules.get(id)?));
+        let known = ids.iter().filter_map(rule);
+        known.map(|(id, rule)| json!({ "id": id.0, "name": rule.terms().name.as_str() })).collect()
+    };
+    Ok(json!({
+        "id": removed.group.id.to_string(),
+        "name": removed.group.name.as_str(),
+        "removed": true,
+        "nested": removed.nested.iter().map(named).collect::<Vec<_>>(),
+        "approvals": removed.approvals,
+        "computers": done.computers,
+        "unassigned": done.unassigned,
+        "rules": rules(&removed.rules),
+        "rules_without_group": rules(&removed.rules_without_group),
+    }))
 }
 
 fn shown(group: &Group, tree: &GroupTree) -> Value {

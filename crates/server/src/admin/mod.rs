@@ -152,6 +152,16 @@ async fn dispatch(
             in_service(app, &query).await;
             value
         }
+        ["groups", group] if put => {
+            let value = groups::rename(app, group, &input::json(app, request).await?).await?;
+            in_service(app, &query).await;
+            value
+        }
+        ["groups", group] if *request.method() == Method::DELETE => {
+            let value = groups::remove(app, group, &query).await?;
+            in_service(app, &query).await;
+            value
+        }
         ["rules"] if get => rules::list(app).await?,
         ["rules"] if post => rules::add(app, &input::json(app, request).await?).await?,
         ["rules", "preview"] if post => rules::preview(app, &input::json(app, request).await?).await?,
@@ -257,7 +267,7 @@ fn is_known(names: &[&str]) -> bool {
             | ["audit", "verify"]
             | ["alerts", _, "acknowledge"]
             | ["catalog", "import" | "quarantine"]
-            | ["updates" | "computers" | "rules", _]
+            | ["updates" | "computers" | "groups" | "rules", _]
             | ["updates", _, "approve" | "unapprove" | "decline" | "accept-eula" | "accept-revision"]
             | ["updates", _, "computers"]
             | ["reports", "summary"]

@@ -6,6 +6,7 @@ mod admin_audit;
 mod admin_cleanup;
 mod admin_downstream;
 mod admin_export;
+mod admin_groups;
 mod admin_hierarchy;
 mod admin_rules;
 mod contents;

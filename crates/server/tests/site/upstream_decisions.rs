@@ -80,16 +80,13 @@ async fn approvals_that_went_with_their_group_are_told_as_withdrawn_to_whoever_w
     let site = Site::start().await;
     site.import(&catalog::small()).await;
     let group = site.manage("POST", "groups", json!({ "name": "Pilots", "parent": "All Computers" })).await;
-    let group = GroupId(group["id"].as_str().unwrap().parse().unwrap());
-    let order = json!({ "group": "Pilots", "action": "install" });
+    let order = json!({ "group": group["id"], "action": "install" });
     site.manage("POST", &format!("updates/{}/approve", update(PLAIN)), order).await;
     let server = Downstream::authorized(&site, 1).await;
     let synced = server.updates_since(None).await.anchor.unwrap();
     let told = deployments(&server, None, &synced).await;
     assert_eq!(told.deployments.len(), 1);
-    let store = site.running.as_ref().unwrap().store();
-    let now = told.deployments[0].go_live_time;
-    store.change_decisions(now, |d, scope| Ok(d.remove_group(group, scope.change)?)).unwrap();
+    site.manage("DELETE", "groups/Pilots", json!(null)).await;
     let gone = deployments(&server, told.anchor.as_deref(), &synced).await;
     assert_eq!(gone.dead_deployments, [told.deployments[0].deployment]);
     assert!(deployments(&server, gone.anchor.as_deref(), &synced).await.dead_deployments.is_empty());

@@ -110,7 +110,9 @@ fn of_tables(check: &mut Check<'_>, wanted: impl Fn(&str) -> bool) -> Result<(),
 }
 
 fn groups(check: &mut Check<'_>) -> Result<(), StoreError> {
-    let lost = "part = 'group' AND NOT EXISTS (SELECT 1 FROM target_group g WHERE g.id = choice)";
+    // Rules are the same in every mode; on a replica their groups are those that were put aside.
+    let lost = "part = 'group' AND NOT EXISTS (SELECT 1 FROM target_group g WHERE g.id = choice)
+         AND NOT EXISTS (SELECT 1 FROM aside_group a WHERE a.id = choice AND a.mode = 'autonomous')";
     let rules = count(check, &format!("SELECT count(*) FROM approval_rule_choice WHERE {lost}"))?;
     if rules > 0 {
         let what = format!("{rules} groups of automatic rules do not exist");
@@ -119,11 +121,8 @@ fn groups(check: &mut Check<'_>) -> Result<(), StoreError> {
             what,
             "they are taken out of the rules; a rule without a group is turned off",
         );
-        check.fix(
-            "DELETE FROM approval_rule_choice
-             WHERE part = 'group' AND NOT EXISTS (SELECT 1 FROM target_group g WHERE g.id = choice)",
-            Vec::new(),
-        );
+        let sql = format!("DELETE FROM approval_rule_choice WHERE {lost}");
+        check.fixes.push(Fix { sql: sql.into(), values: Vec::new() });
         check.fix(
             "UPDATE approval_rule SET enabled = 0 WHERE NOT EXISTS
                  (SELECT 1 FROM approval_rule_choice c WHERE c.rule = approval_rule.id AND c.part = 'group')",

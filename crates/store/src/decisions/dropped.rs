@@ -7,7 +7,7 @@ use crate::columns::{Columns, for_rows, signed};
 use crate::database::read_anchor;
 use crate::error::{During, StoreError};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
-use sluicegate_policy::Decisions;
+use sluicegate_policy::{Change, Decisions, GroupTree, Mark};
 use sluicegate_terms::{Anchor, GroupId, UpdateId};
 
 /// So many are remembered. A server that asks from before what is no longer remembered asks for everything anew.
@@ -55,6 +55,34 @@ pub(super) fn note<'a>(
         any = true;
     }
     if any { forget(tx, MOST) } else { Ok(()) }
+}
+
+/// Leaves marks for what went with groups that are here again and was not approved anew: a computer that was in one of them
+/// all the time, as far as it can tell, has seen those approvals and would go on carrying them out.
+pub(super) fn come_back(
+    db: &Connection,
+    before: &GroupTree,
+    after: &mut Decisions,
+    change: Change,
+) -> Result<(), StoreError> {
+    let back: Vec<GroupId> =
+        after.groups.iter().map(|group| group.id).filter(|group| before.get(*group).is_none()).collect();
+    for group in back {
+        let mut statement = db
+            .prepare_cached(
+                "SELECT update_id FROM dropped_deployment JOIN known_update USING (update_id) WHERE group_id = ?1",
+            )
+            .during("look what was approved")?;
+        let mut rows = statement.query([group.0.as_bytes()]).during("look what was approved")?;
+        for_rows(&mut rows, |row| {
+            let key = (row.update(0)?, group);
+            if !after.approvals.contains_key(&key) {
+                after.withdrawn.entry(key).or_insert(Mark::passing(change));
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
 }
 
 /// Forgets the oldest of more than `most`, and remembers up to where.

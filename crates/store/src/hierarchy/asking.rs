@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 const DURING: &str = "look which computers ask for groups that are gone";
 
 /// How many computers ask for a group that was here and for none that is.
-pub(super) fn for_what_is_gone(
+pub(crate) fn for_what_is_gone(
     tx: &Transaction<'_>,
     before: &GroupTree,
     after: &GroupTree,

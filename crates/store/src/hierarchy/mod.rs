@@ -5,7 +5,7 @@ mod above;
 mod adopted;
 mod allowed;
 mod aside;
-mod asking;
+pub(crate) mod asking;
 mod awaited;
 mod counts;
 mod crowd;

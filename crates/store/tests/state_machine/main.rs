@@ -170,9 +170,10 @@ fn take(store: &Store, step: &Step, model: &Model) -> Result<(), StoreError> {
         Step::MoveGroup { group, parent } => store.change_decisions(now, |decisions, scope| {
             Ok(decisions.groups.move_below(gid(group), gid(parent), scope.change.anchor)?)
         }),
-        Step::DeleteGroup { group } => store.change_decisions(now, |decisions, scope| {
-            Ok(decisions.remove_group(gid(group), scope.change).map(|_| ())?)
-        }),
+        Step::RenameGroup { group, name } => {
+            store.rename_group(gid(group), format!("group {name}").parse()?, now).map(|_| ())
+        }
+        Step::DeleteGroup { group, nested } => store.remove_group(gid(group), nested, now).map(|_| ()),
         Step::AcceptEula { update } => store.accept_eula(uid(update), by(), now).map(|_| ()),
         Step::AcceptRevision { update } => store.accept_revision(uid(update), now),
         Step::Options { follow, decline_expired } => {
@@ -184,9 +185,11 @@ fn take(store: &Store, step: &Step, model: &Model) -> Result<(), StoreError> {
         Step::RunRule => store.run_rules(Some(&[RuleId::DEFAULT]), now).map(|_| ()),
         Step::Adopt { deployments, dead, declined, accepted, new_group, complete, .. } => {
             let mut groups: Vec<Group> = store.decisions().groups.iter().cloned().collect();
-            if let Some(group) = new_group.filter(|group| groups.iter().all(|g| g.id != gid(*group))) {
+            if let Some(group) = new_group {
                 let name = format!("group {group}").parse()?;
-                groups.push(Group { id: gid(group), name, parent: Some(GroupId::ALL_COMPUTERS) });
+                if groups.iter().all(|g| g.id != gid(group) && g.name != name) {
+                    groups.push(Group { id: gid(group), name, parent: Some(GroupId::ALL_COMPUTERS) });
+                }
             }
             let revision =
                 |key| model.parent.get(&key).map_or(0, |(_, number)| i64::try_from(*number).unwrap());
@@ -242,6 +245,11 @@ fn check_catalog(store: &Store, model: &Model) {
 /// The store's decisions are the model's.
 fn check_store(store: &Store, model: &Model) {
     let decisions = store.decisions();
+    let own = |group: &&Group| group.name.as_str().starts_with("group ");
+    let groups = decisions.groups.iter().filter(own).map(|g| (g.id, (g.parent, g.name.to_string())));
+    let wanted = (model.groups.iter())
+        .map(|(g, parent)| (gid(*g), (Some(gid(*parent)), format!("group {}", model.names[g]))));
+    assert_eq!(groups.collect::<BTreeMap<_, _>>(), wanted.collect());
     let approvals: BTreeMap<_, _> = decisions
         .approvals
         .iter()
@@ -375,7 +383,7 @@ fn kinds() -> HashSet<std::mem::Discriminant<Step>> {
 
 #[test]
 fn every_step_is_drawn() {
-    assert_eq!(kinds().len(), 18);
+    assert_eq!(kinds().len(), 19);
 }
 
 fn sequences() -> u32 {

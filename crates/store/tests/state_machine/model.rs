@@ -35,6 +35,7 @@ pub(crate) struct Approval {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Aside {
     pub(crate) groups: BTreeMap<u128, u128>,
+    pub(crate) names: BTreeMap<u128, u128>,
     pub(crate) approvals: BTreeMap<(u128, u128), Approval>,
     pub(crate) declined: BTreeMap<u128, i64>,
     pub(crate) automatic: BTreeSet<u128>,
@@ -66,6 +67,8 @@ pub(crate) struct Model {
     pub(crate) retiring: BTreeMap<(u128, usize), i64>,
     /// By group: its parent. All Computers is not listed.
     pub(crate) groups: BTreeMap<u128, u128>,
+    /// By group: the number in its name.
+    pub(crate) names: BTreeMap<u128, u128>,
     pub(crate) approvals: BTreeMap<(u128, u128), Approval>,
     /// By update: since when.
     pub(crate) declined: BTreeMap<u128, i64>,
@@ -109,6 +112,11 @@ impl Model {
 
     pub(crate) fn exists(&self, group: u128) -> bool {
         group == ALL || self.groups.contains_key(&group)
+    }
+
+    /// Whether a group has the name with this number.
+    pub(crate) fn is_named(&self, name: u128) -> bool {
+        self.names.values().any(|own| *own == name)
     }
 
     /// A group and those above it.
@@ -329,9 +337,8 @@ impl Model {
                 }
                 dead.map(|key| self.parent.remove(&key));
                 let mut groups = self.groups.clone();
-                if let Some(group) = new_group {
-                    groups.entry(group).or_insert(ALL);
-                }
+                let new = new_group.filter(|group| !self.exists(*group) && !self.is_named(*group));
+                new.map(|group| (groups.insert(group, ALL), self.names.insert(group, group)));
                 // What was told once goes with its group, and with a decline.
                 self.parent.retain(|(update, group), (action, _)| {
                     (*group == ALL || groups.contains_key(group))
@@ -403,9 +410,10 @@ impl Model {
                 allowed
             }
             Step::CreateGroup { group, parent } => {
-                let allowed = !self.exists(group) && self.exists(parent);
+                let allowed = !self.exists(group) && self.exists(parent) && !self.is_named(group);
                 if allowed {
                     self.groups.insert(group, parent);
+                    self.names.insert(group, group);
                 }
                 allowed
             }
@@ -418,12 +426,24 @@ impl Model {
                 }
                 allowed
             }
-            Step::DeleteGroup { group } => {
-                let allowed =
-                    self.groups.contains_key(&group) && !self.groups.values().any(|parent| *parent == group);
+            Step::RenameGroup { group, name } => {
+                let own = self.names.get(&group).copied();
+                let allowed = own.is_some_and(|own| own == name || !self.is_named(name));
                 if allowed {
-                    self.groups.remove(&group);
-                    self.approvals.retain(|(_, g), _| *g != group);
+                    self.names.insert(group, name);
+                }
+                allowed
+            }
+            Step::DeleteGroup { group, nested } => {
+                let within: Vec<u128> =
+                    self.groups.keys().copied().filter(|g| self.path(*g).contains(&group)).collect();
+                let allowed = self.groups.contains_key(&group) && (nested || within.len() == 1);
+                if allowed {
+                    let gone = |g: &u128| within.contains(g);
+                    self.groups.retain(|g, _| !gone(g));
+                    self.names.retain(|g, _| !gone(g));
+                    self.approvals.retain(|(_, g), _| !gone(g));
+                    self.refused.values_mut().for_each(|(_, denials)| denials.retain(|g, _| !gone(g)));
                     self.settle();
                 }
                 allowed

@@ -147,7 +147,8 @@ impl Model {
     /// What was put aside is as it was, but for the revisions that came meanwhile: they come now.
     fn bring_back(&mut self, back: Aside) {
         let here = |update: &u128| self.updates.contains_key(update);
-        (self.groups, self.approvals, self.held) = (back.groups, back.approvals, back.held);
+        (self.groups, self.names) = (back.groups, back.names);
+        (self.approvals, self.held) = (back.approvals, back.held);
         self.declined = back.declined.into_iter().filter(|(update, _)| here(update)).collect();
         self.automatic = back.automatic;
         let approved: BTreeSet<u128> = self.approvals.keys().map(|(update, _)| *update).collect();
@@ -185,6 +186,7 @@ impl Model {
         self.parent.clear();
         let aside = Aside {
             groups: self.groups.clone(),
+            names: self.names.clone(),
             approvals: self.approvals.clone(),
             declined: self.declined.clone(),
             automatic: self.automatic.clone(),

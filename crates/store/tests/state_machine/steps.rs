@@ -74,8 +74,13 @@ pub(crate) enum Step {
         group: u128,
         parent: u128,
     },
+    RenameGroup {
+        group: u128,
+        name: u128,
+    },
     DeleteGroup {
         group: u128,
+        nested: bool,
     },
     AcceptEula {
         update: u128,
@@ -130,7 +135,7 @@ impl Step {
             18 | 19 => Self::Decline { update },
             20 | 21 => Self::CreateGroup { group: 1 + u128::from(b % 4), parent: u128::from(c % 5) },
             22 => Self::MoveGroup { group: 1 + u128::from(b % 4), parent: u128::from(c % 5) },
-            23 => Self::DeleteGroup { group: 1 + u128::from(b % 4) },
+            23 => Self::DeleteGroup { group: 1 + u128::from(b % 4), nested: c.is_multiple_of(2) },
             24 => Self::AcceptEula { update },
             25 | 26 => Self::AcceptRevision { update },
             27 => Self::Options { follow: b.is_multiple_of(2), decline_expired: c.is_multiple_of(2) },
@@ -158,6 +163,7 @@ impl Step {
                 cut: (b % 3 == 1).then_some(c % 12),
                 crash: b.is_multiple_of(2),
             },
+            46 => Self::RenameGroup { group: 1 + u128::from(b % 4), name: 1 + u128::from(c % 4) },
             _ => Self::Crash,
         }
     }

@@ -70,7 +70,7 @@ fn every_kind_of_decision_has_an_entry_that_says_who_from_where_and_what_was_bef
     store.touch(Contact::new(computer.clone(), at(8))).unwrap();
     store.move_computer(&computer, group.id, at(8)).unwrap();
     store.forget_computer(&computer, at(9)).unwrap();
-    store.change_decisions(at(9), |d, scope| Ok(d.remove_group(group.id, scope.change)?)).unwrap();
+    store.remove_group(group.id, false, at(9)).unwrap();
     store.set_config(&[("name".to_owned(), "value".to_owned())].into(), at(10)).unwrap();
     store.set_allowed_downstream(&["child".to_owned()], at(11)).unwrap();
     store

@@ -160,7 +160,7 @@ fn removing_a_group_frees_its_computers_and_its_name() {
     store.touch(sluicegate_store::Contact::new(computer.clone(), at(2))).unwrap();
     store.move_computer(&computer, group.id, at(2)).unwrap();
     store.approve(order(1, group.id), at(3)).unwrap();
-    store.change_decisions(at(4), |d, scope| Ok(d.remove_group(group.id, scope.change)?)).unwrap();
+    store.remove_group(group.id, false, at(4)).unwrap();
     assert!(store.groups_of(&computer).unwrap().assigned.is_empty());
     store.create_group("pilots".parse().unwrap(), None, at(5)).unwrap();
     drop(store);

@@ -88,7 +88,7 @@ fn that_it_is_not_approved_for_a_group_comes_back_with_the_decline() {
             clean(&store, day);
         }
         assert_eq!((updates(&store), store.decisions().approvals.len()), (0, 0));
-        store.change_decisions(at(43 * DAY), |d, scope| Ok(d.remove_group(gone, scope.change)?)).unwrap();
+        store.remove_group(gone, false, at(43 * DAY)).unwrap();
         drop(store);
         let store = open(folder.path());
         let set = |mode, day| follow_parent(&store, mode, day);

@@ -75,9 +75,11 @@ fn approvals_that_go_with_their_group_are_known_as_gone_until_they_are_made_agai
     assert_eq!(approved(&store), []);
     assert_eq!(dropped(&store, told), [(1, gid(9))], "the other leaves a mark");
     assert_eq!(dropped(&store, store.anchor()), []);
-    // The group is back without it; then with it.
+    // The group is back without it, and then a mark says so to computers too; then with it.
     store.adopt_deployments(&DeploymentNews { complete: true, ..news(&[9], &[]) }, at(4)).unwrap();
-    assert_eq!(dropped(&store, told), [(1, gid(9))]);
+    assert_eq!(dropped(&store, told), []);
+    let mark = store.decisions().withdrawn[&(uid(1), gid(9))];
+    assert_eq!((mark.anchor, mark.decided), (store.anchor(), None));
     store.adopt_deployments(&DeploymentNews { complete: true, ..pilots }, at(5)).unwrap();
     assert_eq!((approved(&store).len(), dropped(&store, told)), (2, vec![]));
 }
@@ -96,7 +98,7 @@ fn marks_of_removed_groups_and_updates_outlive_them() {
     let told = store.anchor();
     store.unapprove(uid(2), Some(group), "Ada".to_owned(), at(3)).unwrap();
     let withdrawn = store.anchor();
-    store.change_decisions(at(4), |d, scope| Ok(d.remove_group(group, scope.change)?)).unwrap();
+    store.remove_group(group, false, at(4)).unwrap();
     assert_eq!(dropped(&store, told), [(2, group)]);
     assert_eq!(dropped(&store, withdrawn), [], "whoever asks from behind it was told");
     store.decline(uid(1), at(5)).unwrap();

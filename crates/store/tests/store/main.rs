@@ -16,6 +16,7 @@ mod dropped;
 mod files_given;
 mod filters;
 mod generations;
+mod groups;
 mod kb954960;
 mod languages;
 mod lifting;

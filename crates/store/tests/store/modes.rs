@@ -4,10 +4,12 @@
 use crate::support;
 
 use sluicegate_policy::hierarchy::{Mode, UpstreamDeployment};
+use sluicegate_policy::rules::{Rule, RuleTerms};
 use sluicegate_policy::{ApprovalAction, HoldReason, SuccessionOptions};
 use sluicegate_store::audit::AuditQuery;
+use sluicegate_store::check::CheckOptions;
 use sluicegate_store::hierarchy::{DeploymentNews, UpstreamSettings};
-use sluicegate_store::{ApprovalOrder, Store};
+use sluicegate_store::{ApprovalOrder, Store, StoreOptions};
 use sluicegate_terms::{GroupId, Guid, RevisionNumber};
 use std::path::Path;
 use support::{at, import, open, software, uid};
@@ -201,4 +203,34 @@ fn a_replica_serves_what_its_upstream_serves_from_the_moment_a_revision_arrives(
     adopt(&store, vec![serving(2)], &[], 6);
     assert!(store.decisions().held.is_empty());
     assert!(store.decisions().options.approvals_follow, "its own options are what they were");
+}
+
+/// They name groups that were put aside, and are nothing that a check has to mend.
+#[test]
+fn automatic_rules_of_a_replica_have_their_groups_again_when_it_decides_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let own = store.create_group("Own".parse().unwrap(), None, at(1)).unwrap().id;
+    let terms = RuleTerms {
+        name: "For ours".parse().unwrap(),
+        classifications: [].into(),
+        products: [].into(),
+        groups: [own].into(),
+        deadline: None,
+    };
+    let rule = Rule::new(terms, true).unwrap();
+    let id = store.save_rule(None, rule.clone(), at(2)).unwrap();
+    set(&store, Mode::Replica, 3);
+    adopt(&store, Vec::new(), &[], 4);
+    assert!(store.decisions().groups.get(own).is_none());
+    let options = CheckOptions { content: false, repair: true, now: at(5), prepare: None };
+    let report = store.check(&options).unwrap();
+    assert!(report.is_sound() && report.findings.is_empty(), "{:?}", report.findings);
+    drop(store);
+    // A start repairs what it finds without being asked.
+    let options = StoreOptions { serving: true, ..StoreOptions::new(at(5)) };
+    let store = Store::open(dir.path(), options).unwrap();
+    set(&store, Mode::Autonomous, 6);
+    assert_eq!(store.decisions().rules[&id], rule);
+    assert!(store.decisions().groups.get(own).is_some());
 }

@@ -230,7 +230,7 @@ fn a_removed_group_leaves_rules_which_then_stay_off() {
     let store = catalog(dir.path());
     let pilots = store.create_group("Pilots".parse().unwrap(), None, at(1)).unwrap().id;
     let id = store.save_rule(None, Rule::new(terms(&[], &[], &[pilots]), true).unwrap(), at(2)).unwrap();
-    store.change_decisions(at(3), |d, scope| Ok(d.remove_group(pilots, scope.change)?)).unwrap();
+    store.remove_group(pilots, false, at(3)).unwrap();
     drop(store);
     let store = open(dir.path());
     let mut rule = store.decisions().rules.get(&id).unwrap().clone();
