@@ -5,8 +5,9 @@ use super::rollup::{DOWNSTREAM, RolledComputer, RolledStatus, downstream, status
 use crate::Store;
 use crate::columns::{Columns, for_rows};
 use crate::computers::{assigned_groups, requested_names};
+use crate::config::RENEWED;
 use crate::error::{During, StoreError, StoredAs};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use sluicegate_terms::{ComputerId, GroupId, Guid, Timestamp};
 
 /// How far a computer has been told to the upstream.
@@ -62,7 +63,8 @@ pub struct OwnComputer {
 }
 
 impl Store {
-    /// Computers that the upstream is to know of, by id, those after `after`.
+    /// Computers that the upstream is to know of, by id, those after `after`. Own ones that have not asked since this
+    /// server was given another id ([`Store::renew_identity`]) are left out: they are at the server that it is a copy of.
     ///
     /// # Errors
     /// A failure to read.
@@ -206,15 +208,20 @@ fn own_to_tell(
     after: &str,
     limit: u32,
 ) -> Result<Vec<TellComputer>, StoreError> {
+    let renewed: Option<String> = db
+        .prepare_cached("SELECT value FROM config WHERE name = ?1")
+        .and_then(|mut s| s.query_row([RENEWED], |row| row.get(0)).optional())
+        .during("list computers for the upstream")?;
+    let renewed = renewed.and_then(|after| after.parse().ok()).unwrap_or(i64::MIN);
     let mut statement = db
         .prepare_cached(
             "SELECT c.id, c.computer_id, c.last_sync, c.status_mark, c.status_at, c.registered_at, c.inventory,
                  c.dns_name, c.ip, c.client_version, c.requested_groups, r.told, r.details, r.number, r.status
              FROM computer c LEFT JOIN rollup_sent r USING (computer_id)
-             WHERE c.computer_id > ?1 ORDER BY c.computer_id LIMIT ?2",
+             WHERE c.computer_id > ?1 AND (c.first_seen > ?3 OR c.last_sync > ?3) ORDER BY c.computer_id LIMIT ?2",
         )
         .during("list computers for the upstream")?;
-    let mut rows = statement.query(params![after, limit]).during("list computers for the upstream")?;
+    let mut rows = statement.query(params![after, limit, renewed]).during("list computers for the upstream")?;
     let mut list = Vec::new();
     for_rows(&mut rows, |row| {
         let last_sync = row.time_if_any(2)?;
