@@ -1,6 +1,7 @@
 //! Store: what the upstream still has to be told of computers, this server's own and those of the servers below it
 //! (MS-WSUSSS 3.2.4.5), and how far it has been told.
 
+use super::place::{BELOW, HERE};
 use super::rollup::{DOWNSTREAM, RolledComputer, RolledStatus, downstream, statuses};
 use crate::Store;
 use crate::columns::{Columns, for_rows};
@@ -8,7 +9,7 @@ use crate::computers::{assigned_groups, requested_names};
 use crate::config::RENEWED;
 use crate::error::{During, StoreError, StoredAs};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use sluicegate_terms::{ComputerId, GroupId, Guid, Timestamp};
+use sluicegate_terms::{ComputerId, GroupId, Guid};
 
 /// How far a computer has been told to the upstream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -37,14 +38,6 @@ pub struct TellComputer {
     pub status: Option<i64>,
     /// How far it has been told.
     pub told: Told,
-}
-
-impl TellComputer {
-    /// Of two that are the same computer, the greater is where it is: at the server it asked for updates last, as for
-    /// the upstream (MS-WSUSSS 3.1.4.15); at this one when that says nothing.
-    fn place(&self) -> (Option<Timestamp>, bool) {
-        (self.computer.last_sync, self.own.is_some())
-    }
 }
 
 /// What a computer of this server's own is known by, besides its inventory.
@@ -81,7 +74,7 @@ impl Store {
             let mut list = own_to_tell(&db, server, after, limit)?;
             let sql = format!(
                 "SELECT {DOWNSTREAM}, c.status_mark, r.told, r.details, r.number, r.status FROM downstream_computer c
-                 LEFT JOIN rollup_sent r USING (computer_id) WHERE c.computer_id > ?1 ORDER BY c.computer_id LIMIT ?2"
+                 LEFT JOIN rollup_sent r USING (computer_id) WHERE c.computer_id > ?1 AND {BELOW} ORDER BY c.computer_id LIMIT ?2"
             );
             let mut statement = db.prepare_cached(&sql).during("list computers for the upstream")?;
             let mut rows = statement.query(params![after, limit]).during("list computers for the upstream")?;
@@ -96,14 +89,6 @@ impl Store {
                 Ok(())
             })?;
             list.sort_by(|a, b| a.computer.id.cmp(&b.computer.id));
-            // A computer that moved between this server and one below is known twice; it is where it asked last.
-            list.dedup_by(|b, a| {
-                let same = a.computer.id == b.computer.id;
-                if same && b.place() > a.place() {
-                    std::mem::swap(a, b);
-                }
-                same
-            });
             list.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
             Ok(list)
         })
@@ -214,14 +199,16 @@ fn own_to_tell(
         .during("list computers for the upstream")?;
     let renewed = renewed.and_then(|after| after.parse().ok()).unwrap_or(i64::MIN);
     let mut statement = db
-        .prepare_cached(
-            "SELECT c.id, c.computer_id, c.last_sync, c.status_mark, c.status_at, c.registered_at, c.inventory,
-                 c.dns_name, c.ip, c.client_version, c.requested_groups, r.told, r.details, r.number, r.status
-             FROM computer c LEFT JOIN rollup_sent r USING (computer_id)
-             WHERE c.computer_id > ?1 AND (c.first_seen > ?3 OR c.last_sync > ?3) ORDER BY c.computer_id LIMIT ?2",
-        )
+        .prepare_cached(&format!(
+            "SELECT o.id, o.computer_id, o.last_sync, o.status_mark, o.status_at, o.registered_at, o.inventory,
+                 o.dns_name, o.ip, o.client_version, o.requested_groups, r.told, r.details, r.number, r.status
+             FROM computer o LEFT JOIN rollup_sent r USING (computer_id)
+             WHERE o.computer_id > ?1 AND (o.first_seen > ?3 OR o.last_sync > ?3) AND {HERE}
+             ORDER BY o.computer_id LIMIT ?2"
+        ))
         .during("list computers for the upstream")?;
-    let mut rows = statement.query(params![after, limit, renewed]).during("list computers for the upstream")?;
+    let mut rows =
+        statement.query(params![after, limit, renewed]).during("list computers for the upstream")?;
     let mut list = Vec::new();
     for_rows(&mut rows, |row| {
         let last_sync = row.time_if_any(2)?;

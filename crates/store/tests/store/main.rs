@@ -21,6 +21,7 @@ mod languages;
 mod lifting;
 mod memberships;
 mod modes;
+mod place;
 mod rollback;
 mod rollup;
 mod rules;
