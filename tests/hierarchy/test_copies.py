@@ -2,6 +2,7 @@
 
 import shutil
 
+from .leaf import leaf, lists
 from .node import Node
 from .shelf import Shelf
 
@@ -10,6 +11,12 @@ def test_the_copy_of_a_server_is_noticed_above_and_goes_on_under_an_id_of_its_ow
     shelf = Shelf("copies", updates=2)
     top, west = tree.chain(("top", None), ("west", "autonomous"))
     shelf.stock(top)
+    west.sync()
+    stays, moves = leaf(west), leaf(west)
+    for computer in (stays, moves):
+        computer.scan()
+        lists(computer, shelf.fixes[:1])
+    west.cli("computers", "list")
     west.sync()
     west.stop()
     folder = tmp_path / "copy"
@@ -38,3 +45,18 @@ def test_the_copy_of_a_server_is_noticed_above_and_goes_on_under_an_id_of_its_ow
     assert listed["warning"] is None
     assert "shared-identity" not in top.cli("alerts", "list")
     assert copy.state() == west.state(), "catalog and decisions are those of the copy"
+
+    def places():
+        listed = top.shown("downstream", "computers")["computers"]
+        return {computer["id"]: (computer["server_name"], computer["needed"]) for computer in listed}
+
+    # It has told of none of them: they asked the other one.
+    assert places() == {computer.id: ("west", 1) for computer in (stays, moves)}
+    moves.base, moves.cookie = copy.base, None
+    moves.handshake()
+    moves.scan()
+    lists(moves, (), shelf.fixes[:1])
+    copy.cli("computers", "list")
+    for node in (west, copy, west):
+        node.sync()
+    assert places() == {stays.id: ("west", 1), moves.id: ("west-copy", 0)}

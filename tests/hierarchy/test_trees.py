@@ -139,6 +139,44 @@ def test_a_second_run_without_changes_fetches_nothing(tree, mode):
         assert told_of == {}, told_of
 
 
+def test_a_computer_that_moved_to_a_server_below_counts_there_until_it_comes_back(tree):
+    shelf = Shelf("moved", updates=2)
+    top, west = tree.chain(("top", None), ("west", "autonomous"))
+    shelf.stock(top)
+    west.sync()
+    fix = shelf.fixes[0]
+    computer = leaf(top)
+
+    def asks(node, needed=(), installed=()):
+        computer.base, computer.cookie = node.base, None
+        computer.handshake()
+        computer.scan()
+        lists(computer, needed, installed)
+        assert [one["id"] for one in node.shown("computers", "list")["computers"]] == [computer.id]
+
+    def counted() -> tuple[int, int, int, int]:
+        """Here, below, and how many updates somebody here needs."""
+        own = top.shown("computers", "list")
+        updates = top.shown("updates", "list", "--status", "needed")["updates"]
+        below = top.shown("downstream", "computers")["computers"]
+        summary = top.shown("reports", "summary")["computers"]["total"]
+        return own["total"], summary, len(below), len(updates)
+
+    asks(top, needed=[fix])
+    assert counted() == (1, 1, 0, 1)
+    asks(west, installed=[fix])
+    west.sync()
+    assert counted() == (0, 0, 1, 0)
+    assert rolled_up(top, computer) == {fix.id: "installed"}
+    assert "It asked `west`" in top.cli("computers", "show", computer.id)
+    assert top.shown("computers", "show", computer.dns_name)["at_server"]["name"] == "west"
+    asks(top, needed=[fix])
+    assert counted() == (1, 1, 0, 1)
+    west.sync()
+    assert counted() == (1, 1, 0, 1), "told again of what was there before"
+    assert "It asked" not in top.cli("computers", "show", computer.id)
+
+
 def test_a_server_that_is_not_on_the_list_is_refused_and_says_so(tree):
     top, below = tree.node("top"), tree.node("below")
     Shelf("listed", updates=1).stock(top)

@@ -12,7 +12,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Names that are the store's own and no settings.
-const OWN: [&str; 1] = ["server-id"];
+const OWN: [&str; 2] = ["server-id", RENEWED];
+
+/// The newest contact of a computer from before the server got another id than the one it shared.
+pub(crate) const RENEWED: &str = "id-renewed-after";
 
 /// The settings as last committed. Meaning and form of the values are the caller's, but for that of [`Targeting`].
 #[derive(Clone, PartialEq, Eq, Debug)]

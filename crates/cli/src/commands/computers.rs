@@ -6,7 +6,7 @@ use crate::admin_client::{AdminClient, percent_encode};
 use crate::args::Computers;
 use crate::output;
 use crate::output::say;
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub(crate) async fn run(client: &AdminClient, args: Computers, json: bool) -> anyhow::Result<()> {
     match args {
@@ -41,6 +41,14 @@ pub(crate) async fn run(client: &AdminClient, args: Computers, json: bool) -> an
         Computers::Show { id } => {
             let value = client.get(&format!("computers/{}", percent_encode(&id)), &[]).await?;
             output::show(json, &value, |value| {
+                if let Some(server) = value.pointer("/at_server/name").and_then(Value::as_str) {
+                    let id = value["id"].as_str().unwrap_or_default();
+                    say!(
+                        "It asked `{server}`, a server below this one, for updates since, and counts there: \
+                         `sluicegate downstream computers {id}` shows what it needs and has. This is what was known \
+                         when it last asked here.\n"
+                    );
+                }
                 output::fields(
                     value,
                     &[

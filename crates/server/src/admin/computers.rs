@@ -42,7 +42,7 @@ pub(super) async fn list(app: &Arc<App>, query: &Query) -> Result<Value, AdminEr
     Ok(json!({ "computers": rows, "total": page.total, "pending": page.pending }))
 }
 
-/// `GET computers/{id}`; a DNS name does as well.
+/// `GET computers/{id}`; a DNS name does as well. Of one that has moved to a server below `at_server` says to which.
 pub(super) async fn show(app: &Arc<App>, id: &str) -> Result<Value, AdminError> {
     note_contacts(app).await?;
     let id = called(app, id).await?;
@@ -50,6 +50,7 @@ pub(super) async fn show(app: &Arc<App>, id: &str) -> Result<Value, AdminError> 
     let targeting = app.settings.load().targeting.into();
     with_store(app, move |store| {
         let computer = store.computer(&id)?;
+        let below = store.place_below(&id)?;
         let status = store.computer_status(&id)?;
         let updates: Vec<Value> = status
             .rows
@@ -84,6 +85,13 @@ pub(super) async fn show(app: &Arc<App>, id: &str) -> Result<Value, AdminError> 
             })
             .collect();
         let mut value = shown(&computer, targeting, &decisions.groups);
+        value["at_server"] = json!(below.map(|place| {
+            json!({
+                "id": place.server.to_string(),
+                "name": place.name,
+                "last_sync": place.last_sync.map(Timestamp::iso),
+            })
+        }));
         value["updates"] = json!(updates);
         value["events"] = json!(events);
         value["inventory"] = json!(Inventory::from_text(computer.inventory.as_deref()));

@@ -5,6 +5,7 @@ use crate::Store;
 use crate::columns::{Columns, for_rows, gathered};
 use crate::decisions::{Gallery, subject};
 use crate::error::{During, StoreError};
+use crate::hierarchy::place::Elsewhere;
 use rusqlite::Connection;
 use sluicegate_policy::filters::UpdateFilter;
 use sluicegate_policy::{ApprovalError, UpdateState};
@@ -147,15 +148,24 @@ impl Store {
             UpdateState::InstalledPendingReboot,
         ]
         .map(|s| s as i64);
+        self.flush_contacts_if_possible();
         self.shared.database.read(|db| {
             let mut updates = HashSet::new();
-            for table in ["update_status", "downstream_status"] {
+            let db = db.transaction().during("look which updates are needed")?;
+            let elsewhere = Elsewhere::find(&db)?;
+            for (table, elsewhere) in
+                [("update_status", &elsewhere.own), ("downstream_status", &elsewhere.below)]
+            {
                 let mut statement = db
                     .prepare_cached(&format!(
-                        "SELECT DISTINCT update_id FROM {table} WHERE state IN (?1, ?2, ?3, ?4)"
+                        "SELECT DISTINCT update_id FROM {table} WHERE state IN (?1, ?2, ?3, ?4)
+                             AND computer NOT IN (SELECT value FROM json_each(?5))"
                     ))
                     .during("look which updates are needed")?;
-                let mut rows = statement.query(needed).during("look which updates are needed")?;
+                let [one, two, three, four] = needed;
+                let mut rows = statement
+                    .query((one, two, three, four, elsewhere))
+                    .during("look which updates are needed")?;
                 for_rows(&mut rows, |row| {
                     updates.insert(row.update(0)?);
                     Ok(())

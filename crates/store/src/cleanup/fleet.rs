@@ -4,6 +4,7 @@ use super::{Cleanup, StepReport};
 use crate::audit::{self, Entry};
 use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError, StoredAs};
+use crate::hierarchy::place;
 use rusqlite::{Connection, params};
 use sluicegate_terms::ComputerId;
 
@@ -78,15 +79,19 @@ impl Cleanup<'_> {
             }
         }
         while self.go_on() {
-            let gone = self.store.shared.database.write(move |tx| {
-                tx.prepare_cached(&format!(
-                    "DELETE FROM downstream_computer WHERE id IN
-                         (SELECT id FROM downstream_computer WHERE {SILENT_BELOW} LIMIT ?2)"
-                ))
-                .and_then(|mut s| s.execute((limit, COMPUTERS_AT_ONCE)))
-                .during("forget a computer")
+            let (gone, moved) = self.store.shared.database.write(move |tx| {
+                let gone = silent_below(tx, limit, COMPUTERS_AT_ONCE)?;
+                let mut moved = Vec::new();
+                for (row, id) in &gone {
+                    moved.extend(place::known_twice(tx, id)?);
+                    tx.prepare_cached("DELETE FROM downstream_computer WHERE id = ?1")
+                        .and_then(|mut s| s.execute([row]))
+                        .during("forget a computer")?;
+                }
+                Ok((gone.len() as u64, moved))
             })?;
-            report.done += gone as u64;
+            self.store.look_again_where(&moved);
+            report.done += gone;
             if gone == 0 {
                 break;
             }
@@ -160,9 +165,16 @@ const SILENT_BELOW: &str =
              AND coalesce(s.last_rollup, s.last_contact) >= ?1)";
 
 fn silent(db: &Connection, limit: i64, most: u32) -> Result<Vec<(i64, ComputerId)>, StoreError> {
-    let mut statement = db
-        .prepare_cached("SELECT id, computer_id FROM computer WHERE last_contact <= ?1 LIMIT ?2")
-        .during("look for silent computers")?;
+    named(db, "SELECT id, computer_id FROM computer WHERE last_contact <= ?1 LIMIT ?2", limit, most)
+}
+
+fn silent_below(db: &Connection, limit: i64, most: u32) -> Result<Vec<(i64, ComputerId)>, StoreError> {
+    let sql = format!("SELECT id, computer_id FROM downstream_computer WHERE {SILENT_BELOW} LIMIT ?2");
+    named(db, &sql, limit, most)
+}
+
+fn named(db: &Connection, sql: &str, limit: i64, most: u32) -> Result<Vec<(i64, ComputerId)>, StoreError> {
+    let mut statement = db.prepare_cached(sql).during("look for silent computers")?;
     let mut rows = statement.query((limit, most)).during("look for silent computers")?;
     let mut list = Vec::new();
     for_rows(&mut rows, |row| {

@@ -4,6 +4,7 @@
 use crate::Store;
 use crate::computers::directory::{find_row, row_of, set_requested};
 use crate::error::{During, StoreError};
+use crate::hierarchy::place::known_twice;
 use rusqlite::{Transaction, params};
 use sluicegate_terms::{ComputerId, Timestamp};
 use std::collections::HashMap;
@@ -135,7 +136,7 @@ impl crate::Shared {
         }
         let written = self.database.write_alone(
             |tx| notes.iter().map(|note| write(tx, note)).collect::<Result<Vec<_>, _>>(),
-            |changed| changed.iter().flatten().for_each(|row| self.board.mark(*row, false)),
+            |changed| changed.iter().flatten().for_each(|(row, status)| self.board.mark(*row, *status)),
         );
         if written.is_err() {
             let mut contacts = self.contacts.lock();
@@ -152,8 +153,9 @@ impl crate::Shared {
     }
 }
 
-/// Answers the computer's row when it may be new, or may have another name or other groups.
-fn write(tx: &Transaction<'_>, note: &Note) -> Result<Option<i64>, StoreError> {
+/// Answers the computer's row when it may be new, or may have another name or other groups; and whether it may have come
+/// back from a server below, so that what it reported counts again.
+fn write(tx: &Transaction<'_>, note: &Note) -> Result<Option<(i64, bool)>, StoreError> {
     let contact = &note.newest;
     let known = find_row(tx, &contact.computer)?;
     let row = row_of(tx, &contact.computer, note.first)?;
@@ -178,7 +180,8 @@ fn write(tx: &Transaction<'_>, note: &Note) -> Result<Option<i64>, StoreError> {
         set_requested(tx, row, groups)?;
     }
     let told = contact.dns_name.is_some() || contact.requested_groups.is_some();
-    Ok((known.is_none() || told).then_some(row))
+    let came = note.synced_at.is_some() && known_twice(tx, &contact.computer)?.is_some();
+    Ok((known.is_none() || told || came).then_some((row, came)))
 }
 
 /// Writes one contact in a transaction that has more to write about the computer; answers its row.

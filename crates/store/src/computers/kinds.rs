@@ -5,6 +5,7 @@
 use crate::Store;
 use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError};
+use crate::hierarchy::place::HERE;
 use crate::hierarchy::{ActivitySummary, ClientSummary};
 use rusqlite::{Connection, OptionalExtension, params};
 use sluicegate_terms::UpdateIdentity;
@@ -42,6 +43,7 @@ impl Store {
         &self,
         kind: impl Fn(Option<&str>) -> ClientSummary,
     ) -> Result<OwnClients, StoreError> {
+        self.flush_contacts_if_possible();
         self.shared.database.read(|db| {
             let db = db.transaction().during("count computers for the upstream")?;
             let (mut summaries, computers) = by_kind(&db, &kind)?;
@@ -55,6 +57,8 @@ impl Store {
                     summary.activity.push(ActivitySummary { revision, succeeded, failed });
                 }
             }
+            // Those that moved to a server below count there; what they did here is told all the same.
+            summaries.retain(|kind| kind.count > 0 || !kind.activity.is_empty());
             Ok(OwnClients { summaries, counted })
         })
     }
@@ -99,7 +103,7 @@ fn by_kind(
     let mut summaries: Vec<ClientSummary> = Vec::new();
     let mut computers = HashMap::new();
     let mut statement = db
-        .prepare_cached("SELECT id, inventory FROM computer ORDER BY id")
+        .prepare_cached(&format!("SELECT o.id, o.inventory, {HERE} FROM computer o ORDER BY o.id"))
         .during("count computers for the upstream")?;
     let mut rows = statement.query([]).during("count computers for the upstream")?;
     for_rows(&mut rows, |row| {
@@ -118,7 +122,7 @@ fn by_kind(
             summaries.len() - 1
         });
         if let Some(summary) = summaries.get_mut(at) {
-            summary.count = summary.count.saturating_add(1);
+            summary.count = summary.count.saturating_add(i32::from(row.int(2)? != 0));
         }
         computers.insert(row.int(0)?, at);
         Ok(())

@@ -4,6 +4,7 @@ use crate::Store;
 use crate::columns::{Columns, for_rows};
 use crate::computers::directory::{Targeting, assigned, split_groups};
 use crate::error::{During, StoreError, StoredAs};
+use crate::hierarchy::place::Elsewhere;
 use rusqlite::Connection;
 use sluicegate_browse::{StateCounts, StatusFilter};
 use sluicegate_terms::{ComputerId, GroupId, Timestamp};
@@ -131,22 +132,31 @@ impl Store {
     pub fn group_sizes(&self, targeting: Targeting) -> Result<BTreeMap<GroupId, u64>, StoreError> {
         self.flush_contacts_if_possible();
         let sql = match targeting {
-            Targeting::Server => "SELECT group_id, count(*) FROM membership GROUP BY group_id",
+            Targeting::Server => {
+                "SELECT group_id, count(*) FROM membership
+                 WHERE computer NOT IN (SELECT value FROM json_each(?1)) GROUP BY group_id"
+            }
             Targeting::Client => {
-                "SELECT g.id, count(*) FROM requested_group q JOIN target_group g USING (name_key) GROUP BY g.id"
+                "SELECT g.id, count(*) FROM requested_group q JOIN target_group g USING (name_key)
+                 WHERE q.computer NOT IN (SELECT value FROM json_each(?1)) GROUP BY g.id"
             }
         };
-        let nowhere = format!("SELECT count(*) FROM computer c WHERE NOT EXISTS ({})", membership(targeting));
+        let nowhere = format!(
+            "SELECT count(*) FROM computer c WHERE c.id NOT IN (SELECT value FROM json_each(?1)) AND NOT EXISTS ({})",
+            membership(targeting)
+        );
         self.shared.database.read(|db| {
             let db = db.transaction().during("count computers")?;
+            let elsewhere = Elsewhere::find(&db)?.own;
             let mut sizes = BTreeMap::new();
             let mut statement = db.prepare_cached(sql).during("count computers")?;
-            let mut rows = statement.query([]).during("count computers")?;
+            let mut rows = statement.query([&elsewhere]).during("count computers")?;
             for_rows(&mut rows, |row| {
                 sizes.insert(row.group(0)?, row.natural(1)?);
                 Ok(())
             })?;
-            let rest: i64 = db.query_row(&nowhere, [], |row| row.get(0)).during("count computers")?;
+            let rest: i64 =
+                db.query_row(&nowhere, [&elsewhere], |row| row.get(0)).during("count computers")?;
             if rest > 0 {
                 *sizes.entry(GroupId::UNASSIGNED_COMPUTERS).or_default() += rest.unsigned_abs();
             }

@@ -10,7 +10,7 @@ mod status;
 pub use contacts::Contact;
 pub(crate) use contacts::Contacts;
 pub use directory::{ComputerGroups, Registration, Targeting};
-pub(crate) use directory::{assigned as assigned_groups, split_groups as requested_names};
+pub(crate) use directory::{assigned as assigned_groups, find_row, split_groups as requested_names};
 pub use events::{EventBatch, Recorded, ReportedEvent, StoredEvent};
 pub use kinds::OwnClients;
 pub(crate) use list::computer_row;

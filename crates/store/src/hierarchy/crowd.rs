@@ -2,6 +2,7 @@
 //! 3.1.4.2 asks for a name and an id, no more), so the table of those that nobody vouched for has a bound.
 
 use super::allowed::{is_allowed, load};
+use super::place;
 use crate::error::{During, StoreError, StoredAs};
 use rusqlite::{Transaction, params};
 use sluicegate_terms::{ComputerId, Guid};
@@ -11,15 +12,16 @@ use std::collections::BTreeSet;
 pub(super) const MOST_STRANGERS: usize = 10_000;
 
 /// Forgets the servers that count least when there are more than `most` nobody vouched for: first those that
-/// only ever asked for a cookie, then those heard of longest ago. What is on the list of allowed servers stays.
-pub(super) fn keep_within(tx: &Transaction<'_>, most: usize) -> Result<(), StoreError> {
+/// only ever asked for a cookie, then those heard of longest ago. What is on the list of allowed servers stays. Answers the own
+/// rows of computers that were known there, too.
+pub(super) fn keep_within(tx: &Transaction<'_>, most: usize) -> Result<Vec<i64>, StoreError> {
     let during = "bound the downstream servers";
     let all: i64 = tx
         .prepare_cached("SELECT count(*) FROM downstream_server")
         .and_then(|mut s| s.query_row([], |row| row.get(0)))
         .during(during)?;
     if usize::try_from(all).is_ok_and(|all| all <= most) {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let vouched_for = load(tx)?;
     let strangers: Vec<Guid> = {
@@ -38,12 +40,14 @@ pub(super) fn keep_within(tx: &Transaction<'_>, most: usize) -> Result<(), Store
             |(id, name): &(Guid, String)| vouched_for.is_empty() || !is_allowed(&vouched_for, *id, name);
         known.into_iter().filter(stranger).map(|(id, _)| id).collect()
     };
+    let mut moved = Vec::new();
     for gone in strangers.iter().skip(most) {
+        moved.extend(place::own_of_server(tx, *gone)?);
         tx.prepare_cached("DELETE FROM downstream_server WHERE server_id = ?1")
             .and_then(|mut s| s.execute(params![gone.as_bytes()]))
             .during(during)?;
     }
-    Ok(())
+    Ok(moved)
 }
 
 /// How many computers of downstream servers are remembered.

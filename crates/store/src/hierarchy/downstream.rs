@@ -4,6 +4,7 @@
 use super::allowed::is_allowed;
 use super::counts::{ClientSummary, ServerSummary, decode_clients, encode_clients, merged};
 use super::crowd::{self, MOST_STRANGERS};
+use super::place::{self, Elsewhere, HERE};
 use super::{ring, twins, wanted};
 use crate::Store;
 use crate::audit::{self, Entry};
@@ -105,6 +106,14 @@ pub(super) fn branch(db: &Connection, top: Guid) -> Result<BTreeSet<Guid>, Store
     gathered(&mut rows, |row| row.guid(0))
 }
 
+/// Counts statuses of the computers that are here; `?1` is [`Elsewhere::own`].
+fn statuses_here(what: &str, state: u8) -> String {
+    format!(
+        "SELECT {what} FROM update_status
+         WHERE state = {state} AND computer NOT IN (SELECT value FROM json_each(?1))"
+    )
+}
+
 /// Whether the way up from a server leads back to it.
 fn stands_below_itself(db: &Connection, server: Guid) -> Result<bool, StoreError> {
     db.prepare_cached(
@@ -136,7 +145,7 @@ impl Store {
     /// # Errors
     /// A failure to write.
     pub fn record_downstream(&self, contact: DownstreamContact) -> Result<(), StoreError> {
-        self.shared.database.write(move |tx| {
+        let moved = self.shared.database.write(move |tx| {
             let new = !known_parent(tx, contact.id)?;
             tx.prepare_cached(
                 "INSERT INTO downstream_server (server_id, name, first_seen, last_contact, last_sync)
@@ -159,8 +168,10 @@ impl Store {
             .during("note a downstream server")?;
             ring::note(tx, &contact)?;
             twins::note(tx, &contact)?;
-            if new { crowd::keep_within(tx, MOST_STRANGERS) } else { Ok(()) }
-        })
+            if new { crowd::keep_within(tx, MOST_STRANGERS) } else { Ok(Vec::new()) }
+        })?;
+        self.look_again_where(&moved);
+        Ok(())
     }
 
     /// Takes in what servers told of themselves (RollupDownstreamServers), all or nothing; older news than
@@ -196,7 +207,10 @@ impl Store {
                 ring::note_told(tx, &servers, now)?;
                 crowd::keep_within(tx, MOST_STRANGERS)
             })
-            .map(|()| true)
+            .map(|moved| {
+                self.look_again_where(&moved);
+                true
+            })
             .or_else(|error| match error {
                 StoreError::Invalid { what: "a downstream server", .. } => Ok(false),
                 other => Err(other),
@@ -281,18 +295,17 @@ impl Store {
         let number = |count: u64| i32::try_from(count).unwrap_or(i32::MAX);
         self.shared.database.read(|db| {
             let db = db.transaction().during("count updates and computers")?;
-            let count = |sql: &str| -> Result<i32, StoreError> {
+            let ask = |sql: &str, values: &[&dyn rusqlite::ToSql]| -> Result<i32, StoreError> {
                 db.prepare_cached(sql)
-                    .and_then(|mut s| s.query_row([], |row| row.get::<_, i64>(0)))
+                    .and_then(|mut s| s.query_row(values, |row| row.get::<_, i64>(0)))
                     .during("count updates and computers")
                     .map(|n| i32::try_from(n).unwrap_or(i32::MAX))
             };
-            let with = |state: u8| {
-                count(&format!("SELECT count(DISTINCT update_id) FROM update_status WHERE state = {state}"))
-            };
-            let computers_with = |state: u8| {
-                count(&format!("SELECT count(DISTINCT computer) FROM update_status WHERE state = {state}"))
-            };
+            let elsewhere = Elsewhere::find(&db)?.own;
+            let count = |sql: &str| ask(sql, params![]);
+            let of_status = |sql: &str| ask(sql, params![elsewhere]);
+            let with = |state: u8| of_status(&statuses_here("count(DISTINCT update_id)", state));
+            let computers_with = |state: u8| of_status(&statuses_here("count(DISTINCT computer)", state));
             Ok(ServerSummary {
                 update_count: number(decided.total),
                 declined_update_count: number(decided.declined),
@@ -306,18 +319,18 @@ impl Store {
                      CROSS JOIN revision_file r ON r.sha1 = f.sha1",
                 )?,
                 updates_needed_by_computers_count: with(2)?,
-                updates_up_to_date_count: count(
-                    "SELECT count(*) FROM (SELECT update_id FROM update_status GROUP BY update_id
-                         HAVING min(state) = 4 AND max(state) = 4)",
+                updates_up_to_date_count: of_status(
+                    "SELECT count(*) FROM (SELECT update_id FROM update_status
+                         WHERE computer NOT IN (SELECT value FROM json_each(?1)) GROUP BY update_id HAVING min(state) = 4 AND max(state) = 4)",
                 )?,
                 custom_computer_target_group_count: count("SELECT max(count(*) - 2, 0) FROM target_group")?,
-                computer_target_count: count("SELECT count(*) FROM computer")?,
+                computer_target_count: count(&format!("SELECT count(*) FROM computer o WHERE {HERE}"))?,
                 computer_targets_needing_updates_count: computers_with(2)?,
                 computer_targets_with_update_errors_count: computers_with(5)?,
-                computers_up_to_date_count: count(
-                    "SELECT count(*) FROM computer c WHERE c.status_at IS NOT NULL AND NOT EXISTS (
-                         SELECT 1 FROM update_status s WHERE s.computer = c.id AND s.state <> 4)",
-                )?,
+                computers_up_to_date_count: count(&format!(
+                    "SELECT count(*) FROM computer o WHERE o.status_at IS NOT NULL AND {HERE} AND NOT EXISTS (
+                         SELECT 1 FROM update_status s WHERE s.computer = o.id AND s.state <> 4)"
+                ))?,
                 ..ServerSummary::default()
             })
         })
@@ -338,6 +351,7 @@ impl Store {
                 .prepare_cached("SELECT count(*) FROM downstream_computer WHERE server_id = ?1")
                 .and_then(|mut s| s.query_row([id.as_bytes()], |row| row.get::<_, i64>(0)))
                 .during(during)?;
+            let moved = place::own_of_server(tx, id)?;
             // The computers go with it, and their status with them.
             let name: Option<String> = tx
                 .prepare_cached("DELETE FROM downstream_server WHERE server_id = ?1 RETURNING name")
@@ -353,12 +367,12 @@ impl Store {
             let subject = id.to_string();
             let entry = Entry { action: "forget-downstream", subject, update: None, before, after: None };
             audit::append(tx, &actor, now, &[entry])?;
-            Ok(Some((name, u64::try_from(computers).unwrap_or(0))))
+            Ok(Some((name, u64::try_from(computers).unwrap_or(0), moved)))
         })?;
-        if gone.is_some() {
-            self.note_audit_head();
-        }
-        Ok(gone)
+        let Some((name, computers, moved)) = gone else { return Ok(None) };
+        self.look_again_where(&moved);
+        self.note_audit_head();
+        Ok(Some((name, computers)))
     }
 
     /// What servers below are to compare with what they were told last; another one makes them tell everything again.

@@ -18,6 +18,7 @@ mod kept;
 mod languages;
 mod lives;
 pub(crate) mod memberships;
+pub(crate) mod place;
 mod ring;
 mod rollup;
 mod settings;
@@ -39,6 +40,7 @@ pub use generation::Generation;
 pub use history::{RunCounts, RunOutcome, SyncRun};
 pub use languages::{FileSum, LanguageChange};
 pub use lives::{GREATEST_MARK, Life};
+pub use place::PlaceBelow;
 pub use ring::{LATE, RING_ENDS, Ring};
 pub use rollup::{
     DownstreamComputer, DownstreamComputerFilter, RolledComputer, RolledStatus, RollupChange, StatusReport,

@@ -4,9 +4,11 @@
 use super::crowd::{self, MostComputers};
 use super::details::{ComputerDetails, LONGEST_TEXT, mark};
 use super::downstream::{branch, known_parent};
+use super::place::{self, BELOW};
 use crate::Store;
 use crate::catalog::LARGEST_PAGE;
 use crate::columns::{Columns, for_rows, signed};
+use crate::computers::find_row;
 use crate::error::{During, StoreError, StoredAs};
 use crate::keys::random_mark;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -126,27 +128,33 @@ impl Store {
         computers: Vec<RolledComputer>,
         most: MostComputers,
     ) -> Result<Option<Vec<(ComputerId, RollupChange)>>, StoreError> {
-        self.shared.database.write(move |tx| {
+        let (changes, moved) = self.shared.database.write(move |tx| {
             for computer in &computers {
                 if !known_parent(tx, computer.server)? {
-                    return Ok(None);
+                    return Ok((None, Vec::new()));
                 }
             }
-            let mut changes = Vec::new();
+            let (mut changes, mut moved) = (Vec::new(), Vec::new());
             for computer in &computers {
                 let needs_details = write_computer(tx, computer)? && computer.details.is_none();
                 if needs_details && !changes.iter().any(|(id, _)| *id == computer.id) {
                     changes.push((computer.id.clone(), RollupChange::NewParent));
                 }
+                moved.extend(place::known_twice(tx, &computer.id)?);
             }
             let servers = computers.iter().map(|computer| computer.server).collect();
             let gone = crowd::keep_computers_within(tx, &servers, most)?;
+            for id in &gone {
+                moved.extend(find_row(tx, id)?);
+            }
             changes.retain(|(id, _)| !gone.contains(id));
             let told = computers.iter().map(|computer| &computer.id).collect::<BTreeSet<_>>();
             let dropped = gone.into_iter().filter(|id| told.contains(id));
             changes.extend(dropped.map(|id| (id, RollupChange::Deleted)));
-            Ok(Some(changes))
-        })
+            Ok((Some(changes), moved))
+        })?;
+        self.look_again_where(&moved);
+        Ok(changes)
     }
 
     /// Those of some computers whose newest status here is another than the teller remembers
@@ -214,7 +222,7 @@ impl Store {
             let db = db.transaction().during("list computers of downstream servers")?;
             let sql = format!(
                 "SELECT {DOWNSTREAM}, s.name, c.id FROM downstream_computer c JOIN downstream_server s USING (server_id)
-                 WHERE {ELSEWHERE} AND (?1 IS NULL OR c.server_id = ?1)
+                 WHERE {BELOW} AND (?1 IS NULL OR c.server_id = ?1)
                      AND (?2 IS NULL OR instr(lower(coalesce(c.dns_name, '')), ?2) > 0 OR instr(c.computer_id, ?2) > 0)
                  ORDER BY c.dns_name, c.computer_id LIMIT ?3 OFFSET ?4"
             );
@@ -245,15 +253,7 @@ impl Store {
     /// # Errors
     /// A failure to read.
     pub fn knows_downstream_computer(&self, computer: &ComputerId) -> Result<bool, StoreError> {
-        self.flush_contacts_if_possible();
-        self.shared.database.read(|db| {
-            let sql = format!(
-                "SELECT EXISTS (SELECT 1 FROM downstream_computer c WHERE {ELSEWHERE} AND c.computer_id = ?1)"
-            );
-            db.prepare_cached(&sql)
-                .and_then(|mut s| s.query_row([computer.as_str()], |row| row.get(0)))
-                .during("look up a computer")
-        })
+        Ok(self.place_below(computer)?.is_some())
     }
 
     /// The states of updates on a computer of a downstream server; empty when it is not known.
@@ -271,11 +271,6 @@ impl Store {
         })
     }
 }
-
-/// Of a computer that is known here and below, whether it is below: it is where it asked last, and here when that says
-/// nothing, as it is told upstream. What was told of it stays, for it may come back.
-const ELSEWHERE: &str = "NOT EXISTS (SELECT 1 FROM computer o WHERE o.computer_id = c.computer_id
-     AND (c.last_sync IS NULL OR o.last_sync >= c.last_sync))";
 
 pub(super) const DOWNSTREAM: &str =
     "c.computer_id, c.server_id, c.last_sync, c.last_sync_result, c.last_reboot,

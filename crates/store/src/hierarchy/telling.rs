@@ -1,13 +1,15 @@
 //! Store: what the upstream still has to be told of computers, this server's own and those of the servers below it
 //! (MS-WSUSSS 3.2.4.5), and how far it has been told.
 
+use super::place::{BELOW, HERE};
 use super::rollup::{DOWNSTREAM, RolledComputer, RolledStatus, downstream, statuses};
 use crate::Store;
 use crate::columns::{Columns, for_rows};
 use crate::computers::{assigned_groups, requested_names};
+use crate::config::RENEWED;
 use crate::error::{During, StoreError, StoredAs};
-use rusqlite::{Connection, Row, params};
-use sluicegate_terms::{ComputerId, GroupId, Guid, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use sluicegate_terms::{ComputerId, GroupId, Guid};
 
 /// How far a computer has been told to the upstream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -38,14 +40,6 @@ pub struct TellComputer {
     pub told: Told,
 }
 
-impl TellComputer {
-    /// Of two that are the same computer, the greater is where it is: at the server it asked for updates last, as for
-    /// the upstream (MS-WSUSSS 3.1.4.15); at this one when that says nothing.
-    fn place(&self) -> (Option<Timestamp>, bool) {
-        (self.computer.last_sync, self.own.is_some())
-    }
-}
-
 /// What a computer of this server's own is known by, besides its inventory.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct OwnComputer {
@@ -62,7 +56,8 @@ pub struct OwnComputer {
 }
 
 impl Store {
-    /// Computers that the upstream is to know of, by id, those after `after`.
+    /// Computers that the upstream is to know of, by id, those after `after`. Own ones that have not asked since this
+    /// server was given another id ([`Store::renew_identity`]) are left out: they are at the server that it is a copy of.
     ///
     /// # Errors
     /// A failure to read.
@@ -79,7 +74,7 @@ impl Store {
             let mut list = own_to_tell(&db, server, after, limit)?;
             let sql = format!(
                 "SELECT {DOWNSTREAM}, c.status_mark, r.told, r.details, r.number, r.status FROM downstream_computer c
-                 LEFT JOIN rollup_sent r USING (computer_id) WHERE c.computer_id > ?1 ORDER BY c.computer_id LIMIT ?2"
+                 LEFT JOIN rollup_sent r USING (computer_id) WHERE c.computer_id > ?1 AND {BELOW} ORDER BY c.computer_id LIMIT ?2"
             );
             let mut statement = db.prepare_cached(&sql).during("list computers for the upstream")?;
             let mut rows = statement.query(params![after, limit]).during("list computers for the upstream")?;
@@ -94,14 +89,6 @@ impl Store {
                 Ok(())
             })?;
             list.sort_by(|a, b| a.computer.id.cmp(&b.computer.id));
-            // A computer that moved between this server and one below is known twice; it is where it asked last.
-            list.dedup_by(|b, a| {
-                let same = a.computer.id == b.computer.id;
-                if same && b.place() > a.place() {
-                    std::mem::swap(a, b);
-                }
-                same
-            });
             list.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
             Ok(list)
         })
@@ -206,15 +193,22 @@ fn own_to_tell(
     after: &str,
     limit: u32,
 ) -> Result<Vec<TellComputer>, StoreError> {
-    let mut statement = db
-        .prepare_cached(
-            "SELECT c.id, c.computer_id, c.last_sync, c.status_mark, c.status_at, c.registered_at, c.inventory,
-                 c.dns_name, c.ip, c.client_version, c.requested_groups, r.told, r.details, r.number, r.status
-             FROM computer c LEFT JOIN rollup_sent r USING (computer_id)
-             WHERE c.computer_id > ?1 ORDER BY c.computer_id LIMIT ?2",
-        )
+    let renewed: Option<String> = db
+        .prepare_cached("SELECT value FROM config WHERE name = ?1")
+        .and_then(|mut s| s.query_row([RENEWED], |row| row.get(0)).optional())
         .during("list computers for the upstream")?;
-    let mut rows = statement.query(params![after, limit]).during("list computers for the upstream")?;
+    let renewed = renewed.and_then(|after| after.parse().ok()).unwrap_or(i64::MIN);
+    let mut statement = db
+        .prepare_cached(&format!(
+            "SELECT o.id, o.computer_id, o.last_sync, o.status_mark, o.status_at, o.registered_at, o.inventory,
+                 o.dns_name, o.ip, o.client_version, o.requested_groups, r.told, r.details, r.number, r.status
+             FROM computer o LEFT JOIN rollup_sent r USING (computer_id)
+             WHERE o.computer_id > ?1 AND (o.first_seen > ?3 OR o.last_sync > ?3) AND {HERE}
+             ORDER BY o.computer_id LIMIT ?2"
+        ))
+        .during("list computers for the upstream")?;
+    let mut rows =
+        statement.query(params![after, limit, renewed]).during("list computers for the upstream")?;
     let mut list = Vec::new();
     for_rows(&mut rows, |row| {
         let last_sync = row.time_if_any(2)?;

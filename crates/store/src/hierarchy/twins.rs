@@ -8,6 +8,7 @@ use super::{DownstreamContact, RolledServer};
 use crate::Store;
 use crate::audit::{self, Entry};
 use crate::columns::{Columns, for_rows};
+use crate::config::RENEWED;
 use crate::error::{During, StoreError};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use sluicegate_terms::{Guid, Timestamp};
@@ -167,6 +168,17 @@ impl Store {
             tx.execute(
                 "UPDATE config SET value = ?1, changed_at = ?2 WHERE name = 'server-id'",
                 params![after.to_string(), now.ticks()],
+            )
+            .during(during)?;
+            // By what is known of computers: the clock of who repairs may be another one.
+            let newest: Option<i64> = tx
+                .query_row("SELECT max(last_contact) FROM computer", [], |row| row.get(0))
+                .during(during)?;
+            let newest = newest.unwrap_or(i64::MIN).min(now.ticks());
+            tx.execute(
+                "INSERT INTO config (name, value, changed_at) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (name) DO UPDATE SET value = ?2, changed_at = ?3",
+                params![RENEWED, newest.to_string(), now.ticks()],
             )
             .during(during)?;
             tx.execute_batch(

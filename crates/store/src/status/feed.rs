@@ -7,6 +7,7 @@ use crate::catalog::{categories_of_row, decode_record};
 use crate::columns::{Columns, for_rows, gathered};
 use crate::computers::{assigned_groups, requested_names};
 use crate::error::{During, StoreError, StoredAs};
+use crate::hierarchy::place::HERE;
 use rusqlite::{Connection, OptionalExtension};
 use sluicegate_browse::{ComputerFacts, Membership, Reboot, Severity, UpdateFacts};
 use sluicegate_catalog::ScanRecord;
@@ -18,7 +19,7 @@ use std::sync::atomic::Ordering;
 /// So many revisions are read and put into the index at once.
 const REVISIONS_AT_ONCE: u32 = 4_096;
 
-/// A computer as it was read; `None` when it is gone. States only when they may have changed.
+/// A computer as it was read; `None` when it is gone, or at a server below. States only when they may have changed.
 type Read = (i64, Option<(ComputerFacts, Option<Vec<(UpdateId, UpdateState)>>)>);
 
 impl Store {
@@ -221,14 +222,13 @@ fn computer_rows(db: &Connection) -> Result<Vec<i64>, StoreError> {
 fn read_computer(db: &Connection, row: i64, status: bool) -> Result<Read, StoreError> {
     type Columns5 = (String, Option<String>, String, Option<i64>, Option<i64>);
     let found: Option<Columns5> = db
-        .prepare_cached(
-            "SELECT computer_id, dns_name, requested_groups, status_at, last_report FROM computer WHERE id = ?1",
-        )
+        .prepare_cached(&format!(
+            "SELECT o.computer_id, o.dns_name, o.requested_groups, o.status_at, o.last_report
+                 FROM computer o WHERE o.id = ?1 AND {HERE}"
+        ))
         .and_then(|mut s| {
-            s.query_row([row], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-            })
-            .optional()
+            s.query_row([row], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
+                .optional()
         })
         .during("read a computer")?;
     let Some((id, name, requested, status_at, last_report)) = found else { return Ok((row, None)) };

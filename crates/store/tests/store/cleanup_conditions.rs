@@ -11,7 +11,7 @@ use sluicegate_store::cleanup::{CleanupOrder, StepReport};
 use sluicegate_store::hierarchy::{
     RolledComputer, RolledServer, RolledStatus, ServerSummary, StatusReport, UpstreamSettings, UpstreamSource,
 };
-use sluicegate_store::{ApprovalOrder, EventBatch, PreparedRevision, ReportedEvent, Store};
+use sluicegate_store::{ApprovalOrder, Contact, EventBatch, PreparedRevision, ReportedEvent, Store};
 use sluicegate_terms::{GroupId, Guid};
 
 const DAY: i64 = 86_400;
@@ -118,12 +118,8 @@ fn told(store: &Store, state: UpdateState, number: u32) {
     store.roll_up_status(BRANCH, vec![report]).unwrap();
 }
 
-#[test]
-fn a_superseded_update_waits_for_the_computers_of_servers_below() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
-    import(&store, 0, &[software(1, 1, "Old"), superseding(2, 1)]);
-    approve(&store, 2);
+/// Its computer asked it then.
+fn branch_with_a_computer(store: &Store, second: i64) {
     let below = RolledServer {
         id: BRANCH,
         name: "branch".to_owned(),
@@ -139,7 +135,7 @@ fn a_superseded_update_waits_for_the_computers_of_servers_below() {
     let computer = RolledComputer {
         id: "below".parse().unwrap(),
         server: BRANCH,
-        last_sync: Some(at(0)),
+        last_sync: Some(at(second)),
         last_sync_result: 1,
         last_reboot: None,
         last_status: Some(at(0)),
@@ -147,6 +143,15 @@ fn a_superseded_update_waits_for_the_computers_of_servers_below() {
         details: None,
     };
     assert!(store.roll_up_computers(vec![computer]).unwrap().is_some());
+}
+
+#[test]
+fn a_superseded_update_waits_for_the_computers_of_servers_below() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    import(&store, 0, &[software(1, 1, "Old"), superseding(2, 1)]);
+    approve(&store, 2);
+    branch_with_a_computer(&store, 0);
     let states = [UpdateState::NotInstalled, UpdateState::Failed, UpdateState::InstalledPendingReboot];
     for (state, number) in states.into_iter().zip(1..) {
         told(&store, state, number);
@@ -155,6 +160,44 @@ fn a_superseded_update_waits_for_the_computers_of_servers_below() {
     told(&store, UpdateState::Installed, 9);
     assert_eq!(run(&store, CleanupStep::SupersededUpdates, 31, false).done, 1);
     assert!(is_declined(&store, 1));
+}
+
+#[test]
+fn a_superseded_update_does_not_wait_for_what_a_computer_said_before_it_moved() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    import(&store, 0, &[software(1, 1, "Old"), superseding(2, 1)]);
+    approve(&store, 2);
+    let asks_here = |second| {
+        let contact = Contact::new("below".parse().unwrap(), at(second));
+        store.touch(Contact { synced: true, ..contact }).unwrap();
+    };
+    asks_here(5);
+    events(&store, "below", 0..1);
+    let found = || run(&store, CleanupStep::SupersededUpdates, 31, true).found;
+    assert_eq!(found(), 0, "it needs it");
+    branch_with_a_computer(&store, 10);
+    told(&store, UpdateState::Installed, 1);
+    assert_eq!(found(), 1, "it went to the branch and has it since");
+    asks_here(20);
+    assert_eq!(found(), 0);
+    // It is here now, and what was told of it below says nothing.
+    branch_with_a_computer(&store, 15);
+    told(&store, UpdateState::NotInstalled, 2);
+    let installed = ReportedEvent {
+        instance: Guid::from_u128(99),
+        namespace: 1,
+        id: 156,
+        source: 101,
+        update: None,
+        at: at(30),
+        result: 0,
+        misc: vec![format!("V={}", uid(1))],
+        details: String::new(),
+    };
+    let batch = EventBatch { computer: "below".parse().unwrap(), received: at(DAY), events: vec![installed] };
+    store.record_events(batch).unwrap();
+    assert_eq!(found(), 1);
 }
 
 /// Events about update 1, each of its own instance; `numbers` are their order of arrival. The first of all says

@@ -22,6 +22,7 @@ mod languages;
 mod lifting;
 mod memberships;
 mod modes;
+mod place;
 mod rollback;
 mod rollup;
 mod rules;

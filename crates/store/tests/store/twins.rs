@@ -3,8 +3,10 @@
 
 use crate::support;
 
-use sluicegate_store::Store;
-use sluicegate_store::hierarchy::{DownstreamContact, RolledServer, ServerSummary, TWINS_END, Told};
+use sluicegate_store::hierarchy::{
+    DownstreamComputerFilter, DownstreamContact, RolledServer, ServerSummary, TWINS_END, TellComputer, Told,
+};
+use sluicegate_store::{Contact, Store};
 use sluicegate_terms::{Guid, Timestamp};
 use support::{at, open};
 
@@ -166,12 +168,10 @@ fn it_is_over_when_the_copy_has_an_id_of_its_own_or_the_id_is_forgotten() {
 }
 
 #[test]
-fn a_copy_that_gets_an_id_of_its_own_has_it_from_the_next_start_on_and_leaves_computers_to_the_other() {
+fn a_copy_that_gets_an_id_of_its_own_has_it_from_the_next_start_on() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let before = store.server_id();
-    let told = Told { mark: Some(7), ..Told::default() };
-    store.note_told(&[("computer".parse().unwrap(), told)]).unwrap();
     asks(&store, 5, "below", at(0));
     let after = store.renew_identity(at(1)).unwrap();
     assert_ne!(before, after);
@@ -179,10 +179,66 @@ fn a_copy_that_gets_an_id_of_its_own_has_it_from_the_next_start_on_and_leaves_co
     let store = open(dir.path());
     assert_eq!(store.server_id(), after);
     assert_eq!(store.rollup_reset().unwrap(), after, "servers below tell everything again, too");
+    assert!(store.downstream_servers().unwrap().is_empty(), "they are below the other one");
+    assert!(store.config().values.is_empty(), "nothing of it is a setting");
     drop(store);
     let db = rusqlite::Connection::open(dir.path().join("sluicegate.db")).unwrap();
     let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
-    assert_eq!(count("SELECT count(*) FROM rollup_sent"), 1, "told when it has asked here");
-    assert_eq!(count("SELECT count(*) FROM downstream_server"), 0, "they are below the other one");
     assert_eq!(count("SELECT count(*) FROM audit WHERE action = 'renew-identity'"), 1);
+}
+
+/// A computer asks a server for updates.
+fn computer_asks(store: &Store, computer: &str, second: i64) {
+    let contact = Contact::new(computer.parse().unwrap(), at(second));
+    store.touch(Contact { synced: true, ..contact }).unwrap();
+}
+
+/// A server tells the one above of itself, and of the computers of which that has not been told; answers which.
+fn rolls_up(from: &Store, top: &Store, now: i64) -> Vec<String> {
+    tells(top, u128::from_be_bytes(*from.server_id().as_bytes()), "", None, at(now), at(now));
+    let due = from.computers_to_tell(None, 100).unwrap().into_iter();
+    let due: Vec<_> = due.filter(|tell| tell.told.mark != Some(tell.computer.mark())).collect();
+    let computers = due.iter().map(|tell| tell.computer.clone()).collect();
+    assert!(top.roll_up_computers(computers).unwrap().is_some());
+    let told = |tell: &TellComputer| Told { mark: Some(tell.computer.mark()), ..tell.told };
+    let told: Vec<_> = due.iter().map(|tell| (tell.computer.id.clone(), told(tell))).collect();
+    from.note_told(&told).unwrap();
+    told.into_iter().map(|(id, _)| id.to_string()).collect()
+}
+
+#[test]
+fn a_copy_with_an_id_of_its_own_tells_of_the_computers_that_ask_it_and_of_no_other() {
+    let [top, original, folder] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let top = open(top.path());
+    let west = open(original.path());
+    computer_asks(&west, "stays", 10);
+    computer_asks(&west, "moves", 11);
+    // It came and has not asked to the end.
+    west.touch(Contact::new("silent".parse().unwrap(), at(12))).unwrap();
+    assert_eq!(rolls_up(&west, &top, 20), ["moves", "silent", "stays"]);
+    let place = |computer: &str| {
+        let filter = DownstreamComputerFilter { limit: 10, ..Default::default() };
+        let listed = top.downstream_computers(&filter).unwrap();
+        listed.into_iter().find(|c| c.told.id.as_str() == computer).map(|c| c.told.server)
+    };
+    drop(west);
+    for file in std::fs::read_dir(original.path()).unwrap().map(Result::unwrap) {
+        if file.file_type().unwrap().is_file() {
+            std::fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
+        }
+    }
+    let (west, copy) = (open(original.path()), open(folder.path()));
+    let (here, there) = (west.server_id(), copy.renew_identity(at(30)).unwrap());
+    drop(copy);
+    let copy = open(folder.path());
+    assert_eq!(rolls_up(&copy, &top, 31), [""; 0], "none has asked it");
+    // As when the one above was restored, or another one is: nothing is known of what it was told.
+    copy.forget_told().unwrap();
+    assert_eq!(rolls_up(&copy, &top, 32), [""; 0]);
+    assert_eq!(rolls_up(&west, &top, 33), [""; 0]);
+    assert_eq!(["stays", "moves", "silent"].map(place), [Some(here); 3]);
+    computer_asks(&copy, "moves", 40);
+    copy.touch(Contact::new("new".parse().unwrap(), at(41))).unwrap();
+    assert_eq!(rolls_up(&copy, &top, 50), ["moves", "new"]);
+    assert_eq!(["stays", "moves", "silent", "new"].map(place), [here, there, here, there].map(Some));
 }
