@@ -26,9 +26,10 @@ mod status;
 mod wire;
 
 pub use catalog::{
-    CatalogSize, CategoryRow, Cores, DamagedRevision, Document, Documents, FileAddress, FileFacts,
-    ImportReport, Importer, PackedRevision, PreparedRevision, QuarantineEntry, Quarantined, RevisionFile,
-    RevisionFragments, RevisionRow, Serving, StoredRevision, UpdateDetails, UpdatePage, UpdateRow,
+    CatalogSize, CategoryPlace, CategoryRow, Cores, DamagedRevision, Document, Documents, FileAddress,
+    FileFacts, ImportReport, Importer, PackedRevision, PreparedRevision, QuarantineEntry, Quarantined,
+    RevisionFile, RevisionFragments, RevisionRow, Serving, StoredRevision, UpdateDetails, UpdatePage,
+    UpdateRow,
 };
 pub use computers::{
     Computer, ComputerFilter, ComputerGroups, ComputerPage, Contact, EventBatch, OwnClients, Recorded,

@@ -10,15 +10,9 @@ use std::time::Duration;
 /// that the end of the server cut off, counted from the next start.
 const RETRY: i64 = 600;
 
-/// The slots of a schedule lie at most so many seconds apart.
-const DAY: i64 = 86_400;
-
 /// Whether a schedule may have drawn this time. A clock that was ahead for a while leaves times that lie too far.
 pub(crate) fn may_be_drawn(schedule: Schedule, now: Timestamp, at: Timestamp) -> bool {
-    match schedule {
-        Schedule::Manual => false,
-        Schedule::Daily { spread, .. } => at <= now.plus_seconds(DAY + i64::from(spread) * 60),
-    }
+    schedule.furthest().is_some_and(|ahead| at <= now.plus_seconds(ahead))
 }
 
 /// At the start: what the end of the server cut off does not wait for the next time of the schedule.

@@ -88,6 +88,16 @@ impl Schedule {
         let offset = i64::try_from(draw % width).unwrap_or(0);
         Some(Timestamp::from_unix_seconds(slot + offset))
     }
+
+    /// The furthest ahead of now that [`Schedule::next_run`] lies, in seconds: what lies between two times, and the whole
+    /// random offset. `None` when only on request.
+    #[must_use]
+    pub fn furthest(self) -> Option<i64> {
+        let Self::Daily { times, spread, .. } = self else { return None };
+        let times = i64::from(times.max(1));
+        // Rounded up: a count that does not divide the day has some pairs a second further apart.
+        Some((DAY + times - 1) / times + i64::from(spread) * 60)
+    }
 }
 
 impl fmt::Display for Schedule {
@@ -171,8 +181,24 @@ mod tests {
     }
 
     #[test]
+    fn no_time_is_drawn_further_ahead_than_two_lie_apart() {
+        for (times, from, spread) in
+            [(1, 180, 0), (1, 1439, 1439), (4, 180, 30), (7, 0, 0), (24, 0, 0), (24, 59, 90)]
+        {
+            let schedule = Schedule::daily(times, from, spread).unwrap();
+            let ahead = (0..86_400).step_by(7).chain((0..24).map(|hour| hour * 3_600)).map(|second| {
+                let now = at("2026-03-01T00:00:00Z").plus_seconds(second);
+                schedule.next_run(now, u64::from(spread) * 60).unwrap().unix_seconds() - now.unix_seconds()
+            });
+            let (most, furthest) = (ahead.max().unwrap(), schedule.furthest().unwrap());
+            assert!((furthest - 8..=furthest).contains(&most), "{schedule}: {most} of {furthest}");
+        }
+    }
+
+    #[test]
     fn manual_never_runs_by_itself() {
         assert_eq!(Schedule::Manual.next_run(Timestamp::UNIX_EPOCH, 1), None);
+        assert_eq!(Schedule::Manual.furthest(), None);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Store: the categories a revision is listed in, as a column has them: the ids one behind the other, sorted. A row
 //! for each would be two more entries to write for each category of each revision, and nobody looks from the other side.
 
-use crate::error::{During, StoreError};
+use crate::Store;
+use crate::columns::{Columns, for_rows};
+use crate::error::{During, StoreError, StoredAs};
 use rusqlite::{Connection, OptionalExtension, Row};
-use sluicegate_terms::{Guid, UpdateId};
+use sluicegate_terms::{CategoryKind, Guid, UpdateId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Length of one id, in bytes.
@@ -38,6 +40,45 @@ fn of_newest(db: &Connection, update: UpdateId) -> Result<Vec<UpdateId>, StoreEr
         .during("look up categories")?;
     let mut rows = statement.query([update.0.as_bytes()]).during("look up categories")?;
     rows.next().during("look up categories")?.map_or(Ok(Vec::new()), |row| of_row(row, 0))
+}
+
+/// Where a category stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CategoryPlace {
+    /// Which.
+    pub update: UpdateId,
+    /// Its level.
+    pub kind: CategoryKind,
+    /// What it stands in directly, by its newest revision.
+    pub stands_in: Vec<UpdateId>,
+}
+
+impl Store {
+    /// All categories and where each stands, by id.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn category_places(&self) -> Result<Vec<CategoryPlace>, StoreError> {
+        self.shared.database.read(|db| {
+            let mut statement = db
+                .prepare_cached(
+                    "SELECT c.update_id, c.kind, l.categories FROM category c JOIN known_update k USING (update_id)
+                     JOIN listing l ON l.revision_id = k.newest ORDER BY 1",
+                )
+                .during("look where categories stand")?;
+            let mut rows = statement.query([]).during("look where categories stand")?;
+            let mut places = Vec::new();
+            for_rows(&mut rows, |row| {
+                places.push(CategoryPlace {
+                    update: row.update(0)?,
+                    kind: row.text(1)?.parse().stored_as("kind of category")?,
+                    stands_in: of_row(row, 2)?,
+                });
+                Ok::<_, StoreError>(())
+            })?;
+            Ok(places)
+        })
+    }
 }
 
 /// The categories above categories, each looked up once.

@@ -21,6 +21,7 @@ mod shelf;
 mod summary;
 mod supersedence;
 
+pub use categories::CategoryPlace;
 pub(crate) use categories::{CategoryTree, column as categories_column, of_row as categories_of_row};
 pub(crate) use commit::{decode_record, relist};
 pub use document::Document;

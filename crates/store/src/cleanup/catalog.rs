@@ -81,12 +81,22 @@ impl Store {
     fn referred_to(&self) -> Result<Referred, StoreError> {
         self.shared.database.read(|db| {
             let mut kept = BTreeSet::new();
-            for sql in [
+            let mut tables = vec![
                 "SELECT update_id FROM aside_approval",
                 "SELECT choice FROM approval_rule_choice WHERE part <> 'group'",
-                "SELECT category FROM sync_covered",
                 "SELECT update_id FROM quarantine_need",
-            ] {
+            ];
+            // Of a list the choice counts, not what else is below it; "all" is spelled out in what is synchronized.
+            let filter = &self.upstream_settings().filter;
+            match filter.products.listed() {
+                Some(listed) => kept.extend(listed),
+                None => tables.push("SELECT category FROM sync_covered WHERE part = 'product'"),
+            }
+            match filter.classifications.listed() {
+                Some(listed) => kept.extend(listed),
+                None => tables.push("SELECT category FROM sync_covered WHERE part = 'classification'"),
+            }
+            for sql in tables {
                 let mut statement = db.prepare_cached(sql).during("look what is referred to")?;
                 let mut rows = statement.query([]).during("look what is referred to")?;
                 for_rows(&mut rows, |row| {
@@ -94,9 +104,6 @@ impl Store {
                     Ok(())
                 })?;
             }
-            let filter = self.upstream_settings().filter.clone();
-            kept.extend(filter.products.listed().into_iter().flatten().copied());
-            kept.extend(filter.classifications.listed().into_iter().flatten().copied());
             // What served in that mode, and what was the newest then, may serve again.
             let mut revisions = BTreeSet::new();
             for sql in [

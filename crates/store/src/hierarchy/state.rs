@@ -35,9 +35,10 @@ pub enum CoveredFilter {
     Nothing,
     /// All updates.
     Everything,
-    /// Updates that are in one of each.
+    /// Updates that are in one of each. What stood below something chosen is named too: what comes below it later the
+    /// anchor does not speak for.
     Parts {
-        /// Products and product families.
+        /// Products, product families and companies.
         products: BTreeSet<UpdateId>,
         /// Classifications.
         classifications: BTreeSet<UpdateId>,

@@ -9,8 +9,9 @@ use sluicegate_soap::server_sync::{
     GetConfigDataRequest, GetConfigDataResponse, GetRevisionIdListRequest, GetRevisionIdListResponse,
     ServerSyncConfigData, ServerSyncFilter,
 };
+use sluicegate_store::CategoryPlace;
 use sluicegate_store::hierarchy::UpstreamFacts;
-use sluicegate_terms::{CategoryKind, UpdateId, UpdateIdentity};
+use sluicegate_terms::UpdateIdentity;
 use std::collections::HashSet;
 
 /// Bundles within bundles that are followed.
@@ -61,8 +62,8 @@ impl Run {
 
     /// Fetches the updates that the filter chooses, and what they bundle.
     pub(super) async fn updates(&mut self) -> Result<(), SyncError> {
-        let (state, known) = self.on_store(|store| Ok((store.sync_state()?, store.categories()?))).await?;
-        let known: Vec<_> = known.iter().map(|category| (category.update, category.kind)).collect();
+        let (state, known) =
+            self.on_store(|store| Ok((store.sync_state()?, store.category_places()?))).await?;
         self.warn_of_lost_categories(&known);
         let plan = plan(&self.settings.filter, &known, state.updates_anchor.as_deref(), &state.covered);
         if plan.filters.is_empty() {
@@ -104,11 +105,11 @@ impl Run {
     }
 
     /// What the filter chooses and the catalog no longer has stays chosen: it may come back.
-    fn warn_of_lost_categories(&self, known: &[(UpdateId, CategoryKind)]) {
+    fn warn_of_lost_categories(&self, known: &[CategoryPlace]) {
         let filter = &self.settings.filter;
         let chosen = filter.products.listed().into_iter().chain(filter.classifications.listed()).flatten();
         let lost: Vec<String> = chosen
-            .filter(|id| !known.iter().any(|(known, _)| known == *id))
+            .filter(|id| !known.iter().any(|place| place.update == **id))
             .map(ToString::to_string)
             .collect();
         if !lost.is_empty() {

@@ -9,6 +9,7 @@ mod chaos;
 mod clients;
 mod files;
 mod keys;
+mod moved;
 mod replica;
 mod schedule;
 mod strays;

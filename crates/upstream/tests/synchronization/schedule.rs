@@ -171,17 +171,45 @@ async fn a_run_by_schedule_that_cannot_begin_stands_in_the_history_as_failed() {
     assert_eq!(synchronizer.wait().await.error_code, None);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_time_that_a_wrong_clock_drew_is_drawn_anew() {
+/// What becomes of a time that a clock drew which was so many seconds ahead: at the start, and while the server runs.
+async fn drawn_ahead(
+    schedule: &str,
+    seconds: i64,
+    while_running: bool,
+) -> (Option<Timestamp>, Option<Timestamp>) {
     let upstream = parent(3).await;
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    follow(&store, &upstream, |s| s.schedule = "4@03:00+30".parse().unwrap());
+    follow(&store, &upstream, |s| s.schedule = schedule.parse().unwrap());
     let schedule = store.upstream_settings().schedule;
-    let ahead = now().plus_seconds(400 * 86_400);
-    let drawn = schedule.next_run(ahead, 0).unwrap();
-    store.change_sync_state(|state| state.next_run = Some(drawn)).unwrap();
-    let synchronizer = starting(&store, &Arc::new(Mutex::new(now())), 5);
-    until("it is drawn anew", || next(&store) == schedule.next_run(now(), 5)).await;
+    let ahead = now().plus_seconds(seconds);
+    let drawn = schedule.next_run(ahead, 0);
+    let time = Arc::new(Mutex::new(if while_running { ahead } else { now() }));
+    store.change_sync_state(|state| state.next_run = drawn).unwrap();
+    let synchronizer = starting(&store, &time, 5);
+    if while_running {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(next(&store), drawn, "it is right by this clock");
+        *time.lock() = now();
+        synchronizer.settings_changed();
+    }
+    until("it is drawn anew", || next(&store) != drawn).await;
     drop(synchronizer);
+    (next(&store), schedule.next_run(now(), 5))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_that_a_wrong_clock_drew_is_drawn_anew() {
+    let (drawn, right) = drawn_ahead("4@03:00+30", 400 * 86_400, false).await;
+    assert_eq!(drawn, right);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schedule_of_every_hour_does_not_wait_for_the_hours_that_a_clock_was_ahead() {
+    for while_running in [false, true] {
+        for (schedule, hours) in [("24@00:00", 12), ("24@00:00+30", 3), ("4@03:00", 13)] {
+            let (drawn, right) = drawn_ahead(schedule, hours * 3_600, while_running).await;
+            assert_eq!(drawn, right, "{schedule}, {hours} h");
+        }
+    }
 }
