@@ -22,6 +22,7 @@ mod lifting;
 mod memberships;
 mod modes;
 mod place;
+mod ring;
 mod rollback;
 mod rollup;
 mod rules;
