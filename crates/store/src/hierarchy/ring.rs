@@ -145,6 +145,14 @@ pub(super) fn note_told(
     Ok(())
 }
 
+/// What is known of the upstream's asking was asked of another server.
+pub(super) fn forget(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    tx.prepare_cached("DELETE FROM sync_state WHERE name IN (?1, ?2)")
+        .and_then(|mut s| s.execute([ASKS, TOLD]))
+        .during("forget a ring of servers")
+        .map(|_| ())
+}
+
 impl Store {
     /// The ring that this server is in with its upstream, if any. It is over when an upstream is set, when a
     /// synchronization succeeded that began after the upstream was [due](Ring::due) to ask again (not one that is ahead of

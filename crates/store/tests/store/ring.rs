@@ -87,3 +87,17 @@ fn an_upstream_below_that_was_told_of_by_a_clock_ahead_is_noticed_once_it_is_rig
     assert!(!tells(later, 20), "told on of what it was");
     assert!(tells(30, 40), "the clock is right, and it told again");
 }
+
+#[test]
+fn a_copy_with_an_id_of_its_own_is_in_no_ring_of_the_other_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = below(dir.path());
+    asks(&store, at(10));
+    assert!(store.ring(at(20)).unwrap().is_some());
+    store.renew_identity(at(30)).unwrap();
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(store.ring(at(40)).unwrap(), None, "it was the other one that was asked");
+    asks(&store, at(50));
+    assert!(store.ring(at(60)).unwrap().is_some(), "noticed when it asks the copy");
+}
