@@ -4,6 +4,7 @@
 use crate::Store;
 use crate::computers::directory::{find_row, row_of, set_requested};
 use crate::error::{During, StoreError};
+use crate::hierarchy::WRITTEN_WITHIN;
 use crate::hierarchy::place::known_twice;
 use rusqlite::{Transaction, params};
 use sluicegate_terms::{ComputerId, Timestamp};
@@ -160,9 +161,11 @@ fn write(tx: &Transaction<'_>, note: &Note) -> Result<Option<(i64, bool)>, Store
     let known = find_row(tx, &contact.computer)?;
     let row = row_of(tx, &contact.computer, note.first)?;
     tx.prepare_cached(
-        "UPDATE computer SET last_contact = max(last_contact, ?2), dns_name = coalesce(?3, dns_name),
-             client_version = coalesce(?4, client_version), ip = coalesce(?5, ip),
-             last_sync = max(coalesce(?6, last_sync), coalesce(last_sync, ?6))
+        // Notes are written late. What is later than one by more than that was said by a clock that has been put back.
+        "UPDATE computer SET last_contact = CASE WHEN last_contact > ?7 THEN ?2 ELSE max(last_contact, ?2) END,
+             dns_name = coalesce(?3, dns_name), client_version = coalesce(?4, client_version), ip = coalesce(?5, ip),
+             last_sync = CASE WHEN last_sync > ?7 THEN coalesce(?6, last_sync)
+                 ELSE max(coalesce(?6, last_sync), coalesce(last_sync, ?6)) END
          WHERE id = ?1",
     )
     .and_then(|mut s| {
@@ -172,7 +175,8 @@ fn write(tx: &Transaction<'_>, note: &Note) -> Result<Option<(i64, bool)>, Store
             contact.dns_name,
             contact.client_version,
             contact.ip,
-            note.synced_at.map(Timestamp::ticks)
+            note.synced_at.map(Timestamp::ticks),
+            contact.at.plus_seconds(WRITTEN_WITHIN).ticks()
         ])
     })
     .during("note a contact")?;

@@ -7,6 +7,7 @@ use crate::columns::{Columns, for_rows};
 use crate::computers::directory::{find_row, row_of};
 use crate::computers::status;
 use crate::error::{During, StoreError};
+use crate::hierarchy::WRITTEN_WITHIN;
 use rusqlite::{Transaction, params};
 use sluicegate_policy::ClientEvent;
 use sluicegate_terms::{ComputerId, Guid, RevisionNumber, Timestamp, UpdateId, UpdateIdentity};
@@ -145,10 +146,15 @@ impl Store {
 fn record(tx: &Transaction<'_>, batch: &EventBatch, cap: u32) -> Result<(Recorded, i64), StoreError> {
     let computer = row_of(tx, &batch.computer, batch.received)?;
     tx.prepare_cached(
-        "UPDATE computer SET last_contact = max(last_contact, ?2), last_report = max(coalesce(last_report, ?2), ?2)
+        "UPDATE computer SET last_contact = CASE WHEN last_contact > ?3 THEN ?2 ELSE max(last_contact, ?2) END,
+             last_report = CASE WHEN last_report > ?3 THEN ?2 ELSE max(coalesce(last_report, ?2), ?2) END
          WHERE id = ?1",
     )
-    .and_then(|mut s| s.execute((computer, batch.received.ticks())))
+    .and_then(|mut s| {
+        // As for contacts: later by more than reports are late is what a clock said that was ahead.
+        let ahead = batch.received.plus_seconds(WRITTEN_WITHIN).ticks();
+        s.execute((computer, batch.received.ticks(), ahead))
+    })
     .during("note a report")?;
 
     let mut recorded = Recorded::default();

@@ -211,7 +211,7 @@ mod tests {
         assert!(store.roll_up_servers(vec![server(1, Some(0)), server(2, Some(0))], at(0)).unwrap());
         let most = MostComputers { of_one: 3, in_all: 4 };
         let tell = |computers: Vec<RolledComputer>| {
-            let changes = store.roll_up_computers_within(computers, most).unwrap().unwrap();
+            let changes = store.roll_up_computers_within(computers, at(1_000), most).unwrap().unwrap();
             changes.into_iter().map(|(id, change)| (id.to_string(), change)).collect::<Vec<_>>()
         };
         let known = || {

@@ -79,7 +79,7 @@ pub(super) fn clean(text: &str) -> String {
 
 /// Contacts are written down seconds after they were. What is later than one by more than this, an hour, was said by a
 /// clock that has been put back since.
-const WRITTEN_WITHIN: i64 = 3_600;
+pub(crate) const WRITTEN_WITHIN: i64 = 3_600;
 
 /// Whether a contact is not later than the last one that is known.
 pub(super) fn came_before(at: Timestamp, last: Timestamp) -> bool {
@@ -151,7 +151,8 @@ impl Store {
                 "INSERT INTO downstream_server (server_id, name, first_seen, last_contact, last_sync)
                  VALUES (?1, ?2, ?3, ?3, ?4) ON CONFLICT (server_id) DO UPDATE SET
                      name = CASE WHEN ?2 = '' OR (last_contact > ?3 AND last_contact <= ?5) THEN name ELSE ?2 END,
-                     parent = NULL, last_contact = max(last_contact, ?3), last_sync = coalesce(?4, last_sync)",
+                     parent = NULL,
+                     last_contact = CASE WHEN last_contact > ?5 THEN ?3 ELSE max(last_contact, ?3) END, last_sync = coalesce(?4, last_sync)",
             )
             .and_then(|mut s| {
                 let synced = contact.synced.then_some(contact.at.ticks());
@@ -175,7 +176,7 @@ impl Store {
     }
 
     /// Takes in what servers told of themselves (RollupDownstreamServers), all or nothing; older news than
-    /// what is known is left aside. Answers `false` when one names an upstream that nobody knows
+    /// what is known is left aside. Times later than `now` are taken as `now`. Answers `false` when one names an upstream that nobody knows
     /// (MS-WSUSSS 3.1.4.14), or would stand below itself. A name that is empty takes none away. Of servers that are not on the list of allowed ones, 10,000 are remembered.
     ///
     /// # Errors
@@ -415,16 +416,25 @@ impl Store {
 }
 
 fn write_server(tx: &Transaction<'_>, server: &RolledServer, now: Timestamp) -> Result<(), StoreError> {
-    let known: Option<(Option<i64>, Option<Vec<u8>>)> = tx
-        .prepare_cached("SELECT last_rollup, clients FROM downstream_server WHERE server_id = ?1")
+    let present = |at: Option<Timestamp>| at.map(|at| at.min(now).ticks());
+    type Known = (Option<i64>, Option<Vec<u8>>, Option<[u8; 16]>);
+    let known: Option<Known> = tx
+        .prepare_cached("SELECT last_rollup, clients, parent FROM downstream_server WHERE server_id = ?1")
         .and_then(|mut s| {
-            s.query_row([server.id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+            s.query_row([server.id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
         })
         .during("look up a downstream server")?;
-    let told_at = server.last_rollup.map(Timestamp::ticks);
+    let told_at = present(server.last_rollup);
     let mut clients = server.clients.clone();
     let mut news = true;
-    if let Some((known_at, known_clients)) = known {
+    if let Some((known_at, known_clients, parent)) = known {
+        // Told on from before a clock was put right, it would be the latest each time.
+        let ahead = server.last_rollup.is_some_and(|at| at > now);
+        if ahead && server.parent.is_some() && server.parent != parent.map(Guid::from_bytes) {
+            return Ok(());
+        }
+        // What is later than the present says nothing.
+        let known_at = known_at.filter(|at| *at <= now.ticks());
         if known_at > told_at {
             return Ok(());
         }
@@ -437,7 +447,7 @@ fn write_server(tx: &Transaction<'_>, server: &RolledServer, now: Timestamp) -> 
              last_sync, last_rollup, summary, clients)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10)
          ON CONFLICT (server_id) DO UPDATE SET name = CASE WHEN ?2 = '' THEN name ELSE ?2 END, parent = ?3, version = ?4, is_replica = ?5,
-             last_contact = max(last_contact, ?6), last_sync = coalesce(?7, last_sync), last_rollup = ?8,
+             last_contact = ?6, last_sync = coalesce(?7, last_sync), last_rollup = ?8,
              summary = ?9, clients = ?10",
     )
     .and_then(|mut s| {
@@ -448,7 +458,7 @@ fn write_server(tx: &Transaction<'_>, server: &RolledServer, now: Timestamp) -> 
             clean(&server.version),
             server.is_replica,
             now.ticks(),
-            server.last_sync.map(Timestamp::ticks),
+            present(server.last_sync),
             told_at,
             server.summary.encode(),
             encode_clients(&clients)

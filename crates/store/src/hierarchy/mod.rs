@@ -34,6 +34,7 @@ pub(crate) use allowed::load as load_allowed;
 pub use awaited::Awaited;
 pub use counts::{ActivitySummary, ClientSummary, ServerSummary};
 pub use details::ComputerDetails;
+pub(crate) use downstream::WRITTEN_WITHIN;
 pub use downstream::{DownstreamContact, DownstreamServer, RolledServer};
 pub use files::{FILE_WAITS, FileNeed};
 pub use generation::Generation;

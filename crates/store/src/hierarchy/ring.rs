@@ -132,7 +132,9 @@ pub(super) fn note_told(
         let known = known.as_deref().and_then(|text| text.split_once(' '));
         let before =
             known.filter(|(id, _)| id.parse() == Ok(above)).and_then(|(_, at)| at.parse::<i64>().ok());
-        if before.is_some_and(|before| at <= before) {
+        // A clock that was ahead and has been put right tells of earlier times than before.
+        let ahead = |before: i64| before > now.ticks();
+        if before.is_some_and(|before| at == before || (at < before && !ahead(before))) {
             continue;
         }
         put(tx, TOLD, &format!("{above} {at}"))?;
@@ -143,9 +145,18 @@ pub(super) fn note_told(
     Ok(())
 }
 
+/// What is known of the upstream's asking was asked of another server.
+pub(super) fn forget(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    tx.prepare_cached("DELETE FROM sync_state WHERE name IN (?1, ?2)")
+        .and_then(|mut s| s.execute([ASKS, TOLD]))
+        .during("forget a ring of servers")
+        .map(|_| ())
+}
+
 impl Store {
     /// The ring that this server is in with its upstream, if any. It is over when an upstream is set, when a
-    /// synchronization succeeded that began after the upstream was [due](Ring::due) to ask again, and when it has not asked
+    /// synchronization succeeded that began after the upstream was [due](Ring::due) to ask again (not one that is ahead of
+    /// the clock), and when it has not asked
     /// for [`RING_ENDS`].
     ///
     /// # Errors
@@ -160,9 +171,10 @@ impl Store {
             };
             let missed: bool = db
                 .prepare_cached(
-                    "SELECT EXISTS (SELECT 1 FROM sync_run WHERE outcome = 'succeeded' AND started >= ?1)",
+                    "SELECT EXISTS (SELECT 1 FROM sync_run
+                         WHERE outcome = 'succeeded' AND started >= ?1 AND started <= ?2)",
                 )
-                .and_then(|mut s| s.query_row([ring.due().ticks()], |row| row.get(0)))
+                .and_then(|mut s| s.query_row([ring.due().ticks(), now.ticks()], |row| row.get(0)))
                 .during("look for a ring of servers")?;
             let over = missed || ring.asked.plus_seconds(RING_ENDS) <= now;
             Ok((!over).then_some(ring))

@@ -38,6 +38,14 @@ pub struct RolledComputer {
 }
 
 impl RolledComputer {
+    /// No time of it is later than `now`: what is, was said by a clock that is ahead, and would outlast what comes later.
+    fn not_after(mut self, now: Timestamp) -> Self {
+        let times =
+            [&mut self.last_sync, &mut self.last_reboot, &mut self.last_status, &mut self.last_inventory];
+        times.into_iter().for_each(|time| *time = time.map(|time| time.min(now)));
+        self
+    }
+
     /// Tells two reports apart, details aside.
     #[must_use]
     pub fn mark(&self) -> i64 {
@@ -112,22 +120,25 @@ pub struct DownstreamComputerFilter {
 impl Store {
     /// Takes in what a downstream server told of computers (RollupComputers). `None` when one is under a
     /// server that nobody knows; then nothing is taken. Of one server 100,000 computers are remembered, of all
-    /// 500,000; those that are forgotten are answered as deleted.
+    /// 500,000; those that are forgotten are answered as deleted. Times later than `now` are taken as `now`.
     ///
     /// # Errors
     /// A failure to write.
     pub fn roll_up_computers(
         &self,
         computers: Vec<RolledComputer>,
+        now: Timestamp,
     ) -> Result<Option<Vec<(ComputerId, RollupChange)>>, StoreError> {
-        self.roll_up_computers_within(computers, MostComputers::USUAL)
+        self.roll_up_computers_within(computers, now, MostComputers::USUAL)
     }
 
     pub(super) fn roll_up_computers_within(
         &self,
         computers: Vec<RolledComputer>,
+        now: Timestamp,
         most: MostComputers,
     ) -> Result<Option<Vec<(ComputerId, RollupChange)>>, StoreError> {
+        let computers: Vec<_> = computers.into_iter().map(|computer| computer.not_after(now)).collect();
         let (changes, moved) = self.shared.database.write(move |tx| {
             for computer in &computers {
                 if !known_parent(tx, computer.server)? {
@@ -136,7 +147,7 @@ impl Store {
             }
             let (mut changes, mut moved) = (Vec::new(), Vec::new());
             for computer in &computers {
-                let needs_details = write_computer(tx, computer)? && computer.details.is_none();
+                let needs_details = write_computer(tx, computer, now)? && computer.details.is_none();
                 if needs_details && !changes.iter().any(|(id, _)| *id == computer.id) {
                     changes.push((computer.id.clone(), RollupChange::NewParent));
                 }
@@ -197,14 +208,20 @@ impl Store {
     }
 
     /// Takes in statuses (RollupComputerStatus) of computers that are at `teller` or below it. Those of others are
-    /// left aside: a computer has moved on, and where it is now is told by somebody else; or nobody knows it.
+    /// left aside: a computer has moved on, and where it is now is told by somebody else; or nobody knows it. Times later
+    /// than `now` are taken as `now`.
     ///
     /// # Errors
     /// A failure to write.
-    pub fn roll_up_status(&self, teller: Guid, reports: Vec<StatusReport>) -> Result<(), StoreError> {
+    pub fn roll_up_status(
+        &self,
+        teller: Guid,
+        reports: Vec<StatusReport>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         self.shared.database.write(move |tx| {
             let branch = branch(tx, teller)?;
-            reports.iter().try_for_each(|report| write_status(tx, teller, &branch, report))
+            reports.iter().try_for_each(|report| write_status(tx, teller, &branch, report, now))
         })
     }
 
@@ -295,8 +312,16 @@ pub(super) fn downstream(row: &Row<'_>) -> Result<RolledComputer, StoreError> {
     })
 }
 
-/// Writes a computer; answers whether it is new or under another server than before.
-fn write_computer(tx: &Transaction<'_>, computer: &RolledComputer) -> Result<bool, StoreError> {
+/// Writes a computer; answers whether it is new or under another server than before. What is known and later than the
+/// present says nothing, here and below.
+fn write_computer(
+    tx: &Transaction<'_>,
+    computer: &RolledComputer,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    tx.prepare_cached("UPDATE computer SET last_sync = NULL WHERE computer_id = ?1 AND last_sync > ?2")
+        .and_then(|mut s| s.execute(params![computer.id.as_str(), now.ticks()]))
+        .during("write a computer of a downstream server")?;
     let known: Option<([u8; 16], Option<i64>)> = tx
         .prepare_cached("SELECT server_id, last_sync FROM downstream_computer WHERE computer_id = ?1")
         .and_then(|mut s| {
@@ -304,7 +329,7 @@ fn write_computer(tx: &Transaction<'_>, computer: &RolledComputer) -> Result<boo
         })
         .during("look up a computer of a downstream server")?;
     let last_sync = computer.last_sync.map(Timestamp::ticks);
-    if known.as_ref().is_some_and(|(_, at)| *at > last_sync) {
+    if known.as_ref().is_some_and(|(_, at)| at.filter(|at| *at <= now.ticks()) > last_sync) {
         return Ok(false);
     }
     let details = computer.details.as_ref();
@@ -338,6 +363,7 @@ fn write_status(
     teller: Guid,
     branch: &BTreeSet<Guid>,
     report: &StatusReport,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| -> Result<usize, StoreError> {
         tx.prepare_cached(sql).and_then(|mut s| s.execute(values)).during("write a rolled-up status")
@@ -357,7 +383,7 @@ fn write_status(
             row,
             signed(u64::from(report.number)),
             teller.as_bytes(),
-            report.detected.map(Timestamp::ticks),
+            report.detected.map(|at| at.min(now).ticks()),
             random_mark()?
         ],
     )?;
@@ -365,17 +391,18 @@ fn write_status(
         run("DELETE FROM downstream_status WHERE computer = ?1", params![row])?;
     }
     for one in &report.updates {
-        let (update, since) = (one.update.0.as_bytes(), one.since.ticks());
+        let (update, since, now) = (one.update.0.as_bytes(), one.since.min(now).ticks(), now.ticks());
         if matches!(one.state, UpdateState::Unknown | UpdateState::NotApplicable) {
             run(
-                "DELETE FROM downstream_status WHERE computer = ?1 AND update_id = ?2 AND since <= ?3",
-                params![row, update, since],
+                "DELETE FROM downstream_status WHERE computer = ?1 AND update_id = ?2
+                     AND (since <= ?3 OR since > ?4)",
+                params![row, update, since, now],
             )?;
         } else {
             run(
                 "INSERT INTO downstream_status (computer, update_id, state, since) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (computer, update_id) DO UPDATE SET state = ?3, since = ?4 WHERE since <= ?4",
-                params![row, update, one.state as u8, since],
+                 ON CONFLICT (computer, update_id) DO UPDATE SET state = ?3, since = ?4 WHERE since <= ?4 OR since > ?5",
+                params![row, update, one.state as u8, since, now],
             )?;
         }
     }

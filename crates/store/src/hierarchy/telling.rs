@@ -1,7 +1,7 @@
 //! Store: what the upstream still has to be told of computers, this server's own and those of the servers below it
 //! (MS-WSUSSS 3.2.4.5), and how far it has been told.
 
-use super::place::{BELOW, HERE};
+use super::place::{BELOW, HERE, known_twice};
 use super::rollup::{DOWNSTREAM, RolledComputer, RolledStatus, downstream, statuses};
 use crate::Store;
 use crate::columns::{Columns, for_rows};
@@ -9,7 +9,7 @@ use crate::computers::{assigned_groups, requested_names};
 use crate::config::RENEWED;
 use crate::error::{During, StoreError, StoredAs};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use sluicegate_terms::{ComputerId, GroupId, Guid};
+use sluicegate_terms::{ComputerId, GroupId, Guid, Timestamp};
 
 /// How far a computer has been told to the upstream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -137,6 +137,50 @@ impl Store {
             },
             |()| {},
         )
+    }
+
+    /// Times later than the present are none: a clock was ahead when they were noted, here or below. The upstream would
+    /// believe each of them for as long as it is told.
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn forget_times_ahead(&self, now: Timestamp) -> Result<(), StoreError> {
+        let during = "look for times ahead of the clock";
+        self.flush_contacts_if_possible();
+        let now = now.ticks();
+        let any: bool = self.shared.database.read(|db| {
+            db.prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM computer WHERE last_sync > ?1)
+                     OR EXISTS (SELECT 1 FROM downstream_computer WHERE last_sync > ?1)
+                     OR EXISTS (SELECT 1 FROM downstream_server WHERE last_rollup > ?1)",
+            )
+            .and_then(|mut s| s.query_row([now], |row| row.get(0)))
+            .during(during)
+        })?;
+        if !any {
+            return Ok(());
+        }
+        let moved = self.shared.database.write(move |tx| {
+            let mut moved = Vec::new();
+            for sql in [
+                "UPDATE computer SET last_sync = NULL WHERE last_sync > ?1 RETURNING computer_id",
+                "UPDATE downstream_computer SET last_sync = NULL WHERE last_sync > ?1 RETURNING computer_id",
+            ] {
+                let mut statement = tx.prepare_cached(sql).during(during)?;
+                let mut rows = statement.query([now]).during(during)?;
+                for_rows(&mut rows, |row| {
+                    moved.push(row.text(0)?.parse::<ComputerId>().stored_as("computer id")?);
+                    Ok(())
+                })?;
+            }
+            tx.prepare_cached("UPDATE downstream_server SET last_rollup = NULL WHERE last_rollup > ?1")
+                .and_then(|mut s| s.execute([now]))
+                .during(during)?;
+            let twice = moved.iter().map(|id| known_twice(tx, id)).collect::<Result<Vec<_>, _>>()?;
+            Ok(twice.into_iter().flatten().collect::<Vec<_>>())
+        })?;
+        self.look_again_where(&moved);
+        Ok(())
     }
 
     /// The upstream may not know what it was told of computers, as after it was restored from a backup: all are told

@@ -4,7 +4,7 @@
 //! one server may come by several ways.
 
 use super::downstream::{came_before, clean};
-use super::{DownstreamContact, RolledServer};
+use super::{DownstreamContact, RolledServer, ring};
 use crate::Store;
 use crate::audit::{self, Entry};
 use crate::columns::{Columns, for_rows};
@@ -186,6 +186,7 @@ impl Store {
                  DELETE FROM wanted_file",
             )
             .during(during)?;
+            ring::forget(tx)?;
             let entry = Entry {
                 action: "renew-identity",
                 subject: "server".to_owned(),

@@ -115,7 +115,7 @@ fn told(store: &Store, state: UpdateState, number: u32) {
         full: true,
         updates: vec![RolledStatus { update: uid(1), state, since: at(0) }],
     };
-    store.roll_up_status(BRANCH, vec![report]).unwrap();
+    store.roll_up_status(BRANCH, vec![report], at(DAY)).unwrap();
 }
 
 /// Its computer asked it then.
@@ -142,7 +142,7 @@ fn branch_with_a_computer(store: &Store, second: i64) {
         last_inventory: None,
         details: None,
     };
-    assert!(store.roll_up_computers(vec![computer]).unwrap().is_some());
+    assert!(store.roll_up_computers(vec![computer], at(DAY)).unwrap().is_some());
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod lifting;
 mod memberships;
 mod modes;
 mod place;
+mod ring;
 mod rollback;
 mod rollup;
 mod rules;

@@ -83,10 +83,10 @@ fn asks_below(store: &Store, second: i64) {
         last_inventory: None,
         details: None,
     };
-    assert!(store.roll_up_computers(vec![computer]).unwrap().is_some());
+    assert!(store.roll_up_computers(vec![computer], at(1_000)).unwrap().is_some());
     let updates = vec![RolledStatus { update: uid(2), state: UpdateState::NotInstalled, since: at(0) }];
     let report = StatusReport { computer: pc(), detected: None, number: 1, full: true, updates };
-    store.roll_up_status(BRANCH, vec![report]).unwrap();
+    store.roll_up_status(BRANCH, vec![report], at(second)).unwrap();
 }
 
 /// How many own computers each list and figure has; all say the same.

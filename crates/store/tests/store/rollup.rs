@@ -45,6 +45,11 @@ fn pc() -> ComputerId {
 
 /// The computer asked a server for updates.
 fn asked(store: &Store, server: Guid, seconds: i64) {
+    asked_and_told(store, server, seconds, 1_000);
+}
+
+/// It asked at one time, and that is told at another.
+fn asked_and_told(store: &Store, server: Guid, seconds: i64, now: i64) {
     let computer = RolledComputer {
         id: pc(),
         server,
@@ -55,7 +60,7 @@ fn asked(store: &Store, server: Guid, seconds: i64) {
         last_inventory: None,
         details: None,
     };
-    assert!(store.roll_up_computers(vec![computer]).unwrap().is_some());
+    assert!(store.roll_up_computers(vec![computer], at(now)).unwrap().is_some());
 }
 
 /// The servers and what they stand below, parents first.
@@ -127,7 +132,7 @@ fn a_server_that_tells_no_name_keeps_the_one_it_has() {
 fn tells(store: &Store, teller: Guid, number: u32, needed: u128) {
     let updates = vec![RolledStatus { update: uid(needed), state: UpdateState::NotInstalled, since: at(0) }];
     let report = StatusReport { computer: pc(), detected: None, number, full: true, updates };
-    store.roll_up_status(teller, vec![report]).unwrap();
+    store.roll_up_status(teller, vec![report], at(1_000)).unwrap();
 }
 
 /// Where the computer is, and what it needs.
@@ -310,4 +315,141 @@ fn each_change_of_an_own_computers_status_is_told_and_the_status_of_below_once_i
     assert!(status_is_told(&store) && !status_is_told(&store));
     asked_here(&store, 30);
     assert!(status_is_told(&store), "what is known here counts again");
+}
+
+const AHEAD: i64 = 400 * 86_400;
+
+#[test]
+fn a_server_whose_clock_was_ahead_is_where_it_told_of_itself_last() {
+    let (_dir, store) = tree();
+    let tells = |parent: Option<Guid>, said: i64, now: i64| {
+        let told = RolledServer { last_rollup: Some(at(said)), ..server(BRANCH, parent) };
+        assert!(store.roll_up_servers(vec![told], at(now)).unwrap());
+        let listed = store.downstream_servers().unwrap();
+        let branch = listed.into_iter().find(|server| server.told.id == BRANCH).unwrap().told;
+        (branch.parent, branch.last_rollup)
+    };
+    assert_eq!(tells(Some(NORTH), AHEAD, 10), (Some(NORTH), Some(at(10))), "no later than it is");
+    assert_eq!(tells(Some(SOUTH), 20, 30), (Some(SOUTH), Some(at(20))), "put right, and gone elsewhere");
+    assert_eq!(tells(Some(NORTH), 9, 40), (Some(SOUTH), Some(at(20))), "told late");
+    assert_eq!(tells(Some(NORTH), AHEAD, 50), (Some(SOUTH), Some(at(20))), "by one that does not look");
+    assert_eq!(
+        tells(None, AHEAD, 60),
+        (None, Some(at(60))),
+        "it tells of itself now, whatever its clock says"
+    );
+}
+
+#[test]
+fn a_computer_of_a_server_whose_clock_was_ahead_is_where_it_asked_last() {
+    let (_dir, store) = tree();
+    asked_and_told(&store, NORTH, AHEAD, 10);
+    let filter = DownstreamComputerFilter { limit: 10, ..Default::default() };
+    let listed = store.downstream_computers(&filter).unwrap().remove(0).told;
+    assert_eq!((listed.last_sync, listed.last_status), (Some(at(10)), Some(at(10))));
+    tells(&store, NORTH, 1, 100);
+    asked_and_told(&store, SOUTH, 20, 30);
+    tells(&store, SOUTH, 1, 200);
+    assert_eq!(known(&store), (SOUTH, vec![200]));
+    asked_and_told(&store, NORTH, 9, 40);
+    assert_eq!(known(&store).0, SOUTH, "told late");
+    // Here it was so, and it went to the one below.
+    asked_here(&store, AHEAD);
+    assert_eq!(to_tell(&store).computer.server, store.server_id());
+    asked_and_told(&store, SOUTH, 50, 60);
+    assert_eq!(to_tell(&store).computer.server, SOUTH);
+}
+
+#[test]
+fn times_ahead_that_were_noted_before_say_nothing() {
+    let (dir, store) = tree();
+    asked(&store, NORTH, 10);
+    asked_here(&store, 5);
+    store.flush_contacts().unwrap();
+    drop(store);
+    let db = rusqlite::Connection::open(dir.path().join("sluicegate.db")).unwrap();
+    let ahead = || {
+        for (table, column) in [
+            ("computer", "last_sync"),
+            ("downstream_computer", "last_sync"),
+            ("downstream_server", "last_rollup"),
+        ] {
+            let sql = format!("UPDATE {table} SET {column} = ?1");
+            assert!(db.execute(&sql, [at(AHEAD).ticks()]).unwrap() > 0);
+        }
+    };
+    ahead();
+    let store = open(dir.path());
+    // What comes next counts.
+    let moved = RolledServer { last_rollup: Some(at(20)), ..server(BRANCH, Some(SOUTH)) };
+    assert!(store.roll_up_servers(vec![moved], at(30)).unwrap());
+    assert!(places(&store).contains(&(BRANCH, Some(SOUTH))));
+    asked_and_told(&store, SOUTH, 20, 30);
+    assert_eq!(to_tell(&store).computer.server, SOUTH);
+    drop(store);
+    // None of them is told on.
+    ahead();
+    let store = open(dir.path());
+    store.forget_times_ahead(at(40)).unwrap();
+    assert_eq!(to_tell(&store).computer.last_sync, None);
+    assert!(store.downstream_servers().unwrap().iter().all(|server| server.told.last_rollup.is_none()));
+    asked_here(&store, 50);
+    assert_eq!(to_tell(&store).computer.last_sync, Some(at(50)));
+    store.forget_times_ahead(at(50)).unwrap();
+    assert_eq!(to_tell(&store).computer.last_sync, Some(at(50)), "now is not ahead");
+}
+
+#[test]
+fn an_own_computer_that_was_noted_by_a_clock_ahead_is_noted_anew_when_it_comes() {
+    let (_dir, store) = tree();
+    let noted = || {
+        store.flush_contacts().unwrap();
+        let computer = store.computer(&pc()).unwrap();
+        (computer.last_contact, computer.last_sync, computer.last_report)
+    };
+    asked_here(&store, AHEAD);
+    reports_here_at(&store, AHEAD, 1);
+    assert_eq!(noted(), (at(AHEAD), Some(at(AHEAD)), Some(at(AHEAD))));
+    asked_here(&store, 20);
+    assert_eq!(noted(), (at(20), Some(at(20)), Some(at(AHEAD))));
+    reports_here_at(&store, 30, 2);
+    assert_eq!(noted(), (at(30), Some(at(20)), Some(at(30))));
+    // Written late.
+    asked_here(&store, 10);
+    reports_here_at(&store, 10, 3);
+    assert_eq!(noted(), (at(30), Some(at(20)), Some(at(30))));
+}
+
+fn reports_here_at(store: &Store, seconds: i64, number: u128) {
+    let event = ReportedEvent {
+        instance: Guid::from_u128(number),
+        namespace: 1,
+        id: 147,
+        source: 101,
+        update: None,
+        at: at(5),
+        result: 0,
+        misc: Vec::new(),
+        details: String::new(),
+    };
+    let batch = EventBatch { computer: pc(), received: at(seconds), events: vec![event] };
+    store.record_events(batch).unwrap();
+}
+
+#[test]
+fn a_state_since_a_time_ahead_is_followed_by_the_next() {
+    let (_dir, store) = tree();
+    asked(&store, NORTH, 10);
+    for (number, state, since, now) in
+        [(1, UpdateState::NotInstalled, AHEAD, 20), (2, UpdateState::Installed, 30, 40)]
+    {
+        let updates = vec![RolledStatus { update: uid(1), state, since: at(since) }];
+        let report = StatusReport { computer: pc(), detected: None, number, full: false, updates };
+        store.roll_up_status(NORTH, vec![report], at(now)).unwrap();
+    }
+    let rows = store.downstream_status(&pc()).unwrap();
+    assert_eq!(
+        rows.iter().map(|row| (row.state, row.since)).collect::<Vec<_>>(),
+        [(UpdateState::Installed, at(30))]
+    );
 }

@@ -199,7 +199,7 @@ fn rolls_up(from: &Store, top: &Store, now: i64) -> Vec<String> {
     let due = from.computers_to_tell(None, 100).unwrap().into_iter();
     let due: Vec<_> = due.filter(|tell| tell.told.mark != Some(tell.computer.mark())).collect();
     let computers = due.iter().map(|tell| tell.computer.clone()).collect();
-    assert!(top.roll_up_computers(computers).unwrap().is_some());
+    assert!(top.roll_up_computers(computers, at(now)).unwrap().is_some());
     let told = |tell: &TellComputer| Told { mark: Some(tell.computer.mark()), ..tell.told };
     let told: Vec<_> = due.iter().map(|tell| (tell.computer.id.clone(), told(tell))).collect();
     from.note_told(&told).unwrap();

@@ -44,6 +44,7 @@ impl Run {
         let config = self.rollup_configuration().await?;
         let (reset, above, now) = (config.rollup_reset, config.server_id, self.around.now());
         self.on_store(move |store| {
+            store.forget_times_ahead(now)?;
             for server in branch_of(above, &store.downstream_servers()?) {
                 tracing::info!(%server, upstream = %above, "is above this server now and forgotten as one below");
                 store.forget_downstream(server, now)?;

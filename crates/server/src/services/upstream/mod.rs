@@ -88,9 +88,9 @@ pub(super) async fn on_rollup(app: &Arc<App>, caller: &Caller, body: &[u8], agen
     let result = match request {
         Request::GetRollupConfiguration(_) => rollup::configuration(app, version).await,
         Request::RollupDownstreamServers(request) => rollup::servers(app, caller, request, version).await,
-        Request::RollupComputers(request) => rollup::computers(app, request, version).await,
+        Request::RollupComputers(request) => rollup::computers(app, caller, request, version).await,
         Request::GetOutOfSyncComputers(request) => rollup::out_of_sync(app, request, version).await,
-        Request::RollupComputerStatus(request) => rollup::status(app, request, version).await,
+        Request::RollupComputerStatus(request) => rollup::status(app, caller, request, version).await,
         Request::Ping(_) => Ok(simple_auth::ping(caller, "ReportingWebService", version)),
     };
     Done { operation, version, computer: None, result }

@@ -186,14 +186,16 @@ async fn may_tell(app: &App, servers: Vec<Guid>) -> Result<(), Failure> {
 /// Answers RollupComputers.
 pub(super) async fn computers(
     app: &Arc<App>,
+    caller: &Caller,
     request: RollupComputersRequest,
     version: SoapVersion,
 ) -> Result<Reply, Failure> {
+    let now = caller.now;
     let list = listed("computers", request.computers, MOST_COMPUTERS)?;
     let spelled = Spelled::of(list.iter().map(|told| told.computer_id.as_deref()));
     let told = list.into_iter().map(told_computer).collect::<Result<Vec<_>, _>>()?;
     may_tell(app, told.iter().map(|computer| computer.server).collect()).await?;
-    let changes = in_store(app, move |store| store.roll_up_computers(told)).await?;
+    let changes = in_store(app, move |store| store.roll_up_computers(told, now)).await?;
     let changed = changes.ok_or(Failure::UnknownParent)?.into_iter().map(|(id, change)| ChangedComputer {
         computer_id: Some(spelled.as_told(&id)),
         change: match change {
@@ -290,15 +292,17 @@ pub(super) async fn out_of_sync(
 /// Answers RollupComputerStatus.
 pub(super) async fn status(
     app: &Arc<App>,
+    caller: &Caller,
     request: RollupComputerStatusRequest,
     version: SoapVersion,
 ) -> Result<Reply, Failure> {
+    let now = caller.now;
     let list = listed("computers", request.computers, MOST_STATUS)?;
     let reports = list.into_iter().map(report).collect::<Result<Vec<_>, _>>()?;
     // Only what is in the teller's branch is taken, so its place decides. A computer that went on to a server that may
     // not tell is no reason to refuse those that stayed.
     may_tell(app, vec![request.parent]).await?;
-    in_store(app, move |store| store.roll_up_status(request.parent, reports)).await?;
+    in_store(app, move |store| store.roll_up_status(request.parent, reports, now)).await?;
     Ok(Reply::message(&RollupComputerStatusResponse { taken: true }, version))
 }
 
