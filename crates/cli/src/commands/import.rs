@@ -48,7 +48,11 @@ async fn carry_out(
         (_, Err(unreadable)) => return Err(unreadable),
         (Ok(response), Ok(beside)) => (catalog::follow(response, 0, json).await?, beside),
     };
-    let Beside { notes, addresses, bare } = beside;
+    let Beside { notes, addresses, bare, warning } = beside;
+    let warnings: Vec<String> = warning
+        .map(|why| format!("the package `{}` is not whole: {why}", args.path.display()))
+        .into_iter()
+        .collect();
     let bare: Vec<String> =
         bare.into_iter().map(|one| one.map_or_else(unnamed, |one| one.to_string())).collect();
     for some in addresses.chunks(ADDRESSES) {
@@ -66,6 +70,7 @@ async fn carry_out(
     let wanted = client.get("content/wanted", &[]).await?;
     *report = json!({
         "catalog": documents,
+        "warnings": warnings,
         "without_document": bare,
         "decisions": match &decided {
             Decided::Taken(taken) => taken.clone(),
@@ -80,6 +85,9 @@ async fn carry_out(
     });
     output::show(json, report, |all| {
         catalog::report_table(&all["catalog"]);
+        for warning in &warnings {
+            say!("\nWarning: {warning}");
+        }
         if let Some(first) = bare.first() {
             let updates = output::count(bare.len() as u64, "update");
             say!("\n{updates} of the file passed over, for want of a document; the first: {first}");
