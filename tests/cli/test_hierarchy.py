@@ -232,7 +232,12 @@ def test_schedule_filter_and_content_are_typed(parent, child):
 
     assert "all updates" in run(child, "sync", "content", "all", "--express")
     assert as_json(child, "sync", "content") == {"when": "all", "express": True}
-    assert as_json(child, "sync", "content", "approved") == {"when": "approved", "express": False}
+    assert "approved updates are fetched, express files too" in run(child, "sync", "content", "approved")
+    assert as_json(child, "sync", "content", "never") == {"when": "never", "express": True}, "it was not named"
+    assert as_json(child, "sync", "content", "--express=false") == {"when": "never", "express": False}
+    assert as_json(child, "sync", "content", "--express") == {"when": "never", "express": True}
+    assert as_json(child, "sync", "content", "approved", "--express=false") == {"when": "approved", "express": False}
+    assert as_json(child, "sync", "content") == {"when": "approved", "express": False}
 
 
 def test_a_replica_takes_decisions_and_files_and_refuses_its_own(parent, child):

@@ -5,6 +5,7 @@ import gzip
 import json
 import re
 import sqlite3
+import struct
 import subprocess
 import uuid
 from contextlib import closing
@@ -264,3 +265,74 @@ def test_an_export_goes_on_past_a_damaged_document_and_names_it(child, tmp_path,
     run(child, "import", str(path))
     assert child.admin.request("GET", f"updates/{damaged.id}").status == 404
     assert child.admin.call("GET", f"updates/{other.id}")["approval"] == "approved"
+
+
+def listed_as(path, change) -> None:
+    """Writes a Cabinet anew with another `package.xml`: `change` makes its bytes, or None for no such member."""
+    members = cabinet_members(path)
+    changed = change(members["package.xml"])
+    members.pop("package.xml") if changed is None else members.update({"package.xml": changed})
+    path.write_bytes(stored_cabinet(members))
+
+
+def cabinet_members(path) -> dict[str, bytes]:
+    folder = path.with_suffix(".unpacked")
+    subprocess.run(["cabextract", "-q", "-d", str(folder), str(path)], check=True)
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def stored_cabinet(members: dict[str, bytes]) -> bytes:
+    """A Cabinet of one folder, not compressed and without checksums ([MS-CAB] 2)."""
+    block = 0x8000
+    files, offset = b"", 0
+    for name, data in members.items():
+        files += struct.pack("<IIHHHH", len(data), offset, 0, 0x21, 0, 0x80) + name.encode() + b"\0"
+        offset += len(data)
+    whole = b"".join(members.values())
+    blocks = [whole[at : at + block] for at in range(0, len(whole), block)]
+    data = b"".join(struct.pack("<IHH", 0, len(one), len(one)) + one for one in blocks)
+    first = 36 + 8 + len(files)
+    head = struct.pack("<4sIIIIIBBHHHHH", b"MSCF", 0, first + len(data), 0, 44, 0, 3, 1, 1, len(members), 0, 7, 0)
+    return head + struct.pack("<IHH", first, len(blocks), 0) + files + data
+
+
+def test_of_a_package_whose_list_is_damaged_nothing_is_taken_in(parent, child, tmp_path):
+    path = tmp_path / "catalog.cab"
+    run(parent, "export", str(path))
+    whole = bytearray(path.read_bytes())
+    folders, _, _ = struct.unpack_from("<IHH", whole, 36 + 8)  # The second of its folders has the list.
+    whole[folders + 8 + 60] ^= 1
+    path.write_bytes(whole)
+    checked = subprocess.run(["cabextract", "-t", str(path)], capture_output=True, text=True, check=False)
+    assert re.search(r"package\.xml +failed", checked.stdout), checked.stdout
+    said = run(child, "import", str(path), code=1)
+    assert "its `package.xml`" in said and "nothing of it was taken in" in said and "copy it again" in said, said
+    held = as_json(child, "catalog", "import", str(path))["quarantined"]
+    assert ["its `package.xml` is damaged" in one["reason"] for one in held] == [True], held
+    assert as_json(child, "status")["catalog"]["revisions"] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        (lambda _: None, "it has no `package.xml`"),
+        (lambda _: b"", "its `package.xml` is empty"),
+        (lambda text: text[: len(text) // 2], "its `package.xml` cannot be read"),
+        (lambda _: b"no list at all", "its `package.xml` cannot be read"),
+    ],
+)
+def test_a_package_without_a_list_that_can_be_read_is_taken_in_with_a_warning(parent, child, tmp_path, change, wrong):
+    path, log = tmp_path / "catalog.cab", tmp_path / "import.log"
+    run(parent, "export", str(path))
+    listed_as(path, lambda text: text)
+    assert as_json(child, "import", str(path))["warnings"] == []
+    listed_as(path, change)
+    [warning] = as_json(child, "import", str(path))["warnings"]
+    assert str(path) in warning and wrong in warning and "export it anew" in warning, warning
+    assert f"Warning: {warning}" in run(child, "import", str(path), str(log))
+    assert warning in log.read_text()
+    with ServerUnderTest() as empty:
+        report = as_json(empty, "catalog", "import", str(path))
+        [said] = report["warnings"]
+        assert wrong in said and report["added"] == len(catalog())
+        assert "Warning: the package" in run(empty, "catalog", "import", str(path))

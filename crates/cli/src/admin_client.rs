@@ -2,7 +2,7 @@
 //! uploads streamed from disk and line-by-line progress read back.
 
 use crate::endpoint::Endpoint;
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::body::{Frame, Incoming};
@@ -91,11 +91,11 @@ impl AdminClient {
             .body(body)
             .with_context(|| format!("`{uri}` is not a usable address"))?;
         let response = self.http.request(request).await.map_err(|e| {
-            anyhow!(
+            Unreachable(format!(
                 "cannot reach the server at {}: {}. Is `sluicegate serve` running?",
                 self.endpoint.base,
                 root_cause(&e)
-            )
+            ))
         })?;
         same_interface(&self.endpoint.base, &response)?;
         if response.status().is_success() {
@@ -111,6 +111,18 @@ impl AdminClient {
         Err(Refused { status, code: part("/error/code").unwrap_or_default(), message }.into())
     }
 }
+
+/// No answer came, or no whole one.
+#[derive(Debug)]
+pub(crate) struct Unreachable(String);
+
+impl std::fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unreachable {}
 
 /// The server answered, and refused.
 #[derive(Debug)]
@@ -157,7 +169,8 @@ fn interface(version: &str) -> &str {
 
 /// The whole body as JSON.
 pub(crate) async fn read_json(response: Response<Incoming>) -> anyhow::Result<Value> {
-    let body = response.into_body().collect().await.context("the server's answer broke off")?.to_bytes();
+    let broke_off = |error| Unreachable(format!("the server's answer broke off: {error}"));
+    let body = response.into_body().collect().await.map_err(broke_off)?.to_bytes();
     if body.is_empty() {
         return Ok(Value::Null);
     }

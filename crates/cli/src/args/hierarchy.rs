@@ -109,9 +109,9 @@ pub(crate) enum Synchronize {
         /// As soon as an update is known, once it is approved, or never
         #[arg(value_enum)]
         when: Option<ContentWhen>,
-        /// Also the express forms of files
-        #[arg(long, requires = "when")]
-        express: bool,
+        /// Also the express forms of files; `--express=false`: no longer. Stays as it is when it is not named
+        #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+        express: Option<bool>,
     },
 }
 

@@ -2,7 +2,7 @@
 //! (`XX/SHA1.ending`). Copied out of a server and verified, and so is what lies there already; another server is
 //! sent only what it lacks, and verifies it itself.
 
-use crate::admin_client::{AdminClient, Refused};
+use crate::admin_client::{AdminClient, Refused, Unreachable};
 use crate::output;
 use anyhow::{Context as _, bail};
 use http_body_util::BodyExt as _;
@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 
 /// How many files a server is asked about at once.
@@ -226,17 +227,31 @@ pub(crate) struct Sent {
     bytes: u64,
     held: u64,
     undeclared: u64,
+    /// Not sent and not asked about, since the server could not be reached any more.
+    unsent: usize,
     /// File and reason.
     pub(crate) refused: Vec<(String, String)>,
 }
 
 impl Sent {
+    /// The failure that ended the sending, and what to do about what is not sent.
+    fn cut_off(&self, error: anyhow::Error) -> anyhow::Error {
+        if !error.is::<Unreachable>() {
+            return error.context(format!("{} not sent", files_were(self.unsent)));
+        }
+        error.context(format!(
+            "{} not sent; once the server runs, repeat the same `import`: it passes over what is there and sends the rest",
+            files_were(self.unsent)
+        ))
+    }
+
     pub(crate) fn to_json(&self) -> Value {
         json!({
             "sent": self.sent,
             "bytes": self.bytes,
             "already_held": self.held,
             "undeclared": self.undeclared,
+            "unsent": self.unsent,
             "refused": named(&self.refused),
         })
     }
@@ -252,6 +267,9 @@ impl fmt::Display for Sent {
             "Files: {} sent ({size}), {} {were} held, {} {belong} to no update here.",
             self.sent, self.held, self.undeclared
         )?;
+        if self.unsent > 0 {
+            write!(f, "\n  {} not sent: the server could not be reached any more.", files_were(self.unsent))?;
+        }
         for (name, reason) in &self.refused {
             write!(f, "\n  `{name}` was refused: {reason}")?;
         }
@@ -259,43 +277,86 @@ impl fmt::Display for Sent {
     }
 }
 
-/// Sends those of the files that the server lacks.
+/// Sends those of the files that the server lacks; a server that is away for a moment is waited for. What was done is in
+/// `sent`, also when the server ends on the way: then that is the failure.
 pub(crate) async fn send(
     client: &AdminClient,
     files: &BTreeMap<Sha1Digest, PathBuf>,
     json: bool,
-) -> anyhow::Result<Sent> {
-    let mut sent = Sent::default();
+    sent: &mut Sent,
+) -> anyhow::Result<()> {
+    sent.unsent = files.len();
     let digests: Vec<&Sha1Digest> = files.keys().collect();
     let mut missing = Vec::new();
     for some in digests.chunks(ASKED) {
-        let some: Vec<String> = some.iter().map(|sha1| sha1.to_hex_upper()).collect();
-        let answer = client.post("content/missing", &json!({ "sha1": some })).await?;
+        let names: Vec<String> = some.iter().map(|sha1| sha1.to_hex_upper()).collect();
+        let answer = ask(client, &json!({ "sha1": names })).await.map_err(|error| sent.cut_off(error))?;
         sent.held += answer["held"].as_u64().unwrap_or(0);
         sent.undeclared += answer["undeclared"].as_u64().unwrap_or(0);
         let list = answer["missing"].as_array().map(Vec::as_slice).unwrap_or_default();
         for sha1 in list.iter().filter_map(Value::as_str) {
             missing.push(Sha1Digest::from_hex(sha1)?);
         }
+        sent.unsent = sent.unsent.saturating_sub(some.len().saturating_sub(list.len()));
     }
     for sha1 in missing {
         let Some(path) = files.get(&sha1) else { continue };
-        let added = crate::commands::content::add(client, path, json).await;
+        let mut added = crate::commands::content::add(client, path, json).await;
+        for _ in 1..TRIES {
+            if !added.as_ref().is_err_and(|error| error.is::<Unreachable>()) {
+                break;
+            }
+            comes_back(client).await.map_err(|error| sent.cut_off(error))?;
+            added = crate::commands::content::add(client, path, json).await;
+        }
         // The server knows files by their bytes. Whether these are the bytes that the name says is known here.
         let reason = match added {
             Ok(added) if added["sha1"].as_str().is_some_and(|taken| taken == sha1.to_hex_upper()) => {
+                sent.unsent = sent.unsent.saturating_sub(1);
                 sent.sent += 1;
                 sent.bytes += added["size"].as_u64().unwrap_or(0);
                 continue;
             }
             Ok(_) => DAMAGED.to_owned(),
             Err(_) if digest_of(path).await.is_ok_and(|found| found != sha1) => DAMAGED.to_owned(),
+            Err(error) if error.is::<Unreachable>() => format!("it was broken off {TRIES} times: {error:#}"),
             Err(error) => format!("{error:#}"),
         };
+        sent.unsent = sent.unsent.saturating_sub(1);
         sent.refused.push((path.display().to_string(), reason));
     }
-    Ok(sent)
+    Ok(())
 }
+
+/// Asks which files the server lacks.
+async fn ask(client: &AdminClient, names: &Value) -> anyhow::Result<Value> {
+    match client.post("content/missing", names).await {
+        Err(error) if error.is::<Unreachable>() => {
+            comes_back(client).await?;
+            client.post("content/missing", names).await
+        }
+        answer => answer,
+    }
+}
+
+/// Waits for a server that could not be reached, as long as a restart takes; it is asked again and again.
+async fn comes_back(client: &AdminClient) -> anyhow::Result<()> {
+    let mut away = Ok(());
+    for wait in PATIENCE {
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        match client.get("status", &[]).await {
+            Err(error) if error.is::<Unreachable>() => away = Err(error),
+            _ => return Ok(()),
+        }
+    }
+    away
+}
+
+/// A file is sent so often, where the server answers in between.
+const TRIES: u32 = 3;
+
+/// Milliseconds between looks for a server that is away.
+const PATIENCE: [u64; 6] = [200, 500, 1_000, 2_000, 2_000, 4_000];
 
 /// Why a file was refused whose bytes have another digest than the one in its name.
 const DAMAGED: &str = "its bytes are not those its name says: it is damaged, copy it again";

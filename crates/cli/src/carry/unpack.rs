@@ -5,9 +5,9 @@ use anyhow::{Context as _, anyhow, bail};
 use flate2::read::MultiGzDecoder;
 use sluicegate_catalog::Limits;
 use sluicegate_catalog::package::{
-    self, Documents, METADATA_MEMBER, MOST_NOTES, NOTES_MEMBER, PACKAGE_MEMBER, PackageError,
+    self, Documents, Listing, METADATA_MEMBER, MOST_NOTES, NOTES_MEMBER, PACKAGE_MEMBER, PackageError,
 };
-use sluicegate_soap::cabinet::{self, Cabinet, CabinetError, Entry};
+use sluicegate_soap::cabinet::{self, Cabinet, CabinetError};
 use sluicegate_terms::{Sha1Digest, UpdateIdentity};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -20,9 +20,6 @@ const LARGEST_CABINET: u64 = 2 << 30;
 /// Most bytes unpacked from a file.
 const LARGEST: u64 = 64 << 30;
 
-/// Largest list of what is in a Cabinet of documents.
-const LARGEST_LISTING: u64 = 256 << 20;
-
 /// What stands beside the documents.
 #[derive(Debug, Default)]
 pub(crate) struct Beside {
@@ -32,6 +29,8 @@ pub(crate) struct Beside {
     pub(crate) addresses: Vec<(Sha1Digest, String)>,
     /// Updates that are listed without a document, as far as it is said which.
     pub(crate) bare: Vec<Option<UpdateIdentity>>,
+    /// What is wrong with the package, though its documents are whole.
+    pub(crate) warning: Option<String>,
 }
 
 /// Why a package is not taken.
@@ -127,31 +126,23 @@ fn drain<R: BufRead>(documents: &mut Documents<R>, take: &mut Take<'_>) -> Resul
         notes: documents.take_notes(),
         addresses: documents.take_addresses(),
         bare: documents.take_bare(),
+        warning: None,
     })
 }
 
-/// What the list of a Cabinet says.
-#[derive(Default)]
-struct Listed {
-    /// Where Microsoft Update has files.
-    addresses: Vec<(Sha1Digest, String)>,
-    /// The revisions whose documents stand beside it.
-    revisions: BTreeSet<UpdateIdentity>,
-}
-
-/// Reads the list of a Cabinet. Without the list files have other sources, so one that cannot be read is no reason to
-/// fail; a version that is not known is.
-fn listed(opened: &Cabinet<'_>, entry: &Entry) -> Result<Listed, Fault> {
-    let Ok(bytes) = opened.read(entry) else { return Ok(Listed::default()) };
-    let mut listing = package::read(bytes.as_slice(), Limits::default());
-    match listing.by_ref().find_map(Result::err) {
-        None => Ok(Listed {
-            addresses: listing.take_addresses(),
-            revisions: listing.take_bare().into_iter().flatten().collect(),
-        }),
-        Some(error @ PackageError::Version { .. }) => Err(error.into()),
-        Some(_) => Ok(Listed::default()),
+/// Reads the list of a Cabinet. One whose bytes are not those that were written makes the package a damaged one, and a
+/// version that is not known one for others; a list that is missing or says nothing is a warning.
+fn listed(opened: &Cabinet<'_>) -> Result<Listing, Fault> {
+    let entry = opened.entries().iter().find(|entry| entry.name.eq_ignore_ascii_case(PACKAGE_MEMBER));
+    let Some(entry) = entry else { return Ok(Listing::missing()) };
+    if let Some(too_large) = Listing::too_large(entry.size) {
+        return Ok(too_large);
     }
+    let bytes = opened.read(entry).map_err(|error| match Fault::from(error) {
+        Fault::Damaged(why) => Fault::Damaged(why.context(format!("its `{PACKAGE_MEMBER}`"))),
+        unusable @ Fault::Unusable(_) => unusable,
+    })?;
+    Ok(Listing::read(&bytes, Limits::default())?)
 }
 
 fn from_cabinet(bytes: &[u8], take: &mut Take<'_>) -> Result<Beside, Fault> {
@@ -168,11 +159,8 @@ fn from_cabinet(bytes: &[u8], take: &mut Take<'_>) -> Result<Beside, Fault> {
             "it has no `{METADATA_MEMBER}`, so it is no export (`sluicegate catalog import` takes Cabinet files of documents)"
         )));
     };
-    let Listed { addresses, revisions: mut awaited } =
-        match member(PACKAGE_MEMBER).filter(|entry| entry.size <= LARGEST_LISTING) {
-            Some(entry) => listed(&opened, entry)?,
-            None => Listed::default(),
-        };
+    let Listing { addresses, revisions, unread: warning } = listed(&opened)?;
+    let mut awaited: BTreeSet<UpdateIdentity> = revisions.into_iter().collect();
     let mut take = |identity: Option<UpdateIdentity>, xml| {
         identity.map(|identity| awaited.remove(&identity));
         take(identity, xml)
@@ -193,7 +181,7 @@ fn from_cabinet(bytes: &[u8], take: &mut Take<'_>) -> Result<Beside, Fault> {
     })?;
     // What is listed and has no document is passed over, and that is said.
     let bare = awaited.into_iter().map(Some).collect();
-    let mut beside = Beside { addresses, bare, ..Beside::default() };
+    let mut beside = Beside { addresses, bare, warning, ..Beside::default() };
     let Some(entry) = member(NOTES_MEMBER) else { return Ok(beside) };
     if entry.size > MOST_NOTES as u64 {
         let size = entry.size;

@@ -74,6 +74,9 @@ pub(crate) fn report_table(report: &Value) {
     .filter(|(_, pointer)| report.pointer(pointer).and_then(Value::as_u64).unwrap_or(0) > 0)
     .collect();
     output::fields(report, &became);
+    for warning in report["warnings"].as_array().into_iter().flatten() {
+        say!("Warning: {}", output::text(Some(warning)));
+    }
     let held = &report["quarantined"];
     if held.as_array().is_some_and(|list| !list.is_empty()) {
         say!("\nHeld back; everything else is in the catalog:");

@@ -65,14 +65,19 @@ pub(crate) async fn add(client: &AdminClient, path: &Path, json: bool) -> anyhow
                 break;
             }
             // A file that cannot be read on must reach the server as a broken upload.
-            let failed = read.is_err();
-            if pieces.send(read.map(|_| Bytes::from(piece))).await.is_err() || failed {
-                break;
+            let failed = read.as_ref().err().map(std::io::Error::to_string);
+            if pieces.send(read.map(|_| Bytes::from(piece))).await.is_err() || failed.is_some() {
+                return failed;
             }
         }
+        None
     });
     let answer = client.post_stream(&format!("content?name={}", percent_encode(&name)), body).await;
-    reader.await?;
+    let failed = reader.await?;
     bar.finish_and_clear();
+    // It explains a broken upload better than the connection can.
+    if let Some(why) = failed {
+        bail!("{}: {why}", unreadable());
+    }
     read_json(answer?).await
 }

@@ -12,7 +12,9 @@ use crate::output::say;
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use serde_json::{Value, json};
-use std::path::Path;
+use sluicegate_terms::Sha1Digest;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// Bytes sent at once.
 const PIECE: usize = 256 << 10;
@@ -48,56 +50,108 @@ async fn carry_out(
         (_, Err(unreadable)) => return Err(unreadable),
         (Ok(response), Ok(beside)) => (catalog::follow(response, 0, json).await?, beside),
     };
-    let Beside { notes, addresses, bare } = beside;
+    let Beside { notes, addresses, bare, warning } = beside;
+    let warnings: Vec<String> = warning
+        .map(|why| format!("the package `{}` is not whole: {why}", args.path.display()))
+        .into_iter()
+        .collect();
     let bare: Vec<String> =
         bare.into_iter().map(|one| one.map_or_else(unnamed, |one| one.to_string())).collect();
-    for some in addresses.chunks(ADDRESSES) {
-        let pairs: Vec<_> = some.iter().map(|(sha1, url)| json!([sha1.to_hex_upper(), url])).collect();
-        client
-            .post("import/addresses", &json!({ "files": pairs }))
-            .await
-            .context("the documents are in the catalog, the addresses of their files are not")?;
+    let mut done = Done { documents, warnings, bare, decided: None, copied: None, wanted: Value::Null };
+    let ended = go_on(client, args, json, addresses, notes, files.as_ref(), &mut done).await;
+    // Whatever ended it on the way, what was done before is said.
+    *report = done.to_json();
+    output::show(json, report, |_| done.say());
+    ended
+}
+
+/// What an import did.
+struct Done {
+    /// The server's report of the documents.
+    documents: Value,
+    /// What is wrong with the package, though its documents are whole.
+    warnings: Vec<String>,
+    /// Updates without a document.
+    bare: Vec<String>,
+    /// `None` until the decisions were looked at.
+    decided: Option<Decided>,
+    /// `None` where no files were to be sent, and until they are.
+    copied: Option<content::Sent>,
+    /// What the server lacks in the end.
+    wanted: Value,
+}
+
+impl Done {
+    fn to_json(&self) -> Value {
+        json!({
+            "catalog": self.documents,
+            "warnings": self.warnings,
+            "without_document": self.bare,
+            "decisions": match &self.decided {
+                Some(Decided::Taken(taken)) => taken.clone(),
+                _ => Value::Null,
+            },
+            "decisions_refused": match &self.decided {
+                Some(Decided::Refused(why)) => Value::from(why.as_str()),
+                _ => Value::Null,
+            },
+            "content": self.copied.as_ref().map(content::Sent::to_json),
+            "files_wanted": match &self.wanted {
+                Value::Null => Value::Null,
+                wanted => json!({ "files": wanted["files"], "bytes": wanted["bytes"] }),
+            },
+        })
     }
-    let decided = decide(client, notes, args.no_decisions).await?;
-    let copied = match &files {
-        Some(files) => Some(content::send(client, files, json).await?),
-        None => None,
-    };
-    let wanted = client.get("content/wanted", &[]).await?;
-    *report = json!({
-        "catalog": documents,
-        "without_document": bare,
-        "decisions": match &decided {
-            Decided::Taken(taken) => taken.clone(),
-            _ => Value::Null,
-        },
-        "decisions_refused": match &decided {
-            Decided::Refused(why) => Value::from(why.as_str()),
-            _ => Value::Null,
-        },
-        "content": copied.as_ref().map(content::Sent::to_json),
-        "files_wanted": { "files": wanted["files"], "bytes": wanted["bytes"] },
-    });
-    output::show(json, report, |all| {
-        catalog::report_table(&all["catalog"]);
-        if let Some(first) = bare.first() {
-            let updates = output::count(bare.len() as u64, "update");
+
+    fn say(&self) {
+        catalog::report_table(&self.documents);
+        for warning in &self.warnings {
+            say!("\nWarning: {warning}");
+        }
+        if let Some(first) = self.bare.first() {
+            let updates = output::count(self.bare.len() as u64, "update");
             say!("\n{updates} of the file passed over, for want of a document; the first: {first}");
         }
-        decided.say();
-        if let Some(copied) = &copied {
+        if let Some(decided) = &self.decided {
+            decided.say();
+        }
+        if let Some(copied) = &self.copied {
             say!("\n{copied}");
         }
-        if let Some(sentence) = still_wanted(&wanted) {
+        if let Some(sentence) = still_wanted(&self.wanted) {
             say!("\n{sentence}");
         }
-    });
-    let refused = copied.map_or(0, |copied| copied.refused.len());
-    match decided {
-        Decided::Refused(why) if refused == 0 => {
+    }
+}
+
+/// What follows when the documents are in the catalog: where files are, decisions, and files.
+async fn go_on(
+    client: &AdminClient,
+    args: &Import,
+    json: bool,
+    addresses: Vec<(Sha1Digest, String)>,
+    notes: Vec<String>,
+    files: Option<&BTreeMap<Sha1Digest, PathBuf>>,
+    done: &mut Done,
+) -> anyhow::Result<()> {
+    for some in addresses.chunks(ADDRESSES) {
+        let pairs: Vec<_> = some.iter().map(|(sha1, url)| json!([sha1.to_hex_upper(), url])).collect();
+        client.post("import/addresses", &json!({ "files": pairs })).await.context(
+            "the documents are in the catalog, the addresses of their files, decisions and files are not; repeat the same \
+             `import`",
+        )?;
+    }
+    done.decided = Some(decide(client, notes, args.no_decisions).await?);
+    if let Some(files) = files {
+        content::send(client, files, json, done.copied.insert(content::Sent::default())).await?;
+    }
+    done.wanted = client.get("content/wanted", &[]).await?;
+    let refused = done.copied.as_ref().map_or(0, |copied| copied.refused.len());
+    match &done.decided {
+        Some(Decided::Refused(why)) if refused == 0 => {
             bail!("everything but the decisions was taken in; they were not: {why}")
         }
-        Decided::Refused(why) => {
+        Some(Decided::Refused(why)) => {
             bail!("{} refused, and so were the decisions: {why}", content::files_were(refused))
         }
         _ if refused > 0 => bail!("{} refused", content::files_were(refused)),
@@ -193,7 +247,9 @@ async fn decide(client: &AdminClient, mut notes: Vec<String>, keys_only: bool) -
                 refused.message
             ))),
             Some(refused) => Ok(Decided::Refused(refused.to_string())),
-            None => Err(error.context("the documents are in the catalog, the decisions and files are not")),
+            None => Err(error.context(
+                "the documents are in the catalog, the decisions and files are not; repeat the same `import`",
+            )),
         },
     }
 }

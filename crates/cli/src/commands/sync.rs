@@ -383,19 +383,21 @@ fn chosen(part: &Value) -> String {
 async fn content(
     client: &AdminClient,
     when: Option<ContentWhen>,
-    express: bool,
+    express: Option<bool>,
     json: bool,
 ) -> anyhow::Result<()> {
-    let policy = match when {
-        None => client.get("sync/content", &[]).await?,
-        Some(when) => {
-            let when = match when {
-                ContentWhen::All => "all",
-                ContentWhen::Approved => "approved",
-                ContentWhen::Never => "never",
-            };
-            client.put("sync/content", &json!({ "when": when, "express": express })).await?
-        }
+    let when = when.map(|when| match when {
+        ContentWhen::All => "all",
+        ContentWhen::Approved => "approved",
+        ContentWhen::Never => "never",
+    });
+    // What is not named stays as it is.
+    let mut change = serde_json::Map::new();
+    change.extend(when.map(|when| ("when".to_owned(), json!(when))));
+    change.extend(express.map(|express| ("express".to_owned(), json!(express))));
+    let policy = match change.is_empty() {
+        true => client.get("sync/content", &[]).await?,
+        false => client.put("sync/content", &Value::Object(change)).await?,
     };
     let approved = match policy["when"].as_str() {
         Some("never") if !json => {

@@ -17,8 +17,8 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 use sluicegate_catalog::Limits as DocumentLimits;
-use sluicegate_catalog::package::{self, METADATA_MEMBER, PACKAGE_MEMBER, PackageError};
-use sluicegate_soap::cabinet::{self, Cabinet, Entry};
+use sluicegate_catalog::package::{self, Listing, METADATA_MEMBER, PACKAGE_MEMBER, PackageError};
+use sluicegate_soap::cabinet::{self, Cabinet, CabinetError, Entry};
 use sluicegate_store::{ImportReport, Importer, Store, StoreError};
 use sluicegate_terms::Sha1Digest;
 use sluicegate_upstream::intake::Intake;
@@ -33,9 +33,6 @@ const EVERY: Duration = Duration::from_millis(200);
 
 /// Most bytes unpacked from one export package.
 const LARGEST_PACKAGE: u64 = 64 << 30;
-
-/// Largest list of what is in a Cabinet of documents, in bytes.
-const LARGEST_LISTING: u64 = 256 << 20;
 
 /// Begins an import; the answer's lines come while it goes on.
 pub(super) fn import(
@@ -57,17 +54,19 @@ pub(super) fn import(
                 limits,
                 intake: Intake::new(limits),
                 addresses: Vec::new(),
+                warnings: Vec::new(),
             };
-            import.run(&app, &store, body)
+            let report = import.run(&app, &store, body)?;
+            Ok((report, import.warnings))
         })
         .await
         .unwrap_or_else(|error| Err(AdminError::internal(error.to_string())));
         let last = match outcome {
-            Ok(report) => {
+            Ok((report, warnings)) => {
                 if brought(&report) {
                     catalog_in_service(&worker, &query).await;
                 }
-                reported(&report)
+                reported(&report, &warnings)
             }
             Err(error) => {
                 let id = worker.random.guid();
@@ -93,7 +92,7 @@ fn line(value: &Value) -> Bytes {
     Bytes::from(format!("{value}\n"))
 }
 
-fn reported(report: &ImportReport) -> Value {
+fn reported(report: &ImportReport, warnings: &[String]) -> Value {
     let held: Vec<Value> = report.quarantined.iter().map(held_back).collect();
     tracing::info!(
         added = report.added,
@@ -114,6 +113,7 @@ fn reported(report: &ImportReport) -> Value {
         "approved_by_rules": report.decisions.approved_by_rules,
         "filtered": report.decisions.filtered,
         "quarantined": held,
+        "warnings": warnings,
         "anchor": report.anchor.0,
     }})
 }
@@ -154,6 +154,8 @@ struct Import {
     intake: Intake,
     /// Where Microsoft Update has files, as packages say it.
     addresses: Vec<(Sha1Digest, String)>,
+    /// What is wrong with packages whose documents were taken in all the same.
+    warnings: Vec<String>,
 }
 
 impl Import {
@@ -212,12 +214,8 @@ impl Import {
         let metadata = opened.entries().iter().find(|entry| entry.name.eq_ignore_ascii_case(METADATA_MEMBER));
         match metadata {
             Some(entry) => {
-                let listing =
-                    opened.entries().iter().find(|entry| entry.name.eq_ignore_ascii_case(PACKAGE_MEMBER));
-                if let Some(listing) = listing.filter(|listing| listing.size <= LARGEST_LISTING)
-                    && let Err(error) = self.listing(&opened, listing)
-                {
-                    importer.reject(name.to_owned(), None, error.to_string());
+                if let Err(reason) = self.listing(name, &opened) {
+                    importer.reject(name.to_owned(), None, reason);
                     return Ok(());
                 }
                 self.unpacked(importer, name, &opened, entry)
@@ -241,15 +239,26 @@ impl Import {
         }
     }
 
-    /// What `package.xml` says of files. They have other sources, so one that cannot be read is no reason to refuse
-    /// documents; a version that is not known is.
-    fn listing(&mut self, opened: &Cabinet<'_>, entry: &Entry) -> Result<(), PackageError> {
-        let Ok(bytes) = opened.read(entry) else { return Ok(()) };
-        let mut listing = package::read(bytes.as_slice(), self.limits);
-        match listing.by_ref().find_map(Result::err) {
-            None => self.addresses.append(&mut listing.take_addresses()),
-            Some(error @ PackageError::Version { .. }) => return Err(error),
-            Some(_) => {}
+    /// Reads `package.xml`. A package in which it is damaged, or says a version that is not known, is refused, with the
+    /// reason that is answered; one without it, or in which it says nothing, is taken with a warning.
+    fn listing(&mut self, name: &str, opened: &Cabinet<'_>) -> Result<(), String> {
+        let entry = opened.entries().iter().find(|entry| entry.name.eq_ignore_ascii_case(PACKAGE_MEMBER));
+        let listing = match entry.map(|entry| (entry, Listing::too_large(entry.size))) {
+            None => Listing::missing(),
+            Some((_, Some(too_large))) => too_large,
+            Some((entry, None)) => {
+                let bytes = opened
+                    .read(entry)
+                    .map_err(|error: CabinetError| format!("its `{PACKAGE_MEMBER}` is damaged: {error}"))?;
+                Listing::read(&bytes, self.limits).map_err(|error| error.to_string())?
+            }
+        };
+        let Listing { mut addresses, unread, .. } = listing;
+        self.addresses.append(&mut addresses);
+        if let Some(unread) = unread {
+            let warning = format!("the package `{name}` is not whole: {unread}");
+            tracing::warn!(package = name, warning, "a package has no list that can be read");
+            self.warnings.push(warning);
         }
         Ok(())
     }
