@@ -94,7 +94,8 @@ fn finished(run: &Value, json: bool) -> anyhow::Result<()> {
             count("revised"),
             count("expired"),
             count("quarantined"),
-            output::count(count("approvals"), "approval"),
+            // Approvals, declines and groups.
+            output::count(count("approvals"), "decision"),
             output::count(count("files"), "file"),
             output::size(count("file_bytes")),
         );
