@@ -1,11 +1,94 @@
-//! Allocator: mimalloc, told to give memory back soon. A server works in bursts (a synchronization, compiling a
-//! snapshot), and what one burst has freed is not the next one's to stand beside. The only room with `unsafe`,
-//! and only because allocators take settings and orders through C interfaces alone.
+//! Allocator: mimalloc, told to give memory back soon, and a file for large pieces that memory has no room for. A server
+//! works in bursts (a synchronization, compiling a snapshot), and what one burst has freed is not the next one's to stand
+//! beside. The only room with `unsafe`: what allocates is, and allocators take orders through C interfaces alone.
 
-pub use mimalloc::MiMalloc as Allocator;
+mod overflow;
+
+pub use overflow::{beside, bulk, overflow_into, overflowed, set_aside};
 
 use libmimalloc_sys::{mi_collect, mi_option_set, mi_option_t};
+use mimalloc::MiMalloc;
+use std::alloc::{GlobalAlloc, Layout};
 use std::ffi::c_long;
+
+/// The allocator of the program: mimalloc, but for what goes into the file of [`overflow_into`].
+#[derive(Debug, Clone, Copy)]
+pub struct Allocator;
+
+#[allow(unsafe_code)]
+// SAFETY: a piece is given back to where it came from, which its address says; both places give pieces of the size and
+// alignment that are asked for, which nobody else has.
+unsafe impl GlobalAlloc for Allocator {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if layout.size() < overflow::LEAST {
+            // SAFETY: what the caller promises is what is needed.
+            return unsafe { MiMalloc.alloc(layout) };
+        }
+        overflow::take(layout).unwrap_or_else(|| {
+            // SAFETY: as above.
+            overflow::counted(layout.size(), unsafe { MiMalloc.alloc(layout) })
+        })
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if layout.size() < overflow::LEAST {
+            // SAFETY: as in `alloc`.
+            return unsafe { MiMalloc.alloc_zeroed(layout) };
+        }
+        // A file is zero where nothing was written.
+        overflow::take(layout).unwrap_or_else(|| {
+            // SAFETY: as in `alloc`.
+            overflow::counted(layout.size(), unsafe { MiMalloc.alloc_zeroed(layout) })
+        })
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        if layout.size() >= overflow::LEAST {
+            if overflow::has(ptr) {
+                return overflow::give(ptr, layout.size());
+            }
+            overflow::uncount(layout.size());
+        }
+        // SAFETY: it is not in the file, so it is from mimalloc; the rest the caller promises.
+        unsafe { MiMalloc.dealloc(ptr, layout) }
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if layout.size().max(size) < overflow::LEAST {
+            // SAFETY: a small piece is from mimalloc; the rest the caller promises.
+            return unsafe { MiMalloc.realloc(ptr, layout, size) };
+        }
+        let in_file = layout.size() >= overflow::LEAST && overflow::has(ptr);
+        if in_file || size >= overflow::LEAST && overflow::is_wanted(size) {
+            // SAFETY: the caller promises that the size is not too large for the alignment.
+            let next = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+            // SAFETY: the old piece has this layout and the new one has room for as much; they are two.
+            unsafe {
+                // What is in the file stays there, whoever has it grow.
+                let new = if in_file && size >= overflow::LEAST {
+                    bulk(|| self.alloc(next))
+                } else {
+                    self.alloc(next)
+                };
+                if !new.is_null() {
+                    std::ptr::copy_nonoverlapping(ptr, new, layout.size().min(size));
+                    self.dealloc(ptr, layout);
+                }
+                return new;
+            }
+        }
+        // SAFETY: it is not in the file, so it is from mimalloc; the rest the caller promises.
+        let new = unsafe { MiMalloc.realloc(ptr, layout, size) };
+        if !new.is_null() {
+            overflow::recount(layout.size(), size);
+        }
+        new
+    }
+}
 
 /// `mi_option_purge_delay` of mimalloc.h; the bindings do not name it.
 const PURGE_DELAY: mi_option_t = 15;

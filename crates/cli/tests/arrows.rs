@@ -15,9 +15,9 @@ const DRAWN: &[(&str, &[&str])] = &[
     ("scan", &["terms", "catalog", "policy"]),
     ("browse", &["terms", "policy"]),
     ("store", &["allocator", "terms", "cabinet", "catalog", "policy", "browse"]),
-    ("server", &["terms", "soap", "catalog", "policy", "scan", "store", "upstream"]),
+    ("server", &["allocator", "terms", "soap", "catalog", "policy", "scan", "store", "upstream"]),
     ("agent", &["terms", "soap", "catalog"]),
-    ("upstream", &["terms", "cabinet", "soap", "catalog", "policy", "store"]),
+    ("upstream", &["allocator", "terms", "cabinet", "soap", "catalog", "policy", "store"]),
     ("synth", &["terms", "catalog"]),
     ("doctor", &[]),
     (

@@ -83,6 +83,7 @@ pub(crate) fn metrics(app: &App) -> Response<Body> {
     let (files, content) = app.store.content().totals();
     let unanswering = app.watch.tested.lock().as_ref().map_or(0, |tested| tested.failing().count());
     let failing = app.publisher.lock().failure.is_some();
+    let overflowed = sluicegate_allocator::overflowed();
     let gauges = [
         gauge("snapshot_age_seconds", "Age of the snapshot in service.", number(age)),
         gauge("snapshot_revisions", "Revisions in the snapshot in service.", number(revisions)),
@@ -91,6 +92,7 @@ pub(crate) fn metrics(app: &App) -> Response<Body> {
         gauge("snapshot_bytes", "Memory of the snapshot in service.", number(heap)),
         gauge("snapshot_compile_seconds", "Time its compilation took.", took),
         gauge("core_bytes", "Memory of ready Core fragments.", number(cores)),
+        gauge("overflow_bytes", "Lists that lie in a file for want of room in memory.", number(overflowed)),
         gauge("publish_failing", "1 when the newest state cannot be published.", number(u8::from(failing))),
         gauge("endpoints_failing", "Own endpoints that failed when last tried.", number(unanswering)),
         gauge("waiting_bodies", "Requests waiting for room for their body.", number(app.bodies.waiting())),

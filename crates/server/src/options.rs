@@ -44,6 +44,9 @@ pub struct Limits {
     pub head_bytes: usize,
     /// How long a shutdown waits for requests under way.
     pub drain_time: Duration,
+    /// Bytes of the lists of a catalog that stand in memory; more of them lie in a file of the data folder. The first
+    /// server that a process starts says so.
+    pub lists_in_memory: usize,
 }
 
 impl Default for Limits {
@@ -65,6 +68,7 @@ impl Default for Limits {
             header_fields: 64,
             head_bytes: 32 << 10,
             drain_time: Duration::from_secs(20),
+            lists_in_memory: 128 << 20,
         }
     }
 }

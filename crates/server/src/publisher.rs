@@ -93,8 +93,14 @@ pub(crate) enum PublishError {
     Task(#[from] tokio::task::JoinError),
 }
 
-/// Compiles the present state.
+/// Compiles the present state. Much of what that needs, and of what comes of it, there is one of for each revision.
 pub(crate) fn compile(store: &Store, now: Timestamp) -> Result<Published, PublishError> {
+    let published = sluicegate_allocator::bulk(|| compile_all(store, now));
+    sluicegate_allocator::set_aside();
+    published
+}
+
+fn compile_all(store: &Store, now: Timestamp) -> Result<Published, PublishError> {
     let started = Instant::now();
     let catalog = store.catalog_anchor();
     // The anchor is read first: what is committed while we read is at worst in the snapshot before

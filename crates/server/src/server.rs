@@ -111,7 +111,8 @@ impl App {
         let now = clock.now();
         let random = Randomness::new()?;
         let folder = data.clone();
-        let open = StoreOptions { serving: true, ..StoreOptions::new(now) };
+        let large_in_memory = limits.lists_in_memory;
+        let open = StoreOptions { serving: true, large_in_memory, ..StoreOptions::new(now) };
         let store = tokio::task::spawn_blocking(move || Store::open(folder, open)).await??;
         let settings = stored_settings(&store)?;
         let living = store.clone();

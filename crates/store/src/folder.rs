@@ -11,6 +11,9 @@ use std::time::Duration;
 
 const LOCK_FILE: &str = "lock";
 
+/// The name that [`nameless_file`] has for a moment where the system makes none without.
+const OVERFLOW_FILE: &str = "overflow";
+
 /// How often a lock that is held is tried again, and the time between. A server that is just ending lets go of
 /// it in a moment, and so does a process started meanwhile, which holds what its parent had until it begins.
 const TRIES: u32 = 20;
@@ -44,6 +47,22 @@ impl FolderLock {
         }
         Err(StoreError::Locked { path: dir.to_owned() })
     }
+}
+
+/// A file in the folder that nobody else can open, and of which nothing stays when the process ends in any way.
+pub(crate) fn nameless_file(dir: &Path) -> io::Result<File> {
+    let mut how = OpenOptions::new();
+    how.read(true).write(true).mode(0o600);
+    #[cfg(target_os = "linux")]
+    if let Ok(file) = how.clone().custom_flags(rustix::fs::OFlags::TMPFILE.bits().cast_signed()).open(dir) {
+        return Ok(file);
+    }
+    let path = dir.join(OVERFLOW_FILE);
+    // Left by a process that ended between the two lines below.
+    let _ = fs::remove_file(&path);
+    let file = how.create_new(true).open(&path)?;
+    fs::remove_file(&path)?;
+    Ok(file)
 }
 
 /// Syncs a folder, so that a rename or a new file in it survives a power cut.

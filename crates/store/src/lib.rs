@@ -73,6 +73,9 @@ pub struct StoreOptions {
     pub now: Timestamp,
     /// How many bytes of Core fragments are kept in memory at most; beside a large catalog fewer are.
     pub core_memory_budget: usize,
+    /// How many bytes of large pieces of memory the program may have, besides the Core fragments, before what there is one
+    /// of for each revision goes to a file of the data folder. The first store that a process opens says so.
+    pub large_in_memory: usize,
     /// How many reading connections stay open while idle.
     pub idle_readers: usize,
     /// It is opened to be served from: the schema is verified, and decisions that contradict each other are repaired
@@ -90,9 +93,24 @@ impl StoreOptions {
         Self {
             now,
             core_memory_budget: 256 << 20,
+            large_in_memory: 128 << 20,
             idle_readers: 4,
             serving: false,
             events_per_computer: 1_000,
+        }
+    }
+}
+
+/// Has large pieces of memory beyond `bound` bytes lie in a file of the data folder (`allocator`). Without, a large catalog
+/// takes more memory; nothing else is different.
+fn overflow_into(dir: &Path, bound: usize) {
+    match folder::nameless_file(dir) {
+        Ok(file) => {
+            sluicegate_allocator::overflow_into(file, bound);
+        }
+        Err(error) => {
+            let folder = dir.display();
+            tracing::debug!(%error, %folder, "all of a large catalog's lists will stand in memory");
         }
     }
 }
@@ -158,6 +176,7 @@ impl Store {
     pub fn open(dir: impl AsRef<Path>, options: StoreOptions) -> Result<Self, StoreError> {
         let dir = dir.as_ref().to_owned();
         let lock = FolderLock::take(&dir)?;
+        overflow_into(&dir, options.large_in_memory);
         let database = Database::open(&dir, options.idle_readers)?;
         let keys = Keys::load(&dir, &database, options.now)?;
         let lengths = database.read(|db| Lengths::load(db))?;
@@ -169,7 +188,8 @@ impl Store {
             check::mend(&database, &segments, &content, &mut audit_head, options.now)?;
         }
         let cores = database.read(|db| Cores::load(db, segments.clone(), options.core_memory_budget))?;
-        let files = database.read(|db| FileIndex::load(db))?;
+        sluicegate_allocator::beside(cores.bytes_in_memory());
+        let files = database.read(|db| sluicegate_allocator::bulk(|| FileIndex::load(db)))?;
         catalog::fill_supersedence(&database)?;
         let decisions = database.read(|db| decisions::load(db))?;
         let replaced = database.read(|db| decisions::replaced(db, &decisions))?;

@@ -20,6 +20,7 @@ pub(crate) async fn run(target: &Target, args: &Serve) -> anyhow::Result<()> {
     let _logs = start_log(args.log_format, &data)?;
     let mut options = ServerOptions::new(&data, args.listen);
     options.microsoft_update.clone_from(&args.microsoft_update_mirror);
+    options.limits.lists_in_memory = usize::try_from(args.lists_in_memory)? << 20;
     options.commit = (!COMMIT.is_empty()).then(|| COMMIT.to_owned());
     let running = Server::start(options)
         .await

@@ -74,26 +74,30 @@ impl Store {
                 durable()?;
                 Ok(committed)
             },
-            |committed| {
-                if let Some(decisions) = &committed.decisions {
-                    *self.shared.decisions.write() = Arc::clone(decisions);
-                }
-                if !committed.shelved.is_empty() {
-                    let shelf =
-                        self.cores().extended(&committed.shelved, self.shared.options.core_memory_budget);
-                    *self.shared.cores.write() = Arc::new(shelf);
-                }
-                let mut files = self.shared.files.write();
-                for file in &committed.files {
-                    files.insert(file.sha1, file.size, &file.name);
-                }
-            },
+            |committed| self.note_committed(committed),
         )?;
         self.note_audit_head();
         self.list_arrived(&committed.arrived);
         let mut report = committed.report;
         report.anchor = self.anchor();
         Ok(report)
+    }
+
+    /// What was committed is in memory from here on.
+    fn note_committed(&self, committed: &Committed) {
+        if let Some(decisions) = &committed.decisions {
+            *self.shared.decisions.write() = Arc::clone(decisions);
+        }
+        if !committed.shelved.is_empty() {
+            let shelf = self.cores().extended(&committed.shelved, self.shared.options.core_memory_budget);
+            *self.shared.cores.write() = Arc::new(shelf);
+        }
+        let mut files = self.shared.files.write();
+        sluicegate_allocator::bulk(|| {
+            for file in &committed.files {
+                files.insert(file.sha1, file.size, &file.name);
+            }
+        });
     }
 
     /// Puts what entered into the audit log.

@@ -9,6 +9,7 @@ use crate::segment::{HEADER, Place, Segment};
 use bytes::{Bytes, BytesMut};
 use parking_lot::RwLock;
 use rusqlite::Connection;
+use sluicegate_allocator::bulk;
 use sluicegate_terms::RevisionId;
 use std::path::Path;
 use std::sync::{Arc, Weak};
@@ -210,6 +211,15 @@ impl Cores {
     /// Reads all places from the database and fills the arena up to `budget` bytes, newest first, with what
     /// clients are given: declined updates mostly are not.
     pub(crate) fn load(db: &Connection, segments: Segments, budget: usize) -> Result<Self, StoreError> {
+        let all = bulk(|| Self::places(db))?;
+        let none =
+            Self { slots: Vec::new(), chunks: Vec::new(), in_memory: 0, segments, origin: Arc::default() };
+        let room = room_for_cores(budget, all.len());
+        Ok(none.longer(&all, room))
+    }
+
+    /// Where the bytes of all revisions lie, in the order of their ids.
+    fn places(db: &Connection) -> Result<Vec<Shelved>, StoreError> {
         let mut all = Vec::new();
         let mut statement = db
             .prepare(
@@ -228,10 +238,7 @@ impl Cores {
             });
             Ok(())
         })?;
-        let none =
-            Self { slots: Vec::new(), chunks: Vec::new(), in_memory: 0, segments, origin: Arc::default() };
-        let room = room_for_cores(budget, all.len());
-        Ok(none.longer(&all, room))
+        Ok(all)
     }
 
     /// How many revisions have bytes that cannot be read.
@@ -263,10 +270,13 @@ impl Cores {
 
     fn longer(&self, more: &[Shelved], budget: usize) -> Self {
         let mut next = self.clone();
-        for shelved in more {
-            let fresh = Slot::new(shelved.core, shelved.fragments);
-            next.change_slot(shelved.revision, |slot| *slot = fresh);
-        }
+        bulk(|| {
+            for shelved in more {
+                let fresh = Slot::new(shelved.core, shelved.fragments);
+                next.change_slot(shelved.revision, |slot| *slot = fresh);
+            }
+        });
+        // The bytes of fragments have a bound of their own, and clients wait for them.
         next.fill(more, budget);
         next
     }

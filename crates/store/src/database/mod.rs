@@ -130,6 +130,7 @@ impl Database {
         self.readers.lock().clear();
         self.writer.lock().execute_batch("PRAGMA shrink_memory").during("give memory back")?;
         sluicegate_allocator::give_back_now();
+        sluicegate_allocator::set_aside();
         Ok(())
     }
 

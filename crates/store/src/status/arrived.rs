@@ -58,7 +58,7 @@ impl Store {
             && arrived.updates.first().is_some_and(|first| i64::from(first.newest.get()) > turn.newest);
         let Some(last) = arrived.updates.last().filter(|_| current) else { return };
         let mut index = board.index.write();
-        arrived.updates.iter().for_each(|facts| index.put_update(facts));
+        sluicegate_allocator::bulk(|| arrived.updates.iter().for_each(|facts| index.put_update(facts)));
         drop(index);
         turn.newest = i64::from(last.newest.get());
         if let Err(error) = self.feed_catalog(&mut turn, Rows::Trusted) {

@@ -49,11 +49,10 @@ impl Store {
         let decisions = self.decisions();
         let known = turn.settled.as_ref().is_some_and(|settled| Arc::ptr_eq(settled, &decisions));
         let mut index = self.shared.board.index.write();
-        if known {
-            index.settle_new(&decisions);
-        } else {
-            index.settle(&decisions);
-        }
+        sluicegate_allocator::bulk(|| match known {
+            true => index.settle_new(&decisions),
+            false => index.settle(&decisions),
+        });
         drop(index);
         turn.settled = Some(decisions);
         turn.anchor = Some(anchor);
@@ -72,7 +71,7 @@ impl Store {
             let Some(last) = facts.last() else { return Ok(()) };
             turn.newest = i64::from(last.newest.get());
             let mut index = self.shared.board.index.write();
-            facts.iter().for_each(|facts| index.put_update(facts));
+            sluicegate_allocator::bulk(|| facts.iter().for_each(|facts| index.put_update(facts)));
         }
     }
 

@@ -52,6 +52,37 @@ struct Batch {
     again: bool,
 }
 
+/// What is to be asked for: all revisions of a run in one list, since there is no bound on how many they are, and what
+/// has to be asked for again.
+struct Queue {
+    ids: Vec<UpdateIdentity>,
+    /// Where of `ids` the next batch begins, and how many it has.
+    next: usize,
+    size: usize,
+    /// Before the next and after the last of them.
+    first: Vec<Batch>,
+    last: VecDeque<Batch>,
+}
+
+impl Queue {
+    fn new(ids: Vec<UpdateIdentity>, size: usize) -> Self {
+        Self { ids, next: 0, size: size.max(1), first: Vec::new(), last: VecDeque::new() }
+    }
+
+    fn next(&mut self) -> Option<Batch> {
+        if let Some(batch) = self.first.pop() {
+            return Some(batch);
+        }
+        match self.ids.get(self.next..).and_then(|rest| rest.chunks(self.size).next()) {
+            Some(ids) => {
+                self.next += ids.len();
+                Some(Batch { ids: ids.to_vec(), again: false })
+            }
+            None => self.last.pop_front(),
+        }
+    }
+}
+
 /// What came of a batch.
 #[derive(Debug, Default)]
 struct Answered {
@@ -123,9 +154,7 @@ impl Run {
             said => said,
         };
         let size = usize::try_from(size).unwrap_or(1);
-        let mut queue: VecDeque<Batch> =
-            ids.chunks(size).map(|ids| Batch { ids: ids.to_vec(), again: false }).collect();
-        drop(ids);
+        let mut queue = Queue::new(ids, size);
         let limits = DocumentLimits { max_bytes: self.around.largest_document, ..DocumentLimits::default() };
         let mut desks = Desks::open(limits);
         let room = Arc::new(Semaphore::new(QUEUE_BYTES));
@@ -133,7 +162,7 @@ impl Run {
         let mut refusals = 0;
         loop {
             while running.len() < self.around.requests.max(1)
-                && let Some(batch) = queue.pop_front()
+                && let Some(batch) = queue.next()
             {
                 let source = self.settings.source.as_ref().map(ToString::to_string).unwrap_or_default();
                 let (session, door) = (Arc::clone(&self.session), desks.door());
@@ -176,17 +205,17 @@ impl Run {
                         if let [only] = batch.ids.as_slice() {
                             delivery.refused.push((*only, NOT_GIVEN.to_owned()));
                         } else {
-                            queue.extend(halves(batch.ids, batch.again));
+                            queue.last.extend(halves(batch.ids, batch.again));
                         }
                     } else if !answered.rest.is_empty() {
                         // Short answers are lawful (MS-WSUSSS 3.1.4.6): ask for the rest.
-                        queue.push_front(Batch { ids: answered.rest, again: batch.again });
+                        queue.first.push(Batch { ids: answered.rest, again: batch.again });
                     }
                     if batch.again {
                         delivery.refused.extend(answered.refused);
                     } else if !answered.refused.is_empty() {
                         let ids = answered.refused.into_iter().map(|(id, _)| id).collect();
-                        queue.push_back(Batch { ids, again: true });
+                        queue.last.push_back(Batch { ids, again: true });
                     }
                     delivery.packed = answered.packed;
                     delivery.outside = answered.outside;
@@ -201,7 +230,7 @@ impl Run {
                         }
                         delivery.refused.push((*only, format!("{NOT_GIVEN} ({error})")));
                     } else {
-                        queue.extend(halves(batch.ids, batch.again));
+                        queue.last.extend(halves(batch.ids, batch.again));
                     }
                 }
                 Err(error) => return Err(error),

@@ -145,7 +145,8 @@ impl Run {
         self.progress.answered(body.len() as u64, self.around.now());
         let session = std::sync::Arc::clone(&self.session);
         let list = tokio::task::spawn_blocking(move || {
-            session.decode_list::<GetRevisionIdListResponse>(&body).map(|answer| answer.list)
+            let decode = || session.decode_list::<GetRevisionIdListResponse>(&body);
+            sluicegate_allocator::bulk(decode).map(|answer| answer.list)
         })
         .await??;
         let anchor = list.anchor.filter(|anchor| !anchor.is_empty()).ok_or_else(|| SyncError::Answer {

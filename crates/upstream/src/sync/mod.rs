@@ -290,6 +290,7 @@ impl Run {
         work: impl FnOnce(Store) -> Result<R, sluicegate_store::StoreError> + Send + 'static,
     ) -> Result<R, SyncError> {
         let store = self.store.clone();
-        Ok(tokio::task::spawn_blocking(move || work(store)).await??)
+        // What is asked and answered may be of the whole catalog.
+        Ok(tokio::task::spawn_blocking(move || sluicegate_allocator::bulk(|| work(store))).await??)
     }
 }

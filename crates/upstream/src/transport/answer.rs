@@ -12,6 +12,11 @@ use tokio::time::timeout;
 /// What is decoded on the spot, in bytes; larger bodies go to a thread of their own.
 const SMALL: usize = 64 << 10;
 
+/// What is kept or decoded as a whole from here on, in bytes, may lie in a file: a list of all revisions.
+const HUGE: usize = 32 << 20;
+
+const HUGE_PACKED: usize = HUGE / 8;
+
 /// The answer of a service: a SOAP message that is no fault.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -60,10 +65,19 @@ pub(super) async fn read(mut body: Incoming, limit: usize, waits: &Waits) -> Res
         }
         if rest.is_empty() {
             // `announced` is bounded above.
-            rest.reserve(usize::try_from(announced).unwrap_or(0));
+            let room = usize::try_from(announced).unwrap_or(0);
+            if room < HUGE {
+                rest.reserve(room);
+            } else {
+                sluicegate_allocator::bulk(|| rest.reserve(room));
+            }
             rest.extend_from_slice(&std::mem::take(&mut first));
         }
-        rest.extend_from_slice(&frame);
+        if received < HUGE {
+            rest.extend_from_slice(&frame);
+        } else {
+            sluicegate_allocator::bulk(|| rest.extend_from_slice(&frame));
+        }
     }
     Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
@@ -113,7 +127,12 @@ pub(super) async fn decode(headers: &HeaderMap, body: Bytes, limit: usize) -> Re
     if body.len() <= SMALL {
         return encoding.decode(&body, limit);
     }
-    tokio::task::spawn_blocking(move || encoding.decode(&body, limit))
+    let decode = move || match body.len() {
+        // Such lists shrink to a tenth.
+        HUGE_PACKED.. => sluicegate_allocator::bulk(|| encoding.decode(&body, limit)),
+        _ => encoding.decode(&body, limit),
+    };
+    tokio::task::spawn_blocking(decode)
         .await
         .unwrap_or_else(|_| Err(Failure::Damaged { reason: "decoding it was broken off".to_owned() }))
 }

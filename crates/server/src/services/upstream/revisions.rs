@@ -56,8 +56,9 @@ pub(super) async fn get_list(
     Ok(Reply::ready(bytes, Coding::Identity, permit))
 }
 
+/// For lists that may be of the whole catalog.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
-    let done = tokio::task::spawn_blocking(work).await;
+    let done = tokio::task::spawn_blocking(|| sluicegate_allocator::bulk(work)).await;
     done.map_err(|error| Failure::Internal(format!("listing revisions failed: {error}")))
 }
 
