@@ -22,9 +22,9 @@ def in_file(node) -> int:
     return int(float(next(line.split()[1] for line in lines if line.startswith("sluicegate_overflow_bytes "))))
 
 
-def offered(node, group: str | None = None) -> dict:
+def offered(node) -> dict:
     """Revision and action of each update that a fresh computer is told of."""
-    updates = leaf(node, group).scan().updates.values()
+    updates = leaf(node).scan().updates.values()
     return {one.update_id: (one.revision, one.action) for one in updates}
 
 
@@ -44,9 +44,8 @@ def place(tree):
 def test_servers_without_memory_for_lists_are_as_others(place):
     shelf, many, top, usual, narrow = place
     below = (usual, narrow)
-    top.admin.create_group("Pilots")
     for update in [*shelf.fixes[:3], *many[:40]]:
-        top.admin.approve(update.id, "Pilots")
+        top.admin.approve(update.id, "All Computers")
     top.admin.decline(many[50].id)
     for node in below:
         assert node.sync()["counts"]["new"] == len(shelf.all) + len(many)
@@ -54,9 +53,9 @@ def test_servers_without_memory_for_lists_are_as_others(place):
     assert in_file(top) > 300_000 and in_file(narrow) > 300_000, (in_file(top), in_file(narrow))
     assert usual.rows().keys() == narrow.rows().keys() == top.rows().keys()
 
-    told = offered(top, "Pilots")
+    told = offered(top)
     assert told[many[3].id.lower()] == (100, "Install") and many[50].id.lower() not in told
-    assert offered(usual, "Pilots") == offered(narrow, "Pilots") == told
+    assert offered(usual) == offered(narrow) == told
 
     # What changes goes the same way, also after a restart, which reads all lists anew.
     newer = [shelf.fix(f"many {n}", files=[], revision=101, title=f"Newer {n}") for n in range(0, UPDATES, 7)]
@@ -65,7 +64,7 @@ def test_servers_without_memory_for_lists_are_as_others(place):
     narrow.start()
     for node in below:
         assert node.sync()["counts"]["revised"] == len(newer)
-    assert offered(usual, "Pilots") == offered(narrow, "Pilots") == offered(top, "Pilots")
+    assert offered(usual) == offered(narrow) == offered(top)
     assert in_file(narrow) > 300_000
     found = [node.shown("updates", "list", "--search", "Newer 70")["total"] for node in (top, *below)]
     assert found[0] == found[1] == found[2] > 0

@@ -51,18 +51,28 @@ impl FolderLock {
 
 /// A file in the folder that nobody else can open, and of which nothing stays when the process ends in any way.
 pub(crate) fn nameless_file(dir: &Path) -> io::Result<File> {
-    let mut how = OpenOptions::new();
-    how.read(true).write(true).mode(0o600);
     #[cfg(target_os = "linux")]
-    if let Ok(file) = how.clone().custom_flags(rustix::fs::OFlags::TMPFILE.bits().cast_signed()).open(dir) {
+    if let Ok(file) = private().custom_flags(rustix::fs::OFlags::TMPFILE.bits().cast_signed()).open(dir) {
         return Ok(file);
     }
+    made_nameless(dir)
+}
+
+/// The same where the system knows only files with names.
+fn made_nameless(dir: &Path) -> io::Result<File> {
     let path = dir.join(OVERFLOW_FILE);
     // Left by a process that ended between the two lines below.
     let _ = fs::remove_file(&path);
-    let file = how.create_new(true).open(&path)?;
+    let file = private().create_new(true).open(&path)?;
     fs::remove_file(&path)?;
     Ok(file)
+}
+
+/// How a file is opened that its owner alone reads and writes.
+fn private() -> OpenOptions {
+    let mut how = OpenOptions::new();
+    how.read(true).write(true).mode(0o600);
+    how
 }
 
 /// Syncs a folder, so that a rename or a new file in it survives a power cut.
@@ -143,6 +153,20 @@ mod tests {
         });
         FolderLock::take(dir.path()).unwrap();
         ending.join().unwrap();
+    }
+
+    #[test]
+    fn a_nameless_file_is_ours_alone_and_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        // Of a process that ended while it made one.
+        fs::write(dir.path().join(OVERFLOW_FILE), "left").unwrap();
+        for make in [made_nameless, nameless_file] {
+            let mut file = make(dir.path()).unwrap();
+            file.write_all(b"something").unwrap();
+            let meta = file.metadata().unwrap();
+            assert_eq!((meta.len(), meta.permissions().mode() & 0o777), (9, 0o600));
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        }
     }
 
     #[test]

@@ -452,3 +452,28 @@ impl Storing {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluicegate_terms::{Guid, RevisionNumber};
+
+    #[test]
+    fn batches_come_in_the_order_of_the_list_between_what_is_urgent_and_what_can_wait() {
+        let id = |n: u128| UpdateIdentity {
+            update: UpdateId(Guid::from_u128(n)),
+            revision: RevisionNumber::new(1).unwrap(),
+        };
+        let batch = |n: u128, again| Batch { ids: vec![id(n)], again };
+        let mut queue = Queue::new((0..5).map(id).collect(), 2);
+        assert_eq!(queue.next().map(|batch| batch.ids), Some(vec![id(0), id(1)]));
+        queue.last.push_back(batch(20, true));
+        queue.first.push(batch(10, false));
+        let order: Vec<_> =
+            std::iter::from_fn(|| queue.next().map(|batch| (batch.ids, batch.again))).collect();
+        let rest =
+            [(vec![id(10)], false), (vec![id(2), id(3)], false), (vec![id(4)], false), (vec![id(20)], true)];
+        assert_eq!(order, rest);
+        assert!(Queue::new(Vec::new(), 0).next().is_none());
+    }
+}
