@@ -36,7 +36,7 @@ def place(tree):
     top = tree.node("top", arguments=NO_MEMORY)
     top.put(*shelf.all, *many)
     top.put_files(*shelf.updates)
-    usual = tree.node("usual").below(top, "--replica")
+    usual = tree.node("usual", arguments=["--lists-in-memory", "128"]).below(top, "--replica")
     narrow = tree.node("narrow", arguments=NO_MEMORY).below(top, "--replica")
     return shelf, many, top, usual, narrow
 

@@ -119,7 +119,7 @@ impl Graph {
                 continue;
             }
             // The update has been here since its first revision; a later one does not make it new.
-            let here_since = self.rows(at).iter().map(|row| row.arrived_at).min().unwrap_or(now);
+            let here_since = self.rows(at).map(|row| row.arrived_at).min().unwrap_or(now);
             let lately = decisions
                 .approvals_of(update)
                 .any(|a| a.action.deploys() && !aged(a.changed_at, settings.undeployed_days, now));
@@ -170,15 +170,15 @@ impl Graph {
         // Whatever a revision that stays refers to stays too, and what that refers to, and so on.
         let mut open: Vec<u32> = self.present().map(|(at, ..)| at).filter(|at| !going.contains(at)).collect();
         while let Some(at) = open.pop() {
-            for row in self.rows(at).iter().filter(|row| !old.contains(&row.id)) {
-                open.extend(row.needs().filter(|needed| going.remove(needed)));
+            for row in self.rows(at).filter(|row| !old.contains(&row.id)) {
+                open.extend(self.needs(row).filter(|needed| going.remove(needed)));
             }
         }
         let stays = |at: u32| !going.contains(&at);
         let revisions = self
             .present()
             .filter(|(at, ..)| stays(*at))
-            .flat_map(|(at, update, _)| self.rows(at).iter().map(move |row| (update, row.id)))
+            .flat_map(|(at, update, _)| self.rows(at).map(move |row| (update, row.id)))
             .filter(|(_, id)| old.contains(id))
             .collect();
         let mut removal = Removal { revisions, ..Removal::default() };
@@ -200,14 +200,14 @@ impl Graph {
         let mut open: Vec<&Row> =
             self.present().flat_map(|(at, ..)| self.rows(at)).filter(|row| !leaves(row.id)).collect();
         while let Some(row) = open.pop() {
-            for needed in row.needs() {
+            for needed in self.needs(row) {
                 // Any revision will do for a prerequisite, so it is the newest that stays.
                 if held.updates.insert(self.update(needed)) {
                     open.extend(self.newest(needed).filter(|newest| leaves(newest.id)));
                 }
             }
-            for (update, number) in &row.members {
-                let named = self.rows(*update).iter().find(|member| member.number == *number);
+            for (update, number) in self.members_of(row) {
+                let named = self.rows(update).find(|member| member.number == number);
                 if let Some(member) = named.filter(|member| leaves(member.id))
                     && held.revisions.insert(member.id)
                 {
@@ -233,7 +233,7 @@ impl Graph {
                 continue;
             }
             let serving = decisions.held.get(&update).map(|hold| hold.serving.get());
-            let replaced = self.rows(at).iter().filter(|row| row.number < newest.number);
+            let replaced = self.rows(at).filter(|row| row.number < newest.number);
             let named = |number| kept.revisions.contains(&(update, number));
             let unused = replaced.filter(|row| Some(row.number) != serving && !named(row.number));
             old.extend(unused.map(|row| row.id));
@@ -242,8 +242,8 @@ impl Graph {
         let mut open: Vec<&Row> =
             self.present().flat_map(|(at, ..)| self.rows(at)).filter(|row| !old.contains(&row.id)).collect();
         while let Some(row) = open.pop() {
-            for (update, number) in &row.members {
-                let named = self.rows(*update).iter().find(|member| member.number == *number);
+            for (update, number) in self.members_of(row) {
+                let named = self.rows(update).find(|member| member.number == number);
                 open.extend(named.filter(|member| old.remove(&member.id)));
             }
         }
@@ -257,7 +257,7 @@ impl Graph {
             let serving = self.serving(at, update, newest, decisions).filter(|row| row.id != newest.id);
             iter::once(newest).chain(serving)
         });
-        bundles.flat_map(|row| row.members.iter().map(|(update, _)| *update)).collect()
+        bundles.flat_map(|row| self.members_of(row)).map(|(update, _)| update).collect()
     }
 
     /// The revision of an update that is in service: the newest, or another while that one is held.
@@ -269,7 +269,7 @@ impl Graph {
         decisions: &Decisions,
     ) -> Option<&'a Row> {
         match decisions.held.get(&update).map(|hold| hold.serving.get()) {
-            Some(number) => self.rows(at).iter().find(|row| row.number == number),
+            Some(number) => self.rows(at).find(|row| row.number == number),
             None => Some(newest),
         }
     }
@@ -280,9 +280,11 @@ impl Graph {
         let mut replacers: BTreeMap<UpdateId, Vec<UpdateId>> = BTreeMap::new();
         for (at, update, newest) in self.present() {
             let row = self.serving(at, update, newest, decisions);
-            let Some(row) = row.filter(|row| !row.supersedes.is_empty() && !row.expired) else { continue };
+            let Some(row) = row.filter(|row| !row.expired && !self.supersedes(row).is_empty()) else {
+                continue;
+            };
             if decisions.approvals_of(update).any(|approval| approval.action == ApprovalAction::Install) {
-                for superseded in row.supersedes.iter().filter(|superseded| **superseded != at) {
+                for superseded in self.supersedes(row).iter().filter(|superseded| **superseded != at) {
                     replacers.entry(self.update(*superseded)).or_default().push(update);
                 }
             }
@@ -295,7 +297,7 @@ impl Graph {
     fn dependents_first(&self, going: &HashSet<u32>) -> Vec<u32> {
         let mut named: BTreeMap<u32, usize> = going.iter().map(|at| (*at, 0)).collect();
         let needs = |at: u32| -> BTreeSet<u32> {
-            self.rows(at).iter().flat_map(Row::needs).filter(|n| *n != at && going.contains(n)).collect()
+            self.rows(at).flat_map(|row| self.needs(row)).filter(|n| *n != at && going.contains(n)).collect()
         };
         for at in going {
             for needed in needs(*at) {

@@ -193,11 +193,14 @@ impl Store {
         // No import appends to the segments meanwhile.
         let _turn = self.shared.import_turn.lock();
         let shared = &self.shared;
-        let Checked { mut report, plan } = shared.database.read(|db| {
+        let checked = shared.database.read(|db| {
             let db = db.transaction().during("begin a check")?;
             let lengths = Lengths::load(&db)?;
-            look(&db, &shared.segments, &shared.content, lengths, options)
-        })?;
+            // What revisions say of each other is of the whole catalog.
+            sluicegate_allocator::bulk(|| look(&db, &shared.segments, &shared.content, lengths, options))
+        });
+        sluicegate_allocator::set_aside();
+        let Checked { mut report, plan } = checked?;
         audit::verified(&mut report, &self.verify_audit()?);
         if !options.repair || plan.is_empty() {
             return Ok(report);

@@ -123,13 +123,41 @@ fn read(row: &Row<'_>) -> Result<Revision, StoreError> {
     })
 }
 
-/// What revisions say of each other.
+/// What revisions say of each other. There is one of each thing here for each revision, so it is in few long pieces.
 #[derive(Default)]
 pub(super) struct Relations {
     identities: HashSet<UpdateIdentity>,
     updates: HashSet<UpdateId>,
-    records: Vec<ScanRecord>,
+    records: References,
     newest_kinds: HashMap<UpdateId, (RevisionNumber, Option<&'static str>)>,
+}
+
+/// What revisions refer to: their records, without all else, one behind the other as they are kept in rows.
+#[derive(Default)]
+struct References {
+    bytes: Vec<u8>,
+    /// Whose each is, and where it ends.
+    ends: Vec<(UpdateIdentity, usize)>,
+}
+
+impl References {
+    fn push(&mut self, record: ScanRecord) {
+        let ScanRecord { identity, kind, prerequisites, bundles, .. } = record;
+        if !prerequisites.is_empty() || !bundles.is_empty() {
+            let kept = ScanRecord { prerequisites, bundles, ..ScanRecord::new(identity, kind) };
+            self.bytes.extend_from_slice(&kept.encode());
+            self.ends.push((identity, self.bytes.len()));
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Result<ScanRecord, StoreError>> + '_ {
+        let mut from = 0;
+        self.ends.iter().map(move |(identity, end)| {
+            let bytes = self.bytes.get(from..*end).unwrap_or_default();
+            from = *end;
+            decode_record(*identity, bytes)
+        })
+    }
 }
 
 /// Checks every revision.
@@ -325,7 +353,8 @@ pub(super) fn related(check: &mut Check<'_>, relations: &Relations) -> Result<()
     let mut unnamed: BTreeMap<UpdateId, ()> = BTreeMap::new();
     let mut unlisted: BTreeMap<(UpdateId, UpdateId), ()> = BTreeMap::new();
     let again = "synchronize or import what is missing";
-    for record in &relations.records {
+    for record in relations.records.iter() {
+        let record = record?;
         for clause in &record.prerequisites {
             if !clause.any_of.iter().any(|update| relations.updates.contains(update)) {
                 let first = clause.any_of.first().map(ToString::to_string).unwrap_or_default();

@@ -79,7 +79,9 @@ impl Store {
             let db = db.transaction().during("begin a check")?;
             let mut check = Check::new(&db, &shared.segments, &shared.content, Some(prepare));
             check.report = std::mem::take(report);
-            let done = work(&mut check);
+            // What revisions say of each other is of the whole catalog.
+            let done = sluicegate_allocator::bulk(|| work(&mut check));
+            sluicegate_allocator::set_aside();
             *report = check.report;
             done
         })

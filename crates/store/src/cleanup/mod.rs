@@ -141,7 +141,10 @@ impl Store {
                 report.stopped = true;
                 break;
             }
-            let done = cleanup.step(step)?;
+            // Steps look at the whole catalog.
+            let done = sluicegate_allocator::bulk(|| cleanup.step(step));
+            sluicegate_allocator::set_aside();
+            let done = done?;
             if done.found > 0 {
                 tracing::info!(step = %step, found = done.found, done = done.done, bytes = done.bytes, dry_run = order.dry_run, "cleanup");
             }
