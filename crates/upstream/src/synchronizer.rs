@@ -12,7 +12,6 @@ use sluicegate_store::hierarchy::{
     Generation, RunCounts, RunOutcome, SyncRun, UpstreamSettings, UpstreamSource,
 };
 use sluicegate_store::{Store, StoreError};
-use sluicegate_terms::Timestamp;
 use std::sync::Arc;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -226,7 +225,7 @@ impl Synchronizer {
                 ..Progress::default()
             };
         });
-        let record = begun(id, by.clone(), upstream, now);
+        let record = SyncRun::begun(id, by.clone(), upstream, now);
         *current = Some(Current { run: id, by, generation: run.generation(), only_categories, stop });
         runtime.spawn(self.clone().carry_out(run, record));
         Ok(Some(Started { run: id, joined: None }))
@@ -376,24 +375,6 @@ impl Synchronizer {
         // A person waits for the answer.
         around.transport.retry = RetryPolicy::NEVER;
         crate::sync::probe(&self.inner.store, &around, settings).await
-    }
-}
-
-/// A run as the history has it at its beginning.
-fn begun(id: u64, started_by: String, upstream: String, started: Timestamp) -> SyncRun {
-    SyncRun {
-        id,
-        started,
-        ended: None,
-        started_by,
-        upstream,
-        outcome: RunOutcome::Running,
-        phase: Phase::Idle.as_str().to_owned(),
-        counts: RunCounts::default(),
-        error_code: None,
-        error_text: None,
-        warning: None,
-        waiting: Vec::new(),
     }
 }
 

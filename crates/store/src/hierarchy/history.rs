@@ -103,6 +103,30 @@ pub struct SyncRun {
     pub waiting: Vec<String>,
 }
 
+impl SyncRun {
+    /// A run as it stands at its beginning.
+    #[must_use]
+    pub fn begun(id: u64, started_by: String, upstream: String, started: Timestamp) -> Self {
+        Self {
+            id,
+            started,
+            ended: None,
+            started_by,
+            upstream,
+            outcome: RunOutcome::Running,
+            phase: STARTING.to_owned(),
+            counts: RunCounts::default(),
+            error_code: None,
+            error_text: None,
+            warning: None,
+            waiting: Vec::new(),
+        }
+    }
+}
+
+/// The phase of a run that is in none yet.
+const STARTING: &str = "starting";
+
 /// What the history says of a run that the end of the process cut off.
 const INTERRUPTED: &str = "the server ended while it was under way; what it had stored is kept, and the next one goes on \
                            from there";
@@ -149,8 +173,8 @@ impl Store {
             |tx| {
                 tx.execute(
                     "INSERT INTO sync_run (started, started_by, upstream, outcome, phase)
-                     VALUES (?1, ?2, ?3, 'running', 'starting')",
-                    params![now.ticks(), by, upstream],
+                     VALUES (?1, ?2, ?3, 'running', ?4)",
+                    params![now.ticks(), by, upstream, STARTING],
                 )
                 .during("begin a run")?;
                 let id = tx.last_insert_rowid();
