@@ -9,6 +9,7 @@ import struct
 import subprocess
 import uuid
 from contextlib import closing
+from dataclasses import replace
 from xml.sax.saxutils import escape
 
 import pytest
@@ -59,6 +60,22 @@ def test_a_package_from_before_brings_deleted_groups_and_former_names_back(paren
     assert computer.handshake().scan().by_id(fix.id).action == "PreDeploymentCheck"
     run(child, "computers", "move", computer.id, "--group", "Büro ?>")
     assert computer.handshake().scan().by_id(fix.id).action == "Install"
+
+
+def test_an_older_revision_of_what_is_here_is_not_called_revised(child, tmp_path):
+    *_, tool = catalog()
+    newer, older = tmp_path / "newer.xml", tmp_path / "older.xml"
+    for path, number in ((newer, 201), (older, 200)):
+        path.write_bytes(replace(tool, revision=number).bytes())
+    folder = tmp_path / "catalog"
+    folder.mkdir()
+    for number, document in enumerate(catalog()[:-1]):
+        (folder / f"{number}.xml").write_bytes(document.bytes())
+    run(child, "catalog", "import", str(folder), str(newer))
+    said = run(child, "catalog", "import", str(older))
+    assert re.search(r"Revised +0", said) and re.search(r"Older than here +1", said), said
+    run(child, "catalog", "import", str(folder), str(older))
+    assert "Older than here" not in run(child, "catalog", "import", str(newer))
 
 
 def test_an_import_says_how_many_files_are_wanted_and_not_here(parent, child, tmp_path):

@@ -85,7 +85,7 @@ pub(super) fn import(
 
 /// Whether there is something for scans to see. What a synchronization brought meanwhile is none of it.
 fn brought(report: &ImportReport) -> bool {
-    report.added + report.revised + report.released > 0
+    report.added + report.revised + report.older + report.released > 0
 }
 
 fn line(value: &Value) -> Bytes {
@@ -97,6 +97,7 @@ fn reported(report: &ImportReport, warnings: &[String]) -> Value {
     tracing::info!(
         added = report.added,
         revised = report.revised,
+        older = report.older,
         unchanged = report.unchanged,
         quarantined = held.len(),
         anchor = %report.anchor,
@@ -105,6 +106,7 @@ fn reported(report: &ImportReport, warnings: &[String]) -> Value {
     json!({ "report": {
         "added": report.added,
         "revised": report.revised,
+        "older": report.older,
         "unchanged": report.unchanged,
         "released": report.released,
         "approvals_followed": report.decisions.followed,

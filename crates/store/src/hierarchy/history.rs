@@ -54,7 +54,7 @@ impl RunOutcome {
 pub struct RunCounts {
     /// Updates that are new.
     pub new: u64,
-    /// New revisions of updates that were there.
+    /// New revisions of updates that were there. Older ones, which bundles and upstreams ask for by name, are among them.
     pub revised: u64,
     /// Of the new and revised: those their publisher let expire.
     pub expired: u64,
