@@ -10,6 +10,7 @@ from tests.cli.conftest import decided
 from tests.cli.test_commands import as_json, catalog, rows, run
 from tests.hierarchy.leaf import leaf
 from tests.support.places import binary
+from tests.support.server import ServerUnderTest
 
 
 def test_an_upstream_is_tried_before_it_is_saved(parent, child, tmp_path):
@@ -196,6 +197,29 @@ def test_a_synchronization_that_fails_is_told_by_the_exit_code(child):
     [run_] = rows(as_json(child, "sync", "history", "--limit", "1"), "runs")
     told = run(child, "sync", "history")
     assert "CODE" in told and run_["error_code"] and run_["error_code"] in told
+
+
+def test_a_synchronization_that_ended_with_the_server_has_a_code_of_its_own():
+    codes = {"killed": "Interrupted/ServerEnded", "stopped": "Interrupted"}
+    with ServerUnderTest() as server, socket.create_server(("127.0.0.1", 0)) as silent:
+        run(server, "upstream", "set", f"http://127.0.0.1:{silent.getsockname()[1]}", "--no-probe")
+        for how, code in codes.items():
+            run(server, "sync", "now")
+            assert as_json(server, "sync", "status")["running"]
+            if how == "killed":
+                server.process.kill()
+                server.process.wait()
+            else:
+                server.stop()
+            before = len(server.log.read_text())
+            server.start()
+            [ended] = rows(as_json(server, "sync", "history", "--limit", "1"), "runs")
+            assert (ended["outcome"], ended["error_code"], ended["problem"]) == ("interrupted", code, None), ended
+            assert f"server {'ended' if how == 'killed' else 'was stopped'}" in ended["error"], ended
+            assert code in run(server, "sync", "history", "--limit", "1")
+            assert as_json(server, "sync", "status")["last_run"] == ended
+            assert ("Interrupted/ServerEnded" in server.log.read_text()[before:]) == (how == "killed")
+        assert [one["error_code"] for one in rows(as_json(server, "sync", "history"), "runs")] == [*codes.values()][::-1]
 
 
 def test_schedule_filter_and_content_are_typed(parent, child):

@@ -9,13 +9,14 @@ import struct
 import subprocess
 import uuid
 from contextlib import closing
+from dataclasses import replace
 from xml.sax.saxutils import escape
 
 import pytest
 
 from conformance.wire.client import Computer
 from tests.cli.conftest import decided
-from tests.cli.test_commands import FILE, as_json, catalog, run
+from tests.cli.test_commands import FILE, as_json, catalog, rows, run
 from tests.support.places import binary
 from tests.support.server import ServerUnderTest
 
@@ -59,6 +60,41 @@ def test_a_package_from_before_brings_deleted_groups_and_former_names_back(paren
     assert computer.handshake().scan().by_id(fix.id).action == "PreDeploymentCheck"
     run(child, "computers", "move", computer.id, "--group", "Büro ?>")
     assert computer.handshake().scan().by_id(fix.id).action == "Install"
+
+
+def test_an_import_deletes_no_group_and_names_those_that_are_not_in_the_package(parent, child, tmp_path):
+    path = tmp_path / "groups.xml.gz"
+    run(parent, "export", str(path))
+    assert as_json(child, "import", str(path))["decisions"]["groups_not_carried"] == []
+    there = [group["name"] for group in rows(as_json(child, "groups", "list"), "groups")]
+    run(parent, "groups", "create", "Soon gone")
+    run(parent, "export", str(path))
+    run(child, "import", str(path))
+    run(parent, "groups", "delete", "Soon gone")
+    run(parent, "export", str(path))
+    said = run(child, "import", str(path))
+    assert "a group that is here is not in the file: `Soon gone`" in said and "groups delete NAME" in said, said
+    assert as_json(child, "import", str(path))["decisions"]["groups_not_carried"] == ["Soon gone"]
+    run(child, "groups", "create", "Made here")
+    assert "groups that are here are not in the file: `Made here`, `Soon gone`." in run(child, "import", str(path))
+    now = [group["name"] for group in rows(as_json(child, "groups", "list"), "groups")]
+    assert sorted(now) == sorted([*there, "Made here", "Soon gone"])
+
+
+def test_an_older_revision_of_what_is_here_is_not_called_revised(child, tmp_path):
+    *_, tool = catalog()
+    newer, older = tmp_path / "newer.xml", tmp_path / "older.xml"
+    for path, number in ((newer, 201), (older, 200)):
+        path.write_bytes(replace(tool, revision=number).bytes())
+    folder = tmp_path / "catalog"
+    folder.mkdir()
+    for number, document in enumerate(catalog()[:-1]):
+        (folder / f"{number}.xml").write_bytes(document.bytes())
+    run(child, "catalog", "import", str(folder), str(newer))
+    said = run(child, "catalog", "import", str(older))
+    assert re.search(r"Revised +0", said) and re.search(r"Older than here +1", said), said
+    run(child, "catalog", "import", str(folder), str(older))
+    assert "Older than here" not in run(child, "catalog", "import", str(newer))
 
 
 def test_an_import_says_how_many_files_are_wanted_and_not_here(parent, child, tmp_path):

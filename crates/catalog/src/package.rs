@@ -10,7 +10,7 @@ mod reader;
 mod utf8;
 mod writer;
 
-pub use listing::{LARGEST_LISTING, Listing};
+pub use listing::{LARGEST_LISTING, Listing, ListingError};
 pub use reader::{Documents, read};
 pub use writer::{
     Contents, Export, ExportFile, Language, PACKAGE_END, package_xml, push_metadata_line, push_note,

@@ -85,6 +85,8 @@ pub struct TakenIn {
     pub reasons: Vec<String>,
     /// Groups that were here and have another name or place now, as sentences; at most a hundred.
     pub regrouped: Vec<String>,
+    /// The names of groups that are here and not among the carried ones: made here, or deleted there since.
+    pub unlisted: Vec<String>,
 }
 
 impl TakenIn {

@@ -49,7 +49,7 @@ mod tests {
     use crate::state::App;
     use crate::testing;
     use sluicegate_store::hierarchy::{
-        DownstreamContact, LATE, RING_ENDS, RolledServer, RunCounts, RunOutcome, ServerSummary, SyncRun,
+        DownstreamContact, LATE, RING_ENDS, RolledServer, RunOutcome, ServerSummary, SyncRun,
         UpstreamSettings, UpstreamSource,
     };
     use sluicegate_terms::Guid;
@@ -86,18 +86,10 @@ mod tests {
     fn synchronized(store: &Store, started: Timestamp, outcome: RunOutcome) {
         let id = store.begin_sync_run("schedule", "http://127.0.0.1:1", started).unwrap();
         let run = SyncRun {
-            id,
-            started,
             ended: Some(started),
-            started_by: String::new(),
-            upstream: String::new(),
             outcome,
             phase: "files".to_owned(),
-            counts: RunCounts::default(),
-            error_code: None,
-            error_text: None,
-            warning: None,
-            waiting: Vec::new(),
+            ..SyncRun::begun(id, String::new(), String::new(), started)
         };
         store.write_sync_run(&run).unwrap();
     }

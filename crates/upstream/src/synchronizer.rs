@@ -12,7 +12,6 @@ use sluicegate_store::hierarchy::{
     Generation, RunCounts, RunOutcome, SyncRun, UpstreamSettings, UpstreamSource,
 };
 use sluicegate_store::{Store, StoreError};
-use sluicegate_terms::Timestamp;
 use std::sync::Arc;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -111,7 +110,10 @@ impl Synchronizer {
     /// # Errors
     /// A failure to write.
     pub fn start(store: Store, options: SynchronizerOptions) -> Result<Self, StoreError> {
-        store.close_interrupted_runs(options.around.now())?;
+        let cut_off = SyncError::ServerEnded;
+        let closed =
+            store.close_interrupted_runs(cut_off.code(), &cut_off.to_string(), options.around.now())?;
+        closed.into_iter().for_each(|run| log_end(run, &cut_off));
         begin_again_soon(&store, options.around.now())?;
         let inner = Arc::new(Inner {
             store,
@@ -226,7 +228,7 @@ impl Synchronizer {
                 ..Progress::default()
             };
         });
-        let record = begun(id, by.clone(), upstream, now);
+        let record = SyncRun::begun(id, by.clone(), upstream, now);
         *current = Some(Current { run: id, by, generation: run.generation(), only_categories, stop });
         runtime.spawn(self.clone().carry_out(run, record));
         Ok(Some(Started { run: id, joined: None }))
@@ -260,7 +262,7 @@ impl Synchronizer {
         record.waiting = reached.waiting;
         record.outcome = match &outcome {
             Ok(()) => RunOutcome::Succeeded,
-            Err(SyncError::ServerStops) => RunOutcome::Interrupted,
+            Err(SyncError::ServerStops | SyncError::ServerEnded) => RunOutcome::Interrupted,
             Err(error) if error.is_cancelled() => RunOutcome::Cancelled,
             Err(_) => RunOutcome::Failed,
         };
@@ -270,8 +272,7 @@ impl Synchronizer {
                 tracing::info!(run = record.id, new = counts.new, revised = counts.revised, "synchronized")
             }
             Err(error) => {
-                let problem = error.problem().unwrap_or("none of the known ones");
-                tracing::warn!(run = record.id, code = error.code(), problem, %error, "synchronization ended early");
+                log_end(record.id, error);
                 record.error_code = Some(error.code().to_owned());
                 record.error_text = Some(error.to_string());
                 retry = error.is_transient();
@@ -379,22 +380,10 @@ impl Synchronizer {
     }
 }
 
-/// A run as the history has it at its beginning.
-fn begun(id: u64, started_by: String, upstream: String, started: Timestamp) -> SyncRun {
-    SyncRun {
-        id,
-        started,
-        ended: None,
-        started_by,
-        upstream,
-        outcome: RunOutcome::Running,
-        phase: Phase::Idle.as_str().to_owned(),
-        counts: RunCounts::default(),
-        error_code: None,
-        error_text: None,
-        warning: None,
-        waiting: Vec::new(),
-    }
+/// The line of the log about a run that did not succeed.
+fn log_end(run: u64, error: &SyncError) {
+    let problem = error.problem().unwrap_or("none of the known ones");
+    tracing::warn!(run, code = error.code(), problem, %error, "synchronization ended early");
 }
 
 /// Waits until a run has stored revisions, or begun another phase, since its record was written.

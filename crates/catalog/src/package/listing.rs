@@ -4,6 +4,7 @@
 use super::{PACKAGE_MEMBER, PackageError, read};
 use crate::Limits;
 use sluicegate_terms::{Sha1Digest, UpdateIdentity};
+use thiserror::Error;
 
 /// Largest list that is read, in bytes.
 pub const LARGEST_LISTING: u64 = 256 << 20;
@@ -19,10 +20,41 @@ pub struct Listing {
     pub unread: Option<String>,
 }
 
+/// Why a package is not taken because of its list.
+#[derive(Debug, Error)]
+pub enum ListingError<E> {
+    /// Its bytes are not those that were written, and so may others be.
+    #[error("its `{PACKAGE_MEMBER}` is damaged: {0}")]
+    Damaged(E),
+    /// It says a version that is not known ([`PackageError::Version`]); its documents may mean something else, too.
+    #[error("{0}")]
+    Version(PackageError),
+}
+
 impl Listing {
+    /// The list of a package, given how many bytes it unpacks to and how it is unpacked; `None` when the package has none.
+    /// One that is missing, too large, or says nothing is no reason to refuse the package: [`Listing::unread`] is said then.
+    ///
+    /// # Errors
+    /// The package is not to be taken, see [`ListingError`].
+    pub fn of<E>(
+        member: Option<(u64, impl FnOnce() -> Result<Vec<u8>, E>)>,
+        limits: Limits,
+    ) -> Result<Self, ListingError<E>> {
+        match member {
+            None => Ok(Self::unread(&format!("it has no `{PACKAGE_MEMBER}`"))),
+            Some((bytes, _)) if bytes > LARGEST_LISTING => Ok(Self::unread(&format!(
+                "its `{PACKAGE_MEMBER}` has {bytes} bytes, and at most {LARGEST_LISTING} are read"
+            ))),
+            Some((_, unpack)) => {
+                let list = unpack().map_err(ListingError::Damaged)?;
+                Self::read(&list, limits).map_err(ListingError::Version)
+            }
+        }
+    }
+
     /// Of a package that has a list which says nothing, or none.
-    #[must_use]
-    pub fn unread(why: &str) -> Self {
+    fn unread(why: &str) -> Self {
         let unread = format!(
             "{why}, so nothing says whether a document is missing in the package, and where \
              Microsoft Update has its files; the documents in it are taken in. If it was written with a list that is \
@@ -31,25 +63,8 @@ impl Listing {
         Self { unread: Some(unread), ..Self::default() }
     }
 
-    /// Of a package without a list.
-    #[must_use]
-    pub fn missing() -> Self {
-        Self::unread(&format!("it has no `{PACKAGE_MEMBER}`"))
-    }
-
-    /// Of a package whose list has so many bytes, when those are too many.
-    #[must_use]
-    pub fn too_large(bytes: u64) -> Option<Self> {
-        let why =
-            || format!("its `{PACKAGE_MEMBER}` has {bytes} bytes, and at most {LARGEST_LISTING} are read");
-        (bytes > LARGEST_LISTING).then(|| Self::unread(&why()))
-    }
-
-    /// Reads a list. One that is no list, or not a whole one, says nothing.
-    ///
-    /// # Errors
-    /// [`PackageError::Version`]: then its documents may mean something else, too.
-    pub fn read(list: &[u8], limits: Limits) -> Result<Self, PackageError> {
+    /// Reads a list. One that is no list, or not a whole one, says nothing; one of another version is an error.
+    fn read(list: &[u8], limits: Limits) -> Result<Self, PackageError> {
         let mut listing = read(list, limits);
         match listing.by_ref().find_map(Result::err) {
             Some(error @ PackageError::Version { .. }) => Err(error),
@@ -97,16 +112,34 @@ mod tests {
             assert!(said.contains("the documents in it are taken in"), "{said}");
             assert!(read.addresses.is_empty() && read.revisions.is_empty());
         }
-        assert!(Listing::missing().unread.unwrap().contains("no `package.xml`"));
-        assert!(
-            Listing::too_large(LARGEST_LISTING).is_none()
-                && Listing::too_large(LARGEST_LISTING + 1).is_some()
-        );
+    }
+
+    type Unpacked = Result<Vec<u8>, &'static str>;
+
+    #[test]
+    fn a_list_that_is_missing_or_too_large_is_named_and_not_unpacked() {
+        let none: Option<(u64, fn() -> Unpacked)> = None;
+        assert!(Listing::of(none, Limits::default()).unwrap().unread.unwrap().contains("no `package.xml`"));
+        let of = |bytes| {
+            let mut unpacked = false;
+            let unpack = || -> Unpacked {
+                unpacked = true;
+                Ok(LIST.into())
+            };
+            let unread = Listing::of(Some((bytes, unpack)), Limits::default()).unwrap().unread;
+            (unpacked, unread)
+        };
+        assert_eq!(of(LARGEST_LISTING), (true, None));
+        let (unpacked, unread) = of(LARGEST_LISTING + 1);
+        assert!(!unpacked && unread.unwrap().contains(&format!("has {} bytes", LARGEST_LISTING + 1)));
     }
 
     #[test]
-    fn a_list_of_another_version_is_refused() {
-        let error = read("<ExportPackage FormatVersion=\"2.0\" />").unwrap_err();
-        assert!(matches!(error, PackageError::Version { .. }), "{error}");
+    fn a_damaged_list_and_one_of_another_version_refuse_the_package() {
+        let of = |list: Unpacked| Listing::of(Some((9, || list)), Limits::default()).unwrap_err();
+        let damaged = of(Err("a wrong checksum"));
+        assert_eq!(damaged.to_string(), "its `package.xml` is damaged: a wrong checksum");
+        let version = of(Ok(b"<ExportPackage FormatVersion=\"2.0\" />".to_vec()));
+        assert!(matches!(version, ListingError::Version(PackageError::Version { .. })), "{version}");
     }
 }

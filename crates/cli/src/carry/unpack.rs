@@ -5,7 +5,8 @@ use anyhow::{Context as _, anyhow, bail};
 use flate2::read::MultiGzDecoder;
 use sluicegate_catalog::Limits;
 use sluicegate_catalog::package::{
-    self, Documents, Listing, METADATA_MEMBER, MOST_NOTES, NOTES_MEMBER, PACKAGE_MEMBER, PackageError,
+    self, Documents, Listing, ListingError, METADATA_MEMBER, MOST_NOTES, NOTES_MEMBER, PACKAGE_MEMBER,
+    PackageError,
 };
 use sluicegate_soap::cabinet::{self, Cabinet, CabinetError};
 use sluicegate_terms::{Sha1Digest, UpdateIdentity};
@@ -130,19 +131,17 @@ fn drain<R: BufRead>(documents: &mut Documents<R>, take: &mut Take<'_>) -> Resul
     })
 }
 
-/// Reads the list of a Cabinet. One whose bytes are not those that were written makes the package a damaged one, and a
-/// version that is not known one for others; a list that is missing or says nothing is a warning.
+/// Reads the list of a Cabinet.
 fn listed(opened: &Cabinet<'_>) -> Result<Listing, Fault> {
     let entry = opened.entries().iter().find(|entry| entry.name.eq_ignore_ascii_case(PACKAGE_MEMBER));
-    let Some(entry) = entry else { return Ok(Listing::missing()) };
-    if let Some(too_large) = Listing::too_large(entry.size) {
-        return Ok(too_large);
-    }
-    let bytes = opened.read(entry).map_err(|error| match Fault::from(error) {
-        Fault::Damaged(why) => Fault::Damaged(why.context(format!("its `{PACKAGE_MEMBER}`"))),
-        unusable @ Fault::Unusable(_) => unusable,
-    })?;
-    Ok(Listing::read(&bytes, Limits::default())?)
+    let member = entry.map(|entry| (entry.size, || opened.read(entry)));
+    Listing::of(member, Limits::default()).map_err(|error| match error {
+        ListingError::Version(error) => error.into(),
+        ListingError::Damaged(error) => match Fault::from(error) {
+            Fault::Damaged(why) => Fault::Damaged(why.context(format!("its `{PACKAGE_MEMBER}`"))),
+            unusable @ Fault::Unusable(_) => unusable,
+        },
+    })
 }
 
 fn from_cabinet(bytes: &[u8], take: &mut Take<'_>) -> Result<Beside, Fault> {

@@ -62,8 +62,9 @@ pub(crate) fn report_table(report: &Value) {
         report,
         &[("Added", "/added"), ("Revised", "/revised"), ("Unchanged", "/unchanged"), ("Anchor", "/anchor")],
     );
-    // What became of decisions as documents came, where anything did.
+    // What else became of documents and of decisions as they came, where anything did.
     let became: Vec<_> = [
+        ("Older than here", "/older"),
         ("Approvals followed", "/approvals_followed"),
         ("Held for review", "/held_for_review"),
         ("Declined, expired", "/declined_expired"),

@@ -220,10 +220,35 @@ impl Decided {
         for sentence in taken["regrouped"].as_array().into_iter().flatten() {
             say!("  Note: {}", output::text(Some(sentence)));
         }
+        if let Some(sentence) = not_carried(taken["groups_not_carried"].as_array().map_or(&[], Vec::as_slice))
+        {
+            say!("  Note: {sentence}");
+        }
         for reason in taken["reasons"].as_array().into_iter().flatten() {
             say!("  {}", output::text(Some(reason)));
         }
     }
+}
+
+/// Groups that are here and not in the file. Which of the two reasons holds nobody can tell from it, so nothing is deleted.
+fn not_carried(groups: &[Value]) -> Option<String> {
+    const NAMED: usize = 10;
+    let named: Vec<_> =
+        groups.iter().take(NAMED).map(|name| format!("`{}`", output::text(Some(name)))).collect();
+    let more = match groups.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let (which, they) = match groups.len() {
+        0 => return None,
+        1 => ("a group that is here is not in the file", "It was"),
+        _ => ("groups that are here are not in the file", "Each was"),
+    };
+    Some(format!(
+        "{which}: {}{more}. {they} made here, or deleted where the file was written; an import deletes none, \
+         `sluicegate groups delete NAME` does.",
+        named.join(", ")
+    ))
 }
 
 /// Sends the decisions that stand beside the documents, or the keys of encrypted files among them alone. That the

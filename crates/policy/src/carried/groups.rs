@@ -54,6 +54,10 @@ impl Decisions {
         for group in waiting {
             taken.skip(|| format!("the group `{}`: the group it is nested in is missing", group.name));
         }
+        let listed: BTreeSet<GroupId> = here.values().copied().chain(carried).collect();
+        let unlisted = self.groups.iter().filter(|own| !built_in(own.id) && !listed.contains(&own.id));
+        taken.unlisted = unlisted.map(|own| own.name.to_string()).collect();
+        taken.unlisted.sort();
         here
     }
 }

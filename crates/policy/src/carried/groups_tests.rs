@@ -53,6 +53,24 @@ fn a_group_that_was_renamed_or_moved_there_is_so_here_and_counted_once() {
 }
 
 #[test]
+fn groups_that_are_here_and_not_there_stay_and_are_named() {
+    let mut from = origin();
+    let mut to = Decisions::default();
+    assert!(carry(&from, &mut to, 50).unlisted.is_empty());
+    let left = from.groups.iter().filter(|group| group.id != gid(1)).cloned();
+    from.groups = GroupTree::restore(left, Anchor(55)).unwrap();
+    from.approvals.retain(|(_, group), _| *group != gid(1));
+    to.groups.create(gid(500), "Made here".parse().unwrap(), None).unwrap();
+    to.groups.create(gid(501), "Namesake".parse().unwrap(), None).unwrap();
+    from.groups.create(gid(2), "namesake".parse().unwrap(), None).unwrap();
+    let before = to.groups.clone();
+    let taken = carry(&from, &mut to, 60);
+    assert_eq!(taken.unlisted, ["Inner", "Made here"]);
+    assert!(before.iter().all(|group| to.groups.get(group.id).is_some()));
+    assert!(to.approvals.contains_key(&(uid(10), gid(1))), "with what is approved for it");
+}
+
+#[test]
 fn a_group_that_cannot_be_moved_keeps_its_name_too() {
     let (mut from, mut to) = (Decisions::default(), Decisions::default());
     from.groups.create(gid(500), "Top".parse().unwrap(), None).unwrap();

@@ -285,6 +285,7 @@ pub(super) async fn import(app: &Arc<App>, request: Request<Incoming>) -> Result
         "skipped": taken.skipped + unread.len() as u64,
         "reasons": reasons,
         "regrouped": taken.regrouped,
+        "groups_not_carried": taken.unlisted,
     }))
 }
 

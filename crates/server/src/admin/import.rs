@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 use sluicegate_catalog::Limits as DocumentLimits;
 use sluicegate_catalog::package::{self, Listing, METADATA_MEMBER, PACKAGE_MEMBER, PackageError};
-use sluicegate_soap::cabinet::{self, Cabinet, CabinetError, Entry};
+use sluicegate_soap::cabinet::{self, Cabinet, Entry};
 use sluicegate_store::{ImportReport, Importer, Store, StoreError};
 use sluicegate_terms::Sha1Digest;
 use sluicegate_upstream::intake::Intake;
@@ -85,7 +85,7 @@ pub(super) fn import(
 
 /// Whether there is something for scans to see. What a synchronization brought meanwhile is none of it.
 fn brought(report: &ImportReport) -> bool {
-    report.added + report.revised + report.released > 0
+    report.added + report.revised + report.older + report.released > 0
 }
 
 fn line(value: &Value) -> Bytes {
@@ -97,6 +97,7 @@ fn reported(report: &ImportReport, warnings: &[String]) -> Value {
     tracing::info!(
         added = report.added,
         revised = report.revised,
+        older = report.older,
         unchanged = report.unchanged,
         quarantined = held.len(),
         anchor = %report.anchor,
@@ -105,6 +106,7 @@ fn reported(report: &ImportReport, warnings: &[String]) -> Value {
     json!({ "report": {
         "added": report.added,
         "revised": report.revised,
+        "older": report.older,
         "unchanged": report.unchanged,
         "released": report.released,
         "approvals_followed": report.decisions.followed,
@@ -239,21 +241,12 @@ impl Import {
         }
     }
 
-    /// Reads `package.xml`. A package in which it is damaged, or says a version that is not known, is refused, with the
-    /// reason that is answered; one without it, or in which it says nothing, is taken with a warning.
+    /// Reads `package.xml`; the reason that is answered refuses the package.
     fn listing(&mut self, name: &str, opened: &Cabinet<'_>) -> Result<(), String> {
         let entry = opened.entries().iter().find(|entry| entry.name.eq_ignore_ascii_case(PACKAGE_MEMBER));
-        let listing = match entry.map(|entry| (entry, Listing::too_large(entry.size))) {
-            None => Listing::missing(),
-            Some((_, Some(too_large))) => too_large,
-            Some((entry, None)) => {
-                let bytes = opened
-                    .read(entry)
-                    .map_err(|error: CabinetError| format!("its `{PACKAGE_MEMBER}` is damaged: {error}"))?;
-                Listing::read(&bytes, self.limits).map_err(|error| error.to_string())?
-            }
-        };
-        let Listing { mut addresses, unread, .. } = listing;
+        let member = entry.map(|entry| (entry.size, || opened.read(entry)));
+        let Listing { mut addresses, unread, .. } =
+            Listing::of(member, self.limits).map_err(|error| error.to_string())?;
         self.addresses.append(&mut addresses);
         if let Some(unread) = unread {
             let warning = format!("the package `{name}` is not whole: {unread}");

@@ -84,6 +84,7 @@ pub(crate) struct Imported<'a> {
     pub(crate) revisions: &'a [(RevisionId, UpdateId)],
     pub(crate) added: u64,
     pub(crate) revised: u64,
+    pub(crate) older: u64,
     pub(crate) quarantined: usize,
     /// Where the first of them came from, as the giver said.
     pub(crate) source: &'a str,
@@ -115,6 +116,7 @@ pub(crate) fn note_import(
         "way": way,
         "added": imported.added,
         "revised": imported.revised,
+        "older": imported.older,
         "quarantined": imported.quarantined,
         "first_revision": first,
         "last_revision": last,

@@ -117,6 +117,7 @@ impl Store {
             revisions: &revisions,
             added: committed.report.added,
             revised: committed.report.revised,
+            older: committed.report.older,
             quarantined: committed.report.quarantined.len(),
             source: &committed.source,
             upstream: upstream.as_deref(),
@@ -135,6 +136,13 @@ const NEW_LISTING: &str =
     "INSERT INTO listing (revision_id, kind, title, kb, search, created, deployable, size, severity, reboot, traits,
          categories, first)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+
+/// What a revision is beside those of its update that are there.
+enum Came {
+    New,
+    Newer,
+    Older,
+}
 
 struct Commit<'a> {
     tx: &'a Transaction<'a>,
@@ -203,9 +211,13 @@ impl<'a> Commit<'a> {
         let total = enter.len() as u64;
         for (done, &index) in enter.iter().enumerate() {
             let Some(staged) = candidates.get(index) else { continue };
-            let (shelved, is_new_update) = self.enter(staged, &known, anchor, &mut rows)?;
+            let (shelved, came) = self.enter(staged, &known, anchor, &mut rows)?;
             self.name_prerequisites(&staged.record, anchor, &mut named)?;
-            *(if is_new_update { &mut report.added } else { &mut report.revised }) += 1;
+            *match came {
+                Came::New => &mut report.added,
+                Came::Newer => &mut report.revised,
+                Came::Older => &mut report.older,
+            } += 1;
             report.released += u64::from(staged.waited);
             if quarantined {
                 quarantine::forget(self.tx, &staged.source, staged.identity)?;
@@ -222,7 +234,7 @@ impl<'a> Commit<'a> {
         for (&index, shelved) in enter.iter().zip(&committed.shelved) {
             let Some(staged) = candidates.get_mut(index) else { continue };
             committed.files.append(&mut staged.summary.files);
-            if report.revised == 0 {
+            if report.revised + report.older == 0 {
                 committed.arrived.first(staged, shelved.revision, self.now);
             }
         }
@@ -275,14 +287,14 @@ impl<'a> Commit<'a> {
         }
     }
 
-    /// Writes all rows of one revision. Answers where it lies and whether its update is new.
+    /// Writes all rows of one revision. Answers where it lies and as what it came.
     fn enter<'s>(
         &mut self,
         staged: &'s Staged,
         known: &KnownCatalog<'_>,
         anchor: Anchor,
         rows: &mut InOrder<'s>,
-    ) -> Result<(Shelved, bool), StoreError> {
+    ) -> Result<(Shelved, Came), StoreError> {
         let Staged { record, summary, .. } = staged;
         let update = staged.identity.update;
         let number = staged.identity.revision.get();
@@ -330,7 +342,12 @@ impl<'a> Commit<'a> {
         });
         let revision = RevisionId::new(id).map_err(|_| StoreError::IdsExhausted { what: "revision id" })?;
         let shelved = Shelved { revision, core: staged.core, fragments: staged.fragments, wanted: newest };
-        Ok((shelved, newest_before.is_none()))
+        let came = match newest_before {
+            None => Came::New,
+            Some(_) if newest => Came::Newer,
+            Some(_) => Came::Older,
+        };
+        Ok((shelved, came))
     }
 
     /// Writes what lists and content need of a revision; `first` when its update had none before.

@@ -100,11 +100,13 @@ pub struct Quarantined {
 pub struct ImportReport {
     /// Updates that are new.
     pub added: u64,
-    /// New revisions of updates that were there.
+    /// New revisions of updates that were there, each newer than what was.
     pub revised: u64,
+    /// Revisions that were not there and are older than one of their update that is.
+    pub older: u64,
     /// Revisions that were there already with the same content.
     pub unchanged: u64,
-    /// Of the added and revised: those that had waited in quarantine.
+    /// Of these: those that had waited in quarantine.
     pub released: u64,
     /// What did not enter.
     pub quarantined: Vec<Quarantined>,

@@ -2,7 +2,7 @@
 //! off by a crash shows.
 
 use crate::Store;
-use crate::columns::{Columns, gathered, signed};
+use crate::columns::{Columns, for_rows, gathered, signed};
 use crate::error::{During, StoreError};
 use rusqlite::{Row, params};
 use sluicegate_terms::Timestamp;
@@ -54,7 +54,7 @@ impl RunOutcome {
 pub struct RunCounts {
     /// Updates that are new.
     pub new: u64,
-    /// New revisions of updates that were there.
+    /// New revisions of updates that were there. Older ones, which bundles and upstreams ask for by name, are among them.
     pub revised: u64,
     /// Of the new and revised: those their publisher let expire.
     pub expired: u64,
@@ -103,9 +103,29 @@ pub struct SyncRun {
     pub waiting: Vec<String>,
 }
 
-/// What the history says of a run that the end of the process cut off.
-const INTERRUPTED: &str = "the server ended while it was under way; what it had stored is kept, and the next one goes on \
-                           from there";
+impl SyncRun {
+    /// A run as it stands at its beginning.
+    #[must_use]
+    pub fn begun(id: u64, started_by: String, upstream: String, started: Timestamp) -> Self {
+        Self {
+            id,
+            started,
+            ended: None,
+            started_by,
+            upstream,
+            outcome: RunOutcome::Running,
+            phase: STARTING.to_owned(),
+            counts: RunCounts::default(),
+            error_code: None,
+            error_text: None,
+            warning: None,
+            waiting: Vec::new(),
+        }
+    }
+}
+
+/// The phase of a run that is in none yet.
+const STARTING: &str = "starting";
 
 const COLUMNS: &str =
     "id, started, ended, started_by, upstream, outcome, phase, new, revised, expired, quarantined,
@@ -149,8 +169,8 @@ impl Store {
             |tx| {
                 tx.execute(
                     "INSERT INTO sync_run (started, started_by, upstream, outcome, phase)
-                     VALUES (?1, ?2, ?3, 'running', 'starting')",
-                    params![now.ticks(), by, upstream],
+                     VALUES (?1, ?2, ?3, 'running', ?4)",
+                    params![now.ticks(), by, upstream, STARTING],
                 )
                 .during("begin a run")?;
                 let id = tx.last_insert_rowid();
@@ -205,18 +225,40 @@ impl Store {
         )
     }
 
-    /// Marks runs that never ended as interrupted; for the start of a server.
+    /// Marks runs that never ended as interrupted, with the code and the sentence for that; for the start of a server.
+    /// Answers their numbers. Earlier versions marked such runs without a code; they get it now.
     ///
     /// # Errors
     /// A failure to write.
-    pub fn close_interrupted_runs(&self, now: Timestamp) -> Result<usize, StoreError> {
+    pub fn close_interrupted_runs(
+        &self,
+        code: &str,
+        sentence: &str,
+        now: Timestamp,
+    ) -> Result<Vec<u64>, StoreError> {
+        let during = "close interrupted runs";
         self.shared.database.write_alone(
             |tx| {
+                let mut closed = Vec::new();
+                {
+                    let mut statement = tx
+                        .prepare(
+                            "UPDATE sync_run SET outcome = 'interrupted', ended = ?1, error_code = ?2, error_text = ?3
+                             WHERE outcome = 'running' RETURNING id",
+                        )
+                        .during(during)?;
+                    let mut rows = statement.query(params![now.ticks(), code, sentence]).during(during)?;
+                    for_rows(&mut rows, |row| {
+                        closed.push(row.natural(0)?);
+                        Ok(())
+                    })?;
+                }
                 tx.execute(
-                    "UPDATE sync_run SET outcome = 'interrupted', ended = ?1, error_text = ?2 WHERE outcome = 'running'",
-                    params![now.ticks(), INTERRUPTED],
+                    "UPDATE sync_run SET error_code = ?1 WHERE outcome = 'interrupted' AND error_code IS NULL",
+                    [code],
                 )
-                .during("close interrupted runs")
+                .during(during)?;
+                Ok(closed)
             },
             |_| {},
         )

@@ -3,6 +3,7 @@
 
 mod above;
 mod adopted;
+mod ahead;
 mod allowed;
 mod aside;
 pub(crate) mod asking;
@@ -30,6 +31,7 @@ mod twins;
 mod wanted;
 
 pub use adopted::DeploymentNews;
+pub use ahead::CLOCK_BELIEVED_AFTER;
 pub(crate) use allowed::load as load_allowed;
 pub use awaited::Awaited;
 pub use counts::{ActivitySummary, ClientSummary, ServerSummary};

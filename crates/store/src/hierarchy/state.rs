@@ -226,7 +226,7 @@ pub(super) fn save(tx: &Transaction<'_>, before: &SyncState, state: &SyncState) 
 /// Another upstream: everything begins anew.
 pub(crate) fn forget(tx: &Transaction<'_>) -> Result<(), StoreError> {
     tx.execute_batch(
-        "DELETE FROM sync_state WHERE name NOT IN ('next-run', 'generation'); DELETE FROM sync_covered; DELETE FROM sync_failed;
+        "DELETE FROM sync_state WHERE name NOT IN ('next-run', 'generation', 'ahead-since'); DELETE FROM sync_covered; DELETE FROM sync_failed;
          DELETE FROM failed_file; DELETE FROM awaited_file; DELETE FROM rollup_sent",
     )
     .during("forget how far synchronization was")

@@ -1,7 +1,7 @@
 //! Store: what the upstream still has to be told of computers, this server's own and those of the servers below it
 //! (MS-WSUSSS 3.2.4.5), and how far it has been told.
 
-use super::place::{BELOW, HERE, known_twice};
+use super::place::{BELOW, HERE};
 use super::rollup::{DOWNSTREAM, RolledComputer, RolledStatus, downstream, statuses};
 use crate::Store;
 use crate::columns::{Columns, for_rows};
@@ -58,6 +58,8 @@ pub struct OwnComputer {
 impl Store {
     /// Computers that the upstream is to know of, by id, those after `after`. Own ones that have not asked since this
     /// server was given another id ([`Store::renew_identity`]) are left out: they are at the server that it is a copy of.
+    /// So are those that asked later than `now`: a clock was ahead then, or this one is behind, and the upstream would
+    /// believe what it is told ([`Store::forget_times_ahead`]).
     ///
     /// # Errors
     /// A failure to read.
@@ -65,19 +67,21 @@ impl Store {
         &self,
         after: Option<&ComputerId>,
         limit: u32,
+        now: Timestamp,
     ) -> Result<Vec<TellComputer>, StoreError> {
         self.flush_contacts_if_possible();
         let after = after.map_or("", ComputerId::as_str);
         let server = self.server_id();
         self.shared.database.read(|db| {
             let db = db.transaction().during("list computers for the upstream")?;
-            let mut list = own_to_tell(&db, server, after, limit)?;
+            let mut list = own_to_tell(&db, server, after, limit, now)?;
             let sql = format!(
                 "SELECT {DOWNSTREAM}, c.status_mark, r.told, r.details, r.number, r.status FROM downstream_computer c
-                 LEFT JOIN rollup_sent r USING (computer_id) WHERE c.computer_id > ?1 AND {BELOW} ORDER BY c.computer_id LIMIT ?2"
+                 LEFT JOIN rollup_sent r USING (computer_id)
+                 WHERE c.computer_id > ?1 AND coalesce(c.last_sync, ?3) <= ?3 AND {BELOW} ORDER BY c.computer_id LIMIT ?2"
             );
             let mut statement = db.prepare_cached(&sql).during("list computers for the upstream")?;
-            let mut rows = statement.query(params![after, limit]).during("list computers for the upstream")?;
+            let mut rows = statement.query(params![after, limit, now.ticks()]).during("list computers for the upstream")?;
             for_rows(&mut rows, |row| {
                 list.push(TellComputer {
                     computer: downstream(row)?,
@@ -139,50 +143,6 @@ impl Store {
         )
     }
 
-    /// Times later than the present are none: a clock was ahead when they were noted, here or below. The upstream would
-    /// believe each of them for as long as it is told.
-    ///
-    /// # Errors
-    /// A failure to write.
-    pub fn forget_times_ahead(&self, now: Timestamp) -> Result<(), StoreError> {
-        let during = "look for times ahead of the clock";
-        self.flush_contacts_if_possible();
-        let now = now.ticks();
-        let any: bool = self.shared.database.read(|db| {
-            db.prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM computer WHERE last_sync > ?1)
-                     OR EXISTS (SELECT 1 FROM downstream_computer WHERE last_sync > ?1)
-                     OR EXISTS (SELECT 1 FROM downstream_server WHERE last_rollup > ?1)",
-            )
-            .and_then(|mut s| s.query_row([now], |row| row.get(0)))
-            .during(during)
-        })?;
-        if !any {
-            return Ok(());
-        }
-        let moved = self.shared.database.write(move |tx| {
-            let mut moved = Vec::new();
-            for sql in [
-                "UPDATE computer SET last_sync = NULL WHERE last_sync > ?1 RETURNING computer_id",
-                "UPDATE downstream_computer SET last_sync = NULL WHERE last_sync > ?1 RETURNING computer_id",
-            ] {
-                let mut statement = tx.prepare_cached(sql).during(during)?;
-                let mut rows = statement.query([now]).during(during)?;
-                for_rows(&mut rows, |row| {
-                    moved.push(row.text(0)?.parse::<ComputerId>().stored_as("computer id")?);
-                    Ok(())
-                })?;
-            }
-            tx.prepare_cached("UPDATE downstream_server SET last_rollup = NULL WHERE last_rollup > ?1")
-                .and_then(|mut s| s.execute([now]))
-                .during(during)?;
-            let twice = moved.iter().map(|id| known_twice(tx, id)).collect::<Result<Vec<_>, _>>()?;
-            Ok(twice.into_iter().flatten().collect::<Vec<_>>())
-        })?;
-        self.look_again_where(&moved);
-        Ok(())
-    }
-
     /// The upstream may not know what it was told of computers, as after it was restored from a backup: all are told
     /// again. Of their statuses it is asked which it has.
     ///
@@ -236,6 +196,7 @@ fn own_to_tell(
     server: Guid,
     after: &str,
     limit: u32,
+    now: Timestamp,
 ) -> Result<Vec<TellComputer>, StoreError> {
     let renewed: Option<String> = db
         .prepare_cached("SELECT value FROM config WHERE name = ?1")
@@ -247,12 +208,14 @@ fn own_to_tell(
             "SELECT o.id, o.computer_id, o.last_sync, o.status_mark, o.status_at, o.registered_at, o.inventory,
                  o.dns_name, o.ip, o.client_version, o.requested_groups, r.told, r.details, r.number, r.status
              FROM computer o LEFT JOIN rollup_sent r USING (computer_id)
-             WHERE o.computer_id > ?1 AND (o.first_seen > ?3 OR o.last_sync > ?3) AND {HERE}
+             WHERE o.computer_id > ?1 AND (o.first_seen > ?3 OR o.last_sync > ?3)
+                 AND coalesce(o.last_sync, ?4) <= ?4 AND {HERE}
              ORDER BY o.computer_id LIMIT ?2"
         ))
         .during("list computers for the upstream")?;
-    let mut rows =
-        statement.query(params![after, limit, renewed]).during("list computers for the upstream")?;
+    let mut rows = statement
+        .query(params![after, limit, renewed, now.ticks()])
+        .during("list computers for the upstream")?;
     let mut list = Vec::new();
     for_rows(&mut rows, |row| {
         let last_sync = row.time_if_any(2)?;

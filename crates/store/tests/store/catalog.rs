@@ -195,7 +195,8 @@ fn revision_ids_are_never_given_twice_and_new_revisions_count_as_revised() {
     assert_eq!(details.row.revision, identity(1, 2).revision);
     assert_eq!(details.revisions.iter().map(|r| r.number.get()).collect::<Vec<_>>(), [2, 1]);
     // An older revision that comes later does not become the newest.
-    import(&store, 2, &[software(1, 0, "One, very old")]);
+    let report = import(&store, 2, &[software(1, 0, "One, very old")]);
+    assert_eq!((report.added, report.revised, report.older), (0, 0, 1));
     assert_eq!(store.update(uid(1)).unwrap().row.revision, identity(1, 2).revision);
 }
 

@@ -99,7 +99,8 @@ fn counted(store: &Store, group: GroupId) -> usize {
     let (summary, _) = store.summary(scope).unwrap();
     let rollup = store.rollup_summary().unwrap();
     let kinds = store.own_clients(|_| ClientSummary::default()).unwrap().summaries;
-    let own = store.computers_to_tell(None, 10).unwrap().into_iter().filter(|tell| tell.own.is_some());
+    let own =
+        store.computers_to_tell(None, 10, at(1_000)).unwrap().into_iter().filter(|tell| tell.own.is_some());
     let sizes = store.group_sizes(Targeting::Server).unwrap();
     let counts = [
         listed.total,

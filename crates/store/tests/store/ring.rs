@@ -4,8 +4,7 @@ use crate::support;
 
 use sluicegate_store::Store;
 use sluicegate_store::hierarchy::{
-    DownstreamContact, RolledServer, RunCounts, RunOutcome, ServerSummary, SyncRun, UpstreamSettings,
-    UpstreamSource,
+    DownstreamContact, RolledServer, RunOutcome, ServerSummary, SyncRun, UpstreamSettings, UpstreamSource,
 };
 use sluicegate_terms::{Guid, Timestamp};
 use support::{at, open};
@@ -29,18 +28,10 @@ fn asks(store: &Store, at: Timestamp) {
 fn synchronized(store: &Store, started: Timestamp) {
     let id = store.begin_sync_run("schedule", UPSTREAM, started).unwrap();
     let run = SyncRun {
-        id,
-        started,
         ended: Some(started),
-        started_by: String::new(),
-        upstream: String::new(),
         outcome: RunOutcome::Succeeded,
         phase: "files".to_owned(),
-        counts: RunCounts::default(),
-        error_code: None,
-        error_text: None,
-        warning: None,
-        waiting: Vec::new(),
+        ..SyncRun::begun(id, String::new(), String::new(), started)
     };
     store.write_sync_run(&run).unwrap();
 }

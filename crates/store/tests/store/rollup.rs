@@ -4,8 +4,8 @@ use crate::support;
 
 use sluicegate_policy::UpdateState;
 use sluicegate_store::hierarchy::{
-    DownstreamComputerFilter, RolledComputer, RolledServer, RolledStatus, ServerSummary, StatusReport,
-    TellComputer, Told,
+    CLOCK_BELIEVED_AFTER, DownstreamComputerFilter, RolledComputer, RolledServer, RolledStatus,
+    ServerSummary, StatusReport, TellComputer, Told,
 };
 use sluicegate_store::{Contact, EventBatch, ReportedEvent, Store};
 use sluicegate_terms::{ComputerId, Guid};
@@ -205,9 +205,14 @@ fn asked_here(store: &Store, seconds: i64) {
 
 /// What the upstream is to be told of the computer.
 fn to_tell(store: &Store) -> TellComputer {
-    let mut list = store.computers_to_tell(None, 10).unwrap();
-    assert_eq!(list.len(), 1, "it is told once");
-    list.remove(0)
+    told_at(store, AHEAD).expect("it is told once")
+}
+
+/// The same at a time.
+fn told_at(store: &Store, seconds: i64) -> Option<TellComputer> {
+    let mut list = store.computers_to_tell(None, 10, at(seconds)).unwrap();
+    assert!(list.len() <= 1, "it is told once");
+    list.pop()
 }
 
 #[test]
@@ -317,7 +322,8 @@ fn each_change_of_an_own_computers_status_is_told_and_the_status_of_below_once_i
     assert!(status_is_told(&store), "what is known here counts again");
 }
 
-const AHEAD: i64 = 400 * 86_400;
+const DAY: i64 = CLOCK_BELIEVED_AFTER;
+const AHEAD: i64 = 400 * DAY;
 
 #[test]
 fn a_server_whose_clock_was_ahead_is_where_it_told_of_itself_last() {
@@ -387,16 +393,42 @@ fn times_ahead_that_were_noted_before_say_nothing() {
     asked_and_told(&store, SOUTH, 20, 30);
     assert_eq!(to_tell(&store).computer.server, SOUTH);
     drop(store);
-    // None of them is told on.
+    // None of them is told on, and when the clock has said the same for a day they are forgotten.
     ahead();
     let store = open(dir.path());
-    store.forget_times_ahead(at(40)).unwrap();
-    assert_eq!(to_tell(&store).computer.last_sync, None);
-    assert!(store.downstream_servers().unwrap().iter().all(|server| server.told.last_rollup.is_none()));
-    asked_here(&store, 50);
-    assert_eq!(to_tell(&store).computer.last_sync, Some(at(50)));
-    store.forget_times_ahead(at(50)).unwrap();
-    assert_eq!(to_tell(&store).computer.last_sync, Some(at(50)), "now is not ahead");
+    let rolled_up =
+        || store.downstream_servers().unwrap().iter().any(|known| known.told.last_rollup.is_some());
+    for seconds in [40, 39 + DAY] {
+        store.forget_times_ahead(at(seconds)).unwrap();
+        assert!(told_at(&store, seconds).is_none() && rolled_up(), "{seconds}");
+    }
+    store.forget_times_ahead(at(40 + DAY)).unwrap();
+    assert_eq!(told_at(&store, 40 + DAY).unwrap().computer.last_sync, None);
+    assert!(!rolled_up());
+    asked_here(&store, 50 + DAY);
+    assert_eq!(told_at(&store, 50 + DAY).unwrap().computer.last_sync, Some(at(50 + DAY)), "now is not ahead");
+}
+
+#[test]
+fn a_clock_that_is_behind_for_a_moment_takes_no_times_with_it() {
+    let (_dir, store) = tree();
+    let last = || store.downstream_servers().unwrap().iter().filter_map(|known| known.told.last_rollup).max();
+    // Each time the machine starts without the time and gets it later; the second time it is less far behind.
+    for (moved, behind) in [(10 * DAY, DAY), (30 * DAY, 20 * DAY)] {
+        asked_and_told(&store, NORTH, moved - 20, moved - 10);
+        asked_here(&store, moved);
+        let told = RolledServer { last_rollup: Some(at(moved)), ..server(SOUTH, None) };
+        assert!(store.roll_up_servers(vec![told], at(moved)).unwrap());
+        for seconds in [behind + 60, behind, behind + 120] {
+            store.forget_times_ahead(at(seconds)).unwrap();
+            assert_eq!(told_at(&store, seconds), None, "nothing is told that the upstream would believe");
+            assert_eq!(store.place_below(&pc()).unwrap(), None, "it is still here");
+        }
+        store.forget_times_ahead(at(moved + 60)).unwrap();
+        let told = told_at(&store, moved + 60).unwrap().computer;
+        assert_eq!((told.server, told.last_sync), (store.server_id(), Some(at(moved))));
+        assert_eq!(last(), Some(at(moved)));
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::support;
 use rusqlite::Connection;
 use sluicegate_policy::ApprovalAction;
 use sluicegate_store::audit::{Actor, AuditQuery};
+use sluicegate_store::hierarchy::{RunOutcome, SyncRun};
 use sluicegate_store::{ApprovalOrder, Store, StoreError, StoreOptions};
 use sluicegate_terms::GroupId;
 use std::path::Path;
@@ -182,4 +183,29 @@ fn approvals_that_another_took_the_place_of_are_counted() {
     let sound = tempfile::tempdir().unwrap();
     stocked(sound.path());
     assert_eq!(open(sound.path()).replaced_approvals(), 0);
+}
+
+#[test]
+fn runs_that_never_ended_get_a_code_and_so_do_those_that_an_earlier_version_closed_without_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let begin = |second| store.begin_sync_run("schedule", "http://127.0.0.1:1", at(second)).unwrap();
+    let runs = [begin(0), begin(10), begin(20)];
+    let ended = |id, outcome, code: Option<&str>| SyncRun {
+        ended: Some(at(5)),
+        outcome,
+        error_code: code.map(str::to_owned),
+        ..SyncRun::begun(id, String::new(), String::new(), at(0))
+    };
+    store.write_sync_run(&ended(runs[0], RunOutcome::Interrupted, None)).unwrap();
+    store.write_sync_run(&ended(runs[1], RunOutcome::Interrupted, Some("Interrupted"))).unwrap();
+    let close = || store.close_interrupted_runs("CODE", "it was cut off", at(30)).unwrap();
+    assert_eq!(close(), [runs[2]]);
+    let history: Vec<_> = store.sync_history(10).unwrap().into_iter().rev().collect();
+    assert!(history.iter().all(|run| run.outcome == RunOutcome::Interrupted));
+    assert_eq!(
+        history.iter().map(|run| (run.ended, run.error_code.as_deref())).collect::<Vec<_>>(),
+        [(Some(at(5)), Some("CODE")), (Some(at(5)), Some("Interrupted")), (Some(at(30)), Some("CODE"))]
+    );
+    assert!(close().is_empty());
 }

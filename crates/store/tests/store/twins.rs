@@ -196,7 +196,7 @@ fn computer_asks(store: &Store, computer: &str, second: i64) {
 /// A server tells the one above of itself, and of the computers of which that has not been told; answers which.
 fn rolls_up(from: &Store, top: &Store, now: i64) -> Vec<String> {
     tells(top, u128::from_be_bytes(*from.server_id().as_bytes()), "", None, at(now), at(now));
-    let due = from.computers_to_tell(None, 100).unwrap().into_iter();
+    let due = from.computers_to_tell(None, 100, at(now)).unwrap().into_iter();
     let due: Vec<_> = due.filter(|tell| tell.told.mark != Some(tell.computer.mark())).collect();
     let computers = due.iter().map(|tell| tell.computer.clone()).collect();
     assert!(top.roll_up_computers(computers, at(now)).unwrap().is_some());

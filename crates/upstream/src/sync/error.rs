@@ -24,6 +24,12 @@ pub enum SyncError {
         "the server was stopped while it was under way; what it had stored is kept, and the next one goes on from there"
     )]
     ServerStops,
+    /// The server ended without having been asked to; noted at its next start.
+    #[error(
+        "the server ended while it was under way, without having been stopped (killed, a crash, no power); what it had \
+         stored is kept, and the next one goes on from there"
+    )]
+    ServerEnded,
     /// The upstream or the mode was changed while the run was under way.
     #[error(
         "the upstream or the mode was changed while this synchronization was under way, so it was ended; the next \
@@ -79,6 +85,7 @@ impl SyncError {
             Self::NoUpstream => "LocalError/NoUpstream",
             Self::Cancelled => "Cancelled",
             Self::ServerStops => "Interrupted",
+            Self::ServerEnded => "Interrupted/ServerEnded",
             Self::UpstreamChanged => "Cancelled/UpstreamChanged",
             Self::Stuck { .. } => "UssCommunicationError/Stuck",
             Self::Transport(error) => error.code(),
@@ -115,7 +122,7 @@ impl SyncError {
 
     /// Whether somebody ended the run, rather than a failure.
     pub(crate) fn is_cancelled(&self) -> bool {
-        matches!(self, Self::Cancelled | Self::ServerStops | Self::UpstreamChanged)
+        matches!(self, Self::Cancelled | Self::ServerStops | Self::ServerEnded | Self::UpstreamChanged)
     }
 
     /// Whether the same may succeed when it is tried again soon.

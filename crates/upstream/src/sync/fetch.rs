@@ -387,7 +387,7 @@ impl Storing {
             }
             self.progress.update(|p| {
                 p.counts.new += report.added;
-                p.counts.revised += report.revised;
+                p.counts.revised += report.revised + report.older;
                 p.counts.expired += expired;
                 p.counts.quarantined += failed.len() as u64;
             });

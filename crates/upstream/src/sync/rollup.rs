@@ -86,11 +86,12 @@ impl Run {
         // Parents before their children; those that ask this server are its children.
         let mut all = vec![own];
         let own_id = all.first().map(|own| own.id);
-        all.extend(
-            below
-                .into_iter()
-                .map(|known| RolledServer { parent: known.told.parent.or(own_id), ..known.told }),
-        );
+        all.extend(below.into_iter().map(|known| RolledServer {
+            parent: known.told.parent.or(own_id),
+            // The upstream would believe a time that has yet to be for as long as it is told.
+            last_rollup: known.told.last_rollup.filter(|at| *at <= now),
+            ..known.told
+        }));
         let most = limit(config.max_downstream_servers);
         for told in &all {
             // The bound is on client summaries, all told together.
@@ -128,7 +129,9 @@ impl Run {
         loop {
             self.check_stop()?;
             let from = after.clone();
-            let computers = self.on_store(move |store| store.computers_to_tell(from.as_ref(), rows)).await?;
+            let now = self.around.now();
+            let computers =
+                self.on_store(move |store| store.computers_to_tell(from.as_ref(), rows, now)).await?;
             let Some(last) = computers.last() else { return Ok(()) };
             after = Some(last.computer.id.clone());
             let told = self.tell_page(&computers, config).await?;

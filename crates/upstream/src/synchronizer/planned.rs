@@ -1,12 +1,12 @@
 //! The synchronizer's look at the schedule: a run begins when its time has come, and one that could not even begin is
 //! written down.
 
-use super::{Synchronizer, begun};
+use super::Synchronizer;
 use crate::sync::{Progress, SyncError};
 use crate::timetable::{may_be_drawn, run_soon, seconds_between};
 use sluicegate_policy::hierarchy::Schedule;
 use sluicegate_store::StoreError;
-use sluicegate_store::hierarchy::RunOutcome;
+use sluicegate_store::hierarchy::{RunOutcome, SyncRun};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,7 +80,7 @@ impl Synchronizer {
             let settings = inner.store.upstream_settings();
             let upstream = settings.source.as_ref().map(ToString::to_string).unwrap_or_default();
             let id = inner.store.begin_sync_run(BY_SCHEDULE, &upstream, now)?;
-            let mut record = begun(id, BY_SCHEDULE.to_owned(), upstream, now);
+            let mut record = SyncRun::begun(id, BY_SCHEDULE.to_owned(), upstream, now);
             record.ended = Some(now);
             record.outcome = RunOutcome::Failed;
             record.error_code = Some(error.code().to_owned());

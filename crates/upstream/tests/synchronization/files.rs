@@ -104,10 +104,13 @@ async fn the_history_tells_of_a_run_under_way_what_it_has_done_should_the_proces
     assert_eq!(kept.counts.new, 44);
     assert!(kept.counts.file_bytes >= 40 * kept.counts.files && kept.counts.files < 40, "{kept:?}");
     // What the next start makes of it.
-    store.close_interrupted_runs(now()).unwrap();
+    store.close_interrupted_runs("CODE", "it was cut off", now()).unwrap();
     let closed = store.sync_history(1).unwrap().remove(0);
     assert_eq!((closed.outcome, closed.counts.new), (RunOutcome::Interrupted, 44));
-    assert!(closed.error_text.unwrap().contains("the next one goes on"));
+    assert_eq!(
+        (closed.error_code.as_deref(), closed.error_text.as_deref()),
+        (Some("CODE"), Some("it was cut off"))
+    );
     synchronizer.cancel();
     synchronizer.wait().await;
 }

@@ -9,6 +9,7 @@ use sluicegate_store::Store;
 use sluicegate_store::cleanup::CleanupOrder;
 use sluicegate_store::hierarchy::CoveredFilter;
 use sluicegate_terms::{CategoryKind, GroupId, UpdateId};
+use tempfile::TempDir;
 
 const FAMILY: u128 = 300;
 const OTHER_FAMILY: u128 = 301;
@@ -57,6 +58,14 @@ fn only_the_family() -> SyncFilter {
     }
 }
 
+/// A server that chooses the family, in a mode.
+fn below(upstream: &Upstream, mode: Mode) -> (TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, upstream, |s| (s.mode, s.filter) = (mode, only_the_family()));
+    (dir, store)
+}
+
 fn updates(store: &Store) -> Vec<UpdateId> {
     let all = contents(store).into_iter().map(|(id, _)| id.update);
     all.filter(|id| (1_000..2_000).any(|n| *id == uid(n))).collect()
@@ -76,9 +85,7 @@ fn asked(upstream: &Upstream) -> Vec<(bool, Vec<u128>)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_product_holds_comes_when_it_moves_below_a_chosen_family_and_is_asked_for_once() {
     let upstream = families().await;
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
-    follow(&store, &upstream, |s| s.filter = only_the_family());
+    let (_dir, store) = below(&upstream, Mode::Autonomous);
     run_well(&store).await;
     assert!(updates(&store).is_empty());
     asked(&upstream);
@@ -104,9 +111,7 @@ async fn what_a_product_holds_comes_when_it_moves_below_a_chosen_family_and_is_a
 async fn what_a_product_holds_stays_when_it_moves_away_and_what_it_got_meanwhile_comes_when_it_is_back() {
     let upstream = families().await;
     move_to(&upstream, 2, FAMILY);
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
-    follow(&store, &upstream, |s| s.filter = only_the_family());
+    let (_dir, store) = below(&upstream, Mode::Autonomous);
     run_well(&store).await;
     assert_eq!(updates(&store).len(), 3);
     move_to(&upstream, 3, OTHER_FAMILY);
@@ -130,9 +135,7 @@ async fn what_a_product_holds_stays_when_it_moves_away_and_what_it_got_meanwhile
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_is_cut_off_behind_the_categories_leaves_the_moved_product_to_the_next() {
     let upstream = families().await;
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
-    follow(&store, &upstream, |s| s.filter = only_the_family());
+    let (_dir, store) = below(&upstream, Mode::Autonomous);
     run_well(&store).await;
     move_to(&upstream, 2, FAMILY);
     let synchronizer = super::synchronizer(&store);
@@ -146,9 +149,7 @@ async fn a_run_that_is_cut_off_behind_the_categories_leaves_the_moved_product_to
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_move_left_out_before_the_anchor_spoke_for_products_is_made_up_for() {
     let upstream = families().await;
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
-    follow(&store, &upstream, |s| s.filter = only_the_family());
+    let (_dir, store) = below(&upstream, Mode::Autonomous);
     run_well(&store).await;
     move_to(&upstream, 2, FAMILY);
     // As a version left it that noted the choice alone.
@@ -168,9 +169,7 @@ async fn what_a_move_left_out_before_the_anchor_spoke_for_products_is_made_up_fo
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_takes_over_what_is_approved_of_a_moved_product_and_says_nothing_of_its_filter() {
     let upstream = families().await;
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
-    follow(&store, &upstream, |s| (s.mode, s.filter) = (Mode::Replica, only_the_family()));
+    let (_dir, store) = below(&upstream, Mode::Replica);
     let approve = |n: u128| {
         let mut state = upstream.state.lock();
         state.clock += 1;
@@ -192,13 +191,11 @@ async fn a_replica_takes_over_what_is_approved_of_a_moved_product_and_says_nothi
 #[tokio::test(flavor = "multi_thread")]
 async fn a_withdrawn_product_below_a_chosen_family_is_removed_by_cleanup_as_before() {
     let upstream = families().await;
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
     let mut withdrawn =
         Document::category(identity(400, 1), CategoryKind::Product, "Gone", Some(uid(FAMILY)));
     withdrawn.properties.expired = true;
     upstream.add(withdrawn.identity, withdrawn.to_xml(), true, &[]);
-    follow(&store, &upstream, |s| s.filter = only_the_family());
+    let (_dir, store) = below(&upstream, Mode::Autonomous);
     run_well(&store).await;
     let CoveredFilter::Parts { products, .. } = store.sync_state().unwrap().covered else { panic!() };
     assert!(products.contains(&uid(400)));
