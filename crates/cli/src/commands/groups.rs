@@ -93,10 +93,18 @@ fn deleted(gone: &Value) -> Vec<String> {
     for rule in names("rules") {
         lines.push(format!("The rule {rule} approves for its other groups only."));
     }
-    for rule in names("rules_without_group") {
-        lines.push(format!(
-            "The rule {rule} has no group any more and does nothing; `sluicegate rules edit` gives it another."
-        ));
+    for rule in gone["rules_without_group"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        let [name, id] = ["name", "id"].map(|of| output::text(rule.get(of)));
+        let edit = format!("`sluicegate rules edit {id} --group GROUP`");
+        lines.push(match rule["waits_for_group"] == true {
+            true => format!(
+                "The rule `{name}` has no group any more and approves for nobody until {edit} gives it another."
+            ),
+            false => format!(
+                "The rule `{name}`, which is not enabled, has no group any more: {edit} gives it another, and \
+                 `sluicegate rules enable {id}` enables it then."
+            ),
+        });
     }
     lines
 }
@@ -124,13 +132,21 @@ mod tests {
         let gone = json!({
             "name": "Servers", "nested": [{ "name": "Web" }, { "name": "Db" }], "approvals": 2, "computers": 5,
             "unassigned": 4, "rules": [{ "id": 2, "name": "All" }],
-            "rules_without_group": [{ "id": 3, "name": "Some" }],
+            "rules_without_group": [
+                { "id": 3, "name": "Some", "waits_for_group": true },
+                { "id": 4, "name": "Off", "waits_for_group": false },
+            ],
         });
         let said = deleted(&gone);
-        assert_eq!(said.len(), 6, "{said:?}");
+        assert_eq!(said.len(), 7, "{said:?}");
         assert_eq!(said[1], "Nested in it, and deleted too: `Web`, `Db`.");
         assert_eq!(said[2], "Gone with it: 2 approvals.");
         assert!(said[3].starts_with("5 computers were in it") && said[3].ends_with("no other group: 4."));
         assert!(said[4].contains("`All`") && said[5].contains("`Some` has no group any more"), "{said:?}");
+        assert!(said[5].contains("until `sluicegate rules edit 3 --group GROUP`"), "{said:?}");
+        assert!(
+            said[6].contains("`Off`, which is not enabled") && said[6].contains("rules enable 4"),
+            "{said:?}"
+        );
     }
 }

@@ -97,7 +97,11 @@ fn saved(rule: &Value, json: bool) {
 /// A rule with a word where a list is empty: a rule without categories is for any, one without groups does nothing.
 fn in_words(rule: &Value) -> Value {
     let mut rule = rule.clone();
-    for (name, word) in [("classifications", "any"), ("products", "any"), ("groups", "none: they are gone")] {
+    let no_group = match rule["waits_for_group"] == true {
+        true => "none: enabled again with the next one",
+        false => "none: they are gone",
+    };
+    for (name, word) in [("classifications", "any"), ("products", "any"), ("groups", no_group)] {
         if rule[name].as_array().is_some_and(Vec::is_empty) {
             rule[name] = json!(word);
         }
@@ -150,4 +154,20 @@ fn body(terms: &RuleTerms) -> anyhow::Result<Map<String, Value>> {
         }
     }
     Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_without_a_group_that_is_here_says_why() {
+        let groups = |rule: Value| in_words(&rule)["groups"].clone();
+        let gone = json!({ "groups": [], "waits_for_group": false });
+        assert_eq!(groups(gone), "none: they are gone");
+        let waits = json!({ "groups": [], "waits_for_group": true });
+        assert_eq!(groups(waits), "none: enabled again with the next one");
+        let some = json!({ "groups": ["A"], "waits_for_group": false });
+        assert_eq!(groups(some), json!(["A"]));
+    }
 }

@@ -5,7 +5,7 @@ use super::input::{Input, Query};
 use super::{config, with_store};
 use crate::state::App;
 use serde_json::{Value, json};
-use sluicegate_policy::rules::RuleId;
+use sluicegate_policy::rules::{Rule, RuleId};
 use sluicegate_policy::{Group, GroupTree};
 use std::sync::Arc;
 
@@ -68,7 +68,11 @@ pub(super) async fn remove(app: &App, group: &str, query: &Query) -> Result<Valu
     let rules = |ids: &[RuleId]| -> Vec<Value> {
         let rule = |id| Some((id, decisions.rules.get(id)?));
         let known = ids.iter().filter_map(rule);
-        known.map(|(id, rule)| json!({ "id": id.0, "name": rule.terms().name.as_str() })).collect()
+        let shown = |(id, rule): (&RuleId, &Rule)| {
+            let name = rule.terms().name.as_str();
+            json!({ "id": id.0, "name": name, "waits_for_group": rule.waits_for_group() })
+        };
+        known.map(shown).collect()
     };
     Ok(json!({
         "id": removed.group.id.to_string(),
