@@ -5,7 +5,7 @@ use crate::Store;
 use crate::columns::{Columns, for_rows};
 use crate::computers::Targeting;
 use crate::error::{During, StoreError};
-use crate::hierarchy::asking;
+use crate::hierarchy::{GroupedBelow, asking, grouped};
 use rusqlite::{Transaction, params};
 use sluicegate_policy::{Group, GroupName, GroupTree, RemovedGroups};
 use sluicegate_terms::{GroupId, Timestamp};
@@ -16,10 +16,12 @@ use std::collections::BTreeSet;
 pub struct GroupRemoval {
     /// Groups, approvals and rules.
     pub removed: RemovedGroups,
-    /// How many computers were in the groups.
+    /// How many computers of this server were in the groups.
     pub computers: u64,
     /// How many of them are in no other group, and so in Unassigned Computers.
     pub unassigned: u64,
+    /// Computers of replicas below that are in them, as they told last: these leave with the next synchronization there.
+    pub below: GroupedBelow,
 }
 
 /// A group that somebody renamed.
@@ -42,6 +44,7 @@ struct Left {
     assigned: BTreeSet<i64>,
     computers: u64,
     unassigned: u64,
+    below: GroupedBelow,
 }
 
 impl Store {
@@ -74,7 +77,12 @@ impl Store {
         for computer in left.assigned {
             self.shared.board.mark(computer, false);
         }
-        Ok(GroupRemoval { removed, computers: left.computers, unassigned: left.unassigned })
+        Ok(GroupRemoval {
+            removed,
+            computers: left.computers,
+            unassigned: left.unassigned,
+            below: left.below,
+        })
     }
 
     /// Gives a group another name. Approvals and assigned computers stay; computers that name their groups themselves are
@@ -148,6 +156,8 @@ fn leave(
         Targeting::Server => (left.assigned.len() as u64, nowhere),
         Targeting::Client => (asking.len() as u64, asking::for_what_is_gone(tx, before, after)?),
     };
+    let gone = removed.groups().map(|group| group.id).collect();
+    left.below = grouped::in_groups(tx, Some(&gone), before)?;
     Ok(left)
 }
 

@@ -16,6 +16,7 @@ mod dropped;
 mod files_given;
 mod filters;
 mod generations;
+mod grouped_below;
 mod groups;
 mod kb954960;
 mod languages;
