@@ -1,6 +1,9 @@
 """From autonomous to replica and back: what was decided is not lost."""
 
+import threading
+
 from .leaf import leaf, told
+from .relay import Relay
 from .shelf import Shelf
 
 
@@ -49,6 +52,24 @@ def test_switching_to_replica_and_back_loses_no_decision(tree):
 
 def ours_groups(state) -> list[tuple]:
     return [tuple(group) for group in state["groups"]]
+
+
+def test_whoever_waits_for_a_run_that_a_change_of_modes_ends_is_told_so(tree):
+    shelf = Shelf("ended", updates=2)
+    top, below = tree.node("top"), tree.node("below")
+    shelf.stock(top)
+    with Relay(lambda: top.base) as relay:
+        below.below(relay.base, "--replica")
+        asked, go, said = threading.Event(), threading.Event(), []
+        relay.trouble("act before", 0, act=lambda: (asked.set(), go.wait(60)), of="data")
+        waiter = threading.Thread(target=lambda: said.append(below.cli("sync", "now", "--wait", code=1)))
+        waiter.start()
+        assert asked.wait(60)
+        below.cli("upstream", "set", "--autonomous")
+        go.set()
+        waiter.join()
+        assert "the mode was changed while this synchronization was under way" in said[0]
+        assert "cancelled" not in said[0], "nobody cancelled it"
 
 
 def test_a_replica_restarted_between_runs_is_still_one(tree):
