@@ -14,6 +14,7 @@ def test_switching_to_replica_and_back_loses_no_decision(tree):
     fix, other, gone = shelf.fixes[:3]
     below.sync()
     below.admin.create_group("Ours")
+    rule = below.admin.call("POST", "rules", {"name": "For ours", "groups": ["Ours"], "enabled": False})["id"]
     below.admin.approve(fix.id, "Ours")
     below.admin.decline(gone.id)
     top.admin.create_group("Theirs")
@@ -24,6 +25,8 @@ def test_switching_to_replica_and_back_loses_no_decision(tree):
     below.sync()
     as_replica = below.state()
     assert {name for _, name, _ in below.groups()} >= {"Theirs"}
+    assert rule_groups(below, rule) == ([], 1)
+    assert "1 put aside, while this is a replica" in below.cli("rules", "list")
     assert below.decisions(other) == {("Theirs", "install", None)}
     assert below.decisions(fix) == set() and below.update(gone)["approval"] != "declined"
     assert told(below, other) == (100, "PreDeploymentCheck")
@@ -32,6 +35,7 @@ def test_switching_to_replica_and_back_loses_no_decision(tree):
     below.sync()
     assert below.decisions(fix) == {("Ours", "install", None)}, "the server's own decisions hold again"
     assert below.update(gone)["approval"] == "declined"
+    assert rule_groups(below, rule) == (["Ours"], 0)
     back = below.state()
     assert {u: one["approvals"] for u, one in back["updates"].items()} == {
         u: one["approvals"] for u, one in ours["updates"].items()
@@ -48,6 +52,11 @@ def test_switching_to_replica_and_back_loses_no_decision(tree):
     below.below(top, "--autonomous")
     assert below.update(gone)["approval"] == "declined" and told(below, gone) is None
     assert as_replica["updates"].keys() == back["updates"].keys()
+
+
+def rule_groups(node, rule: int) -> tuple[list[str], int]:
+    [found] = [one for one in node.shown("rules", "list")["rules"] if one["id"] == rule]
+    return found["groups"], found["groups_put_aside"]
 
 
 def ours_groups(state) -> list[tuple]:

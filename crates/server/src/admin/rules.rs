@@ -194,6 +194,8 @@ fn shown(id: RuleId, rule: &Rule, decisions: &Decisions, titles: &BTreeMap<Updat
         "products": named(&terms.products),
         "product_ids": ids(&terms.products),
         "groups": groups,
+        // A replica has the groups of its upstream; those that rules name are put aside with the mode.
+        "groups_put_aside": terms.groups.len() - groups.len(),
         "deadline_days": terms.deadline.map(DeadlineOffset::days),
         "deadline_time": terms.deadline.map(time),
     })
