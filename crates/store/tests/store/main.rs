@@ -9,6 +9,7 @@ mod catalog;
 mod check;
 mod cleanup;
 mod cleanup_conditions;
+mod clocks_below;
 mod computers;
 mod decisions;
 mod declined_again;
