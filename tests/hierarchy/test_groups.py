@@ -1,6 +1,6 @@
 """Groups that the upstream renames and deletes: replicas below follow, and so do their computers."""
 
-from .leaf import leaf, told
+from .leaf import leaf, lists, told
 from .shelf import Shelf
 
 
@@ -97,3 +97,40 @@ def test_computers_that_ask_for_groups_by_name_follow_what_the_upstream_calls_th
     top.admin.approve(fix.id, "Pilots")
     down(below)
     assert (again(early, fix), again(late, fix)) == ("Install", "PreDeploymentCheck")
+
+
+def test_the_top_sees_which_computers_of_replicas_are_in_a_group_and_says_so_when_it_goes(tree):
+    shelf = Shelf("rolled", updates=2)
+    top = tree.node("top")
+    shelf.stock(top)
+    modes = {"low": "--replica", "asking": "--replica", "own": "--autonomous"}
+    low, asking, own = (tree.node(name).below(top, mode) for name, mode in modes.items())
+    fix = shelf.fixes[0]
+    top.admin.create_group("Desks")
+    top.admin.create_group("Near", "Desks")
+    down(low, asking, own)
+    asking.admin.configure(targeting="client")
+    for node, group, said in ((low, "Desks", [fix]), (asking, "near", []), (own, None, [fix])):
+        computer = leaf(node, group if node is asking else None)
+        lists(computer, said)
+        if node is low:
+            low.admin.move(computer.id, group)
+    down(own, asking, low)
+
+    listed = top.shown("groups", "list")
+    sizes = {one["name"]: (one["computers"], one["computers_below"]) for one in listed["groups"]}
+    assert (sizes["Desks"], sizes["Near"]) == ((0, 1), (0, 1))
+    assert listed["not_counted_below"] == {"groups_not_told": 0, "own_groups": 1}
+    printed = top.cli("groups", "list")
+    assert "OF REPLICAS" in printed.upper() and "1 computer of servers below that have groups of their own" in printed
+    report = top.shown("reports", "summary", "--group", "Desks")
+    below = report["computers_below"]
+    assert (report["computers"]["total"], below["total"], below["needing"]) == (0, 2, 1)
+    assert [(one["name"], one["computers"]) for one in below["servers"]] == [("asking", 1), ("low", 1)]
+    assert "Computers of replicas below" in top.cli("reports", "summary")
+    assert own.shown("groups", "list")["not_counted_below"] is None, "nobody is below it"
+    groups = {one["server_name"]: one["groups"] for one in top.shown("downstream", "computers")["computers"]}
+    assert groups == {"low": ["Desks"], "asking": ["Near"], "own": []}
+
+    said = top.cli("groups", "delete", "Desks", "--nested")
+    assert "2 computers of replicas below were in it, as they told last (`asking` 1, `low` 1)" in said

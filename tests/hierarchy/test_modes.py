@@ -1,6 +1,9 @@
 """From autonomous to replica and back: what was decided is not lost."""
 
+import threading
+
 from .leaf import leaf, told
+from .relay import Relay
 from .shelf import Shelf
 
 
@@ -11,6 +14,7 @@ def test_switching_to_replica_and_back_loses_no_decision(tree):
     fix, other, gone = shelf.fixes[:3]
     below.sync()
     below.admin.create_group("Ours")
+    rule = below.admin.call("POST", "rules", {"name": "For ours", "groups": ["Ours"], "enabled": False})["id"]
     below.admin.approve(fix.id, "Ours")
     below.admin.decline(gone.id)
     top.admin.create_group("Theirs")
@@ -21,6 +25,8 @@ def test_switching_to_replica_and_back_loses_no_decision(tree):
     below.sync()
     as_replica = below.state()
     assert {name for _, name, _ in below.groups()} >= {"Theirs"}
+    assert rule_groups(below, rule) == ([], 1)
+    assert "1 put aside, while this is a replica" in below.cli("rules", "list")
     assert below.decisions(other) == {("Theirs", "install", None)}
     assert below.decisions(fix) == set() and below.update(gone)["approval"] != "declined"
     assert told(below, other) == (100, "PreDeploymentCheck")
@@ -29,6 +35,7 @@ def test_switching_to_replica_and_back_loses_no_decision(tree):
     below.sync()
     assert below.decisions(fix) == {("Ours", "install", None)}, "the server's own decisions hold again"
     assert below.update(gone)["approval"] == "declined"
+    assert rule_groups(below, rule) == (["Ours"], 0)
     back = below.state()
     assert {u: one["approvals"] for u, one in back["updates"].items()} == {
         u: one["approvals"] for u, one in ours["updates"].items()
@@ -47,8 +54,31 @@ def test_switching_to_replica_and_back_loses_no_decision(tree):
     assert as_replica["updates"].keys() == back["updates"].keys()
 
 
+def rule_groups(node, rule: int) -> tuple[list[str], int]:
+    [found] = [one for one in node.shown("rules", "list")["rules"] if one["id"] == rule]
+    return found["groups"], found["groups_put_aside"]
+
+
 def ours_groups(state) -> list[tuple]:
     return [tuple(group) for group in state["groups"]]
+
+
+def test_whoever_waits_for_a_run_that_a_change_of_modes_ends_is_told_so(tree):
+    shelf = Shelf("ended", updates=2)
+    top, below = tree.node("top"), tree.node("below")
+    shelf.stock(top)
+    with Relay(lambda: top.base) as relay:
+        below.below(relay.base, "--replica")
+        asked, go, said = threading.Event(), threading.Event(), []
+        relay.trouble("act before", 0, act=lambda: (asked.set(), go.wait(60)), of="data")
+        waiter = threading.Thread(target=lambda: said.append(below.cli("sync", "now", "--wait", code=1)))
+        waiter.start()
+        assert asked.wait(60)
+        below.cli("upstream", "set", "--autonomous")
+        go.set()
+        waiter.join()
+        assert "the mode was changed while this synchronization was under way" in said[0]
+        assert "cancelled" not in said[0], "nobody cancelled it"
 
 
 def test_a_replica_restarted_between_runs_is_still_one(tree):

@@ -169,7 +169,10 @@ def test_a_computer_that_moved_to_a_server_below_counts_there_until_it_comes_bac
     assert counted() == (0, 0, 1, 0)
     assert rolled_up(top, computer) == {fix.id: "installed"}
     assert "It asked `west`" in top.cli("computers", "show", computer.id)
-    assert top.shown("computers", "show", computer.dns_name)["at_server"]["name"] == "west"
+    shown = top.shown("computers", "show", computer.dns_name)
+    assert shown["at_server"]["name"] == "west"
+    figures = [shown[name] for name in ("needed", "installed", "not_applicable", "no_status")]
+    assert figures == [1, 0, None, None] and len(shown["updates"]) == 1, "as it reported here last"
     asks(top, needed=[fix])
     assert counted() == (1, 1, 0, 1)
     west.sync()

@@ -18,7 +18,7 @@ pub struct RemovedGroups {
     pub approvals: u64,
     /// Rules that approve for other groups only now.
     pub rules: Vec<RuleId>,
-    /// Rules that have no group any more, and are turned off.
+    /// Rules that have no group any more. Those that were enabled wait for one.
     pub rules_without_group: Vec<RuleId>,
 }
 
@@ -31,7 +31,7 @@ impl RemovedGroups {
 
 impl Decisions {
     /// Removes a group and the decisions for it. Automatic rules approve for it no longer; a rule that has
-    /// no other group is turned off: it must not come to approve for anybody else.
+    /// no other group waits for one: it must not come to approve for anybody else.
     ///
     /// # Errors
     /// When the group is unknown, built in or has subgroups.

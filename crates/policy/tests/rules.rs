@@ -176,12 +176,35 @@ fn a_rule_without_groups_cannot_be_enabled() {
     );
     let mut lost = decisions.rules[&one].clone();
     assert_eq!(lost.set_enabled(true), Err(RuleError::NoGroup(name)));
+    assert!(lost.waits_for_group());
     lost.set_enabled(false).unwrap();
+    assert!(!lost.waits_for_group(), "somebody disabled it");
     let mut kept = decisions.rules[&two].clone();
     kept.set_enabled(false).unwrap();
     assert!(!kept.enabled());
     kept.set_enabled(true).unwrap();
     assert!(kept.enabled());
+}
+
+#[test]
+fn a_rule_that_lost_its_last_group_is_as_it_was_before_once_it_has_another() {
+    let name = || RuleError::NoGroup("A rule".parse().unwrap());
+    let [none, other, more] = [terms(&[], &[], &[]), terms(&[], &[], &[2]), terms(&[1], &[], &[])];
+    let mut decisions = approved(&[]);
+    let on = decisions.save_rule(None, rule(terms(&[], &[], &[3]))).unwrap();
+    let off = decisions.save_rule(None, Rule::new(terms(&[], &[], &[3]), false).unwrap()).unwrap();
+    decisions.remove_group(gid(3), change(4)).unwrap();
+    let [on, off] = [on, off].map(|id| decisions.rules[&id].clone());
+    assert_eq!((on.waits_for_group(), off.waits_for_group()), (true, false));
+    // With other terms and still no group it waits on, and so it does when it was kept and read.
+    assert!(on.changed(more.clone(), None).unwrap().waits_for_group());
+    assert_eq!(Rule::kept(on.terms().clone(), true).unwrap(), on);
+    let anew = on.changed(more, None).unwrap().changed(other.clone(), None).unwrap();
+    assert!(anew.enabled() && !anew.waits_for_group());
+    assert!(!off.changed(other.clone(), None).unwrap().enabled(), "somebody had disabled it");
+    assert!(!on.changed(none.clone(), Some(false)).unwrap().changed(other.clone(), None).unwrap().enabled());
+    assert_eq!(on.changed(none.clone(), Some(true)), Err(name()));
+    assert_eq!(anew.changed(none, None), Err(name()), "nobody takes the last group away by editing");
 }
 
 #[test]

@@ -43,8 +43,8 @@ pub use decisions::{
 };
 pub use error::StoreError;
 pub use sluicegate_browse::{
-    ApprovalFilter, ApprovalState, ComputersOfUpdate, Page, Reboot, Severity, StateCounts, StatusFilter,
-    Summary, UpdateQuery, UpdateSort,
+    ApprovalFilter, ApprovalState, ComputerSummary, ComputersOfUpdate, Page, Reboot, Severity, StateCounts,
+    StatusFilter, Summary, UpdateQuery, UpdateSort,
 };
 pub use status::{ComputerState, FleetScope};
 

@@ -130,6 +130,7 @@ fn computers_table(found: &Value) {
             ("Name", "/dns_name"),
             ("Id", "/id"),
             ("Server", "/server_name"),
+            ("Groups", "/groups"),
             ("System", "/os"),
             ("Last sync", "/last_sync"),
             ("Last report", "/last_status"),

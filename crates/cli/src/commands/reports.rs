@@ -10,18 +10,22 @@ pub(crate) async fn run(client: &AdminClient, args: Reports, json: bool) -> anyh
     let report = client.get("reports/summary", &[("group", group)]).await?;
     output::show(json, &report, |report| {
         output::fields(report, &[("Group", "/group"), ("As of", "/time")]);
-        say!("\nComputers");
-        output::fields(
-            &report["computers"],
-            &[
-                ("All", "/total"),
-                ("With failures", "/failed"),
-                ("Needing updates", "/needing"),
-                ("Up to date", "/up_to_date"),
-                ("Never reported", "/no_status"),
-            ],
-        );
-        say!("\nUpdates");
+        const COMPUTERS: &[output::Column] = &[
+            ("All", "/total"),
+            ("With failures", "/failed"),
+            ("Needing updates", "/needing"),
+            ("Up to date", "/up_to_date"),
+            ("Never reported", "/no_status"),
+        ];
+        let below = &report["computers_below"];
+        say!("\nComputers{}", if below.is_null() { "" } else { " of this server" });
+        output::fields(&report["computers"], COMPUTERS);
+        if !below.is_null() {
+            say!("\nComputers of replicas below, as they told last");
+            output::fields(below, COMPUTERS);
+            super::groups::not_counted(below).iter().for_each(|line| say!("{line}"));
+        }
+        say!("\nUpdates{}", if below.is_null() { "" } else { ", on computers of this server" });
         output::fields(
             &report["updates"],
             &[

@@ -97,7 +97,12 @@ fn saved(rule: &Value, json: bool) {
 /// A rule with a word where a list is empty: a rule without categories is for any, one without groups does nothing.
 fn in_words(rule: &Value) -> Value {
     let mut rule = rule.clone();
-    for (name, word) in [("classifications", "any"), ("products", "any"), ("groups", "none: they are gone")] {
+    let no_group = match (rule["groups_put_aside"].as_u64(), rule["waits_for_group"] == true) {
+        (Some(aside), _) if aside > 0 => &format!("{aside} put aside, while this is a replica"),
+        (_, true) => "none: enabled again with the next one",
+        (_, false) => "none: they are gone",
+    };
+    for (name, word) in [("classifications", "any"), ("products", "any"), ("groups", no_group)] {
         if rule[name].as_array().is_some_and(Vec::is_empty) {
             rule[name] = json!(word);
         }
@@ -150,4 +155,22 @@ fn body(terms: &RuleTerms) -> anyhow::Result<Map<String, Value>> {
         }
     }
     Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_without_a_group_that_is_here_says_why() {
+        let groups = |rule: Value| in_words(&rule)["groups"].clone();
+        let gone = json!({ "groups": [], "groups_put_aside": 0, "waits_for_group": false });
+        assert_eq!(groups(gone), "none: they are gone");
+        let waits = json!({ "groups": [], "groups_put_aside": 0, "waits_for_group": true });
+        assert_eq!(groups(waits), "none: enabled again with the next one");
+        let aside = json!({ "groups": [], "groups_put_aside": 2, "waits_for_group": false });
+        assert_eq!(groups(aside), "2 put aside, while this is a replica");
+        let some = json!({ "groups": ["A"], "groups_put_aside": 1, "waits_for_group": false });
+        assert_eq!(groups(some), json!(["A"]));
+    }
 }

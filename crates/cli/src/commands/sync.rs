@@ -132,10 +132,15 @@ fn finished(run: &Value, json: bool) -> anyhow::Result<()> {
             },
             output::text(run.get("error"))
         ),
-        Some("interrupted") => {
-            bail!("the synchronization did not finish: {}", output::text(run.get("error")))
-        }
-        other => bail!("the synchronization did not finish: it was {}", other.unwrap_or("lost")),
+        _ => bail!("the synchronization did not finish: {}", unfinished(run)),
+    }
+}
+
+/// Why a run that neither succeeded nor failed ended. One that somebody cancelled says no more than that.
+fn unfinished(run: &Value) -> String {
+    match (run["error"].as_str(), run["error_code"].as_str()) {
+        (Some(why), code) if code != Some("Cancelled") => why.to_owned(),
+        _ => format!("it was {}", run["outcome"].as_str().unwrap_or("lost")),
     }
 }
 
@@ -425,4 +430,20 @@ async fn content(
         }
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_did_not_finish_says_what_ended_it() {
+        let run = json!({ "outcome": "cancelled", "error_code": "Cancelled/UpstreamChanged", "error": "the mode was changed" });
+        assert_eq!(unfinished(&run), "the mode was changed");
+        let run = json!({ "outcome": "interrupted", "error_code": "Interrupted", "error": "the server was stopped" });
+        assert_eq!(unfinished(&run), "the server was stopped");
+        let run = json!({ "outcome": "cancelled", "error_code": "Cancelled", "error": "the synchronization was cancelled" });
+        assert_eq!(unfinished(&run), "it was cancelled");
+        assert_eq!(unfinished(&json!({})), "it was lost");
+    }
 }

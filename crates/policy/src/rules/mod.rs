@@ -129,6 +129,7 @@ pub struct RuleTerms {
 pub struct Rule {
     terms: RuleTerms,
     enabled: bool,
+    waits_for_group: bool,
 }
 
 /// Why a rule is refused.
@@ -179,7 +180,29 @@ impl Rule {
         if enabled && terms.groups.is_empty() {
             return Err(RuleError::NoGroup(terms.name));
         }
-        Ok(Self { terms, enabled })
+        Ok(Self { terms, enabled, waits_for_group: false })
+    }
+
+    /// A rule as it was kept: one that is enabled and has no group lost its last one ([`Rule::waits_for_group`]).
+    ///
+    /// # Errors
+    /// [`RuleError::TooMany`].
+    pub fn kept(terms: RuleTerms, enabled: bool) -> Result<Self, RuleError> {
+        let waits_for_group = enabled && terms.groups.is_empty();
+        Ok(Self { waits_for_group, ..Self::new(terms, enabled && !waits_for_group)? })
+    }
+
+    /// The rule with other terms, enabled or not as is said. When nothing is said it stays as it was, and one that waits for
+    /// a group is enabled with the first that it gets.
+    ///
+    /// # Errors
+    /// As [`Rule::new`].
+    pub fn changed(&self, terms: RuleTerms, enabled: Option<bool>) -> Result<Self, RuleError> {
+        match enabled {
+            None if self.waits_for_group => Self::kept(terms, true),
+            None => Self::new(terms, self.enabled),
+            Some(enabled) => Self::new(terms, enabled),
+        }
     }
 
     /// The rule every WSUS server begins with: critical and security updates for All Computers, not
@@ -201,6 +224,7 @@ impl Rule {
                 deadline: None,
             },
             enabled: false,
+            waits_for_group: false,
         }
     }
 
@@ -216,6 +240,13 @@ impl Rule {
         self.enabled
     }
 
+    /// Whether it was enabled when its last group was deleted, and nobody disabled it since: with the next group it is
+    /// enabled again.
+    #[must_use]
+    pub fn waits_for_group(&self) -> bool {
+        self.waits_for_group
+    }
+
     /// Turns it on or off.
     ///
     /// # Errors
@@ -225,13 +256,17 @@ impl Rule {
             return Err(RuleError::NoGroup(self.terms.name.clone()));
         }
         self.enabled = enabled;
+        self.waits_for_group = false;
         Ok(())
     }
 
-    /// A group is gone. A rule without groups is not enabled.
+    /// A group is gone. A rule without groups is not enabled, and waits for one if it was.
     pub(crate) fn forget_group(&mut self, group: GroupId) {
         self.terms.groups.remove(&group);
-        self.enabled &= !self.terms.groups.is_empty();
+        if self.enabled && self.terms.groups.is_empty() {
+            self.enabled = false;
+            self.waits_for_group = true;
+        }
     }
 
     /// Whether it is about an update that stands under these categories, their ancestors included.

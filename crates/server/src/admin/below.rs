@@ -7,9 +7,11 @@ use super::with_store;
 use crate::inventory::os_name;
 use crate::state::App;
 use serde_json::{Value, json};
-use sluicegate_policy::UpdateState;
+use sluicegate_policy::{GroupTree, UpdateState};
 use sluicegate_store::Store;
-use sluicegate_store::hierarchy::{ComputerDetails, DownstreamComputer, DownstreamComputerFilter};
+use sluicegate_store::hierarchy::{
+    ComputerDetails, DownstreamComputer, DownstreamComputerFilter, GroupedBelow, ShareBelow,
+};
 use sluicegate_terms::{ComputerId, Guid, Timestamp};
 
 /// `GET downstream/computers?server=ID&search=TEXT&limit=N&offset=N`, by name.
@@ -32,16 +34,29 @@ pub(super) async fn list(app: &App, query: &Query) -> Result<Value, AdminError> 
         offset: query.number("offset", 0)?,
     };
     let computers = with_store(app, move |store| store.downstream_computers(&filter)).await?;
+    let decisions = app.store.decisions();
+    let shown = |computer| shown(computer, &decisions.groups);
     Ok(json!({ "computers": computers.iter().map(shown).collect::<Vec<_>>() }))
 }
 
-fn shown(computer: &DownstreamComputer) -> Value {
+/// The servers that have some computers, and how many.
+pub(super) fn shares(found: &GroupedBelow) -> Vec<Value> {
+    let share = |one: &ShareBelow| json!({ "id": one.server.to_string(), "name": one.name, "computers": one.computers });
+    found.servers.iter().map(share).collect()
+}
+
+fn shown(computer: &DownstreamComputer, tree: &GroupTree) -> Value {
     let told = &computer.told;
     let of =
         |state| computer.states.iter().filter(|(one, _)| *one == state).map(|(_, count)| count).sum::<u64>();
     let details = told.details.as_ref();
+    // Groups that are not here are those of a server that decides itself.
+    let groups = |details: &ComputerDetails| -> Vec<String> {
+        details.groups.iter().filter_map(|id| tree.get(*id)).map(|group| group.name.to_string()).collect()
+    };
     json!({
         "id": told.id.as_str(),
+        "groups": details.map(groups),
         "dns_name": details.map(|d| d.full_domain_name.as_str()),
         "ip": details.map(|d| d.ip_address.as_str()),
         "os": details.map(system),

@@ -8,7 +8,7 @@ use crate::inventory::Inventory;
 use crate::state::App;
 use serde_json::{Value, json};
 use sluicegate_policy::GroupTree;
-use sluicegate_store::{Computer, ComputerFilter, ComputerGroups, Targeting};
+use sluicegate_store::{Computer, ComputerFilter, ComputerGroups, StateCounts, Targeting};
 use sluicegate_terms::{ComputerId, Timestamp};
 use std::sync::Arc;
 
@@ -85,6 +85,16 @@ pub(super) async fn show(app: &Arc<App>, id: &str) -> Result<Value, AdminError> 
             })
             .collect();
         let mut value = shown(&computer, targeting, &decisions.groups);
+        if below.is_some() {
+            // What counts is counted where it is; of what was known here only what it reported is.
+            let mut states = StateCounts::default();
+            let counted = status.rows.iter().filter(|(update, _)| !decisions.declined.contains_key(update));
+            counted.for_each(|(_, row)| states.add(row.state, 1));
+            if let (Value::Object(all), Value::Object(known)) = (&mut value, listed::states(&states)) {
+                all.extend(known);
+            }
+            (value["not_applicable"], value["no_status"]) = (Value::Null, Value::Null);
+        }
         value["at_server"] = json!(below.map(|place| {
             json!({
                 "id": place.server.to_string(),

@@ -1,18 +1,19 @@
-//! Target groups: listed, made, renamed and deleted.
+//! Target groups: listed, made, renamed and deleted. Computers of replicas below are counted apart from this server's own.
 
 use super::error::AdminError;
 use super::input::{Input, Query};
-use super::{config, with_store};
+use super::{below, config, with_store};
 use crate::state::App;
 use serde_json::{Value, json};
-use sluicegate_policy::rules::RuleId;
+use sluicegate_policy::rules::{Rule, RuleId};
 use sluicegate_policy::{Group, GroupTree};
 use std::sync::Arc;
 
 /// `GET groups`: all groups with the number of computers directly in each.
 pub(super) async fn list(app: &App) -> Result<Value, AdminError> {
     let targeting = app.settings.load().targeting.into();
-    let sizes = with_store(app, move |store| store.group_sizes(targeting)).await?;
+    let (sizes, of_replicas) =
+        with_store(app, move |store| Ok((store.group_sizes(targeting)?, store.group_sizes_below()?))).await?;
     let decisions = app.store.decisions();
     let list: Vec<Value> = decisions
         .groups
@@ -20,10 +21,14 @@ pub(super) async fn list(app: &App) -> Result<Value, AdminError> {
         .map(|group| {
             let mut value = shown(group, &decisions.groups);
             value["computers"] = json!(sizes.get(&group.id).copied().unwrap_or(0));
+            let below = of_replicas.as_ref().map(|of| of.sizes.get(&group.id).copied().unwrap_or(0));
+            value["computers_below"] = json!(below);
             value
         })
         .collect();
-    Ok(json!({ "groups": list }))
+    let not_counted =
+        of_replicas.map(|of| json!({ "groups_not_told": of.untold, "own_groups": of.own_groups }));
+    Ok(json!({ "groups": list, "not_counted_below": not_counted }))
 }
 
 /// `POST groups`.
@@ -68,7 +73,11 @@ pub(super) async fn remove(app: &App, group: &str, query: &Query) -> Result<Valu
     let rules = |ids: &[RuleId]| -> Vec<Value> {
         let rule = |id| Some((id, decisions.rules.get(id)?));
         let known = ids.iter().filter_map(rule);
-        known.map(|(id, rule)| json!({ "id": id.0, "name": rule.terms().name.as_str() })).collect()
+        let shown = |(id, rule): (&RuleId, &Rule)| {
+            let name = rule.terms().name.as_str();
+            json!({ "id": id.0, "name": name, "waits_for_group": rule.waits_for_group() })
+        };
+        known.map(shown).collect()
     };
     Ok(json!({
         "id": removed.group.id.to_string(),
@@ -78,6 +87,11 @@ pub(super) async fn remove(app: &App, group: &str, query: &Query) -> Result<Valu
         "approvals": removed.approvals,
         "computers": done.computers,
         "unassigned": done.unassigned,
+        "computers_below": {
+            "total": done.below.computers.total,
+            "servers": below::shares(&done.below),
+            "groups_not_told": done.below.untold,
+        },
         "rules": rules(&removed.rules),
         "rules_without_group": rules(&removed.rules_without_group),
     }))

@@ -133,8 +133,12 @@ async fn read(app: &App, input: &Input, before: Option<&Rule>) -> Result<Rule, A
             Some(days) => Some(DeadlineOffset::new(days, minute(input.text("deadline_time")?)?)?),
         },
     };
-    let enabled = input.flag("enabled")?.unwrap_or(before.is_none_or(Rule::enabled));
-    Ok(Rule::new(RuleTerms { name, classifications, products, groups, deadline }, enabled)?)
+    let (terms, enabled) =
+        (RuleTerms { name, classifications, products, groups, deadline }, input.flag("enabled")?);
+    Ok(match before {
+        Some(before) => before.changed(terms, enabled)?,
+        None => Rule::new(terms, enabled.unwrap_or(true))?,
+    })
 }
 
 /// `HH:MM` as a minute of the day; midnight when nothing is said.
@@ -183,12 +187,15 @@ fn shown(id: RuleId, rule: &Rule, decisions: &Decisions, titles: &BTreeMap<Updat
         "id": id.0,
         "name": terms.name.as_str(),
         "enabled": rule.enabled(),
+        "waits_for_group": rule.waits_for_group(),
         "default": id == RuleId::DEFAULT,
         "classifications": named(&terms.classifications),
         "classification_ids": ids(&terms.classifications),
         "products": named(&terms.products),
         "product_ids": ids(&terms.products),
         "groups": groups,
+        // A replica has the groups of its upstream; those that rules name are put aside with the mode.
+        "groups_put_aside": terms.groups.len() - groups.len(),
         "deadline_days": terms.deadline.map(DeadlineOffset::days),
         "deadline_time": terms.deadline.map(time),
     })

@@ -79,6 +79,19 @@ async fn a_deleted_group_is_gone_for_its_computers_and_whoever_asks() {
     let rules = site.manage("GET", "rules", json!(null)).await;
     let left = rules["rules"].as_array().unwrap().iter().find(|one| one["id"] == rule["id"]).unwrap();
     assert_eq!((&left["enabled"], &left["groups"]), (&json!(false), &json!([])));
+    // It was enabled, and is again with the next group.
+    assert_eq!(
+        (&left["waits_for_group"], &gone["rules_without_group"][0]["waits_for_group"]),
+        (&json!(true), &json!(true))
+    );
+    site.manage("POST", "groups", json!({ "name": "Next" })).await;
+    let edit = format!("rules/{}", rule["id"]);
+    for (change, enabled, waits) in
+        [(json!({ "name": "For the next" }), false, true), (json!({ "groups": ["Next"] }), true, false)]
+    {
+        let now = site.manage("PUT", &edit, change).await;
+        assert_eq!((&now["enabled"], &now["waits_for_group"]), (&json!(enabled), &json!(waits)), "{now}");
+    }
     let (status, _) = site.admin("DELETE", &path, json!(null)).await;
     assert_eq!(status, 404, "it is gone");
     let (status, refused) = site.admin("GET", "groups/Servers", json!(null)).await;

@@ -257,3 +257,17 @@ async fn lists_are_there_and_no_longer_than_the_configuration_says() {
     let states: Vec<(u128, i32)> = (0..300).map(|id| (id, 4)).collect();
     child.call(&tell(Some(vec![status("pc", 2, &states); 500]))).await;
 }
+
+#[tokio::test]
+async fn times_of_a_server_whose_clock_is_ahead_are_taken_by_the_clock_here() {
+    const AHEAD: i64 = 3 * 3_600;
+    let site = Site::start().await;
+    let child = Downstream::authorized(&site, 1).await;
+    child.call(&servers(vec![told(&child, Guid::ZERO)])).await;
+    let asked = computer("pc-1", child.id, true);
+    let asked = ComputerRollupInfo { last_sync: noon().plus_seconds(AHEAD - 600), ..asked };
+    let message = computers(vec![asked]);
+    child.call(&RollupComputersRequest { client_time: noon().plus_seconds(AHEAD), ..message }).await;
+    let listed = site.manage("GET", "downstream/computers", serde_json::Value::Null).await;
+    assert_eq!(listed["computers"][0]["last_sync"], noon().plus_seconds(-600).iso());
+}

@@ -197,6 +197,7 @@ fn rules(before: &Decisions, after: &Decisions, entries: &mut Vec<Entry>) {
             json!({
                 "name": terms.name.as_str(),
                 "enabled": rule.enabled(),
+                "waits_for_group": rule.waits_for_group(),
                 "classifications": texts(&terms.classifications),
                 "products": texts(&terms.products),
                 "groups": terms.groups.iter().map(ToString::to_string).collect::<Vec<_>>(),

@@ -119,15 +119,10 @@ fn groups(check: &mut Check<'_>) -> Result<(), StoreError> {
         check.repairable(
             "references",
             what,
-            "they are taken out of the rules; a rule without a group is turned off",
+            "they are taken out of the rules; one without a group approves for nobody until it is given another",
         );
         let sql = format!("DELETE FROM approval_rule_choice WHERE {lost}");
         check.fixes.push(Fix { sql: sql.into(), values: Vec::new() });
-        check.fix(
-            "UPDATE approval_rule SET enabled = 0 WHERE NOT EXISTS
-                 (SELECT 1 FROM approval_rule_choice c WHERE c.rule = approval_rule.id AND c.part = 'group')",
-            Vec::new(),
-        );
     }
     let orphans = count(
         check,

@@ -5,7 +5,8 @@ use crate::Store;
 use crate::columns::{Columns, for_rows};
 use crate::computers::Targeting;
 use crate::error::{During, StoreError};
-use crate::hierarchy::asking;
+use crate::hierarchy::place::HERE;
+use crate::hierarchy::{GroupedBelow, asking, grouped};
 use rusqlite::{Transaction, params};
 use sluicegate_policy::{Group, GroupName, GroupTree, RemovedGroups};
 use sluicegate_terms::{GroupId, Timestamp};
@@ -16,10 +17,12 @@ use std::collections::BTreeSet;
 pub struct GroupRemoval {
     /// Groups, approvals and rules.
     pub removed: RemovedGroups,
-    /// How many computers were in the groups.
+    /// How many computers of this server were in the groups.
     pub computers: u64,
     /// How many of them are in no other group, and so in Unassigned Computers.
     pub unassigned: u64,
+    /// Computers of replicas below that are in them, as they told last: these leave with the next synchronization there.
+    pub below: GroupedBelow,
 }
 
 /// A group that somebody renamed.
@@ -42,6 +45,7 @@ struct Left {
     assigned: BTreeSet<i64>,
     computers: u64,
     unassigned: u64,
+    below: GroupedBelow,
 }
 
 impl Store {
@@ -74,7 +78,12 @@ impl Store {
         for computer in left.assigned {
             self.shared.board.mark(computer, false);
         }
-        Ok(GroupRemoval { removed, computers: left.computers, unassigned: left.unassigned })
+        Ok(GroupRemoval {
+            removed,
+            computers: left.computers,
+            unassigned: left.unassigned,
+            below: left.below,
+        })
     }
 
     /// Gives a group another name. Approvals and assigned computers stay; computers that name their groups themselves are
@@ -126,38 +135,58 @@ fn leave(
             "DELETE FROM membership WHERE group_id = ?1 RETURNING computer",
             params![id],
         )?);
-        asking.extend(rows(tx, "SELECT computer FROM requested_group WHERE name_key = ?1", params![name])?);
+        asking.extend(rows(
+            tx,
+            &format!(
+                "SELECT q.computer FROM requested_group q JOIN computer o ON o.id = q.computer
+                 WHERE q.name_key = ?1 AND {HERE}"
+            ),
+            params![name],
+        )?);
         // Nobody who was once in a group of this id or name is to be put back, and what was said of updates that cleanup
         // removed goes with what is said of the others.
         run("DELETE FROM former_membership WHERE group_id = ?1 OR name_key = ?2", params![id, name])?;
         run("DELETE FROM removed_denial WHERE group_id = ?1", params![id])?;
     }
-    let mut nowhere = 0;
+    // One that has moved to a server below counts there.
+    let (mut assigned, mut nowhere) = (0, 0);
     for computer in &left.assigned {
+        let here = u64::from(is_here(tx, *computer)?);
+        assigned += here;
         let elsewhere: bool = tx
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM membership WHERE computer = ?1)")
             .and_then(|mut s| s.query_row([computer], |row| row.get(0)))
             .during("take computers out of a group")?;
         if !elsewhere {
-            nowhere += 1;
+            nowhere += here;
             // Nobody placed it in Unassigned Computers: another mode has it where it had it.
             run("DELETE FROM placed_computer WHERE computer = ?1", params![computer])?;
         }
     }
     (left.computers, left.unassigned) = match targeting {
-        Targeting::Server => (left.assigned.len() as u64, nowhere),
+        Targeting::Server => (assigned, nowhere),
         Targeting::Client => (asking.len() as u64, asking::for_what_is_gone(tx, before, after)?),
     };
+    let gone = removed.groups().map(|group| group.id).collect();
+    left.below = grouped::in_groups(tx, Some(&gone), before)?;
     Ok(left)
+}
+
+/// Whether a computer is here, and not at a server below.
+fn is_here(tx: &Transaction<'_>, computer: i64) -> Result<bool, StoreError> {
+    tx.prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM computer o WHERE o.id = ?1 AND {HERE})"))
+        .and_then(|mut s| s.query_row([computer], |row| row.get(0)))
+        .during("look where a computer is")
 }
 
 /// How many computers ask for the name of one group and not for that of the other.
 fn asking_only(tx: &Transaction<'_>, one: &Group, other: &Group) -> Result<u64, StoreError> {
     let count: i64 = tx
-        .prepare_cached(
-            "SELECT count(*) FROM requested_group q WHERE q.name_key = ?1 AND NOT EXISTS
-                 (SELECT 1 FROM requested_group o WHERE o.computer = q.computer AND o.name_key = ?2)",
-        )
+        .prepare_cached(&format!(
+            "SELECT count(*) FROM requested_group q JOIN computer o ON o.id = q.computer
+             WHERE q.name_key = ?1 AND {HERE} AND NOT EXISTS
+                 (SELECT 1 FROM requested_group r WHERE r.computer = q.computer AND r.name_key = ?2)"
+        ))
         .and_then(|mut s| s.query_row(params![key(one), key(other)], |row| row.get(0)))
         .during("count the computers that ask for a group")?;
     Ok(count.unsigned_abs())

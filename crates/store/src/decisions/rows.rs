@@ -177,7 +177,7 @@ fn load_rules(db: &Connection) -> Result<BTreeMap<RuleId, Rule>, StoreError> {
             groups: groups.into_iter().map(GroupId).collect(),
             deadline,
         };
-        let rule = Rule::new(terms, row.int(2)? != 0).map_err(|e| unreadable(e.to_string()))?;
+        let rule = Rule::kept(terms, row.int(2)? != 0).map_err(|e| unreadable(e.to_string()))?;
         rules.insert(RuleId(u32::try_from(id).unwrap_or(u32::MAX)), rule);
         Ok(())
     })?;
@@ -398,7 +398,8 @@ fn write_rules(
             params![
                 id.0,
                 terms.name.as_str(),
-                rule.enabled(),
+                // Enabled and without a group: it waits for one.
+                rule.enabled() || rule.waits_for_group(),
                 terms.deadline.map(DeadlineOffset::days),
                 terms.deadline.map(DeadlineOffset::minute)
             ],

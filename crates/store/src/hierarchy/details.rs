@@ -67,6 +67,15 @@ impl ComputerDetails {
         out
     }
 
+    /// Bytes that hold the groups of any details that are kept, 256 at most.
+    pub(super) const GROUPS_WITHIN: u32 = 4 + 256 * 16;
+
+    /// The groups alone, of details or of their beginning.
+    pub(super) fn groups_of(bytes: &[u8]) -> Result<Vec<GroupId>, Malformed> {
+        let mut r = Reader(bytes);
+        (0..r.count(16)?).map(|_| r.guid().map(GroupId)).collect()
+    }
+
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut r = Reader(bytes);
         let groups = (0..r.count(16)?).map(|_| r.guid().map(GroupId)).collect::<Result<_, _>>()?;

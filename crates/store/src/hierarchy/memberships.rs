@@ -2,6 +2,7 @@
 //! another upstream is set, the one above is autonomous for a while, or this server changes its mode. What computers
 //! were in is this server's own knowledge and must not go with them.
 
+use super::place::HERE;
 use crate::Store;
 use crate::error::{During, StoreError};
 use rusqlite::{Transaction, params};
@@ -58,7 +59,8 @@ pub(crate) fn follow(
     let oldest = now.plus_seconds(-KNOWN_FOR).ticks();
     run(tx, "DELETE FROM former_membership WHERE lost_at < ?1", params![oldest])?;
     for gone in before.iter().filter(|group| after.get(group.id).is_none()) {
-        moved.lost += run(
+        moved.lost += lost(tx, gone.id, mode)?;
+        run(
             tx,
             concat!(
                 "INSERT INTO former_membership (group_id, name_key, computer, lost_at)
@@ -91,6 +93,21 @@ pub(crate) fn follow(
         run(tx, taken, params![id, name, mode])?;
     }
     Ok(moved)
+}
+
+/// How many computers that are here and not at a server below are in a group that goes.
+fn lost(tx: &Transaction<'_>, group: GroupId, mode: Option<&'static str>) -> Result<u64, StoreError> {
+    let sql = format!(
+        "SELECT count(*) FROM membership JOIN computer o ON o.id = membership.computer
+         WHERE group_id = ?1 AND {HERE} AND NOT {}",
+        settled!()
+    );
+    let count: i64 = tx
+        .prepare_cached(&sql)
+        // The mode is the third in `settled`.
+        .and_then(|mut s| s.query_row(params![group.0.as_bytes(), None::<i64>, mode], |row| row.get(0)))
+        .during("keep computers in their groups")?;
+    Ok(count.unsigned_abs())
 }
 
 /// Computers that somebody placed in a group which is about to be there again leave what they were in only for want of it,

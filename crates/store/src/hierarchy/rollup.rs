@@ -38,11 +38,26 @@ pub struct RolledComputer {
 }
 
 impl RolledComputer {
+    /// Its times as they are by the clock here, when the teller's clock says `teller` at `now`, as real servers take them
+    /// (MS-WSUSSS 3.1.4.15, note 54): one that is ahead would make what it tells again later than what others told since. A
+    /// difference of a minute is the time of a message.
+    #[must_use]
+    pub fn by_own_clock(mut self, teller: Timestamp, now: Timestamp) -> Self {
+        let behind = now.ticks().saturating_sub(teller.ticks());
+        if behind.unsigned_abs() > MINUTE.unsigned_abs() {
+            let right = |time: Timestamp| Timestamp::from_ticks(time.ticks().saturating_add(behind));
+            self.times().into_iter().for_each(|time| *time = time.map(right));
+        }
+        self
+    }
+
+    fn times(&mut self) -> [&mut Option<Timestamp>; 4] {
+        [&mut self.last_sync, &mut self.last_reboot, &mut self.last_status, &mut self.last_inventory]
+    }
+
     /// No time of it is later than `now`: what is, was said by a clock that is ahead, and would outlast what comes later.
     fn not_after(mut self, now: Timestamp) -> Self {
-        let times =
-            [&mut self.last_sync, &mut self.last_reboot, &mut self.last_status, &mut self.last_inventory];
-        times.into_iter().for_each(|time| *time = time.map(|time| time.min(now)));
+        self.times().into_iter().for_each(|time| *time = time.map(|time| time.min(now)));
         self
     }
 
@@ -116,6 +131,12 @@ pub struct DownstreamComputerFilter {
     /// Skip so many.
     pub offset: u32,
 }
+
+/// In ticks.
+const MINUTE: i64 = 60 * 10_000_000;
+
+/// A message is under way for no longer than this.
+const MESSAGE_TAKES: i64 = 10 * MINUTE;
 
 impl Store {
     /// Takes in what a downstream server told of computers (RollupComputers). `None` when one is under a
@@ -328,9 +349,16 @@ fn write_computer(
             s.query_row([computer.id.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()
         })
         .during("look up a computer of a downstream server")?;
-    let last_sync = computer.last_sync.map(Timestamp::ticks);
-    if known.as_ref().is_some_and(|(_, at)| at.filter(|at| *at <= now.ticks()) > last_sync) {
-        return Ok(false);
+    let mut last_sync = computer.last_sync.map(Timestamp::ticks);
+    if let Some((server, at)) = &known {
+        let at = at.filter(|at| *at <= now.ticks());
+        // How wrong a teller's clock is is known but for the time of a message: the same told twice may seem older.
+        let same = Guid::from_bytes(*server) == computer.server;
+        let told = if same { last_sync.map(|told| told.saturating_add(MESSAGE_TAKES)) } else { last_sync };
+        if at > told {
+            return Ok(false);
+        }
+        last_sync = last_sync.max(at);
     }
     let details = computer.details.as_ref();
     tx.prepare_cached(

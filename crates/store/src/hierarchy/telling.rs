@@ -5,7 +5,7 @@ use super::place::{BELOW, HERE};
 use super::rollup::{DOWNSTREAM, RolledComputer, RolledStatus, downstream, statuses};
 use crate::Store;
 use crate::columns::{Columns, for_rows};
-use crate::computers::{assigned_groups, requested_names};
+use crate::computers::{ComputerGroups, Targeting, assigned_groups, requested_names};
 use crate::config::RENEWED;
 use crate::error::{During, StoreError, StoredAs};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -49,7 +49,7 @@ pub struct OwnComputer {
     pub ip: String,
     /// Its agent's version.
     pub client_version: String,
-    /// The groups an administrator put it in.
+    /// The groups it is in: those an administrator put it in, or of those it asks for the ones there are.
     pub groups: Vec<GroupId>,
     /// The groups it asks for.
     pub requested: Vec<String>,
@@ -92,10 +92,26 @@ impl Store {
                 });
                 Ok(())
             })?;
+            self.put_in_groups_asked_for(&mut list);
             list.sort_by(|a, b| a.computer.id.cmp(&b.computer.id));
             list.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
             Ok(list)
         })
+    }
+
+    /// Where computers name their groups themselves, own ones are in those of them that there are.
+    fn put_in_groups_asked_for(&self, list: &mut [TellComputer]) {
+        let targeting = self.targeting();
+        if targeting == Targeting::Server {
+            return;
+        }
+        let decisions = self.decisions();
+        for own in list.iter_mut().filter_map(|tell| tell.own.as_mut()) {
+            let asks =
+                ComputerGroups { registered: true, requested: own.requested.clone(), assigned: Vec::new() };
+            own.groups = asks.effective(targeting, &decisions.groups);
+            own.groups.retain(|group| *group != GroupId::UNASSIGNED_COMPUTERS);
+        }
     }
 
     /// The states of updates on a computer, own or of a downstream server.

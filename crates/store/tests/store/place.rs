@@ -177,3 +177,23 @@ fn a_computer_that_comes_from_below_counts_here_when_it_has_asked() {
     asks_here(&store, "moves", 23);
     assert_eq!((counted(&store, group), below(&store)), (2, 0));
 }
+
+#[test]
+fn a_group_that_is_deleted_loses_no_computer_that_has_moved_below() {
+    for moved in [false, true] {
+        let (_dir, store, group) = fleet();
+        if moved {
+            asks_below(&store, 20);
+        }
+        let here = 2 - u64::from(moved);
+        assert_eq!(store.group_sizes(Targeting::Server).unwrap()[&group], here);
+        let gone = store.remove_group(group, false, at(30)).unwrap();
+        assert_eq!((gone.computers, gone.unassigned), (here, here));
+        // Its place went too: when it comes back it is in no group.
+        asks_here(&store, "moves", 40);
+        assert_eq!(
+            store.group_sizes(Targeting::Server).unwrap(),
+            [(GroupId::UNASSIGNED_COMPUTERS, 2)].into()
+        );
+    }
+}

@@ -225,7 +225,7 @@ fn many_are_approved_at_once_and_what_cannot_be_is_said() {
 }
 
 #[test]
-fn a_removed_group_leaves_rules_which_then_stay_off() {
+fn a_removed_group_leaves_rules_which_then_wait_for_another() {
     let dir = tempfile::tempdir().unwrap();
     let store = catalog(dir.path());
     let pilots = store.create_group("Pilots".parse().unwrap(), None, at(1)).unwrap().id;
@@ -234,7 +234,7 @@ fn a_removed_group_leaves_rules_which_then_stay_off() {
     drop(store);
     let store = open(dir.path());
     let mut rule = store.decisions().rules.get(&id).unwrap().clone();
-    assert!(!rule.enabled() && rule.terms().groups.is_empty());
+    assert!(!rule.enabled() && rule.waits_for_group() && rule.terms().groups.is_empty());
     assert!(rule.set_enabled(true).is_err());
     let unknown = Rule::new(terms(&[], &[], &[pilots]), true).unwrap();
     assert!(matches!(store.save_rule(Some(id), unknown, at(4)), Err(StoreError::Decision(_))));

@@ -193,7 +193,11 @@ pub(super) async fn computers(
     let now = caller.now;
     let list = listed("computers", request.computers, MOST_COMPUTERS)?;
     let spelled = Spelled::of(list.iter().map(|told| told.computer_id.as_deref()));
-    let told = list.into_iter().map(told_computer).collect::<Result<Vec<_>, _>>()?;
+    let clock = request.client_time;
+    let told = list
+        .into_iter()
+        .map(|told| told_computer(told).map(|computer| computer.by_own_clock(clock, now)))
+        .collect::<Result<Vec<_>, _>>()?;
     may_tell(app, told.iter().map(|computer| computer.server).collect()).await?;
     let changes = in_store(app, move |store| store.roll_up_computers(told, now)).await?;
     let changed = changes.ok_or(Failure::UnknownParent)?.into_iter().map(|(id, change)| ChangedComputer {
