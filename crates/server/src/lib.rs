@@ -14,6 +14,7 @@ pub mod logging;
 pub mod random;
 pub mod routes;
 pub mod settings;
+mod standing;
 pub mod telemetry;
 pub mod transport;
 mod twins;

@@ -151,6 +151,25 @@ pub(crate) async fn probe(
     })
 }
 
+/// Whether a probe that gets through shows that what ended a run is over: it takes the same way, is let in and asks for
+/// the configuration. Of the lists and documents that a run asks for behind that it says nothing.
+#[must_use]
+pub fn probe_overcomes(phase: Phase, code: &str) -> bool {
+    let (family, name) = code.split_once('/').unwrap_or_default();
+    let of_the_way = [
+        "NameNotResolved",
+        "ConnectionRefused",
+        "Unreachable",
+        "TlsFailed",
+        "ProxyAuthenticationRequired",
+        "IncompatibleProtocolVersion",
+    ];
+    phase <= Phase::Configuration
+        || family == "DssAuthenticationError"
+        || family == "UssCommunicationError"
+            && (of_the_way.contains(&name) || name.starts_with("Certificate"))
+}
+
 /// One run under way.
 pub(crate) struct Run {
     pub(crate) store: Store,
