@@ -64,3 +64,36 @@ def test_an_upstream_that_is_back_ends_the_alert_about_it_before_the_next_synchr
         relay.refuse = lambda _name, _path: None
         below.cli("diagnose")
         assert kinds(below) == set()
+
+
+def spoilt(name: str, body: bytes) -> bytes:
+    return body.replace(b"</GetUpdateDataResult>", b"</Oops>") if name == "GetUpdateData" else body
+
+
+def test_revisions_that_come_damaged_are_told_of_until_they_come(tree):
+    shelf, top = Shelf("damaged", updates=3), tree.node("top")
+    shelf.stock(top)
+    with Relay(lambda: top.base) as relay:
+        relay.rewrite = spoilt
+        below = tree.node("below").below(relay.base)
+        first = below.sync()
+        held = first["counts"]["quarantined"]
+        assert held > 0 and first["counts"]["new"] == 0, first
+        soon(lambda: kinds(below), {"revisions-failing"})
+        again = below.sync()
+        for run in (first, again):
+            assert f"{held} revisions" in run["warning"] and "--retry-failed" in run["warning"], run
+        assert again["counts"]["quarantined"] == 0, "their time has not come"
+        status = below.shown("sync", "status")["missing_revisions"]
+        assert status["revisions"] == held and status["since"] < status["again_at"], status
+        assert status["text"] in below.cli("sync", "status") and "--retry-failed" in below.cli("sync", "status")
+        check = failed_checks(below, 26)["revisions"]
+        assert f"{held} revisions" in check["found"] and "--retry-failed" in check["remedy"], check
+        relay.rewrite = lambda _name, body: body
+        below.cli("sync", "now", "--wait", "--retry-failed")
+        soon(lambda: kinds(below), set())
+        below.sync()
+        assert below.sync()["warning"] is None
+        assert set(below.rows()) == set(top.rows())
+        assert below.shown("sync", "status")["missing_revisions"] is None
+        below.cli("diagnose")

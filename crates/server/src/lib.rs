@@ -18,6 +18,7 @@ mod standing;
 pub mod telemetry;
 pub mod transport;
 mod twins;
+mod unusable;
 
 mod admin;
 mod cleanup;

@@ -8,6 +8,7 @@ use crate::self_test::{self, SelfTest};
 use crate::standing::{self, is_about_the_way};
 use crate::state::App;
 use crate::twins;
+use crate::unusable;
 use parking_lot::Mutex;
 use sluicegate_store::audit::AlertKind;
 use sluicegate_store::hierarchy::{RunOutcome, SyncRun, UpstreamSettings};
@@ -100,6 +101,7 @@ pub(crate) async fn look(app: &Arc<App>) {
     let now = app.clock.now();
     on_store(app, move |store| password_expires(store, now)).await;
     on_store(app, move |store| unfetched(store, now)).await;
+    on_store(app, move |store| unusable::judge(store, now)).await;
     on_store(app, move |store| ring::judge(store, now)).await;
     on_store(app, move |store| twins::judge(store, now)).await;
     if let Some(files @ 1..) = on_store(app, move |store| store.forget_wanted_files(now)).await {
@@ -181,6 +183,7 @@ pub(crate) async fn after_run(app: &Arc<App>) {
     on_store(app, move |store| {
         let Some(last) = store.sync_history(1)?.pop() else { return Ok(()) };
         judge_here(store, &last, now)?;
+        unusable::judge(store, now)?;
         ring::judge(store, now)?;
         match last.outcome {
             RunOutcome::Succeeded => judge_success(store, now),
@@ -200,6 +203,7 @@ pub(crate) async fn after_run(app: &Arc<App>) {
 pub(crate) fn forget_upstream(store: &Store, now: Timestamp) -> Result<(), StoreError> {
     store.end_alert(AlertKind::UpstreamFailing, now)?;
     store.end_alert(AlertKind::FilesFailing, now)?;
+    unusable::judge(store, now)?;
     ring::judge(store, now)?;
     store.end_alert(AlertKind::ProxyPassword, now).map(|_| ())
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::testing;
 use sluicegate_store::hierarchy::{Password, ProxyCredentials, UpstreamSource};
+use sluicegate_terms::{RevisionNumber, UpdateId, UpdateIdentity};
 use sluicegate_upstream::sync::Phase;
 
 fn kinds(app: &App) -> Vec<String> {
@@ -118,6 +119,49 @@ async fn files_that_do_not_come_are_an_alert_when_none_came_or_some_did_not_twic
     ended(&app, RunOutcome::Succeeded, counted(1, 1));
     after_run(&app).await;
     assert!(kinds(&app).is_empty(), "once may pass");
+}
+
+#[tokio::test]
+async fn revisions_that_came_damaged_are_an_alert_when_none_came_or_another_run_did_not_bring_them() {
+    let (_dir, app) = testing::app().await;
+    with_credentials(&app, None);
+    let identity = |n| UpdateIdentity {
+        update: UpdateId(Guid::from_u128(n)),
+        revision: RevisionNumber::new(3).unwrap(),
+    };
+    let fail = |n| {
+        let failed = (identity(n), format!("document {n} is damaged"));
+        app.store.note_failed_revisions(&[failed], app.clock.now()).unwrap();
+    };
+    let counted = |new, quarantined| {
+        move |run: &mut SyncRun| (run.counts.new, run.counts.quarantined) = (new, quarantined)
+    };
+    fail(7);
+    ended(&app, RunOutcome::Succeeded, counted(5, 1));
+    after_run(&app).await;
+    assert!(kinds(&app).is_empty(), "some came, and the next run may bring it");
+    ended(&app, RunOutcome::Succeeded, counted(0, 1));
+    after_run(&app).await;
+    assert_eq!(kinds(&app), ["revisions-failing"], "none came");
+    let said = app.store.alerts().unwrap().remove(0).text;
+    assert!(said.contains("document 7 is damaged") && said.contains("--retry-failed"), "{said}");
+    app.store.forget_failed_revisions(&[identity(7)]).unwrap();
+    ended(&app, RunOutcome::Failed, |_| {});
+    after_run(&app).await;
+    assert!(!kinds(&app).contains(&"revisions-failing".to_owned()), "it is here, whatever else failed");
+    fail(8);
+    ended(&app, RunOutcome::Succeeded, counted(1, 1));
+    after_run(&app).await;
+    assert!(kinds(&app).is_empty(), "{:?}", kinds(&app));
+    fail(8);
+    ended(&app, RunOutcome::Succeeded, counted(1, 1));
+    after_run(&app).await;
+    assert_eq!(kinds(&app), ["revisions-failing"], "it was asked for twice");
+    let mut settings = UpstreamSettings::clone(&app.store.upstream_settings());
+    settings.source = Some(UpstreamSource::Server("http://127.0.0.1:2".to_owned()));
+    app.store.set_upstream_settings(settings, app.clock.now()).unwrap();
+    forget_upstream(&app.store, app.clock.now()).unwrap();
+    assert!(!kinds(&app).contains(&"revisions-failing".to_owned()), "it was that one's");
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
-//! Server: whether synchronizing works: what the way to the upstream does not show, a run shows.
+//! Server: whether synchronizing works: what the way to the upstream does not show, a run shows. And whether it brought
+//! all revisions.
 
 use super::{Check, unread};
-use crate::standing;
+use crate::{standing, unusable};
 use sluicegate_policy::hierarchy::Schedule;
 use sluicegate_store::hierarchy::{RunOutcome, SyncRun, UpstreamSettings};
 use sluicegate_store::{Store, StoreError};
 use sluicegate_terms::Timestamp;
+use sluicegate_upstream::sync::say_missing_and_why;
 use sluicegate_upstream::transport::problem_of;
 
 const NAME: &str = "last-run";
@@ -70,7 +72,23 @@ impl Runs {
     }
 }
 
-/// The check, of what could be read.
+/// Whether revisions that the upstream lists are missing.
+pub(super) fn revisions(store: &Store, now: Timestamp) -> Check {
+    let (name, expected) = ("revisions", "what the upstream lists it also gives, undamaged");
+    if store.upstream_settings().source.is_none() {
+        return Check::skipped(name, expected, "nothing is synchronized");
+    }
+    let looked = unusable::judge(store, now).and_then(|()| store.missing_failed_revisions());
+    match looked {
+        Err(error) => unread(name, &error),
+        Ok(None) => Check::passed(name, expected, "none is missing"),
+        Ok(Some(missing)) => {
+            Check::failed(name, expected, say_missing_and_why(&missing, now), unusable::REMEDY)
+        }
+    }
+}
+
+/// The check of the last run, of what could be read.
 pub(super) fn check(
     runs: Result<Runs, StoreError>,
     settings: &UpstreamSettings,

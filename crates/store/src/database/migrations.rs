@@ -30,6 +30,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0021_gone_and_back.sql"),
     include_str!("../../migrations/0022_what_was_refused.sql"),
     include_str!("../../migrations/0023_names_of_servers.sql"),
+    include_str!("../../migrations/0027_missing_since.sql"),
 ];
 
 /// The version of the schema that this program makes and knows.
@@ -158,6 +159,26 @@ mod tests {
         let file =
             text("SELECT size || name || express || languages FROM file JOIN revision_file USING (sha1)");
         assert_eq!(file, "7a.cab1de");
+    }
+
+    #[test]
+    fn revisions_that_failed_before_their_time_was_kept_have_been_missing_for_a_day_before_their_next_attempt()
+     {
+        let mut db = Connection::open_in_memory().unwrap();
+        for step in &STEPS[..23] {
+            db.execute_batch(step).unwrap();
+        }
+        db.pragma_update(None, "user_version", 23).unwrap();
+        let again = sluicegate_terms::Timestamp::from_unix_seconds(1_790_000_000);
+        db.execute_batch(&format!(
+            "INSERT INTO sync_failed (update_id, number, attempts, again_at, reason)
+                 VALUES (zeroblob(16), 1, 2, {}, 'damaged');",
+            again.ticks()
+        ))
+        .unwrap();
+        run(&mut db, Path::new("x.db")).unwrap();
+        let since: i64 = db.query_row("SELECT since FROM sync_failed", [], |r| r.get(0)).unwrap();
+        assert_eq!(since, again.plus_seconds(-86_400).ticks());
     }
 
     #[test]

@@ -17,10 +17,12 @@ mod rollup;
 mod rollup_details;
 mod session;
 mod stop;
+mod unusable;
 
 pub use error::SyncError;
 pub use mirror::{Mirror, MirrorError};
 pub use progress::{Phase, Progress};
+pub use unusable::{say_missing, say_missing_and_why};
 
 use crate::Probe;
 use crate::transport::{Transport, TransportError, TransportSettings, Url};
@@ -255,6 +257,7 @@ impl Run {
         self.begin(Phase::Categories)?;
         self.categories().await?;
         if self.only_categories {
+            self.warn_of_missing().await?;
             (self.around.changed)();
             return Ok(());
         }
@@ -265,6 +268,7 @@ impl Run {
             self.begin(Phase::Deployments)?;
             self.deployments().await?;
         }
+        self.warn_of_missing().await?;
         let now = self.around.now();
         self.on_store(move |store| store.change_sync_state(|state| state.last_success = Some(now))).await?;
         (self.around.changed)();
