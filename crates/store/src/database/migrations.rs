@@ -59,21 +59,36 @@ pub(crate) fn pending(db: &Connection, path: &Path) -> Result<Option<u32>, Store
 /// reason to stay at the old schema, and is repaired at the start like any other.
 pub(crate) fn run(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let Some(found) = pending(db, path)? else { return Ok(()) };
+    steps(db, found, |number| {
+        if found > 0 {
+            tracing::info!(version = number, "database schema migrated");
+        } else if number == VERSION {
+            tracing::info!(version = number, "database schema made");
+        }
+    })
+}
+
+/// Takes all steps in an empty database that is there only to be compared with.
+pub(super) fn model(db: &mut Connection) -> Result<(), StoreError> {
+    steps(db, 0, |_| {})
+}
+
+fn steps(db: &mut Connection, found: u32, taken: impl Fn(u32)) -> Result<(), StoreError> {
     let enforced: bool =
         db.query_row("PRAGMA foreign_keys", [], |row| row.get(0)).during("prepare a migration")?;
     db.pragma_update(None, "foreign_keys", false).during("prepare a migration")?;
-    let taken = take(db, found);
+    let all = take(db, found, taken);
     db.pragma_update(None, "foreign_keys", enforced).during("end a migration")?;
-    taken
+    all
 }
 
-fn take(db: &mut Connection, found: u32) -> Result<(), StoreError> {
+fn take(db: &mut Connection, found: u32, taken: impl Fn(u32)) -> Result<(), StoreError> {
     for (number, step) in (1_u32..).zip(STEPS).skip(usize::try_from(found).unwrap_or(usize::MAX)) {
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).during("begin a migration")?;
         tx.execute_batch(step).during("migrate its schema")?;
         tx.pragma_update(None, "user_version", number).during("record its version")?;
         tx.commit().during("commit a migration")?;
-        tracing::info!(version = number, "database schema migrated");
+        taken(number);
     }
     Ok(())
 }
