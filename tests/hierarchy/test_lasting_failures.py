@@ -97,3 +97,15 @@ def test_revisions_that_come_damaged_are_told_of_until_they_come(tree):
         assert set(below.rows()) == set(top.rows())
         assert below.shown("sync", "status")["missing_revisions"] is None
         below.cli("diagnose")
+
+
+def test_an_upstream_that_cannot_be_told_is_named_as_that(tree):
+    shelf, top = Shelf("untold", updates=1), tree.node("top")
+    shelf.stock(top)
+    with Relay(lambda: top.base) as relay:
+        relay.refuse = lambda _name, path: 404 if "reporting" in path.lower() else None
+        below = tree.node("below").below(relay.base)
+        said = below.sync()["warning"]
+        assert said.startswith("the upstream was not told of this server and its computers"), said
+        assert "ReportingWebService" in said and "nothing at this address (404)" in said, said
+        assert "check the upstream's address" not in said and "see to this one" in said, said

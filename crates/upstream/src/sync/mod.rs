@@ -280,7 +280,7 @@ impl Run {
                     return Err(error);
                 }
                 tracing::warn!(%error, "the upstream was not told of this server's computers");
-                self.progress.warn(&error.to_string());
+                self.progress.warn(&rollup::not_told(&error));
             }
         }
         self.begin(Phase::Files)?;
