@@ -3,11 +3,13 @@
 
 mod disks;
 mod files;
+mod runs;
 
 use crate::state::App;
 use crate::{checking, ring, twins, watching};
 use disks::Disks;
 use files::Waited;
+use runs::Runs;
 use serde_json::{Value, json};
 use sluicegate_store::hierarchy::UpstreamSettings;
 use sluicegate_store::{CategoryRow, Store, StoreError};
@@ -41,7 +43,7 @@ impl Verdict {
 }
 
 /// The checks, in their order. The number of one is the exit code of the command when it is the first that fails.
-const CHECKS: [(&str, u8); 16] = [
+const CHECKS: [(&str, u8); 18] = [
     ("own-endpoints", 10),
     ("upstream-set", 11),
     ("name", 12),
@@ -58,6 +60,8 @@ const CHECKS: [(&str, u8); 16] = [
     ("publisher", 23),
     ("files", 24),
     ("servers-below", 25),
+    ("revisions", 26),
+    ("last-run", 27),
 ];
 
 /// One check.
@@ -135,11 +139,20 @@ pub(crate) async fn run(app: &Arc<App>) -> Vec<Check> {
         let policy = wanted.content;
         let missing = store.missing_files(policy.when, policy.express, &wanted.filter, Timestamp::MAX);
         let report = checking::look_over(&store, false, false, now);
-        let below = below(&store, now);
-        (store.categories(), missing, Disks::of(&store), report, Waited::of(&store), below)
+        let (below, revisions) = (below(&store, now), runs::revisions(&store, now));
+        (
+            store.categories(),
+            missing,
+            Disks::of(&store),
+            report,
+            Waited::of(&store),
+            below,
+            revisions,
+            Runs::of(&store),
+        )
     })
     .await;
-    let (categories, missing, disks, report, waited, below) = match looked {
+    let (categories, missing, disks, report, waited, below, revisions, runs) = match looked {
         Ok(looked) => looked,
         Err(error) => {
             let remedy = "look in this server's log for this time";
@@ -156,7 +169,9 @@ pub(crate) async fn run(app: &Arc<App>) -> Vec<Check> {
     watching::end_about_files(app).await;
     let has_upstream = settings.source.is_some();
     checks.push(waited.map_or_else(|error| unread("files", &error), |waited| waited.check(has_upstream)));
-    checks.push(below);
+    checks.extend([below, revisions]);
+    let probed = checks.iter().any(|check| check.name == "protocol" && check.verdict == Verdict::Passed);
+    checks.push(runs::check(runs, &settings, probed, app.synchronizer.status().running, now));
     checks
 }
 

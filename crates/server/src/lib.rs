@@ -14,9 +14,11 @@ pub mod logging;
 pub mod random;
 pub mod routes;
 pub mod settings;
+mod standing;
 pub mod telemetry;
 pub mod transport;
 mod twins;
+mod unusable;
 
 mod admin;
 mod cleanup;

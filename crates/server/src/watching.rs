@@ -5,8 +5,10 @@
 use crate::missing;
 use crate::ring;
 use crate::self_test::{self, SelfTest};
+use crate::standing::{self, is_about_the_way};
 use crate::state::App;
 use crate::twins;
+use crate::unusable;
 use parking_lot::Mutex;
 use sluicegate_store::audit::AlertKind;
 use sluicegate_store::hierarchy::{RunOutcome, SyncRun, UpstreamSettings};
@@ -99,6 +101,7 @@ pub(crate) async fn look(app: &Arc<App>) {
     let now = app.clock.now();
     on_store(app, move |store| password_expires(store, now)).await;
     on_store(app, move |store| unfetched(store, now)).await;
+    on_store(app, move |store| unusable::judge(store, now)).await;
     on_store(app, move |store| ring::judge(store, now)).await;
     on_store(app, move |store| twins::judge(store, now)).await;
     if let Some(files @ 1..) = on_store(app, move |store| store.forget_wanted_files(now)).await {
@@ -167,8 +170,11 @@ async fn probe_failing(app: &Arc<App>) {
 /// Draws conclusions from a probe of the upstream as it is set.
 pub(crate) async fn after_probe(app: &Arc<App>, failure: Option<&SyncError>) {
     let (now, failure) = (app.clock.now(), failure.map(|error| (error.code().to_owned(), error.to_string())));
-    on_store(app, move |store| judge(store, failure.as_ref().map(|(c, t)| (c.as_str(), t.as_str())), now))
-        .await;
+    on_store(app, move |store| match &failure {
+        Some((code, sentence)) => judge_failure(store, code, sentence, now),
+        None => judge_success(store, now),
+    })
+    .await;
 }
 
 /// Draws conclusions from the synchronization that has just ended.
@@ -177,12 +183,14 @@ pub(crate) async fn after_run(app: &Arc<App>) {
     on_store(app, move |store| {
         let Some(last) = store.sync_history(1)?.pop() else { return Ok(()) };
         judge_here(store, &last, now)?;
+        unusable::judge(store, now)?;
         ring::judge(store, now)?;
         match last.outcome {
-            RunOutcome::Succeeded => judge(store, None, now),
-            RunOutcome::Failed => judge(
+            RunOutcome::Succeeded => judge_success(store, now),
+            RunOutcome::Failed => judge_failure(
                 store,
-                Some((&last.error_code.unwrap_or_default(), &last.error_text.unwrap_or_default())),
+                &last.error_code.unwrap_or_default(),
+                &last.error_text.unwrap_or_default(),
                 now,
             ),
             RunOutcome::Running | RunOutcome::Cancelled | RunOutcome::Interrupted => Ok(()),
@@ -195,6 +203,7 @@ pub(crate) async fn after_run(app: &Arc<App>) {
 pub(crate) fn forget_upstream(store: &Store, now: Timestamp) -> Result<(), StoreError> {
     store.end_alert(AlertKind::UpstreamFailing, now)?;
     store.end_alert(AlertKind::FilesFailing, now)?;
+    unusable::judge(store, now)?;
     ring::judge(store, now)?;
     store.end_alert(AlertKind::ProxyPassword, now).map(|_| ())
 }
@@ -206,7 +215,10 @@ fn judge_here(store: &Store, last: &SyncRun, now: Timestamp) -> Result<(), Store
     let sentence = last.error_text.as_deref().unwrap_or_default();
     match last.outcome {
         RunOutcome::Succeeded => {
-            store.end_alert(AlertKind::SynchronizationFailing, now)?;
+            // One for categories only may not have come to what failed.
+            if standing::failure(store, false, false)?.is_none() {
+                store.end_alert(AlertKind::SynchronizationFailing, now)?;
+            }
             if missing::says_of_files(last) {
                 judge_files(store, last, now)?;
             }
@@ -259,12 +271,25 @@ fn judge_files(store: &Store, last: &SyncRun, now: Timestamp) -> Result<(), Stor
     store.end_alert(kind, now).map(|_| ())
 }
 
-/// Raises or ends the alerts about the way to the upstream. `failure` is a code and a sentence.
-fn judge(store: &Store, failure: Option<(&str, &str)>, now: Timestamp) -> Result<(), StoreError> {
-    let Some((code, sentence)) = failure else {
-        store.end_alert(AlertKind::ProxyPassword, now)?;
-        return store.end_alert(AlertKind::UpstreamFailing, now).map(|_| ());
+/// The way to the upstream was open, for a run or for a probe: ends the alerts about it. What a run failed with behind
+/// that way stands until a run overcomes it.
+fn judge_success(store: &Store, now: Timestamp) -> Result<(), StoreError> {
+    store.end_alert(AlertKind::ProxyPassword, now)?;
+    let kind = AlertKind::UpstreamFailing;
+    let Some(run) = standing::failure(store, true, true)? else {
+        return store.end_alert(kind, now).map(|_| ());
     };
+    // A probe that failed may have put its own sentence there. Where no alert stands, as since another way was set or
+    // somebody acknowledged it, there is nothing to say again.
+    if store.alerts()?.iter().any(|alert| alert.kind == kind.as_str()) {
+        let (code, sentence) = (run.error_code.unwrap_or_default(), run.error_text.unwrap_or_default());
+        store.hold_alert(kind, &standing::of_the_way(&code, &sentence), now)?;
+    }
+    Ok(())
+}
+
+/// Raises the alerts about the way to the upstream that a failure says something of.
+fn judge_failure(store: &Store, code: &str, sentence: &str, now: Timestamp) -> Result<(), StoreError> {
     // Only a proxy's refusal says something about the password.
     if code == PROXY_WANTS_MORE
         && let Some(known) = &store.upstream_settings().proxy.credentials
@@ -275,14 +300,9 @@ fn judge(store: &Store, failure: Option<(&str, &str)>, now: Timestamp) -> Result
     }
     // A full disk here is not the upstream's failure, and no sign that it works either: `judge_here` tells it.
     if is_about_the_way(code) {
-        let text = format!("the upstream cannot be synchronized with ({code}): {sentence}");
-        store.hold_alert(AlertKind::UpstreamFailing, &text, now)?;
+        store.hold_alert(AlertKind::UpstreamFailing, &standing::of_the_way(code, sentence), now)?;
     }
     Ok(())
-}
-
-fn is_about_the_way(code: &str) -> bool {
-    code.starts_with("Uss") || code.starts_with("DssAuthenticationError/")
 }
 
 /// Raises or ends the alert about a password whose last day an administrator told.

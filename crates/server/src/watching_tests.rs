@@ -1,6 +1,7 @@
 use super::*;
 use crate::testing;
 use sluicegate_store::hierarchy::{Password, ProxyCredentials, UpstreamSource};
+use sluicegate_terms::{RevisionNumber, UpdateId, UpdateIdentity};
 use sluicegate_upstream::sync::Phase;
 
 fn kinds(app: &App) -> Vec<String> {
@@ -37,16 +38,20 @@ async fn a_proxy_that_refuses_the_stored_password_is_an_alert_until_a_run_succee
     let (_dir, app) = testing::app().await;
     let (store, now) = (&app.store, app.clock.now());
     let failure = Some((PROXY_WANTS_MORE, "the proxy asks for authentication (407)"));
-    judge(store, failure, now).unwrap();
+    let judge = |failure: Option<(&str, &str)>| match failure {
+        Some((code, sentence)) => judge_failure(store, code, sentence, now).unwrap(),
+        None => judge_success(store, now).unwrap(),
+    };
+    judge(failure);
     assert_eq!(kinds(&app), ["upstream-failing"], "nobody stored a password that could be wrong");
     with_credentials(&app, None);
-    judge(store, failure, now).unwrap();
+    judge(failure);
     assert_eq!(kinds(&app), ["proxy-password", "upstream-failing"]);
-    judge(store, Some(("UssCommunicationError/TimedOut", "x")), now).unwrap();
+    judge(Some(("UssCommunicationError/TimedOut", "x")));
     assert_eq!(kinds(&app), ["proxy-password", "upstream-failing"], "a timeout says nothing of passwords");
-    judge(store, Some(("LocalError/DiskFull", "x")), now).unwrap();
+    judge(Some(("LocalError/DiskFull", "x")));
     assert_eq!(kinds(&app).len(), 2, "nor does a full disk say that the upstream works");
-    judge(store, None, now).unwrap();
+    judge(None);
     assert!(kinds(&app).is_empty());
 }
 
@@ -117,6 +122,49 @@ async fn files_that_do_not_come_are_an_alert_when_none_came_or_some_did_not_twic
 }
 
 #[tokio::test]
+async fn revisions_that_came_damaged_are_an_alert_when_none_came_or_another_run_did_not_bring_them() {
+    let (_dir, app) = testing::app().await;
+    with_credentials(&app, None);
+    let identity = |n| UpdateIdentity {
+        update: UpdateId(Guid::from_u128(n)),
+        revision: RevisionNumber::new(3).unwrap(),
+    };
+    let fail = |n| {
+        let failed = (identity(n), format!("document {n} is damaged"));
+        app.store.note_failed_revisions(&[failed], app.clock.now()).unwrap();
+    };
+    let counted = |new, quarantined| {
+        move |run: &mut SyncRun| (run.counts.new, run.counts.quarantined) = (new, quarantined)
+    };
+    fail(7);
+    ended(&app, RunOutcome::Succeeded, counted(5, 1));
+    after_run(&app).await;
+    assert!(kinds(&app).is_empty(), "some came, and the next run may bring it");
+    ended(&app, RunOutcome::Succeeded, counted(0, 1));
+    after_run(&app).await;
+    assert_eq!(kinds(&app), ["revisions-failing"], "none came");
+    let said = app.store.alerts().unwrap().remove(0).text;
+    assert!(said.contains("document 7 is damaged") && said.contains("--retry-failed"), "{said}");
+    app.store.forget_failed_revisions(&[identity(7)]).unwrap();
+    ended(&app, RunOutcome::Failed, |_| {});
+    after_run(&app).await;
+    assert!(!kinds(&app).contains(&"revisions-failing".to_owned()), "it is here, whatever else failed");
+    fail(8);
+    ended(&app, RunOutcome::Succeeded, counted(1, 1));
+    after_run(&app).await;
+    assert!(kinds(&app).is_empty(), "{:?}", kinds(&app));
+    fail(8);
+    ended(&app, RunOutcome::Succeeded, counted(1, 1));
+    after_run(&app).await;
+    assert_eq!(kinds(&app), ["revisions-failing"], "it was asked for twice");
+    let mut settings = UpstreamSettings::clone(&app.store.upstream_settings());
+    settings.source = Some(UpstreamSource::Server("http://127.0.0.1:2".to_owned()));
+    app.store.set_upstream_settings(settings, app.clock.now()).unwrap();
+    forget_upstream(&app.store, app.clock.now()).unwrap();
+    assert!(!kinds(&app).contains(&"revisions-failing".to_owned()), "it was that one's");
+}
+
+#[tokio::test]
 async fn a_run_that_files_ended_is_an_alert_that_an_answering_upstream_does_not_end() {
     let (_dir, app) = testing::app().await;
     with_credentials(&app, None);
@@ -134,6 +182,51 @@ async fn a_run_that_files_ended_is_an_alert_that_an_answering_upstream_does_not_
     ended(&app, RunOutcome::Succeeded, |_| {});
     after_run(&app).await;
     assert!(kinds(&app).is_empty());
+}
+
+#[tokio::test]
+async fn a_run_that_failed_behind_the_handshake_is_an_alert_until_a_run_overcomes_it() {
+    let (_dir, app) = testing::app().await;
+    with_credentials(&app, None);
+    let said = || app.store.alerts().unwrap().remove(0).text;
+    ended(&app, RunOutcome::Failed, |run| {
+        run.phase = Phase::Updates.as_str().to_owned();
+        run.error_code = Some("UssCommunicationError/UnexpectedStatus".to_owned());
+        run.error_text = Some("the answer to GetUpdateData is 413".to_owned());
+    });
+    after_run(&app).await;
+    let first = said();
+    assert!(first.contains("GetUpdateData is 413"), "{first}");
+    after_probe(&app, None).await;
+    assert_eq!((kinds(&app).as_slice(), said()), (["upstream-failing".to_owned()].as_slice(), first.clone()));
+    probe_failing(&app).await;
+    assert!(said().contains("ConnectionRefused"), "{}", said());
+    after_probe(&app, None).await;
+    assert_eq!(said(), first, "what the run failed with is told again");
+    ended(&app, RunOutcome::Succeeded, |run| run.phase = Phase::Categories.as_str().to_owned());
+    after_run(&app).await;
+    assert_eq!(said(), first, "one for categories only asked for no updates");
+    ended(&app, RunOutcome::Succeeded, |run| run.phase = Phase::Files.as_str().to_owned());
+    after_run(&app).await;
+    assert!(kinds(&app).is_empty());
+}
+
+#[tokio::test]
+async fn an_acknowledged_alert_does_not_come_back_while_what_failed_still_does() {
+    let (_dir, app) = testing::app().await;
+    with_credentials(&app, None);
+    let fail = |run: &mut SyncRun| {
+        run.phase = Phase::Categories.as_str().to_owned();
+        run.error_code = Some("UssFault/InternalServerError".to_owned());
+    };
+    ended(&app, RunOutcome::Failed, fail);
+    after_run(&app).await;
+    let id = app.store.alerts().unwrap().remove(0).id;
+    app.store.acknowledge_alert(id, app.clock.now()).unwrap();
+    after_probe(&app, None).await;
+    ended(&app, RunOutcome::Failed, fail);
+    after_run(&app).await;
+    assert!(kinds(&app).is_empty(), "{:?}", kinds(&app));
 }
 
 #[tokio::test]

@@ -62,6 +62,12 @@ impl<'a> XmlReader<'a> {
             return Err(DecodeError::TooLarge { bytes: body.len(), limit: limits.bytes });
         }
         let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+        // UTF-16 of ASCII without a mark would be UTF-8 full of zeros, and is told as what it is.
+        match body {
+            [0, other, ..] if *other != 0 => return Err(DecodeError::NotUtf8 { offset: 0 }),
+            [other, 0, ..] if *other != 0 => return Err(DecodeError::NotUtf8 { offset: 1 }),
+            _ => {}
+        }
         let body = std::str::from_utf8(body).map_err(|e| DecodeError::NotUtf8 { offset: e.valid_up_to() })?;
         if let Some(at) = first_forbidden(body) {
             let reason = "it has a control character, which XML forbids".to_owned();

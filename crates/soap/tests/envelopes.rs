@@ -236,6 +236,22 @@ fn what_is_not_a_message_is_refused_with_a_reason() {
 }
 
 #[test]
+fn utf_16_is_told_as_what_it_is_in_either_order_and_without_a_mark() {
+    let units: Vec<u16> = sync("").encode_utf16().collect();
+    let marked: Vec<u16> = std::iter::once(0xfeff).chain(units.iter().copied()).collect();
+    for (body, offset) in [
+        (units.iter().flat_map(|unit| unit.to_le_bytes()).collect::<Vec<u8>>(), 1),
+        (units.iter().flat_map(|unit| unit.to_be_bytes()).collect(), 0),
+        (marked.iter().flat_map(|unit| unit.to_le_bytes()).collect(), 0),
+        (marked.iter().flat_map(|unit| unit.to_be_bytes()).collect(), 0),
+    ] {
+        let error = Request::decode(&body, None, &Limits::REQUEST).unwrap_err();
+        assert_eq!(error, DecodeError::NotUtf8 { offset });
+        assert!(error.to_string().contains("charset=utf-8"), "{error}");
+    }
+}
+
+#[test]
 fn an_action_that_names_another_operation_is_refused() {
     let body = sync("");
     let action = format!("\"{CLIENT}/GetConfig\"");

@@ -5,7 +5,7 @@
 mod planned;
 
 use crate::sync::{Phase, Progress, Reason, Run, Stop, Surroundings, SyncError, Watched};
-use crate::timetable::{begin_again_soon, run_soon};
+use crate::timetable::{begin_again_soon, run_for_missing, run_soon};
 use crate::transport::RetryPolicy;
 use parking_lot::Mutex;
 use sluicegate_store::hierarchy::{
@@ -281,7 +281,11 @@ impl Synchronizer {
         let (inner, kept) = (Arc::clone(&self.inner), record.clone());
         let written = tokio::task::spawn_blocking(move || {
             inner.store.write_sync_run(&kept)?;
-            if retry { run_soon(&inner.store, now) } else { Ok(()) }
+            match kept.outcome {
+                RunOutcome::Failed if retry => run_soon(&inner.store, now),
+                RunOutcome::Succeeded => run_for_missing(&inner.store, now),
+                _ => Ok(()),
+            }
         })
         .await;
         if !matches!(written, Ok(Ok(()))) {

@@ -1,7 +1,7 @@
 //! When runs that nobody asks for begin: the time that the schedule draws and keeps, and one of soon after what passes.
 
 use sluicegate_policy::hierarchy::Schedule;
-use sluicegate_store::hierarchy::RunOutcome;
+use sluicegate_store::hierarchy::{FailedRevision, RunOutcome};
 use sluicegate_store::{Store, StoreError};
 use sluicegate_terms::Timestamp;
 use std::time::Duration;
@@ -23,11 +23,25 @@ pub(crate) fn begin_again_soon(store: &Store, now: Timestamp) -> Result<(), Stor
 
 /// Makes the next run one of soon, where there is a schedule.
 pub(crate) fn run_soon(store: &Store, now: Timestamp) -> Result<(), StoreError> {
+    run_by(store, now.plus_seconds(RETRY))
+}
+
+/// After a run that went to its end: what came damaged or not at all is asked for again at its time the first few times,
+/// also where the schedule would begin none for long.
+pub(crate) fn run_for_missing(store: &Store, now: Timestamp) -> Result<(), StoreError> {
+    match store.missing_failed_revisions()? {
+        Some(missing) if missing.fewest_attempts <= FailedRevision::EARLY_ATTEMPTS => {
+            run_by(store, missing.again_at.max(now.plus_seconds(RETRY)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn run_by(store: &Store, soon: Timestamp) -> Result<(), StoreError> {
     let settings = store.upstream_settings();
     if settings.source.is_none() || settings.schedule == Schedule::Manual {
         return Ok(());
     }
-    let soon = now.plus_seconds(RETRY);
     store.change_sync_state(|state| state.next_run = Some(state.next_run.map_or(soon, |at| at.min(soon))))?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use sluicegate_upstream::transport::{
 };
 use support::{Authority, Reply, Server, self_signed, settings, soap};
 
-async fn call(server: &Server, ca: Option<&str>) -> Result<Answer, TransportError> {
+async fn call<C: AsRef<[u8]> + ?Sized>(server: &Server, ca: Option<&C>) -> Result<Answer, TransportError> {
     let dir = tempfile::tempdir().unwrap();
     let mut settings = settings();
     if let Some(pem) = ca {
@@ -23,9 +23,9 @@ async fn call(server: &Server, ca: Option<&str>) -> Result<Answer, TransportErro
 async fn an_authority_given_as_a_file_is_trusted() {
     let authority = Authority::new("Our own authority");
     let server = Server::start_tls(authority.server("localhost", |_| {}), |_, _| Reply::Send(soap())).await;
-    call(&server, Some(&authority.pem())).await.unwrap();
+    call(&server, Some(authority.pem().as_str())).await.unwrap();
 
-    let error = call(&server, None).await.unwrap_err();
+    let error = call::<str>(&server, None).await.unwrap_err();
     assert_eq!(
         (error.code(), error.problem()),
         ("UssCommunicationError/CertificateNotTrusted", Some("P-13"))
@@ -34,7 +34,7 @@ async fn an_authority_given_as_a_file_is_trusted() {
     assert!(text.contains("`server localhost` is signed by `Our own authority`"), "{text}");
     assert!(text.contains("--ca"), "{text}");
     let other = Authority::new("Another authority");
-    let error = call(&server, Some(&other.pem())).await.unwrap_err();
+    let error = call(&server, Some(other.pem().as_str())).await.unwrap_err();
     assert_eq!(error.code(), "UssCommunicationError/CertificateNotTrusted");
 }
 
@@ -43,14 +43,14 @@ async fn a_server_that_signed_itself_is_trusted_when_its_certificate_is_given() 
     for authority in [false, true] {
         let (config, pem) = self_signed("localhost", authority);
         let server = Server::start_tls(config, |_, _| Reply::Send(soap())).await;
-        call(&server, Some(&pem)).await.unwrap();
-        let error = call(&server, None).await.unwrap_err();
+        call(&server, Some(pem.as_str())).await.unwrap();
+        let error = call::<str>(&server, None).await.unwrap_err();
         assert_eq!(error.code(), "UssCommunicationError/CertificateNotTrusted", "{error}");
         assert!(error.to_string().contains("signed by `signed by itself`"), "{error}");
     }
     let (config, pem) = self_signed("elsewhere.example", false);
     let server = Server::start_tls(config, |_, _| Reply::Send(soap())).await;
-    let error = call(&server, Some(&pem)).await.unwrap_err();
+    let error = call(&server, Some(pem.as_str())).await.unwrap_err();
     assert_eq!(error.code(), "UssCommunicationError/CertificateWrongName", "{error}");
 }
 
@@ -59,14 +59,14 @@ async fn a_certificate_whose_time_is_over_or_has_not_come() {
     let authority = Authority::new("Our own authority");
     let over = authority.server("localhost", |params| params.not_after = rcgen::date_time_ymd(2020, 5, 6));
     let server = Server::start_tls(over, |_, _| Reply::Send(soap())).await;
-    let error = call(&server, Some(&authority.pem())).await.unwrap_err();
+    let error = call(&server, Some(authority.pem().as_str())).await.unwrap_err();
     assert_eq!(error.code(), "UssCommunicationError/CertificateExpired");
     let text = error.to_string();
     assert!(text.contains("`server localhost` was good until 2020-05-06 00:00 UTC"), "{text}");
 
     let ahead = authority.server("localhost", |params| params.not_before = rcgen::date_time_ymd(2090, 1, 1));
     let server = Server::start_tls(ahead, |_, _| Reply::Send(soap())).await;
-    let error = call(&server, Some(&authority.pem())).await.unwrap_err();
+    let error = call(&server, Some(authority.pem().as_str())).await.unwrap_err();
     assert_eq!(error.code(), "UssCommunicationError/CertificateNotYetValid");
     assert!(error.to_string().contains("clock"), "{error}");
 }
@@ -76,7 +76,7 @@ async fn a_certificate_for_another_name() {
     let authority = Authority::new("Our own authority");
     let server =
         Server::start_tls(authority.server("other.example", |_| {}), |_, _| Reply::Send(soap())).await;
-    let error = call(&server, Some(&authority.pem())).await.unwrap_err();
+    let error = call(&server, Some(authority.pem().as_str())).await.unwrap_err();
     assert_eq!(error.code(), "UssCommunicationError/CertificateWrongName");
     assert!(error.to_string().contains("names other.example;"), "{error}");
 }
@@ -87,7 +87,7 @@ async fn a_server_that_wants_a_certificate_of_its_clients_is_named() {
     for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
         let config = authority.server_for_known_clients("localhost", version);
         let server = Server::start_tls(config, |_, _| Reply::Send(soap())).await;
-        let error = call(&server, Some(&authority.pem())).await.unwrap_err();
+        let error = call(&server, Some(authority.pem().as_str())).await.unwrap_err();
         assert_eq!(
             (error.code(), error.problem()),
             ("UssCommunicationError/TlsFailed", Some("P-13")),
@@ -111,7 +111,7 @@ async fn a_port_that_does_not_speak_tls() {
                 tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         }
     });
-    let error = call(&Server { address, ..server }, None).await.unwrap_err();
+    let error = call::<str>(&Server { address, ..server }, None).await.unwrap_err();
     assert_eq!(error.code(), "UssCommunicationError/TlsFailed");
     assert!(error.to_string().contains("does not speak TLS"), "{error}");
 }
@@ -132,4 +132,28 @@ async fn a_file_of_certificates_without_any_is_refused_at_once() {
     }
     let settings = TransportSettings { ca_file: Some(dir.path().join("none.pem")), ..settings() };
     assert!(Transport::new(settings).unwrap_err().to_string().contains("none.pem"));
+}
+
+#[tokio::test]
+async fn a_file_of_certificates_is_read_as_windows_saves_it() {
+    let (authority, other) = (Authority::new("Our own authority"), Authority::new("Another authority"));
+    let server = Server::start_tls(authority.server("localhost", |_| {}), |_, _| Reply::Send(soap())).await;
+    let marked = format!("\u{feff}{}", authority.pem());
+    // Each with a mark of its own, put together.
+    let two = format!("\u{feff}{}{marked}", other.pem());
+    let wide = |text: &str, unit: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(unit).collect::<Vec<u8>>();
+    for file in [
+        marked.clone().into_bytes(),
+        two.clone().into_bytes(),
+        marked.replace('\n', "\r\n").into_bytes(),
+        wide(&marked, u16::to_le_bytes),
+        wide(&two, u16::to_be_bytes),
+        wide(&authority.pem(), u16::to_le_bytes),
+    ] {
+        call(&server, Some(&file)).await.unwrap();
+    }
+    let mut odd = wide(&marked, u16::to_le_bytes);
+    odd.pop();
+    let said = call(&server, Some(&odd)).await.unwrap_err().to_string();
+    assert!(said.contains("begins as UTF-16 and is damaged"), "{said}");
 }

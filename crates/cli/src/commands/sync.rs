@@ -217,6 +217,12 @@ fn status_table(status: &Value) {
     if status["stuck"] == true {
         say!("It has not come forward for a while: `sluicegate sync cancel`, then `sync now`.");
     }
+    if let Some(missing) = status["missing_revisions"]["text"].as_str() {
+        say!(
+            "\n{missing}. `sluicegate sync now --retry-failed` asks at once, `sluicegate catalog quarantine` says what was \
+             wrong."
+        );
+    }
     if status["running"] == false && !status["last_run"].is_null() {
         say!("\nLast synchronization");
         history_table(&Value::Array(vec![status["last_run"].clone()]));

@@ -11,9 +11,11 @@ use http::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use serde_json::{Value, json};
 use sluicegate_policy::hierarchy::{ContentPolicy, Patience, Schedule};
-use sluicegate_store::hierarchy::{RunCounts, Stray, SyncRun, UpstreamSettings, UpstreamSource};
+use sluicegate_store::hierarchy::{
+    FailedRevisions, RunCounts, Stray, SyncRun, UpstreamSettings, UpstreamSource,
+};
 use sluicegate_terms::Timestamp;
-use sluicegate_upstream::sync::Progress;
+use sluicegate_upstream::sync::{Progress, say_missing};
 use sluicegate_upstream::transport::problem_of;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,8 +33,9 @@ pub(super) async fn status(app: &App) -> Result<Value, AdminError> {
     // Looked at before the history, in which a run ends first: who reads that none is under way also reads how the
     // last one ended.
     let progress = app.synchronizer.status();
-    let (state, last, succeeded) = with_store(app, |store| {
-        Ok((store.sync_state()?, store.sync_history(1)?.pop(), store.last_succeeded()?))
+    let (state, last, succeeded, missing) = with_store(app, |store| {
+        let missing = store.missing_failed_revisions()?;
+        Ok((store.sync_state()?, store.sync_history(1)?.pop(), store.last_succeeded()?, missing))
     })
     .await?;
     let now = app.clock.now();
@@ -47,6 +50,7 @@ pub(super) async fn status(app: &App) -> Result<Value, AdminError> {
         // Of the run under way, or of the last one until the next begins.
         "warning": progress.warning,
         "last_run": last.as_ref().map(ran),
+        "missing_revisions": missing.map(|missing| lacking(&missing, now)),
         "last_success": succeeded.map(Timestamp::iso),
         // Documents and decisions; files may have been cut off after it.
         "metadata_complete": state.last_success.map(Timestamp::iso),
@@ -89,6 +93,18 @@ fn counted(counts: &RunCounts) -> Value {
         "files_failed": counts.files_failed,
         "strays": counts.strays,
         "waiting": counts.waiting,
+    })
+}
+
+/// Revisions that the upstream lists and that could not be used.
+fn lacking(missing: &FailedRevisions, now: Timestamp) -> Value {
+    json!({
+        "revisions": missing.revisions,
+        "since": missing.first.since.iso(),
+        "again_at": missing.again_at.iso(),
+        "first": missing.first.identity.to_string(),
+        "reason": missing.first.reason,
+        "text": say_missing(missing, now),
     })
 }
 

@@ -31,6 +31,8 @@ pub enum AlertKind {
     UpstreamRing,
     /// Two servers below this one have one id.
     SharedIdentity,
+    /// Revisions that the upstream lists came damaged or not at all.
+    RevisionsFailing,
     /// Files that are wanted do not come, or nobody fetches them.
     FilesFailing,
     /// A proxy does not take the stored user and password (P-03).
@@ -54,6 +56,7 @@ impl AlertKind {
             Self::SynchronizationFailing => "synchronization-failing",
             Self::UpstreamRing => "upstream-ring",
             Self::SharedIdentity => "shared-identity",
+            Self::RevisionsFailing => "revisions-failing",
             Self::FilesFailing => "files-failing",
             Self::ProxyPassword => "proxy-password",
             Self::ProxyPasswordExpires => "proxy-password-expires",

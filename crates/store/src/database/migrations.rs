@@ -30,6 +30,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0021_gone_and_back.sql"),
     include_str!("../../migrations/0022_what_was_refused.sql"),
     include_str!("../../migrations/0023_names_of_servers.sql"),
+    include_str!("../../migrations/0024_missing_since.sql"),
 ];
 
 /// The version of the schema that this program makes and knows.
@@ -58,21 +59,36 @@ pub(crate) fn pending(db: &Connection, path: &Path) -> Result<Option<u32>, Store
 /// reason to stay at the old schema, and is repaired at the start like any other.
 pub(crate) fn run(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let Some(found) = pending(db, path)? else { return Ok(()) };
+    steps(db, found, |number| {
+        if found > 0 {
+            tracing::info!(version = number, "database schema migrated");
+        } else if number == VERSION {
+            tracing::info!(version = number, "database schema made");
+        }
+    })
+}
+
+/// Takes all steps in an empty database that is there only to be compared with.
+pub(super) fn model(db: &mut Connection) -> Result<(), StoreError> {
+    steps(db, 0, |_| {})
+}
+
+fn steps(db: &mut Connection, found: u32, taken: impl Fn(u32)) -> Result<(), StoreError> {
     let enforced: bool =
         db.query_row("PRAGMA foreign_keys", [], |row| row.get(0)).during("prepare a migration")?;
     db.pragma_update(None, "foreign_keys", false).during("prepare a migration")?;
-    let taken = take(db, found);
+    let all = take(db, found, taken);
     db.pragma_update(None, "foreign_keys", enforced).during("end a migration")?;
-    taken
+    all
 }
 
-fn take(db: &mut Connection, found: u32) -> Result<(), StoreError> {
+fn take(db: &mut Connection, found: u32, taken: impl Fn(u32)) -> Result<(), StoreError> {
     for (number, step) in (1_u32..).zip(STEPS).skip(usize::try_from(found).unwrap_or(usize::MAX)) {
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).during("begin a migration")?;
         tx.execute_batch(step).during("migrate its schema")?;
         tx.pragma_update(None, "user_version", number).during("record its version")?;
         tx.commit().during("commit a migration")?;
-        tracing::info!(version = number, "database schema migrated");
+        taken(number);
     }
     Ok(())
 }
@@ -158,6 +174,26 @@ mod tests {
         let file =
             text("SELECT size || name || express || languages FROM file JOIN revision_file USING (sha1)");
         assert_eq!(file, "7a.cab1de");
+    }
+
+    #[test]
+    fn revisions_that_failed_before_their_time_was_kept_have_been_missing_for_a_day_before_their_next_attempt()
+     {
+        let mut db = Connection::open_in_memory().unwrap();
+        for step in &STEPS[..23] {
+            db.execute_batch(step).unwrap();
+        }
+        db.pragma_update(None, "user_version", 23).unwrap();
+        let again = sluicegate_terms::Timestamp::from_unix_seconds(1_790_000_000);
+        db.execute_batch(&format!(
+            "INSERT INTO sync_failed (update_id, number, attempts, again_at, reason)
+                 VALUES (zeroblob(16), 1, 2, {}, 'damaged');",
+            again.ticks()
+        ))
+        .unwrap();
+        run(&mut db, Path::new("x.db")).unwrap();
+        let since: i64 = db.query_row("SELECT since FROM sync_failed", [], |r| r.get(0)).unwrap();
+        assert_eq!(since, again.plus_seconds(-86_400).ticks());
     }
 
     #[test]

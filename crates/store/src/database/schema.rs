@@ -23,7 +23,7 @@ fn objects(db: &Connection) -> Result<Objects, StoreError> {
 /// Compares the schema with what the steps make. Objects besides are told of and do no harm.
 pub(super) fn verify(db: &Connection, path: &Path) -> Result<(), StoreError> {
     let mut fresh = Connection::open_in_memory().during("verify its schema")?;
-    migrations::run(&mut fresh, Path::new("memory"))?;
+    migrations::model(&mut fresh)?;
     let (mut found, version) = (objects(db)?, migrations::version(db)?);
     for (object, made_by) in objects(&fresh)? {
         let difference = match found.remove(&object) {

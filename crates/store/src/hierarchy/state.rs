@@ -4,7 +4,7 @@
 use crate::Store;
 use crate::columns::{Columns, for_rows, gathered};
 use crate::error::{During, StoreError, StoredAs};
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, Transaction};
 use sluicegate_terms::{Guid, RevisionNumber, Timestamp, UpdateId, UpdateIdentity};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -80,31 +80,6 @@ impl SyncState {
         self.updates_anchor = None;
         self.covered = CoveredFilter::Nothing;
         self.deployments_anchor = None;
-    }
-}
-
-/// A revision that could not be used is asked for again after so many seconds.
-pub const REVISION_WAITS: i64 = 86_400;
-
-/// A revision whose document could not be used.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct FailedRevision {
-    /// Which.
-    pub identity: UpdateIdentity,
-    /// How often it was asked for.
-    pub attempts: u32,
-    /// Not before then again.
-    pub again_at: Timestamp,
-    /// What was wrong.
-    pub reason: String,
-}
-
-impl FailedRevision {
-    /// Whether it is not asked for yet. A time further ahead than any that is given was reckoned by a clock that has been
-    /// put back since.
-    #[must_use]
-    pub fn waits(&self, now: Timestamp) -> bool {
-        self.again_at > now && self.again_at <= now.plus_seconds(REVISION_WAITS)
     }
 }
 
@@ -272,107 +247,6 @@ impl Store {
                 Ok(after)
             },
             |_| {},
-        )
-    }
-
-    /// Notes revisions whose documents could not be used.
-    ///
-    /// # Errors
-    /// A failure to write.
-    pub fn note_failed_revisions(&self, failed: &[FailedRevision]) -> Result<(), StoreError> {
-        self.shared.database.write_alone(
-            |tx| {
-                self.refuse_for_another_upstream(tx)?;
-                for one in failed {
-                    tx.prepare_cached(
-                        "INSERT INTO sync_failed (update_id, number, attempts, again_at, reason)
-                         VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (update_id, number)
-                         DO UPDATE SET attempts = attempts + ?3, again_at = ?4, reason = ?5",
-                    )
-                    .and_then(|mut s| {
-                        s.execute(params![
-                            one.identity.update.0.as_bytes(),
-                            one.identity.revision.get(),
-                            one.attempts,
-                            one.again_at.ticks(),
-                            one.reason
-                        ])
-                    })
-                    .during("note a revision that could not be used")?;
-                }
-                Ok(())
-            },
-            |()| {},
-        )
-    }
-
-    /// Lets everything that failed, revisions and files, be asked for in the next run. Answers how much that is.
-    ///
-    /// # Errors
-    /// A failure to write.
-    pub fn retry_failed(&self, now: Timestamp) -> Result<u64, StoreError> {
-        self.shared.database.write_alone(
-            |tx| {
-                let mut due = 0;
-                for table in ["sync_failed", "failed_file"] {
-                    due += tx
-                        .execute(
-                            &format!("UPDATE {table} SET again_at = ?1 WHERE again_at > ?1"),
-                            [now.ticks()],
-                        )
-                        .during("let what failed be asked for again")?;
-                }
-                Ok(due as u64)
-            },
-            |_| {},
-        )
-    }
-
-    /// The revisions whose documents could not be used, in order of their ids.
-    ///
-    /// # Errors
-    /// A failure to read.
-    pub fn failed_revisions(&self) -> Result<Vec<FailedRevision>, StoreError> {
-        self.shared.database.read(|db| {
-            let mut statement = db
-                .prepare_cached(
-                    "SELECT update_id, number, attempts, again_at, reason FROM sync_failed ORDER BY 1, 2",
-                )
-                .during("list revisions that could not be used")?;
-            let mut rows = statement.query([]).during("list revisions that could not be used")?;
-            let mut list = Vec::new();
-            for_rows(&mut rows, |row| {
-                list.push(FailedRevision {
-                    identity: UpdateIdentity { update: row.update(0)?, revision: row.revision_number(1)? },
-                    attempts: row.word(2)?,
-                    again_at: row.time(3)?,
-                    reason: row.text(4)?,
-                });
-                Ok(())
-            })?;
-            Ok(list)
-        })
-    }
-
-    /// Forgets such revisions: they are in the catalog now.
-    ///
-    /// # Errors
-    /// A failure to write.
-    pub fn forget_failed_revisions(&self, now_good: &[UpdateIdentity]) -> Result<(), StoreError> {
-        if now_good.is_empty() {
-            return Ok(());
-        }
-        self.shared.database.write_alone(
-            |tx| {
-                self.refuse_for_another_upstream(tx)?;
-                for identity in now_good {
-                    tx.prepare_cached("DELETE FROM sync_failed WHERE update_id = ?1 AND number = ?2")
-                        .and_then(|mut s| s.execute((identity.update.0.as_bytes(), identity.revision.get())))
-                        .during("forget a revision that could not be used")?;
-                }
-                Ok(())
-            },
-            |()| {},
         )
     }
 

@@ -3,9 +3,7 @@
 use crate::support;
 
 use sluicegate_policy::hierarchy::Mode;
-use sluicegate_store::hierarchy::{
-    DeploymentNews, FailedRevision, SyncState, Told, UpstreamSettings, UpstreamSource,
-};
+use sluicegate_store::hierarchy::{DeploymentNews, SyncState, Told, UpstreamSettings, UpstreamSource};
 use sluicegate_store::{Store, StoreError};
 use sluicegate_terms::{GroupId, Guid};
 use support::{at, category, identity, open, prepared};
@@ -32,18 +30,13 @@ fn steps(store: &Store) -> usize {
     };
     let news =
         DeploymentNews { groups: vec![all, unassigned], anchor: "theirs".to_owned(), ..Default::default() };
-    let failed = FailedRevision {
-        identity: identity(701, 1),
-        attempts: 1,
-        again_at: at(9),
-        reason: "broken".to_owned(),
-    };
+    let failed = (identity(701, 1), "broken".to_owned());
     let told = [("pc-1".parse().unwrap(), Told::default())];
     let outcomes = [
         store.change_sync_state(|state| state.updates_anchor = Some("theirs".to_owned())).map(|_| ()),
         store.adopt_deployments(&news, at(1)).map(|_| ()),
         importer.commit().map(|_| ()),
-        store.note_failed_revisions(&[failed]),
+        store.note_failed_revisions(&[failed], at(1)),
         store.forget_failed_revisions(&[identity(702, 1)]),
         store.note_told(&told),
         store.forget_told(),

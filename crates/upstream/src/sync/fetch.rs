@@ -4,6 +4,7 @@
 
 use super::desks::{Desks, on_its_own};
 use super::session::LARGEST_ANSWER;
+use super::unusable::NOT_GIVEN;
 use super::{Run, SyncError};
 use crate::intake::Intake;
 use bytes::Bytes;
@@ -12,7 +13,6 @@ use sluicegate_policy::hierarchy::SyncFilter;
 use sluicegate_soap::fault::ErrorCode;
 use sluicegate_soap::server_sync::{GetUpdateDataRequest, GetUpdateDataResponse};
 use sluicegate_soap::{AnswerError, Limits, ResponseMessage};
-use sluicegate_store::hierarchy::{FailedRevision, REVISION_WAITS};
 use sluicegate_store::{Document, Importer, PackedRevision, PreparedRevision, Store, StoreError};
 use sluicegate_terms::{Sha1Digest, Timestamp, UpdateId, UpdateIdentity, UpdateKind};
 use std::collections::{BTreeSet, HashSet, VecDeque};
@@ -249,8 +249,6 @@ impl Run {
     }
 }
 
-const NOT_GIVEN: &str = "the upstream names the revision and does not give its document";
-
 fn halves(mut ids: Vec<UpdateIdentity>, again: bool) -> [Batch; 2] {
     let rest = ids.split_off(ids.len() / 2);
     [Batch { ids, again }, Batch { ids: rest, again }]
@@ -383,7 +381,7 @@ impl Storing {
             self.store.note_outside_filter(&outside, self.run)?;
             let report = importer.commit()?;
             if !failed.is_empty() {
-                self.store.note_failed_revisions(&failed)?;
+                self.store.note_failed_revisions(&failed, self.now())?;
             }
             self.progress.update(|p| {
                 p.counts.new += report.added;
@@ -433,7 +431,7 @@ impl Storing {
         importer: &mut Importer<'_>,
         delivery: Delivery,
         urls: &mut Vec<(Sha1Digest, String)>,
-        failed: &mut Vec<FailedRevision>,
+        failed: &mut Vec<(UpdateIdentity, String)>,
         good: &mut Vec<UpdateIdentity>,
         expired: &mut u64,
         upstream: &str,
@@ -446,8 +444,7 @@ impl Storing {
         }
         for (identity, reason) in delivery.refused {
             importer.reject(format!("{upstream}: {identity}"), Some(identity.update), reason.clone());
-            let again_at = self.now().plus_seconds(REVISION_WAITS);
-            failed.push(FailedRevision { identity, attempts: 1, again_at, reason });
+            failed.push((identity, reason));
         }
         Ok(())
     }

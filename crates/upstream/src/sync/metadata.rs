@@ -3,6 +3,7 @@
 
 use super::listing::plan;
 use super::session::{LARGEST_ANSWER, LARGEST_LIST, PROTOCOL, Session};
+use super::unusable::is_given_up;
 use super::{Run, SyncError};
 use crate::transport::Failure;
 use sluicegate_soap::server_sync::{
@@ -161,7 +162,17 @@ impl Run {
         let now = self.around.now();
         let missing = self
             .on_store(move |store| {
-                let failed = store.failed_revisions()?;
+                let (given_up, failed): (Vec<_>, Vec<_>) =
+                    store.failed_revisions()?.into_iter().partition(|failed| is_given_up(failed, now));
+                if !given_up.is_empty() {
+                    let revisions = given_up.len();
+                    tracing::info!(
+                        revisions,
+                        "the upstream has not given them for 90 days; they are not asked for again"
+                    );
+                    let given_up: Vec<_> = given_up.into_iter().map(|failed| failed.identity).collect();
+                    store.forget_failed_revisions(&given_up)?;
+                }
                 let mut seen = HashSet::with_capacity(listed.len());
                 // What failed is asked for again when its time has come, listed or not.
                 listed.extend(failed.iter().filter(|f| !f.waits(now)).map(|f| f.identity));

@@ -17,10 +17,12 @@ mod rollup;
 mod rollup_details;
 mod session;
 mod stop;
+mod unusable;
 
 pub use error::SyncError;
 pub use mirror::{Mirror, MirrorError};
 pub use progress::{Phase, Progress};
+pub use unusable::{say_missing, say_missing_and_why};
 
 use crate::Probe;
 use crate::transport::{Transport, TransportError, TransportSettings, Url};
@@ -151,6 +153,25 @@ pub(crate) async fn probe(
     })
 }
 
+/// Whether a probe that gets through shows that what ended a run is over: it takes the same way, is let in and asks for
+/// the configuration. Of the lists and documents that a run asks for behind that it says nothing.
+#[must_use]
+pub fn probe_overcomes(phase: Phase, code: &str) -> bool {
+    let (family, name) = code.split_once('/').unwrap_or_default();
+    let of_the_way = [
+        "NameNotResolved",
+        "ConnectionRefused",
+        "Unreachable",
+        "TlsFailed",
+        "ProxyAuthenticationRequired",
+        "IncompatibleProtocolVersion",
+    ];
+    phase <= Phase::Configuration
+        || family == "DssAuthenticationError"
+        || family == "UssCommunicationError"
+            && (of_the_way.contains(&name) || name.starts_with("Certificate"))
+}
+
 /// One run under way.
 pub(crate) struct Run {
     pub(crate) store: Store,
@@ -236,6 +257,7 @@ impl Run {
         self.begin(Phase::Categories)?;
         self.categories().await?;
         if self.only_categories {
+            self.warn_of_missing().await?;
             (self.around.changed)();
             return Ok(());
         }
@@ -246,6 +268,7 @@ impl Run {
             self.begin(Phase::Deployments)?;
             self.deployments().await?;
         }
+        self.warn_of_missing().await?;
         let now = self.around.now();
         self.on_store(move |store| store.change_sync_state(|state| state.last_success = Some(now))).await?;
         (self.around.changed)();
@@ -257,7 +280,7 @@ impl Run {
                     return Err(error);
                 }
                 tracing::warn!(%error, "the upstream was not told of this server's computers");
-                self.progress.warn(&error.to_string());
+                self.progress.warn(&rollup::not_told(&error));
             }
         }
         self.begin(Phase::Files)?;

@@ -12,8 +12,8 @@ const STEP: u64 = 64 << 10;
 /// Most characters of all warnings of a run.
 const LONGEST_WARNING: usize = 2_000;
 
-/// What a run is doing.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+/// What a run is doing, in the order in which it does it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub enum Phase {
     /// Nothing.
     #[default]
@@ -35,6 +35,23 @@ pub enum Phase {
 }
 
 impl Phase {
+    const ALL: [Self; 8] = [
+        Self::Idle,
+        Self::Authorization,
+        Self::Configuration,
+        Self::Categories,
+        Self::Updates,
+        Self::Deployments,
+        Self::Rollup,
+        Self::Files,
+    ];
+
+    /// What the history means by a word. A run that has only begun stands there with one that is no phase.
+    #[must_use]
+    pub fn of_word(word: &str) -> Self {
+        Self::ALL.into_iter().find(|phase| phase.as_str() == word).unwrap_or_default()
+    }
+
     /// The word that commands, the admin API and the history use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

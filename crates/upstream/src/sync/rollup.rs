@@ -4,6 +4,7 @@
 use super::above::cookie;
 use super::rollup_details::{computer, or_never, own_details, own_kind, server};
 use super::{Run, SyncError};
+use crate::transport::Failure;
 use sluicegate_soap::server_reporting::{
     ComputerChange, ComputerLastRollupNumber, ComputerStatusRollupInfo, ComputerStatusRollupUpdateStatus,
     GetOutOfSyncComputersRequest, GetOutOfSyncComputersResponse, RollupComputerStatusRequest,
@@ -37,6 +38,35 @@ fn branch_of(above: Guid, below: &[DownstreamServer]) -> Vec<Guid> {
         }
     }
     branch
+}
+
+/// What a run says that could not tell the upstream.
+pub(super) fn not_told(error: &SyncError) -> String {
+    // Catalog and files came from the same address, so that is right.
+    let why = match error {
+        SyncError::Transport(error) if is_of_its_service(error.failure()) => format!(
+            "{}; the other services of the upstream answer, so have its administrator see to this one, or whoever runs a \
+             proxy on the way",
+            error.without_advice()
+        ),
+        other => other.to_string(),
+    };
+    format!(
+        "the upstream was not told of this server and its computers, so what it knows of them is old; each synchronization \
+         tries again: {why}"
+    )
+}
+
+/// Whether a failure is about the one service that answered so.
+fn is_of_its_service(failure: &Failure) -> bool {
+    matches!(
+        failure,
+        Failure::NotFound
+            | Failure::Forbidden
+            | Failure::Unauthorized
+            | Failure::NotSoap { .. }
+            | Failure::Status { .. }
+    )
 }
 
 impl Run {

@@ -14,6 +14,7 @@ use rustls::{
     AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError,
     RootCertStore, SignatureScheme,
 };
+use sluicegate_catalog::{Limits, text_of};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -75,12 +76,43 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Transp
         return Err(unreadable(format!("it has {length} bytes, more than {LARGEST_CA_FILE}")));
     }
     let text = std::fs::read(path).map_err(|e| unreadable(e.to_string()))?;
+    let text = plain(text).map_err(unreadable)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let found = found.map_err(|e| unreadable(damage(&e)))?;
     if found.is_empty() {
         return Err(unreadable("it holds no PEM certificate (-----BEGIN CERTIFICATE-----)".to_owned()));
     }
     Ok(found)
+}
+
+/// The lines of a file as Windows saves it, too: in UTF-16, or with a byte order mark. Marks stand within it as well where
+/// such files were put together.
+fn plain(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+    const MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+    let wide = matches!(
+        bytes.as_slice(),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [b'-' | b'\r' | b'\n', 0, ..] | [0, b'-' | b'\r' | b'\n', ..]
+    );
+    let bytes = match wide {
+        true => {
+            let text = text_of(&bytes, &Limits::default());
+            let text = text.map_err(|_| "it begins as UTF-16 and is damaged behind that".to_owned())?;
+            text.into_owned().into_bytes()
+        }
+        false => bytes,
+    };
+    let mut rest = bytes.as_slice();
+    let mut plain = Vec::with_capacity(rest.len());
+    while let Some((first, behind)) = rest.split_first() {
+        match rest.strip_prefix(&MARK) {
+            Some(behind) => rest = behind,
+            None => {
+                plain.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    Ok(plain)
 }
 
 /// What is wrong with a file of certificates.

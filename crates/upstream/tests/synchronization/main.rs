@@ -15,6 +15,7 @@ mod schedule;
 mod strays;
 mod stuck;
 mod switched;
+mod unusable;
 mod upstream;
 
 use sha1::{Digest as _, Sha1};

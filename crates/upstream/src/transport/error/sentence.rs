@@ -139,8 +139,22 @@ impl TransportError {
     }
 }
 
-impl fmt::Display for TransportError {
+/// What happened, without what to do about it.
+struct Found<'a>(&'a TransportError);
+
+impl fmt::Display for Found<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.found(f)
+    }
+}
+
+impl TransportError {
+    /// What happened, where the usual advice does not hold.
+    pub(crate) fn without_advice(&self) -> String {
+        Found(self).to_string()
+    }
+
+    fn found(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.url.is_empty() {
             let way = match &self.via {
                 Some(proxy) => format!("through the proxy {proxy}"),
@@ -148,7 +162,13 @@ impl fmt::Display for TransportError {
             };
             write!(f, "{} ({way}): ", self.url)?;
         }
-        self.sentence(f)?;
+        self.sentence(f)
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.found(f)?;
         write!(f, "; {}", self.advice())?;
         if self.answering.is_empty() {
             return Ok(());
