@@ -121,6 +121,7 @@ pub(crate) fn write_back(app: &App) -> Result<(), StoreError> {
 /// Writes down which servers below synchronized, and what that says of servers with one id and of rings; what cannot be
 /// written is kept.
 pub(crate) fn write_synchronized(app: &App) -> Result<(), StoreError> {
+    let _turn = app.writing_synchronized.lock();
     let heard = std::mem::take(&mut *app.synchronized.lock());
     if heard.0.is_empty() {
         return Ok(());

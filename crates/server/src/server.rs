@@ -139,6 +139,7 @@ impl App {
             settings: ArcSwap::from_pointee(settings),
             directory: Directory::default(),
             synchronized: Mutex::default(),
+            writing_synchronized: Mutex::default(),
             published: ArcSwapOption::empty(),
             publisher: Mutex::default(),
             changed: Notify::new(),

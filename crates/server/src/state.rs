@@ -33,6 +33,8 @@ pub(crate) struct App {
     pub(crate) directory: Directory,
     /// Downstream servers that synchronized and are not written down yet.
     pub(crate) synchronized: Mutex<Synchronized>,
+    /// Held while they are: whoever wants to see what was heard waits for what is on its way.
+    pub(crate) writing_synchronized: Mutex<()>,
     pub(crate) published: ArcSwapOption<Published>,
     pub(crate) publisher: Mutex<PublisherHealth>,
     /// Rung when catalog or decisions changed.

@@ -106,7 +106,7 @@ pub(super) async fn allow(app: &Arc<App>, input: &Input) -> Result<Value, AdminE
 }
 
 /// `DELETE downstream/{id}`: forgets a server and the computers it told of. When it comes again it is listed again.
-pub(super) async fn forget(app: &App, id: &str) -> Result<Value, AdminError> {
+pub(super) async fn forget(app: &Arc<App>, id: &str) -> Result<Value, AdminError> {
     let unknown = || {
         let shown: String = id.chars().take(80).collect();
         AdminError::unknown(format!(
@@ -114,10 +114,11 @@ pub(super) async fn forget(app: &App, id: &str) -> Result<Value, AdminError> {
         ))
     };
     let server: Guid = id.parse().map_err(|_| unknown())?;
-    // A contact that is not written down yet would bring it back.
-    let heard = app.synchronized.lock().take_of(server);
-    let now = app.clock.now();
+    let (now, writer) = (app.clock.now(), Arc::clone(app));
     let gone = with_store(app, move |store| {
+        // A contact that is not written down yet would bring it back.
+        let _turn = writer.writing_synchronized.lock();
+        let heard = writer.synchronized.lock().take_of(server);
         for contact in heard {
             store.record_downstream(contact)?;
         }
