@@ -82,6 +82,13 @@ pub fn set_aside() {
     }
 }
 
+/// [`set_aside`], if so many bytes of files, the program's own among them, are in its memory. Cheap.
+pub fn set_aside_beyond(bytes: usize) {
+    if map::resident() > bytes {
+        set_aside();
+    }
+}
+
 /// How many bytes lie in the file.
 #[must_use]
 pub fn overflowed() -> usize {
@@ -257,6 +264,13 @@ mod map {
         usize::try_from(size).ok().filter(|size| size.is_power_of_two()).unwrap_or(64 << 10)
     }
 
+    /// How many bytes of files are in the program's memory.
+    pub(super) fn resident() -> usize {
+        let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+        let pages = statm.split(' ').nth(2).and_then(|pages| pages.parse::<usize>().ok());
+        pages.unwrap_or(0).saturating_mul(page())
+    }
+
     /// Puts the whole file into memory and says where. It becomes as long as it can be, of nothing but holes.
     pub(super) fn whole(file: &File, len: usize) -> Option<usize> {
         let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
@@ -338,4 +352,8 @@ mod map {
     }
 
     pub(super) fn set_aside(_: usize, _: usize) {}
+
+    pub(super) fn resident() -> usize {
+        0
+    }
 }

@@ -3,7 +3,7 @@
 
 #![cfg(target_os = "linux")]
 
-use sluicegate_allocator::{Allocator, bulk, overflow_into, overflowed, set_aside};
+use sluicegate_allocator::{Allocator, bulk, overflow_into, overflowed, set_aside, set_aside_beyond};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 #[global_allocator]
@@ -63,6 +63,10 @@ fn beyond_the_bound_large_lists_take_no_memory_and_keep_what_is_in_them() {
     }
     let (_, read) = resident();
     assert!(read > file + 100 * MIB, "what is read is in memory again");
+    set_aside_beyond(read);
+    assert!(resident().1 > file + 100 * MIB, "no more than may be");
+    set_aside_beyond(file + 50 * MIB);
+    assert!(resident().1 < file + 50 * MIB);
     drop(lists);
     assert_eq!(overflowed(), 0);
 }

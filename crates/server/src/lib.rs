@@ -4,6 +4,7 @@
 #![deny(missing_docs)]
 
 pub mod admission;
+mod aside;
 mod browsing;
 pub mod checking;
 pub mod clock;

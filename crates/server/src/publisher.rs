@@ -11,7 +11,6 @@ use sluicegate_store::{Cores, DamagedRevision, Store, StoreError};
 use sluicegate_terms::{Anchor, Timestamp, UpdateKind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -32,10 +31,6 @@ const LEAST_GATHERING: Duration = Duration::from_secs(300);
 
 /// From so many revisions on memory is given back between the parts of compiling, which takes milliseconds.
 const LARGE: usize = 100_000;
-
-/// How often what lies in a file leaves memory while a snapshot is compiled, when it is this much, in bytes.
-const ASIDE: Duration = Duration::from_millis(200);
-const MUCH: usize = 32 << 20;
 
 /// How often it is looked whether the time to publish has come.
 const LOOK: Duration = Duration::from_millis(200);
@@ -100,28 +95,7 @@ pub(crate) enum PublishError {
 
 /// Compiles the present state. Much of what that needs, and of what comes of it, there is one of for each revision.
 pub(crate) fn compile(store: &Store, now: Timestamp) -> Result<Published, PublishError> {
-    std::thread::scope(|scope| {
-        let (compiling, done) = mpsc::channel();
-        scope.spawn(move || set_aside_until(&done));
-        let published = sluicegate_allocator::bulk(|| compile_all(store, now));
-        // Also gone when compiling panics.
-        drop(compiling);
-        published
-    })
-}
-
-/// Has what lies in a file for want of room leave memory now and then, and at the end: each step of compiling goes through
-/// lists of the whole catalog, and the next through others.
-fn set_aside_until(done: &mpsc::Receiver<()>) {
-    loop {
-        let ended = done.recv_timeout(ASIDE) == Err(mpsc::RecvTimeoutError::Disconnected);
-        if sluicegate_allocator::overflowed() > MUCH {
-            sluicegate_allocator::set_aside();
-        }
-        if ended {
-            return;
-        }
-    }
+    sluicegate_allocator::bulk(|| compile_all(store, now))
 }
 
 fn compile_all(store: &Store, now: Timestamp) -> Result<Published, PublishError> {

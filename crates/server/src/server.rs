@@ -11,7 +11,7 @@ use crate::settings::{SettingError, Settings};
 use crate::state::{App, Scratches};
 use crate::telemetry::Telemetry;
 use crate::transport::listen;
-use crate::{browsing, checking, cleanup, contacts, publisher, self_test, synchronizing, watching};
+use crate::{aside, browsing, checking, cleanup, contacts, publisher, self_test, synchronizing, watching};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use sluicegate_store::{Store, StoreError, StoreOptions};
@@ -90,6 +90,7 @@ impl Server {
         write_listen_file(&listen_file, local_addr)?;
         let (stop, stopping) = watch::channel(false);
         let tasks = vec![
+            tokio::spawn(aside::run(stopping.clone())),
             tokio::spawn(publisher::run(Arc::clone(&app), stopping.clone())),
             tokio::spawn(contacts::run(Arc::clone(&app), stopping.clone())),
             tokio::spawn(browsing::run(Arc::clone(&app), stopping.clone())),

@@ -1,0 +1,29 @@
+//! What lies in a file for want of room in memory (`allocator::bulk`) leaves the program's memory again once it is much:
+//! compiling, cleanup and synchronizing go through lists of a whole catalog, each through others. The system keeps it in its
+//! cache as long as it has room.
+
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How often it is looked.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// And how often while nothing, or little, lies there.
+const SELDOM: Duration = Duration::from_secs(1);
+
+/// So many bytes may be in memory.
+const MOST: usize = 64 << 20;
+
+/// Looks until told to stop.
+pub(crate) async fn run(mut stop: watch::Receiver<bool>) {
+    loop {
+        let much = sluicegate_allocator::overflowed() > MOST;
+        if much {
+            sluicegate_allocator::set_aside_beyond(MOST);
+        }
+        tokio::select! {
+            _ = stop.wait_for(|stopping| *stopping) => return,
+            () = tokio::time::sleep(if much { EVERY } else { SELDOM }) => {}
+        }
+    }
+}
