@@ -173,12 +173,11 @@ impl Run {
                     let given_up: Vec<_> = given_up.into_iter().map(|failed| failed.identity).collect();
                     store.forget_failed_revisions(&given_up)?;
                 }
-                let mut seen = HashSet::with_capacity(listed.len());
                 // What failed is asked for again when its time has come, listed or not.
                 listed.extend(failed.iter().filter(|f| !f.waits(now)).map(|f| f.identity));
                 let later: HashSet<_> = failed.iter().filter(|f| f.waits(now)).map(|f| f.identity).collect();
-                listed.retain(|identity| !later.contains(identity) && seen.insert(*identity));
-                drop(seen);
+                listed.retain(|identity| !later.contains(identity));
+                keep_first_of_each(&mut listed);
                 let missing = store.missing_revisions(&listed)?;
                 if !failed.is_empty() {
                     let open: HashSet<_> = missing.iter().copied().collect();
@@ -194,6 +193,19 @@ impl Run {
             .await?;
         self.fetch(missing).await
     }
+}
+
+/// Takes out what is in the list a second time. Lists of a whole catalog have nothing twice, and sorting a copy goes through
+/// memory in order, where a table would be touched everywhere at once.
+fn keep_first_of_each(listed: &mut Vec<UpdateIdentity>) {
+    let mut sorted = listed.clone();
+    sorted.sort_unstable();
+    if sorted.is_sorted_by(|one, next| one < next) {
+        return;
+    }
+    drop(sorted);
+    let mut seen = HashSet::with_capacity(listed.len());
+    listed.retain(|identity| seen.insert(*identity));
 }
 
 /// Asks for the configuration, and refuses an upstream that speaks another protocol.
@@ -227,7 +239,23 @@ fn speaks(protocol: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::speaks;
+    use super::{keep_first_of_each, speaks};
+    use sluicegate_terms::{Guid, RevisionNumber, UpdateId, UpdateIdentity};
+
+    #[test]
+    fn what_is_listed_twice_stays_where_it_was_first() {
+        let identity = |n: u128, revision: i64| UpdateIdentity {
+            update: UpdateId(Guid::from_u128(n)),
+            revision: RevisionNumber::new(revision).unwrap(),
+        };
+        let once = vec![identity(3, 1), identity(1, 2), identity(1, 1), identity(2, 1)];
+        let mut listed = once.clone();
+        keep_first_of_each(&mut listed);
+        assert_eq!(listed, once);
+        listed.extend([identity(1, 2), identity(4, 1), identity(3, 1)]);
+        keep_first_of_each(&mut listed);
+        assert_eq!(listed, [once, vec![identity(4, 1)]].concat());
+    }
 
     #[test]
     fn another_major_version_is_not_spoken() {
