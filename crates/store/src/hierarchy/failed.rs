@@ -2,7 +2,7 @@
 //! after a while, and as long as they are not here somebody is told of them.
 
 use crate::Store;
-use crate::columns::{Columns, for_rows};
+use crate::columns::{Columns, for_rows, gathered};
 use crate::error::{During, StoreError};
 use rusqlite::{Row, params};
 use sluicegate_terms::{Timestamp, UpdateIdentity};
@@ -135,12 +135,7 @@ impl Store {
                 )
                 .during(LIST)?;
             let mut rows = statement.query([]).during(LIST)?;
-            let mut list = Vec::new();
-            for_rows(&mut rows, |row| {
-                list.push(FailedRevision::of(row)?);
-                Ok(())
-            })?;
-            Ok(list)
+            gathered(&mut rows, FailedRevision::of)
         })
     }
 

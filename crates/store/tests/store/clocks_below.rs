@@ -1,29 +1,14 @@
 //! Servers below whose clocks are wrong: whose news of a computer counts.
 
+use crate::rollup::server;
 use crate::support;
 
-use sluicegate_store::hierarchy::{
-    ComputerDetails, DownstreamComputerFilter, RolledComputer, RolledServer, ServerSummary,
-};
+use sluicegate_store::hierarchy::{ComputerDetails, DownstreamComputerFilter, RolledComputer};
 use sluicegate_terms::{ComputerId, Guid};
 use support::{at, open};
 
 const NORTH: Guid = Guid::from_u128(1);
 const SOUTH: Guid = Guid::from_u128(2);
-
-fn server(id: Guid) -> RolledServer {
-    RolledServer {
-        id,
-        name: id.to_string(),
-        parent: None,
-        version: String::new(),
-        is_replica: false,
-        last_sync: None,
-        last_rollup: Some(at(0)),
-        summary: ServerSummary::default(),
-        clients: Vec::new(),
-    }
-}
 
 fn pc() -> ComputerId {
     "pc-1".parse().unwrap()
@@ -48,7 +33,7 @@ fn what_a_server_whose_clock_is_ahead_tells_again_takes_no_computer_back() {
     const AHEAD: i64 = 3 * 3_600;
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    assert!(store.roll_up_servers(vec![server(NORTH), server(SOUTH)], at(0)).unwrap());
+    assert!(store.roll_up_servers(vec![server(NORTH, None), server(SOUTH, None)], at(0)).unwrap());
     let tells = |asked_at: i64, now: i64, under_way: i64, details: Option<ComputerDetails>| {
         let computer = RolledComputer { details, ..asked(NORTH, asked_at + AHEAD) };
         let computer = computer.by_own_clock(at(now + AHEAD - under_way), at(now));

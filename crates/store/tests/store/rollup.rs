@@ -17,7 +17,7 @@ const SOUTH: Guid = Guid::from_u128(2);
 /// Below `NORTH`.
 const BRANCH: Guid = Guid::from_u128(3);
 
-fn server(id: Guid, parent: Option<Guid>) -> RolledServer {
+pub(crate) fn server(id: Guid, parent: Option<Guid>) -> RolledServer {
     RolledServer {
         id,
         name: id.to_string(),
