@@ -191,7 +191,11 @@ pub(super) fn lay_out(
 
     let mut by_update: Vec<u32> = (0..count(updates.len())).collect();
     let is_part = |index: u32| entries.get(index as usize).is_some_and(|entry| !entry.in_service);
-    by_update.sort_unstable_by_key(|index| (at(&updates, *index), is_part(*index)));
+    let update = |index: u32| at(&updates, index);
+    by_update.sort_unstable_by(|one, other| {
+        let same = || is_part(*one).cmp(&is_part(*other));
+        update(*one).cmp(&update(*other)).then_with(same)
+    });
     let layout = Layout {
         by_id: IdIndex::new(&entries),
         entries,

@@ -8,7 +8,7 @@ mod soundness;
 
 use crate::builder::{Member, Row, SnapshotBuilder};
 use crate::error::{CompileError, LeftOutReason};
-use crate::pool::count;
+use crate::pool::{at, count};
 use crate::snapshot::Snapshot;
 use history::History;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -63,17 +63,21 @@ fn identity(builder: &SnapshotBuilder, row: &Row) -> UpdateIdentity {
 fn twins(builder: &SnapshotBuilder) -> BTreeMap<u32, LeftOutReason> {
     let mut twins = BTreeMap::new();
     let row = |number: u32| builder.rows.get(number as usize);
-    let mut rows: Vec<u32> = (0..count(builder.rows.len())).collect();
-    rows.sort_unstable_by_key(|number| row(*number).map(|row| (row.id, identity(builder, row))));
-    let id = |number: &u32| row(*number).map(|row| row.id);
-    for same in rows.chunk_by(|one, other| id(one) == id(other)) {
-        if let [first, others @ ..] = same
-            && let Some(first) = row(*first)
-        {
-            let reason = || LeftOutReason::SharedRevisionId(identity(builder, first));
-            twins.extend(others.iter().map(|number| (*number, reason())));
+    // A store gives rows in the order of their ids, and then none has another's.
+    if !builder.rows.is_sorted_by(|one, next| one.id < next.id) {
+        let mut rows: Vec<u32> = (0..count(builder.rows.len())).collect();
+        rows.sort_unstable_by_key(|number| row(*number).map(|row| (row.id, identity(builder, row))));
+        let id = |number: &u32| row(*number).map(|row| row.id);
+        for same in rows.chunk_by(|one, other| id(one) == id(other)) {
+            if let [first, others @ ..] = same
+                && let Some(first) = row(*first)
+            {
+                let reason = || LeftOutReason::SharedRevisionId(identity(builder, first));
+                twins.extend(others.iter().map(|number| (*number, reason())));
+            }
         }
     }
+    let mut rows = with_sisters(builder);
     rows.retain(|number| !twins.contains_key(number));
     rows.sort_unstable_by_key(|number| row(*number).map(|row| (row.update, row.number, row.id)));
     let revision = |number: &u32| row(*number).map(|row| (row.update, row.number));
@@ -85,6 +89,19 @@ fn twins(builder: &SnapshotBuilder) -> BTreeMap<u32, LeftOutReason> {
         }
     }
     twins
+}
+
+/// The rows of updates that have several.
+fn with_sisters(builder: &SnapshotBuilder) -> Vec<u32> {
+    // How many, as far as it matters.
+    let mut rows_of = vec![0_u8; builder.updates.ids().len()];
+    for row in &builder.rows {
+        if let Some(rows) = rows_of.get_mut(row.update as usize) {
+            *rows = rows.saturating_add(1);
+        }
+    }
+    let numbered = builder.rows.iter().zip(0_u32..);
+    numbered.filter(|(row, _)| at(&rows_of, row.update) > 1).map(|(_, number)| number).collect()
 }
 
 /// The row of the revision of each update that is in service, by number of the update: the newest, or an
