@@ -4,7 +4,7 @@
 
 mod overflow;
 
-pub use overflow::{beside, bulk, overflow_into, overflowed, set_aside, set_aside_beyond};
+pub use overflow::{beside, bulk, bulk_is_under_way, overflow_into, overflowed, set_aside, set_aside_beyond};
 
 use libmimalloc_sys::{mi_collect, mi_option_set, mi_option_t};
 use mimalloc::MiMalloc;

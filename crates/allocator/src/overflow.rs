@@ -34,6 +34,9 @@ static IN_FILE: AtomicUsize = AtomicUsize::new(0);
 /// The file's room. Whoever holds it asks for small pieces only, which do not come by here.
 static ROOM: Mutex<Option<Room>> = Mutex::new(None);
 
+/// How many threads are within [`bulk`].
+static AT_WORK: AtomicUsize = AtomicUsize::new(0);
+
 thread_local! {
     /// How many [`bulk`] the thread is within.
     static WITHIN: Cell<u32> = const { Cell::new(0) };
@@ -67,11 +70,23 @@ pub fn bulk<R>(work: impl FnOnce() -> R) -> R {
     impl Drop for Leave {
         fn drop(&mut self) {
             WITHIN.set(WITHIN.get() - 1);
+            if WITHIN.get() == 0 {
+                AT_WORK.fetch_sub(1, Ordering::Relaxed);
+            }
         }
+    }
+    if WITHIN.get() == 0 {
+        AT_WORK.fetch_add(1, Ordering::Relaxed);
     }
     WITHIN.set(WITHIN.get() + 1);
     let _leave = Leave;
     work()
+}
+
+/// Whether somebody is within [`bulk`], and may be going through all that lies in the file.
+#[must_use]
+pub fn bulk_is_under_way() -> bool {
+    AT_WORK.load(Ordering::Relaxed) > 0
 }
 
 /// What lies in the file leaves the memory of the program, until it is read again; the system has it in its cache as long as it

@@ -3,7 +3,9 @@
 
 #![cfg(target_os = "linux")]
 
-use sluicegate_allocator::{Allocator, bulk, overflow_into, overflowed, set_aside, set_aside_beyond};
+use sluicegate_allocator::{
+    Allocator, bulk, bulk_is_under_way, overflow_into, overflowed, set_aside, set_aside_beyond,
+};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 #[global_allocator]
@@ -166,4 +168,19 @@ fn a_thread_that_panics_within_leaves() {
     assert!(broken.is_err());
     let piece = vec![1_u8; MIB];
     assert_eq!((piece.len(), overflowed()), (MIB, 0));
+}
+
+#[test]
+fn somebody_is_told_as_long_as_bulk_work_is_under_way() {
+    let _turn = turn();
+    assert!(!bulk_is_under_way());
+    bulk(|| {
+        bulk(|| assert!(bulk_is_under_way()));
+        assert!(bulk_is_under_way(), "the outer one has not ended");
+        let seen = std::thread::spawn(bulk_is_under_way).join().unwrap();
+        assert!(seen, "from another thread too");
+    });
+    assert!(!bulk_is_under_way());
+    assert!(std::panic::catch_unwind(|| bulk(|| panic!("work that fails"))).is_err());
+    assert!(!bulk_is_under_way(), "work that failed has ended too");
 }

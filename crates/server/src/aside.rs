@@ -5,10 +5,13 @@
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How often it is looked.
+/// How often it is looked while something goes through such lists, which may touch all of one in tens of milliseconds.
+const OFTEN: Duration = Duration::from_millis(20);
+
+/// How often otherwise.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// And how often while nothing, or little, lies there.
+/// How often while nothing, or little, lies there.
 const SELDOM: Duration = Duration::from_secs(1);
 
 /// So many bytes may be in memory.
@@ -21,9 +24,14 @@ pub(crate) async fn run(mut stop: watch::Receiver<bool>) {
         if much {
             sluicegate_allocator::set_aside_beyond(MOST);
         }
+        let wait = match much {
+            true if sluicegate_allocator::bulk_is_under_way() => OFTEN,
+            true => EVERY,
+            false => SELDOM,
+        };
         tokio::select! {
             _ = stop.wait_for(|stopping| *stopping) => return,
-            () = tokio::time::sleep(if much { EVERY } else { SELDOM }) => {}
+            () = tokio::time::sleep(wait) => {}
         }
     }
 }
