@@ -8,11 +8,8 @@ use tokio::sync::watch;
 /// How often it is looked while something goes through such lists, which may touch all of one in tens of milliseconds.
 const OFTEN: Duration = Duration::from_millis(20);
 
-/// How often otherwise.
+/// How often otherwise; also while little lies there, since a list of hundreds of megabytes can come at once.
 const EVERY: Duration = Duration::from_millis(100);
-
-/// How often while nothing, or little, lies there.
-const SELDOM: Duration = Duration::from_secs(1);
 
 /// So many bytes may be in memory.
 const MOST: usize = 64 << 20;
@@ -24,11 +21,7 @@ pub(crate) async fn run(mut stop: watch::Receiver<bool>) {
         if much {
             sluicegate_allocator::set_aside_beyond(MOST);
         }
-        let wait = match much {
-            true if sluicegate_allocator::bulk_is_under_way() => OFTEN,
-            true => EVERY,
-            false => SELDOM,
-        };
+        let wait = if much && sluicegate_allocator::bulk_is_under_way() { OFTEN } else { EVERY };
         tokio::select! {
             _ = stop.wait_for(|stopping| *stopping) => return,
             () = tokio::time::sleep(wait) => {}
