@@ -109,3 +109,16 @@ def test_an_upstream_that_cannot_be_told_is_named_as_that(tree):
         assert said.startswith("the upstream was not told of this server and its computers"), said
         assert "ReportingWebService" in said and "nothing at this address (404)" in said, said
         assert "check the upstream's address" not in said and "see to this one" in said, said
+        assert list(failed_checks(below, 28)) == ["rollup"], "what is so is said at once"
+        assert "rollup-failing" not in kinds(below), "once may pass"
+        again = below.sync()
+        assert again["outcome"] == "succeeded" and again["warning"] == said, again
+        soon(lambda: kinds(below), {"rollup-failing"})
+        below.stop()
+        below.start()
+        check = failed_checks(below, 28)["rollup"]
+        assert "nothing at this address (404)" in check["found"] and "so since " in check["found"], check
+        relay.refuse = lambda _name, _path: None
+        assert below.sync()["warning"] is None
+        soon(lambda: kinds(below), set())
+        below.cli("diagnose")

@@ -43,7 +43,7 @@ impl Verdict {
 }
 
 /// The checks, in their order. The number of one is the exit code of the command when it is the first that fails.
-const CHECKS: [(&str, u8); 18] = [
+const CHECKS: [(&str, u8); 19] = [
     ("own-endpoints", 10),
     ("upstream-set", 11),
     ("name", 12),
@@ -62,6 +62,7 @@ const CHECKS: [(&str, u8); 18] = [
     ("servers-below", 25),
     ("revisions", 26),
     ("last-run", 27),
+    ("rollup", 28),
 ];
 
 /// One check.
@@ -140,6 +141,7 @@ pub(crate) async fn run(app: &Arc<App>) -> Vec<Check> {
         let missing = store.missing_files(policy.when, policy.express, &wanted.filter, Timestamp::MAX);
         let report = checking::look_over(&store, false, false, now);
         let (below, revisions) = (below(&store, now), runs::revisions(&store, now));
+        let rollup = runs::rollup(&store, now);
         (
             store.categories(),
             missing,
@@ -148,11 +150,12 @@ pub(crate) async fn run(app: &Arc<App>) -> Vec<Check> {
             Waited::of(&store),
             below,
             revisions,
+            rollup,
             Runs::of(&store),
         )
     })
     .await;
-    let (categories, missing, disks, report, waited, below, revisions, runs) = match looked {
+    let (categories, missing, disks, report, waited, below, revisions, rollup, runs) = match looked {
         Ok(looked) => looked,
         Err(error) => {
             let remedy = "look in this server's log for this time";
@@ -172,6 +175,7 @@ pub(crate) async fn run(app: &Arc<App>) -> Vec<Check> {
     checks.extend([below, revisions]);
     let probed = checks.iter().any(|check| check.name == "protocol" && check.verdict == Verdict::Passed);
     checks.push(runs::check(runs, &settings, probed, app.synchronizer.status().running, now));
+    checks.push(rollup);
     checks
 }
 

@@ -19,6 +19,7 @@ mod standing;
 pub mod telemetry;
 pub mod transport;
 mod twins;
+mod untold;
 mod unusable;
 
 mod admin;

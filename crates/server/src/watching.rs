@@ -8,6 +8,7 @@ use crate::self_test::{self, SelfTest};
 use crate::standing::{self, is_about_the_way};
 use crate::state::App;
 use crate::twins;
+use crate::untold;
 use crate::unusable;
 use parking_lot::Mutex;
 use sluicegate_store::audit::AlertKind;
@@ -102,6 +103,7 @@ pub(crate) async fn look(app: &Arc<App>) {
     on_store(app, move |store| password_expires(store, now)).await;
     on_store(app, move |store| unfetched(store, now)).await;
     on_store(app, move |store| unusable::judge(store, now)).await;
+    on_store(app, move |store| untold::judge(store, now)).await;
     on_store(app, move |store| ring::judge(store, now)).await;
     on_store(app, move |store| twins::judge(store, now)).await;
     if let Some(files @ 1..) = on_store(app, move |store| store.forget_wanted_files(now)).await {
@@ -184,6 +186,7 @@ pub(crate) async fn after_run(app: &Arc<App>) {
         let Some(last) = store.sync_history(1)?.pop() else { return Ok(()) };
         judge_here(store, &last, now)?;
         unusable::judge(store, now)?;
+        untold::judge(store, now)?;
         ring::judge(store, now)?;
         match last.outcome {
             RunOutcome::Succeeded => judge_success(store, now),
@@ -204,6 +207,7 @@ pub(crate) fn forget_upstream(store: &Store, now: Timestamp) -> Result<(), Store
     store.end_alert(AlertKind::UpstreamFailing, now)?;
     store.end_alert(AlertKind::FilesFailing, now)?;
     unusable::judge(store, now)?;
+    untold::judge(store, now)?;
     ring::judge(store, now)?;
     store.end_alert(AlertKind::ProxyPassword, now).map(|_| ())
 }

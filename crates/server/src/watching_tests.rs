@@ -1,6 +1,6 @@
 use super::*;
 use crate::testing;
-use sluicegate_store::hierarchy::{Password, ProxyCredentials, UpstreamSource};
+use sluicegate_store::hierarchy::{NotTold, Password, ProxyCredentials, UpstreamSource};
 use sluicegate_terms::{RevisionNumber, UpdateId, UpdateIdentity};
 use sluicegate_upstream::sync::Phase;
 
@@ -261,4 +261,38 @@ async fn a_failing_upstream_is_tried_again_and_told() {
     assert_eq!(kinds(&app), ["upstream-failing"]);
     let said = app.store.alerts().unwrap().remove(0).text;
     assert!(said.contains("UssCommunicationError/ConnectionRefused"), "{said}");
+}
+
+#[tokio::test]
+async fn an_upstream_that_could_not_be_told_twice_is_an_alert_until_it_could_or_is_another() {
+    let (_dir, app) = testing::app().await;
+    with_credentials(&app, None);
+    // The clock stands still here.
+    let not_told = |sentence: &str, seconds_ago: i64| {
+        let since = app.clock.now().plus_seconds(-seconds_ago);
+        let not_told = NotTold { since, sentence: sentence.to_owned() };
+        app.store.change_sync_state(|state| state.not_told = Some(not_told)).unwrap();
+    };
+    ended(&app, RunOutcome::Succeeded, |_| {});
+    not_told("404", 0);
+    after_run(&app).await;
+    assert!(kinds(&app).is_empty(), "once may pass");
+    ended(&app, RunOutcome::Succeeded, |_| {});
+    not_told("it is busy", 60);
+    after_run(&app).await;
+    assert_eq!(kinds(&app), ["rollup-failing"]);
+    let said = app.store.alerts().unwrap().remove(0).text;
+    assert!(said.contains("it is busy") && !said.contains("404"), "{said}");
+    app.store.change_sync_state(|state| state.not_told = None).unwrap();
+    after_run(&app).await;
+    assert!(kinds(&app).is_empty());
+    not_told("404", 60);
+    ended(&app, RunOutcome::Failed, |_| {});
+    after_run(&app).await;
+    assert!(kinds(&app).contains(&"rollup-failing".to_owned()), "{:?}", kinds(&app));
+    let mut settings = UpstreamSettings::clone(&app.store.upstream_settings());
+    settings.source = Some(UpstreamSource::Server("http://127.0.0.1:2".to_owned()));
+    app.store.set_upstream_settings(settings, app.clock.now()).unwrap();
+    forget_upstream(&app.store, app.clock.now()).unwrap();
+    assert!(!kinds(&app).contains(&"rollup-failing".to_owned()), "it was that one's");
 }

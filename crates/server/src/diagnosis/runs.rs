@@ -1,10 +1,10 @@
 //! Server: whether synchronizing works: what the way to the upstream does not show, a run shows. And whether it brought
-//! all revisions.
+//! all revisions, and told the upstream.
 
 use super::{Check, unread};
-use crate::{standing, unusable};
+use crate::{standing, untold, unusable};
 use sluicegate_policy::hierarchy::Schedule;
-use sluicegate_store::hierarchy::{RunOutcome, SyncRun, UpstreamSettings};
+use sluicegate_store::hierarchy::{RunOutcome, SyncRun, UpstreamSettings, UpstreamSource};
 use sluicegate_store::{Store, StoreError};
 use sluicegate_terms::Timestamp;
 use sluicegate_upstream::sync::say_missing_and_why;
@@ -85,6 +85,21 @@ pub(super) fn revisions(store: &Store, now: Timestamp) -> Check {
         Ok(Some(missing)) => {
             Check::failed(name, expected, say_missing_and_why(&missing, now), unusable::REMEDY)
         }
+    }
+}
+
+/// Whether the upstream takes what it is told.
+pub(super) fn rollup(store: &Store, now: Timestamp) -> Check {
+    let (name, expected) = ("rollup", "the upstream takes what it is told of this server and its computers");
+    if !matches!(store.upstream_settings().source, Some(UpstreamSource::Server(_))) {
+        return Check::skipped(name, expected, "there is no server above that wants to know");
+    }
+    let looked = untold::judge(store, now).and_then(|()| store.sync_state());
+    match looked.map(|state| (state.not_told, state.last_rollup)) {
+        Err(error) => unread(name, &error),
+        Ok((Some(not_told), _)) => Check::failed(name, expected, untold::say(&not_told), untold::REMEDY),
+        Ok((None, Some(at))) => Check::passed(name, expected, format!("it was told last at {}", at.iso())),
+        Ok((None, None)) => Check::passed(name, expected, "it has not been told yet"),
     }
 }
 

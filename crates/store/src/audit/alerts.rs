@@ -33,6 +33,8 @@ pub enum AlertKind {
     SharedIdentity,
     /// Revisions that the upstream lists came damaged or not at all.
     RevisionsFailing,
+    /// The upstream takes nothing of what it is told of this server and its computers.
+    RollupFailing,
     /// Files that are wanted do not come, or nobody fetches them.
     FilesFailing,
     /// A proxy does not take the stored user and password (P-03).
@@ -57,6 +59,7 @@ impl AlertKind {
             Self::UpstreamRing => "upstream-ring",
             Self::SharedIdentity => "shared-identity",
             Self::RevisionsFailing => "revisions-failing",
+            Self::RollupFailing => "rollup-failing",
             Self::FilesFailing => "files-failing",
             Self::ProxyPassword => "proxy-password",
             Self::ProxyPasswordExpires => "proxy-password-expires",

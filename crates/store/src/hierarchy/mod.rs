@@ -55,7 +55,7 @@ pub use rollup::{
 pub(crate) use settings::load as load_upstream;
 pub use settings::{Password, ProxyCredentials, ProxyServer, ProxySettings, UpstreamSettings};
 pub use source::UpstreamSource;
-pub use state::{CoveredFilter, SyncState, UpstreamFacts};
+pub use state::{CoveredFilter, NotTold, SyncState, UpstreamFacts};
 pub use strays::Stray;
 pub use telling::{OwnComputer, TellComputer, Told};
 pub use twins::{TWINS_END, Twins};

@@ -11,6 +11,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 /// Longest anchor of an upstream that is kept, in bytes; real ones have about 30.
 pub(crate) const LONGEST_ANCHOR: usize = 4_096;
 
+/// So many characters of why it could not be told are kept.
+const LONGEST_SENTENCE: usize = 1_000;
+
 /// What the upstream said of itself (`ServerSyncConfigData`, MS-WSUSSS 3.1.4.4.3.1).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct UpstreamFacts {
@@ -45,6 +48,15 @@ pub enum CoveredFilter {
     },
 }
 
+/// That the upstream could not be told of this server and its computers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NotTold {
+    /// When that was first so; each synchronization since then failed to tell it.
+    pub since: Timestamp,
+    /// What the newest of them said.
+    pub sentence: String,
+}
+
 /// How far synchronization is.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SyncState {
@@ -66,6 +78,8 @@ pub struct SyncState {
     pub next_run: Option<Timestamp>,
     /// When this server last told its upstream of itself.
     pub last_rollup: Option<Timestamp>,
+    /// That it could not when it last tried.
+    pub not_told: Option<NotTold>,
     /// The upstream's `RollupResetGuid`; another one asks for everything again.
     pub rollup_reset: Option<Guid>,
     /// The id of the server that answers at the upstream's address; anchors are that server's.
@@ -118,6 +132,8 @@ pub(super) fn load(db: &Connection) -> Result<SyncState, StoreError> {
         last_success: time("last-success")?,
         next_run: time("next-run")?,
         last_rollup: time("last-rollup")?,
+        not_told: time("not-told-since")?
+            .map(|since| NotTold { since, sentence: text("not-told-why").unwrap_or_default() }),
         rollup_reset: rows.get("rollup-reset").map(|v| v.parse()).transpose().stored_as("rollup mark")?,
         server: rows.get("server").map(|v| v.parse()).transpose().stored_as("id of the upstream")?,
     })
@@ -175,6 +191,9 @@ pub(super) fn save(tx: &Transaction<'_>, before: &SyncState, state: &SyncState) 
     put("last-success", state.last_success.map(Timestamp::iso))?;
     put("next-run", state.next_run.map(Timestamp::iso))?;
     put("last-rollup", state.last_rollup.map(Timestamp::iso))?;
+    let not_told = state.not_told.as_ref();
+    put("not-told-since", not_told.map(|not| not.since.iso()))?;
+    put("not-told-why", not_told.map(|not| not.sentence.chars().take(LONGEST_SENTENCE).collect()))?;
     put("rollup-reset", state.rollup_reset.map(|g| g.to_string()))?;
     put("server", state.server.map(|g| g.to_string()))?;
     if before.covered == state.covered {

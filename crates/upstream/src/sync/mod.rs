@@ -274,14 +274,7 @@ impl Run {
         (self.around.changed)();
         if self.settings.source != Some(UpstreamSource::MicrosoftUpdate) {
             self.begin(Phase::Rollup)?;
-            // Files must not wait for an upstream that does not want to be told of computers.
-            if let Err(error) = self.rollup().await {
-                if error.ends_everything() || matches!(error, SyncError::ServerChanged) {
-                    return Err(error);
-                }
-                tracing::warn!(%error, "the upstream was not told of this server's computers");
-                self.progress.warn(&rollup::not_told(&error));
-            }
+            self.tell_upstream().await?;
         }
         self.begin(Phase::Files)?;
         self.files().await?;

@@ -11,7 +11,7 @@ use sluicegate_soap::server_reporting::{
     RollupComputerStatusResponse, RollupComputersRequest, RollupComputersResponse, RollupConfiguration,
     RollupDownstreamServersRequest, RollupDownstreamServersResponse,
 };
-use sluicegate_store::hierarchy::{DownstreamServer, RolledServer, TellComputer, Told};
+use sluicegate_store::hierarchy::{DownstreamServer, NotTold, RolledServer, TellComputer, Told};
 use sluicegate_terms::{ComputerId, Guid};
 use std::collections::HashSet;
 
@@ -41,7 +41,7 @@ fn branch_of(above: Guid, below: &[DownstreamServer]) -> Vec<Guid> {
 }
 
 /// What a run says that could not tell the upstream.
-pub(super) fn not_told(error: &SyncError) -> String {
+fn not_told(error: &SyncError) -> String {
     // Catalog and files came from the same address, so that is right.
     let why = match error {
         SyncError::Transport(error) if is_of_its_service(error.failure()) => format!(
@@ -70,7 +70,33 @@ fn is_of_its_service(failure: &Failure) -> bool {
 }
 
 impl Run {
-    pub(super) async fn rollup(&mut self) -> Result<(), SyncError> {
+    /// Tells the upstream. That it could not be told is kept until it could: files must not wait for an upstream that does
+    /// not want to be told of computers.
+    pub(super) async fn tell_upstream(&mut self) -> Result<(), SyncError> {
+        let sentence = match self.rollup().await {
+            Ok(()) => None,
+            Err(error) if error.ends_everything() || matches!(error, SyncError::ServerChanged) => {
+                return Err(error);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the upstream was not told of this server's computers");
+                let sentence = not_told(&error);
+                self.progress.warn(&sentence);
+                Some(sentence)
+            }
+        };
+        let now = self.around.now();
+        self.on_store(move |store| {
+            store.change_sync_state(|state| {
+                let since = state.not_told.as_ref().map_or(now, |not| not.since);
+                state.not_told = sentence.map(|sentence| NotTold { since, sentence });
+            })
+        })
+        .await
+        .map(|_| ())
+    }
+
+    async fn rollup(&mut self) -> Result<(), SyncError> {
         let config = self.rollup_configuration().await?;
         let (reset, above, now) = (config.rollup_reset, config.server_id, self.around.now());
         self.on_store(move |store| {

@@ -1,6 +1,6 @@
 //! Rollup (MS-WSUSSS 3.1.4.13 to 3.1.4.17): what downstream servers tell of themselves, their computers
-//! and the status of those. These calls carry no cookie worth the name (3.2.4.5), so what they may touch
-//! are servers that authorized themselves before, and what is below them.
+//! and the status of those. These calls carry no cookie worth the name (3.2.4.5): whoever reaches them is heard, as by real
+//! servers, unless there is a list of allowed servers; then only those are, and what is below them.
 
 use super::{Caller, Failure, Reply, in_store};
 use crate::state::App;
