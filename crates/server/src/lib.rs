@@ -29,6 +29,7 @@ mod endpoint;
 mod health;
 mod hierarchy;
 mod inventory;
+mod lost;
 mod missing;
 mod options;
 mod publisher;

@@ -31,7 +31,7 @@ impl Cleanup<'_> {
             report.bytes += file.size;
             report.name(sha1.to_hex_upper());
             if !self.dry {
-                self.store.content().discard(sha1)?;
+                self.store.content().discard(sha1, &file)?;
                 report.done += 1;
             }
         }
@@ -77,7 +77,7 @@ impl Store {
     /// Whether somebody needs a file: an update that is not declined, or a downstream server that asked for it. Members
     /// of bundles are never declined, but those of declined bundles alone are not needed; they go when their bundle is
     /// removed. A replica needs those of what it has approved itself too.
-    fn needs_file(&self, sha1: Sha1Digest) -> Result<bool, StoreError> {
+    pub(crate) fn needs_file(&self, sha1: Sha1Digest) -> Result<bool, StoreError> {
         self.shared.database.read(|db| {
             let wanted = db
                 .prepare_cached("SELECT EXISTS (SELECT 1 FROM wanted_file w WHERE w.sha1 = ?1)")

@@ -97,13 +97,18 @@ impl ContentStore {
             .and_then(|()| file.sync_all())
             .map_err(|e| StoreError::io("sync", from, e))?;
         ensure_folder(&self.root, &target)?;
-        fs::rename(from, &target).map_err(|e| StoreError::io("put in place", &target, e))?;
-        if let Some(folder) = target.parent() {
-            sync_dir(folder)?;
-        }
         let verified = Timestamp::from_unix_seconds(now.unix_seconds());
-        self.held.write().insert(sha1, Held { extension: extension.into(), size: expected.size, verified });
-        Ok(())
+        let held = Held { extension: extension.into(), size: expected.size, verified };
+        {
+            let _placing = self.placing.lock();
+            fs::rename(from, &target).map_err(|e| StoreError::io("put in place", &target, e))?;
+            self.held.write().insert(sha1, held);
+            self.lost.lock().remove(&sha1);
+        }
+        match target.parent() {
+            Some(folder) => sync_dir(folder),
+            None => Ok(()),
+        }
     }
 }
 

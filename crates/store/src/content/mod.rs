@@ -3,10 +3,12 @@
 
 pub(crate) mod decryption;
 mod direct;
+mod disk;
 mod ingest;
 mod partial;
 
 pub use decryption::LONGEST_KEY;
+pub use disk::{Damage, LostFile};
 pub(crate) use ingest::Expected;
 pub use ingest::Ingested;
 pub use partial::{ContentTurn, PartialContent};
@@ -15,9 +17,10 @@ use crate::error::StoreError;
 use crate::folder::sync_dir;
 use parking_lot::{Mutex, RwLock};
 use sluicegate_terms::{Sha1Digest, Timestamp};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::UNIX_EPOCH;
 
 /// Where files are taken in, inside the content folder so that the final rename stays on one file system.
@@ -36,6 +39,11 @@ pub struct ContentStore {
     held: RwLock<HashMap<Sha1Digest, Held>>,
     /// Files that somebody is fetching now.
     taken: Mutex<HashSet<Sha1Digest>>,
+    /// Held while a file gets its place or loses it, so that nobody takes away what somebody else has just put there.
+    placing: Mutex<()>,
+    /// Files that were damaged on the disk and have not come again.
+    lost: Mutex<BTreeMap<Sha1Digest, Damage>>,
+    has_lost: AtomicBool,
 }
 
 /// What is known of a held file without opening it.
@@ -84,7 +92,15 @@ impl ContentStore {
                 }
             }
         }
-        let store = Self { root, held: RwLock::new(held), taken: Mutex::default() };
+        let held = RwLock::new(held);
+        let store = Self {
+            root,
+            held,
+            taken: Mutex::default(),
+            placing: Mutex::default(),
+            lost: Mutex::default(),
+            has_lost: AtomicBool::new(false),
+        };
         store.tidy_partials()?;
         Ok(store)
     }
@@ -134,9 +150,13 @@ impl ContentStore {
         self.held.read().keys().copied().collect()
     }
 
-    /// Removes a file that is not what its name says, or that is gone.
-    pub(crate) fn discard(&self, sha1: Sha1Digest) -> Result<(), StoreError> {
-        let Some(held) = self.held.write().remove(&sha1) else { return Ok(()) };
+    /// Removes a file of which `held` was known, unless it was put in place anew since.
+    pub(crate) fn discard(&self, sha1: Sha1Digest, held: &Held) -> Result<(), StoreError> {
+        let _placing = self.placing.lock();
+        if self.held.read().get(&sha1) != Some(held) {
+            return Ok(());
+        }
+        self.held.write().remove(&sha1);
         let path = place(&self.root, sha1, &held.extension);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

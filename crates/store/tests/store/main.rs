@@ -22,6 +22,7 @@ mod groups;
 mod kb954960;
 mod languages;
 mod lifting;
+mod lost_content;
 mod memberships;
 mod modes;
 mod place;

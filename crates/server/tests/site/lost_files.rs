@@ -1,0 +1,76 @@
+//! Content files that vanish from the disk while the server runs: the first who notices ends that they are held.
+
+use crate::support;
+
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use support::Site;
+use support::catalog::{self, FILE, FILE_SHA1};
+
+fn path() -> String {
+    format!("/Content/12/{FILE_SHA1}.exe")
+}
+
+fn kept(site: &Site) -> PathBuf {
+    site.dir.path().join(format!("Content/12/{FILE_SHA1}.exe"))
+}
+
+async fn holding() -> Site {
+    let site = Site::start().await;
+    site.import(&catalog::small()).await;
+    assert_eq!(site.upload("fox.exe", FILE).await.0, 200);
+    site
+}
+
+async fn is_held(site: &Site) -> bool {
+    site.manage("GET", "status", json!(null)).await["content"]["files"] == 1
+}
+
+async fn alerts(site: &Site) -> Vec<Value> {
+    let list = site.manage("GET", "alerts", json!(null)).await;
+    list["alerts"].as_array().unwrap().clone()
+}
+
+/// Waits until so many alerts stand.
+async fn until(site: &Site, count: usize) -> Vec<Value> {
+    let started = Instant::now();
+    loop {
+        let alerts = alerts(site).await;
+        if alerts.len() == count {
+            return alerts;
+        }
+        assert!(started.elapsed() < Duration::from_secs(20), "{alerts:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn check_of(site: &Site, name: &str) -> Value {
+    let found = site.manage("POST", "diagnose", json!(null)).await;
+    found["checks"].as_array().unwrap().iter().find(|check| check["check"] == name).unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_request_for_a_file_that_is_gone_or_cut_off_ends_that_it_is_held_and_is_an_alert_until_it_is_back()
+{
+    let site = holding().await;
+    for cut in [false, true] {
+        match cut {
+            false => std::fs::remove_file(kept(&site)).unwrap(),
+            true => std::fs::write(kept(&site), b"The quick").unwrap(),
+        }
+        let answer = site.get(&path()).await;
+        assert_eq!((answer.status, is_held(&site).await), (404, false));
+        let alert = until(&site, 1).await.remove(0);
+        assert_eq!(alert["kind"], "files-lost");
+        let text = alert["text"].as_str().unwrap();
+        let what = if cut { "has 9 bytes instead of 43" } else { "is gone from the disk" };
+        assert!(text.contains(what) && text.contains("`Fox.EXE`") && text.contains("content add"), "{text}");
+        let files = check_of(&site, "files").await;
+        assert!(files["result"] == "failed" && files["found"].as_str().unwrap().contains(what), "{files}");
+        assert_eq!(site.upload("fox.exe", FILE).await.1["already_held"], false);
+        assert_eq!(site.get(&path()).await.body, FILE);
+        until(&site, 0).await;
+        assert_eq!(check_of(&site, "files").await["result"], "passed");
+    }
+}
