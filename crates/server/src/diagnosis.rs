@@ -197,6 +197,13 @@ async fn endpoints(app: &Arc<App>) -> Check {
     let tested = watching::test_endpoints(app).await;
     match tested.trouble() {
         None => Check::passed("own-endpoints", expected, format!("all {} answer", tested.endpoints.len())),
+        Some(trouble) if tested.cannot_read_files() => Check::failed(
+            "own-endpoints",
+            expected,
+            trouble,
+            "the server cannot read what lies in its content folder: see to the disk and to who may read it; `sluicegate \
+             check --content` names each such file",
+        ),
         Some(trouble) => Check::failed(
             "own-endpoints",
             expected,

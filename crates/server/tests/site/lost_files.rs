@@ -74,3 +74,27 @@ async fn a_request_for_a_file_that_is_gone_or_cut_off_ends_that_it_is_held_and_i
         assert_eq!(check_of(&site, "files").await["result"], "passed");
     }
 }
+
+#[tokio::test]
+async fn a_self_test_does_not_blame_the_endpoint_for_a_file_that_is_gone() {
+    let site = holding().await;
+    std::fs::remove_file(kept(&site)).unwrap();
+    let endpoints = check_of(&site, "own-endpoints").await;
+    assert_eq!(endpoints["result"], "passed", "{endpoints}");
+    assert!(!is_held(&site).await);
+    assert_eq!(until(&site, 1).await[0]["kind"], "files-lost");
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_now_stays_held_and_the_advice_is_about_the_disk() {
+    let site = holding().await;
+    let aside = site.dir.path().join("aside");
+    std::fs::rename(kept(&site), &aside).unwrap();
+    std::os::unix::fs::symlink(kept(&site), kept(&site)).unwrap();
+    assert_eq!(site.get(&path()).await.status, 500);
+    let endpoints = check_of(&site, "own-endpoints").await;
+    let remedy = endpoints["remedy"].as_str().unwrap();
+    assert!(remedy.contains("see to the disk") && endpoints["problem"].is_null(), "{endpoints}");
+    std::fs::rename(aside, kept(&site)).unwrap();
+    assert_eq!(site.get(&path()).await.body, FILE);
+}
