@@ -157,7 +157,7 @@ impl TransportError {
                  its update declares",
                 self.host()
             ),
-            Failure::Damaged { .. } => "something on the way changes answers: look at proxies that inspect traffic".to_owned(),
+            Failure::Damaged { .. } | Failure::WrongRange { .. } => "something on the way changes answers: look at proxies that inspect traffic".to_owned(),
             Failure::IncompatibleVersion { .. } => {
                 "update the older of the two servers".to_owned()
             }

@@ -125,6 +125,11 @@ impl TransportError {
             Failure::Encoded { coding } => {
                 write!(f, "the file comes with Content-Encoding: {coding}, and was asked for as it is")
             }
+            Failure::WrongRange { from } => write!(
+                f,
+                "the answer of {} is damaged (it was asked for bytes from {from} on and has another Content-Range)",
+                self.host()
+            ),
             Failure::Damaged { reason } => write!(f, "the answer of {} is damaged ({reason})", self.host()),
             Failure::IncompatibleVersion { said, ours } => {
                 write!(f, "{} speaks version {said} of the protocol, and this server {ours}", self.host())
