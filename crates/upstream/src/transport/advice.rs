@@ -74,6 +74,11 @@ impl TransportError {
             Failure::ProxyAuthentication { .. } => {
                 "check the proxy user's name, domain and password, and whether the password has expired".to_owned()
             }
+            Failure::ProxyRefused { status: 502 | 504, .. } => format!(
+                "look whether {} runs, and have whoever runs the proxy look whether the proxy can reach it (name, port, \
+                 a firewall between the two) and may",
+                self.host()
+            ),
             Failure::ProxyRefused { .. } => {
                 "ask whoever runs the proxy to let this server reach that address".to_owned()
             }

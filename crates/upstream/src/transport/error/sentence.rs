@@ -64,6 +64,13 @@ impl TransportError {
                     (None, _) => Ok(()),
                 }
             }
+            // Squid says so in words of its own, which are understood; of others only the status tells.
+            Failure::ProxyRefused { status: status @ (502 | 504), reason } => write!(
+                f,
+                "{} could not pass the request on ({status}: {reason}), mostly since it cannot reach {} itself",
+                self.name_of(Peer::Proxy),
+                self.host()
+            ),
             Failure::ProxyRefused { status, reason } => {
                 write!(f, "{} did not pass the request on ({status}: {reason})", self.name_of(Peer::Proxy))
             }
