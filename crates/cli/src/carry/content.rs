@@ -227,6 +227,8 @@ pub(crate) struct Sent {
     bytes: u64,
     held: u64,
     undeclared: u64,
+    /// Were held, and the server's disk does not have them any more.
+    lost: u64,
     /// Not sent and not asked about, since the server could not be reached any more.
     unsent: usize,
     /// File and reason.
@@ -250,6 +252,7 @@ impl Sent {
             "sent": self.sent,
             "bytes": self.bytes,
             "already_held": self.held,
+            "lost": self.lost,
             "undeclared": self.undeclared,
             "unsent": self.unsent,
             "refused": named(&self.refused),
@@ -267,6 +270,14 @@ impl fmt::Display for Sent {
             "Files: {} sent ({size}), {} {were} held, {} {belong} to no update here.",
             self.sent, self.held, self.undeclared
         )?;
+        if self.lost > 0 {
+            let (were, are) = if self.lost == 1 { ("was", "it is") } else { ("were", "they are") };
+            write!(
+                f,
+                "\n  {} {were} held and gone from the server's disk or cut off there, so {are} among those to send.",
+                output::count(self.lost, "file")
+            )?;
+        }
         if self.unsent > 0 {
             write!(f, "\n  {} not sent: the server could not be reached any more.", files_were(self.unsent))?;
         }
@@ -293,6 +304,7 @@ pub(crate) async fn send(
         let answer = ask(client, &json!({ "sha1": names })).await.map_err(|error| sent.cut_off(error))?;
         sent.held += answer["held"].as_u64().unwrap_or(0);
         sent.undeclared += answer["undeclared"].as_u64().unwrap_or(0);
+        sent.lost += answer["lost"].as_u64().unwrap_or(0);
         let list = answer["missing"].as_array().map(Vec::as_slice).unwrap_or_default();
         for sha1 in list.iter().filter_map(Value::as_str) {
             missing.push(Sha1Digest::from_hex(sha1)?);

@@ -20,6 +20,12 @@ async fn holding() -> Site {
     let site = Site::start().await;
     site.import(&catalog::small()).await;
     assert_eq!(site.upload("fox.exe", FILE).await.0, 200);
+    // It looks at a file too, and only what is tried here is to notice.
+    let started = Instant::now();
+    while site.get("/healthz").await.json()["self_test"].is_null() {
+        assert!(started.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     site
 }
 
@@ -97,4 +103,52 @@ async fn a_file_that_cannot_be_read_now_stays_held_and_the_advice_is_about_the_d
     assert!(remedy.contains("see to the disk") && endpoints["problem"].is_null(), "{endpoints}");
     std::fs::rename(aside, kept(&site)).unwrap();
     assert_eq!(site.get(&path()).await.body, FILE);
+}
+
+#[tokio::test]
+async fn a_good_file_is_asked_for_and_taken_when_the_one_on_the_disk_is_not() {
+    let site = holding().await;
+    let ask = || async {
+        let answer = site.manage("POST", "content/missing", json!({ "sha1": [FILE_SHA1] })).await;
+        (answer["missing"].clone(), answer["held"].clone(), answer["lost"].clone())
+    };
+    assert_eq!(ask().await, (json!([]), json!(1), json!(0)));
+    std::fs::write(kept(&site), b"The quick").unwrap();
+    assert_eq!(ask().await, (json!([FILE_SHA1]), json!(0), json!(1)));
+    assert_eq!(ask().await, (json!([FILE_SHA1]), json!(0), json!(0)));
+    site.upload("fox.exe", FILE).await;
+    std::fs::remove_file(kept(&site)).unwrap();
+    let (status, given) = site.upload("fox.exe", FILE).await;
+    assert_eq!((status, &given["already_held"]), (200, &json!(false)), "{given}");
+    assert_eq!(given["replaced"], "is gone from the disk");
+    assert_eq!(site.get(&path()).await.body, FILE);
+}
+
+#[tokio::test]
+async fn the_next_synchronization_fetches_what_the_disk_lost() {
+    let (parent, child) = (holding().await, Site::start().await);
+    child.manage("PUT", "upstream", json!({ "source": format!("http://{}", parent.addr) })).await;
+    child.manage("PUT", "sync/content", json!({ "when": "all" })).await;
+    for lost in [0, 1, 0] {
+        if lost == 1 {
+            std::fs::remove_file(kept(&child)).unwrap();
+            assert_eq!(child.get(&path()).await.status, 404);
+            let alert = until(&child, 1).await.remove(0);
+            assert!(alert["text"].as_str().unwrap().contains("sync now"), "{alert}");
+        }
+        let held = is_held(&child).await;
+        child.manage("POST", "sync/now", json!(null)).await;
+        let started = Instant::now();
+        let run = loop {
+            let status = child.manage("GET", "sync", json!(null)).await;
+            if status["running"] == false && !status["last_run"].is_null() {
+                break status["last_run"].clone();
+            }
+            assert!(started.elapsed() < Duration::from_secs(60), "{status}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        assert_eq!(run["counts"]["files"], u64::from(!held), "{run}");
+        assert_eq!(child.get(&path()).await.body, FILE);
+        until(&child, 0).await;
+    }
 }

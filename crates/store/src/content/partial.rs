@@ -293,13 +293,15 @@ impl PartialContent {
         }
         self.ahead.wait(&self.path)?;
         let content = self.store.content();
-        if content.has(sha1) {
+        let (size, damage) = (self.settled, content.look(sha1));
+        if content.has(sha1) && matches!(damage, Ok(None)) {
             // It was given by hand in the meantime.
             fs::remove_file(&self.path).map_err(|e| StoreError::io("remove", &self.path, e))?;
-            return Ok(Ingested { sha1, size: self.settled, already_held: true });
+            return Ok(Ingested { sha1, size, already_held: true, replaced: None });
         }
         content.put_in_place(&self.path, &self.file, sha1, &self.expected, now)?;
-        Ok(Ingested { sha1, size: self.settled, already_held: false })
+        let replaced = damage.ok().flatten().map(|damage| damage.to_string());
+        Ok(Ingested { sha1, size, already_held: false, replaced })
     }
 }
 

@@ -130,3 +130,31 @@ fn a_content_folder_that_is_away_takes_no_file_with_it() {
     std::fs::rename(&away, &content).unwrap();
     assert!(files.iter().all(|(sha1, _)| store.content().open_or_lose(*sha1).unwrap().is_some()));
 }
+
+#[test]
+fn a_good_file_takes_the_place_of_one_that_is_gone_cut_off_unreadable_or_has_other_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, files) = holding(dir.path());
+    let (path, (name, bytes)) = (&files[0].1, FILES[0]);
+    let give = || store.add_content(name, &mut &*bytes, at(70), &mut |_| {}).unwrap();
+    let held = give();
+    assert_eq!((held.already_held, held.replaced), (true, None));
+    let spoils: [(&dyn Fn(), &str); 4] = [
+        (&|| (), "is gone from the disk"),
+        (&|| std::fs::write(path, b"cut").unwrap(), "has 3 bytes instead of 14"),
+        (&|| std::fs::write(path, b"Content of one").unwrap(), "has other bytes than its SHA-1 says"),
+        (&|| std::os::unix::fs::symlink(path, path).unwrap(), "cannot be read"),
+    ];
+    for (spoil, what) in spoils {
+        std::fs::remove_file(path).unwrap();
+        spoil();
+        let given = give();
+        assert!(
+            !given.already_held && given.replaced.as_ref().is_some_and(|w| w.contains(what)),
+            "{given:?}"
+        );
+        assert_eq!(std::fs::read(path).unwrap(), bytes, "{what}");
+        assert!(store.content().open(files[0].0).unwrap().is_some());
+    }
+    assert!(store.lost_files().unwrap().is_empty());
+}
