@@ -26,6 +26,7 @@ mod cleanup;
 mod contacts;
 mod diagnosis;
 mod endpoint;
+mod found;
 mod health;
 mod hierarchy;
 mod inventory;

@@ -125,6 +125,22 @@ async fn a_good_file_is_asked_for_and_taken_when_the_one_on_the_disk_is_not() {
 }
 
 #[tokio::test]
+async fn files_that_lay_there_before_their_update_came_are_verified_when_it_does() {
+    let mut site = Site::start().await;
+    site.stop().await;
+    std::fs::create_dir_all(kept(&site).parent().unwrap()).unwrap();
+    std::fs::write(kept(&site), FILE).unwrap();
+    site.restart().await;
+    site.import(&catalog::small()).await;
+    let started = Instant::now();
+    while !is_held(&site).await {
+        assert!(started.elapsed() < Duration::from_secs(60));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(site.get(&path()).await.body, FILE);
+}
+
+#[tokio::test]
 async fn the_next_synchronization_fetches_what_the_disk_lost() {
     let (parent, child) = (holding().await, Site::start().await);
     child.manage("PUT", "upstream", json!({ "source": format!("http://{}", parent.addr) })).await;

@@ -35,8 +35,29 @@ impl Cleanup<'_> {
                 report.done += 1;
             }
         }
+        self.remove_unverified(report)?;
         if !self.dry {
             self.forget_declarations()?;
+        }
+        Ok(())
+    }
+
+    /// Files that lie here unverified, and that no update came for in the meantime.
+    fn remove_unverified(&mut self, report: &mut StepReport) -> Result<(), StoreError> {
+        for (sha1, found) in self.store.content().unverified() {
+            if found.since.plus_seconds(FRESH) > self.now || self.store.needs_file(sha1)? {
+                continue;
+            }
+            if !self.go_on() {
+                return Ok(());
+            }
+            report.found += 1;
+            report.bytes += found.size;
+            report.name(sha1.to_hex_upper());
+            if !self.dry {
+                self.store.content().forget_unverified(sha1)?;
+                report.done += 1;
+            }
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ mod direct;
 mod disk;
 mod ingest;
 mod partial;
+mod unverified;
 
 pub use decryption::LONGEST_KEY;
 pub use disk::{Damage, LostFile};
@@ -22,12 +23,16 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::UNIX_EPOCH;
+use unverified::Unverified;
 
 /// Where files are taken in, inside the content folder so that the final rename stays on one file system.
 const INCOMING: &str = ".incoming";
 
 /// Where files lie that come in pieces and may come over several runs.
 const PARTIAL: &str = ".partial";
+
+/// Where files lie that nobody verified.
+const UNVERIFIED: &str = ".unverified";
 
 /// Longest file-name ending that is kept, in characters; no real one comes near.
 const LONGEST_EXTENSION: usize = 100;
@@ -44,6 +49,20 @@ pub struct ContentStore {
     /// Files that were damaged on the disk and have not come again.
     lost: Mutex<BTreeMap<Sha1Digest, Damage>>,
     has_lost: AtomicBool,
+    /// Files that lay in the folder and that nobody verified.
+    unverified: Mutex<HashMap<Sha1Digest, Unverified>>,
+}
+
+/// Somebody's turn with a file; nobody else fetches or verifies it meanwhile.
+struct Turn<'a> {
+    content: &'a ContentStore,
+    sha1: Sha1Digest,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.content.taken.lock().remove(&self.sha1);
+    }
 }
 
 /// What is known of a held file without opening it.
@@ -100,6 +119,7 @@ impl ContentStore {
             placing: Mutex::default(),
             lost: Mutex::default(),
             has_lost: AtomicBool::new(false),
+            unverified: Mutex::default(),
         };
         store.tidy_partials()?;
         Ok(store)
@@ -118,6 +138,11 @@ impl ContentStore {
         let seconds = modified.and_then(|d| i64::try_from(d.as_secs()).ok()).unwrap_or(0);
         let verified = Timestamp::from_unix_seconds(seconds);
         Ok(meta.is_file().then(|| (sha1, Held { extension: extension.into(), size: meta.len(), verified })))
+    }
+
+    /// The turn with a file, when nobody has it.
+    fn turn(&self, sha1: Sha1Digest) -> Option<Turn<'_>> {
+        self.taken.lock().insert(sha1).then_some(Turn { content: self, sha1 })
     }
 
     /// Where the files lie.

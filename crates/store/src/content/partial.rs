@@ -99,6 +99,10 @@ impl Store {
             let name = digest.to_hex_upper();
             return Err(StoreError::UndeclaredContent { name, sha1: digest, size: 0 });
         };
+        // It may lie here already, unverified; it counts from the start, when it was found.
+        if let Some(held) = content.take_unverified(digest, &expected, self.shared.options.now)? {
+            return Ok(ContentTurn::Held(held));
+        }
         let path = content.root.join(PARTIAL).join(digest.to_hex_upper());
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = file.map_err(|e| StoreError::io("open", &path, e))?;

@@ -16,6 +16,7 @@ mod declined_again;
 mod dropped;
 mod files_given;
 mod filters;
+mod found_content;
 mod generations;
 mod grouped_below;
 mod groups;
