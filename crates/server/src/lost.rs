@@ -33,12 +33,9 @@ fn nothing_is_missing(store: &Store) -> Result<bool, StoreError> {
 /// What is lost; `None` when nothing is.
 pub(crate) fn sentence(lost: &[LostFile]) -> Option<String> {
     let LostFile { sha1, name, damage } = lost.first()?;
-    let files = are(lost.len() as u64);
-    let which = if lost.len() == 1 { "it" } else { "the first of them" };
+    let (files, first) = (are(lost.len() as u64), if lost.len() == 1 { "" } else { " the first:" });
     let sha1 = sha1.to_hex_upper();
-    Some(format!(
-        "{files} not held any more, as the disk does not have what was kept there; {which}: `{name}` ({sha1}) {damage}"
-    ))
+    Some(format!("{files} not held any more, though kept here before:{first} `{name}` ({sha1}) {damage}"))
 }
 
 /// What brings them again.
