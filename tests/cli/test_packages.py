@@ -207,18 +207,17 @@ def test_a_damaged_content_file_is_called_damaged_and_written_anew(parent, child
 def test_files_that_the_server_holds_damaged_do_not_stop_the_others(parent, tmp_path):
     path, content = tmp_path / "catalog.xml.gz", tmp_path / "content"
     [held] = [file for file in (parent.data / "Content").rglob(f"{FILE.sha1.hex().upper()}*")]
-    before = held.read_bytes()
+    good = tmp_path / FILE.name
+    good.write_bytes(FILE.data)
     command = [str(binary()), "export", str(path), "--content", str(content), "--data", str(parent.data)]
-    try:
-        for damage in (b"X" * len(before), b"short", None):
-            held.unlink() if damage is None else held.write_bytes(damage)
-            ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-            assert ran.returncode == 1 and "1 file was not copied" in ran.stderr, ran.stdout + ran.stderr
-            assert "check --content --repair" in ran.stderr
-            assert "0 copied" in ran.stdout and f"{held.name}` was not copied: " in ran.stdout
-            assert path.exists() and not [file for file in content.rglob("*") if file.is_file()]
-    finally:
-        held.write_bytes(before)
+    for damage in (b"X" * len(FILE.data), b"short", None):
+        held.unlink() if damage is None else held.write_bytes(damage)
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert ran.returncode == 1 and "1 file was not copied" in ran.stderr, ran.stdout + ran.stderr
+        assert "check --content --repair" in ran.stderr
+        assert "0 copied" in ran.stdout and f"{held.name}` was not copied: " in ran.stdout
+        assert path.exists() and not [file for file in content.rglob("*") if file.is_file()]
+        run(parent, "content", "add", str(good))
     assert "1 copied" in run(parent, "export", str(path), "--content", str(content))
 
 

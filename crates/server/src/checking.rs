@@ -77,7 +77,8 @@ const EVERY: i64 = 24 * 3_600;
 const REST: u32 = 3;
 const LONGEST_REST: Duration = Duration::from_secs(2);
 
-/// Checks everything but content files once a day, read only, until told to stop.
+/// Checks everything but the bytes of content files once a day, until told to stop. Nothing is repaired, but content files
+/// that are gone or cut off are not held any more.
 pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut wait = AFTER_START;
     let stopped = Arc::new(AtomicBool::new(false));
@@ -93,7 +94,9 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             checked = work => checked,
         };
         match checked {
-            Ok(Ok(())) => {}
+            // Of files that it found to be gone.
+            Ok(Ok(true)) => app.watch.files_seen_to(),
+            Ok(Ok(false)) => {}
             Ok(Err(error)) => tracing::error!(cause = %error, "the daily check failed; it is tried again"),
             Err(error) => tracing::error!(cause = %error, "the daily check failed; it is tried again"),
         }
@@ -102,10 +105,11 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     stopped.store(true, Ordering::Release);
 }
 
-fn when_due(store: &Store, now: Timestamp, stopped: &AtomicBool) -> Result<(), StoreError> {
+/// Checks when the last time is long enough ago; answers whether it did, to the end.
+fn when_due(store: &Store, now: Timestamp, stopped: &AtomicBool) -> Result<bool, StoreError> {
     // One that has yet to be was noted by a clock that has been put back since.
     if store.last_checked()?.is_some_and(|last| last <= now && last.plus_seconds(EVERY) > now) {
-        return Ok(());
+        return Ok(false);
     }
     let mut since = Instant::now();
     let checked = store.check_in_steps(&prepare, &mut || {
@@ -113,11 +117,12 @@ fn when_due(store: &Store, now: Timestamp, stopped: &AtomicBool) -> Result<(), S
         since = Instant::now();
         !stopped.load(Ordering::Acquire)
     })?;
-    let Some(report) = checked else { return Ok(()) };
-    if report.is_sound() {
+    let Some(report) = checked else { return Ok(false) };
+    if report.findings.is_empty() && report.is_sound() {
         tracing::info!(revisions = report.revisions, "everything was checked; nothing is wrong");
     }
-    store.note_check(&report, now)
+    store.note_check(&report, now)?;
+    Ok(true)
 }
 
 fn compiles(store: &Store, now: Timestamp, report: &mut CheckReport) {

@@ -1,12 +1,14 @@
 //! Everything that can keep this server from synchronizing and serving, looked at in the order in which one thing
 //! rests on another (known problem P-26): the first that fails is the one to see to.
 
+mod decisions;
 mod disks;
 mod files;
 mod runs;
 
 use crate::state::App;
 use crate::{checking, ring, twins, watching};
+use decisions::decisions;
 use disks::Disks;
 use files::Waited;
 use runs::Runs;
@@ -201,6 +203,13 @@ async fn endpoints(app: &Arc<App>) -> Check {
     let tested = watching::test_endpoints(app).await;
     match tested.trouble() {
         None => Check::passed("own-endpoints", expected, format!("all {} answer", tested.endpoints.len())),
+        Some(trouble) if tested.cannot_read_files() => Check::failed(
+            "own-endpoints",
+            expected,
+            trouble,
+            "the server cannot read what lies in its content folder: see to the disk and to who may read it; `sluicegate \
+             check --content` names each such file",
+        ),
         Some(trouble) => Check::failed(
             "own-endpoints",
             expected,
@@ -381,19 +390,6 @@ fn filter(settings: &UpstreamSettings, known: &[CategoryRow]) -> Check {
     let remedy =
         "choose anew with `sluicegate sync filter set`; what is gone from the upstream brings nothing";
     Check::failed(name, expected, found, remedy)
-}
-
-fn decisions(report: &sluicegate_store::check::CheckReport) -> Check {
-    let (name, expected) = ("decisions", "the store holds nothing that contradicts itself");
-    let Some(first) = report.findings.iter().find(|finding| !finding.repaired) else {
-        return Check::passed(name, expected, format!("{} revisions are sound", report.revisions));
-    };
-    let more = u64::try_from(report.findings.len()).unwrap_or(u64::MAX).saturating_add(report.more) - 1;
-    let found = match more {
-        0 => format!("[{}] {}", first.check, first.what),
-        more => format!("[{}] {}, and {more} more", first.check, first.what),
-    };
-    Check::failed(name, expected, found, format!("{}; `sluicegate check` lists everything", first.remedy))
 }
 
 fn stuck(app: &App) -> Check {

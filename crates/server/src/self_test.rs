@@ -28,6 +28,9 @@ const MARK: &str = "x-sluicegate-own";
 /// A service that lost its way answers with another status or without this.
 const PONG: &str = "<SuccessFlag>true</SuccessFlag>";
 
+/// What the endpoint of content files is called.
+const CONTENT: &str = "Content";
+
 /// What one endpoint did.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Probed {
@@ -50,6 +53,12 @@ impl SelfTest {
     /// Those that did not answer as they must.
     pub(crate) fn failing(&self) -> impl Iterator<Item = &Probed> {
         self.endpoints.iter().filter(|endpoint| !endpoint.fine)
+    }
+
+    /// Whether all that fails is that a file could not be read: the endpoint answers, and says so.
+    pub(crate) fn cannot_read_files(&self) -> bool {
+        let unread = |one: &Probed| one.name == CONTENT && one.found == "500";
+        self.failing().next().is_some() && self.failing().all(unread)
     }
 
     /// A sentence about those, the same as long as they fail in the same way; `None` when all is well.
@@ -117,9 +126,9 @@ pub(crate) fn is_own<B>(app: &App, request: &Request<B>) -> bool {
 pub(crate) async fn run(app: &App) -> SelfTest {
     let address = own_address(app.ip, app.port);
     let mut endpoints = Vec::new();
-    for question in questions(app.store.content().list().first().copied(), |sha1| {
-        app.store.content().held(sha1).map(|held| held.extension)
-    }) {
+    for question in
+        questions(whole_file(app).await, |sha1| app.store.content().held(sha1).map(|held| held.extension))
+    {
         let found = match timeout(PATIENCE, ask(address, &question, app.watch.own_mark)).await {
             Ok(Ok(answer)) => judge(&answer, &question),
             Ok(Err(error)) => Err(format!("no answer: {error}")),
@@ -131,6 +140,27 @@ pub(crate) async fn run(app: &App) -> SelfTest {
         endpoints.push(Probed { name, path, expected, found, fine });
     }
     SelfTest { at: app.clock.now(), address, endpoints }
+}
+
+/// So many held files are looked at for one that is there.
+const LOOKED_AT: usize = 16;
+
+/// A held file that lies on the disk: one that does not is not the endpoint's fault, and is not held any more.
+async fn whole_file(app: &App) -> Option<Sha1Digest> {
+    let store = app.store.clone();
+    let looked = tokio::task::spawn_blocking(move || {
+        let content = store.content();
+        let some = content.list().into_iter().take(LOOKED_AT);
+        // One that cannot be looked at is asked for all the same, and the answer says so.
+        some.map(|sha1| (sha1, content.lose_if_damaged(sha1)))
+            .find(|(_, looked)| !matches!(looked, Ok(Some(_))))
+            .map(|(sha1, _)| sha1)
+    });
+    let found = looked.await.ok().flatten();
+    if app.store.content().has_lost() {
+        app.watch.files_seen_to();
+    }
+    found
 }
 
 /// Where a server that listens on this address and port reaches itself.
@@ -171,16 +201,11 @@ fn questions(held: Option<Sha1Digest>, ending: impl Fn(Sha1Digest) -> Option<Box
     let content = match file {
         Some((sha1, ending)) => {
             let path = format!("/Content/{}", files::path_of(&sha1, &ending));
-            plain("Content", "HEAD", path, 200, "", "200 for a file that is held")
+            plain(CONTENT, "HEAD", path, 200, "", "200 for a file that is held")
         }
-        None => plain(
-            "Content",
-            "HEAD",
-            format!("/Content/{nothing}"),
-            403,
-            "",
-            "403 for a name without an ending",
-        ),
+        None => {
+            plain(CONTENT, "HEAD", format!("/Content/{nothing}"), 403, "", "403 for a name without an ending")
+        }
     };
     let described = format!("{}?wsdl", path_of(Service::Client));
     vec![

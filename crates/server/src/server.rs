@@ -11,7 +11,9 @@ use crate::settings::{SettingError, Settings};
 use crate::state::{App, Scratches};
 use crate::telemetry::Telemetry;
 use crate::transport::listen;
-use crate::{aside, browsing, checking, cleanup, contacts, publisher, self_test, synchronizing, watching};
+use crate::{
+    aside, browsing, checking, cleanup, contacts, found, publisher, self_test, synchronizing, watching,
+};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use sluicegate_store::{Store, StoreError, StoreOptions};
@@ -96,6 +98,7 @@ impl Server {
             tokio::spawn(browsing::run(Arc::clone(&app), stopping.clone())),
             tokio::spawn(cleanup::run(Arc::clone(&app), stopping.clone())),
             tokio::spawn(checking::run(Arc::clone(&app), stopping.clone())),
+            tokio::spawn(found::run(Arc::clone(&app), stopping.clone())),
             tokio::spawn(synchronizing::run(Arc::clone(&app), stopping.clone())),
             tokio::spawn(watching::run(Arc::clone(&app), stopping.clone())),
             tokio::spawn(listen::serve(listener, Endpoint(app), limits, stopping)),

@@ -2,6 +2,7 @@
 //! synchronization whether it worked, and a stored password that is about to expire. What lasts is an alert; it
 //! goes when it is over.
 
+use crate::lost;
 use crate::missing;
 use crate::ring;
 use crate::self_test::{self, SelfTest};
@@ -59,8 +60,8 @@ impl Watch {
         Self { own_mark, tested: Mutex::default(), clients: Mutex::default(), seen_to: Notify::new() }
     }
 
-    /// A file came another way than by a synchronization, or another choice of files or updates was made: the alert about
-    /// files that do not come may be over.
+    /// A file came another way than by a synchronization or was lost, or another choice of files or updates was made: the
+    /// alerts about files may begin or be over.
     pub(crate) fn files_seen_to(&self) {
         self.seen_to.notify_one();
     }
@@ -86,6 +87,8 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
                 () = tokio::time::sleep(TOGETHER) => {}
             }
             end_about_files(&app).await;
+            let now = app.clock.now();
+            on_store(&app, move |store| lost::judge(store, now)).await;
         }
         wait = HOURLY;
         tokio::select! {
@@ -102,6 +105,7 @@ pub(crate) async fn look(app: &Arc<App>) {
     let now = app.clock.now();
     on_store(app, move |store| password_expires(store, now)).await;
     on_store(app, move |store| unfetched(store, now)).await;
+    on_store(app, move |store| lost::judge(store, now)).await;
     on_store(app, move |store| unusable::judge(store, now)).await;
     on_store(app, move |store| untold::judge(store, now)).await;
     on_store(app, move |store| ring::judge(store, now)).await;
@@ -185,6 +189,7 @@ pub(crate) async fn after_run(app: &Arc<App>) {
     on_store(app, move |store| {
         let Some(last) = store.sync_history(1)?.pop() else { return Ok(()) };
         judge_here(store, &last, now)?;
+        lost::judge(store, now)?;
         unusable::judge(store, now)?;
         untold::judge(store, now)?;
         ring::judge(store, now)?;

@@ -190,6 +190,7 @@ impl Store {
         let cores = database.read(|db| Cores::load(db, segments.clone(), options.core_memory_budget))?;
         sluicegate_allocator::beside(cores.bytes_in_memory());
         let files = database.read(|db| sluicegate_allocator::bulk(|| FileIndex::load(db)))?;
+        content.compare_with(|sha1| files.get(sha1).map(|file| file.size), options.serving)?;
         catalog::fill_supersedence(&database)?;
         let decisions = database.read(|db| decisions::load(db))?;
         let replaced = database.read(|db| decisions::replaced(db, &decisions))?;

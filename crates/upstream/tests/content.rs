@@ -378,6 +378,69 @@ async fn a_server_that_ignores_ranges_sends_all_from_the_start() {
     assert!(held(&store, &file));
 }
 
+/// Answers that are called a part and are none, or another one.
+fn wrong_parts(whole: &[u8]) -> [Vec<u8>; 3] {
+    let last = whole.len() - 1;
+    let all = format!("bytes 0-{last}/{}", whole.len());
+    let inner = format!("--x\r\nContent-Range: {all}\r\n\r\n");
+    let parts = [inner.as_bytes(), whole, b"\r\n--x--\r\n"].concat();
+    let multipart = [("Content-Type", "multipart/byteranges; boundary=x")];
+    [
+        answer("206 Partial Content", &[("Content-Range", &all)], whole),
+        answer("206 Partial Content", &[], whole),
+        answer("206 Partial Content", &multipart, &parts),
+    ]
+}
+
+#[tokio::test]
+async fn where_ranges_are_answered_wrongly_the_whole_is_asked_for_once_more() {
+    let file = bytes(7);
+    for wrong in wrong_parts(&file) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(dir.path(), &[&file]);
+        let (content, asked) = (file.clone(), Arc::new(Mutex::new(Vec::new())));
+        let seen = Arc::clone(&asked);
+        let server = Server::start(move |request, number| {
+            seen.lock().unwrap().push(from(request));
+            let whole = answer("200 OK", &[], &content);
+            match (number, from(request)) {
+                (0, _) => Reply::SendAndClose(whole[..SIZE / 2].to_vec()),
+                (_, 0) => Reply::Send(whole),
+                _ => Reply::Send(wrong.clone()),
+            }
+        })
+        .await;
+        let report = fetch(&store, vec![wanted(&file, &[server.url("/f")])]).await;
+        assert_eq!(report.fetched.len(), 1, "{report:?}");
+        assert!(held(&store, &file));
+        let asked = asked.lock().unwrap().clone();
+        assert!(asked.len() == 3 && asked[0] == 0 && asked[1] > 0 && asked[2] == 0, "{asked:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_here_stays_where_the_whole_cannot_be_had_either() {
+    let (dir, file) = (tempfile::tempdir().unwrap(), bytes(7));
+    let store = store(dir.path(), &[&file]);
+    let content = file.clone();
+    let [wrong, ..] = wrong_parts(&file);
+    let server = Server::start(move |request, number| match (number, from(request)) {
+        (0, _) => Reply::SendAndClose(answer("200 OK", &[], &content)[..SIZE / 2].to_vec()),
+        (_, 0) => Reply::Send(answer("500 Internal Server Error", &[], "")),
+        _ => Reply::Send(wrong.clone()),
+    })
+    .await;
+    let report = fetch(&store, vec![wanted(&file, &[server.url("/f")])]).await;
+    assert_eq!(report.failed.len(), 1, "{report:?}");
+    let [(_, kept)] = store.content().partials().unwrap()[..] else { panic!("a partial file") };
+    assert!(kept > SIZE as u64 / 3, "{kept}");
+    let whole = file.clone();
+    let server = Server::start(move |request, _| Reply::Send(ranged(request, &whole))).await;
+    let report = fetch(&store, vec![wanted(&file, &[server.url("/f")])]).await;
+    assert_eq!((report.fetched.len(), report.bytes), (1, SIZE as u64 - kept), "where ranges work");
+    assert!(held(&store, &file));
+}
+
 #[tokio::test]
 async fn a_server_that_cuts_every_answer_and_ignores_ranges_is_given_up_and_what_it_repeats_counts_once() {
     let dir = tempfile::tempdir().unwrap();

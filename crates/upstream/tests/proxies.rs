@@ -237,6 +237,21 @@ async fn a_proxy_that_does_not_reach_the_server_or_does_not_want_to() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_fails_on_the_way_is_taken_to_not_reach_the_server() {
+    for status in ["502 Bad Gateway", "504 Gateway Timeout"] {
+        let bytes = answer(status, &[], "<html>");
+        let proxy = Server::start(move |_, _| Reply::Send(bytes.clone())).await;
+        let transport = Transport::new(through(&proxy, None)).unwrap();
+        for url in ["http://parent.example/x", "https://parent.example/x"] {
+            let text = call(&transport, url).await.unwrap_err().to_string();
+            assert!(text.contains("mostly since it cannot reach parent.example itself"), "{text}");
+            assert!(text.contains("whether parent.example runs"), "{text}");
+            assert!(!text.contains("let this server reach"), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_a_proxy_may_have_said_itself_is_not_laid_to_the_server_alone() {
     for (status, code, theirs) in [
         ("403 Forbidden", "UssCommunicationError/Forbidden", "anonymous access"),

@@ -3,6 +3,7 @@
 //! sent only what it lacks, and verifies it itself.
 
 use crate::admin_client::{AdminClient, Refused, Unreachable};
+use crate::carry::partial::{self, Partial};
 use crate::output;
 use anyhow::{Context as _, bail};
 use http_body_util::BodyExt as _;
@@ -10,7 +11,7 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 use sluicegate_terms::Sha1Digest;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -89,8 +90,15 @@ pub(crate) async fn fetch(
     tokio::fs::create_dir_all(folder).await.with_context(unwritable)?;
     let total = held.iter().map(|one| one.size).sum();
     let bar = if json { ProgressBar::hidden() } else { ProgressBar::new(total) };
+    let mut swept = HashSet::new();
     for one in held {
         let path = place(folder, &one.path)?;
+        if let Some(parent) = path.parent()
+            && swept.insert(parent.to_owned())
+        {
+            let digest = |name: &str| Sha1Digest::from_hex(name.split('.').next().unwrap_or(name)).is_ok();
+            partial::sweep(parent, digest);
+        }
         let lies_there = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file);
         if lies_there.as_ref().is_some_and(|meta| meta.len() == one.size)
             && digest_of(&path).await.is_ok_and(|found| found == one.sha1)
@@ -162,14 +170,14 @@ async fn fetch_one(client: &AdminClient, one: &Held, path: &Path, bar: &Progress
     let unwritable = || format!("cannot write `{}`", path.display());
     let parent = path.parent().unwrap_or(Path::new("."));
     tokio::fs::create_dir_all(parent).await.with_context(unwritable)?;
-    let partial = path.with_extension("part");
+    let partial = Partial::of(path);
     let fetched = async {
         write_one(client, one, &partial, bar).await?;
-        Ok(tokio::fs::rename(&partial, path).await.with_context(unwritable)?)
+        Ok(partial.finish().with_context(unwritable)?)
     };
     let fetched = fetched.await;
     if fetched.is_err() {
-        let _ = std::fs::remove_file(&partial);
+        partial.give_up();
     }
     fetched
 }
@@ -178,17 +186,17 @@ async fn fetch_one(client: &AdminClient, one: &Held, path: &Path, bar: &Progress
 async fn write_one(
     client: &AdminClient,
     one: &Held,
-    partial: &Path,
+    partial: &Partial,
     bar: &ProgressBar,
 ) -> Result<(), Stopped> {
     let unwritable =
-        || format!("cannot write `{}`; make room there or name another folder", partial.display());
+        || format!("cannot write `{}`; make room there or name another folder", partial.path().display());
     let answer = match client.fetch(&format!("Content/{}", one.path)).await {
         Ok(answer) => answer,
         Err(error) if error.is::<Refused>() => return Err(Stopped::File(format!("{error:#}"))),
         Err(error) => return Err(Stopped::All(error)),
     };
-    let mut out = tokio::fs::File::create(partial).await.with_context(unwritable)?;
+    let mut out = tokio::fs::File::from_std(partial.create().with_context(unwritable)?);
     let mut body = answer.into_body();
     let mut digest = Sha1::new();
     while let Some(frame) = body.frame().await {
@@ -227,6 +235,8 @@ pub(crate) struct Sent {
     bytes: u64,
     held: u64,
     undeclared: u64,
+    /// Were held, and the server's disk does not have them any more.
+    lost: u64,
     /// Not sent and not asked about, since the server could not be reached any more.
     unsent: usize,
     /// File and reason.
@@ -250,6 +260,7 @@ impl Sent {
             "sent": self.sent,
             "bytes": self.bytes,
             "already_held": self.held,
+            "lost": self.lost,
             "undeclared": self.undeclared,
             "unsent": self.unsent,
             "refused": named(&self.refused),
@@ -267,6 +278,14 @@ impl fmt::Display for Sent {
             "Files: {} sent ({size}), {} {were} held, {} {belong} to no update here.",
             self.sent, self.held, self.undeclared
         )?;
+        if self.lost > 0 {
+            let (were, are) = if self.lost == 1 { ("was", "it is") } else { ("were", "they are") };
+            write!(
+                f,
+                "\n  {} {were} held and gone from the server's disk or cut off there, so {are} among those to send.",
+                output::count(self.lost, "file")
+            )?;
+        }
         if self.unsent > 0 {
             write!(f, "\n  {} not sent: the server could not be reached any more.", files_were(self.unsent))?;
         }
@@ -293,6 +312,7 @@ pub(crate) async fn send(
         let answer = ask(client, &json!({ "sha1": names })).await.map_err(|error| sent.cut_off(error))?;
         sent.held += answer["held"].as_u64().unwrap_or(0);
         sent.undeclared += answer["undeclared"].as_u64().unwrap_or(0);
+        sent.lost += answer["lost"].as_u64().unwrap_or(0);
         let list = answer["missing"].as_array().map(Vec::as_slice).unwrap_or_default();
         for sha1 in list.iter().filter_map(Value::as_str) {
             missing.push(Sha1Digest::from_hex(sha1)?);
@@ -395,6 +415,7 @@ fn named_by_digest(folder: &Path) -> anyhow::Result<BTreeMap<Sha1Digest, PathBuf
             if let Ok(sha1) = Sha1Digest::from_hex(stem)
                 && meta.is_none_or(|meta| meta.is_file())
                 && ending != "part"
+                && partial::not_whole(&name).is_none()
             {
                 files.insert(sha1, entry.path());
             }

@@ -13,19 +13,12 @@ pub(crate) struct Journal(Option<(File, PathBuf)>);
 
 impl Journal {
     /// Begins it, in the place of an earlier one of that name. What cannot be written is said before anything else
-    /// is done, and so is that it would be written over a package: over this one, under its own name or the one it
-    /// has while it is `written`, or over another.
-    pub(crate) fn begin(
-        path: Option<&Path>,
-        what: &str,
-        package: &Path,
-        written: Option<&Path>,
-    ) -> anyhow::Result<Self> {
+    /// is done, and so is that it would be written over a package, over this one or over another.
+    pub(crate) fn begin(path: Option<&Path>, what: &str, package: &Path) -> anyhow::Result<Self> {
         let Some(path) = path else { return Ok(Self(None)) };
         let shown = path.display();
         let refused = || format!("cannot write the log `{shown}`, so nothing was done");
-        let names_package =
-            || same_file(path, package) || written.is_some_and(|other| same_file(path, other));
+        let names_package = || same_file(path, package);
         let taken = "so nothing was done; name another file for the log";
         let was_there = path.exists();
         if was_there && names_package() {
@@ -120,7 +113,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.log");
         let report = json!({ "decisions": { "older": 2, "reasons": ["a", "b"] }, "content": null });
-        let journal = Journal::begin(Some(&path), "import", Path::new("x.cab"), None).unwrap();
+        let journal = Journal::begin(Some(&path), "import", Path::new("x.cab")).unwrap();
         assert!(journal.end(&report, Err(anyhow::anyhow!("the disk is full"))).is_err());
         let log = std::fs::read_to_string(&path).unwrap();
         let said: Vec<&str> = log.lines().filter_map(|line| Some(line.split_once(' ')?.1)).collect();
@@ -132,13 +125,13 @@ mod tests {
             "failed: the disk is full",
         ];
         assert_eq!(said, expected);
-        assert!(Journal::begin(Some(dir.path()), "import", Path::new("x.cab"), None).is_err());
-        Journal::begin(None, "import", Path::new("x.cab"), None).unwrap().end(&report, Ok(())).unwrap();
+        assert!(Journal::begin(Some(dir.path()), "import", Path::new("x.cab")).is_err());
+        Journal::begin(None, "import", Path::new("x.cab")).unwrap().end(&report, Ok(())).unwrap();
     }
 
     /// What is said of a log that is refused.
-    fn refused(log: &Path, package: &Path, written: Option<&Path>) -> String {
-        match Journal::begin(Some(log), "import", package, written) {
+    fn refused(log: &Path, package: &Path) -> String {
+        match Journal::begin(Some(log), "import", package) {
             Ok(_) => panic!("`{}` was taken for the log of `{}`", log.display(), package.display()),
             Err(error) => error.to_string(),
         }
@@ -151,29 +144,23 @@ mod tests {
         std::fs::write(at("x.cab"), b"MSCF and more").unwrap();
         std::fs::write(at("y.xml.gz"), [0x1f, 0x8b, 8]).unwrap();
         let itself = dir.path().join(".").join("x.cab");
-        assert!(refused(&itself, &at("x.cab"), None).contains("is the package itself"));
-        assert!(refused(&at("y.xml.gz"), &at("x.cab"), None).contains("is a package and no log"));
-        // One that is not written yet, and the name that it has while it is.
-        assert!(
-            refused(&at("new.cab"), &itself.with_file_name("new.cab"), None).contains("the package itself")
-        );
-        assert!(
-            refused(&at("new.cab.part"), &at("new.cab"), Some(&at("new.cab.part")))
-                .contains("the package itself")
-        );
+        assert!(refused(&itself, &at("x.cab")).contains("is the package itself"));
+        assert!(refused(&at("y.xml.gz"), &at("x.cab")).contains("is a package and no log"));
+        // One that is not written yet.
+        assert!(refused(&at("new.cab"), &itself.with_file_name("new.cab")).contains("the package itself"));
         #[cfg(unix)]
         for (link, to) in [("soft.log", "x.cab"), ("ahead.log", "new.cab")] {
             std::os::unix::fs::symlink(at(to), at(link)).unwrap();
-            assert!(refused(&at(link), &at(to), None).contains("the package itself"), "{link}");
+            assert!(refused(&at(link), &at(to)).contains("the package itself"), "{link}");
         }
         std::fs::hard_link(at("x.cab"), at("hard.log")).unwrap();
         #[cfg(unix)]
-        assert!(refused(&at("hard.log"), &at("x.cab"), None).contains("the package itself"));
+        assert!(refused(&at("hard.log"), &at("x.cab")).contains("the package itself"));
         assert_eq!(std::fs::read(at("x.cab")).unwrap(), b"MSCF and more");
-        assert!(!at("new.cab").exists() && !at("new.cab.part").exists());
+        assert!(!at("new.cab").exists());
         // An earlier log gives way.
         for _ in 0..2 {
-            Journal::begin(Some(&at("x.log")), "import", &at("x.cab"), None).unwrap();
+            Journal::begin(Some(&at("x.log")), "import", &at("x.cab")).unwrap();
         }
     }
 }

@@ -4,4 +4,5 @@
 pub(crate) mod content;
 pub(crate) mod journal;
 pub(crate) mod pack;
+pub(crate) mod partial;
 pub(crate) mod unpack;

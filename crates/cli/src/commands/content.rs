@@ -25,13 +25,18 @@ pub(crate) async fn run(client: &AdminClient, args: Content, json: bool) -> anyh
     }
     let results = Value::Array(results);
     output::show(json, &results, |results| {
+        let mut shown = results.clone();
+        for result in shown.as_array_mut().into_iter().flatten().filter(|result| result["error"].is_null()) {
+            result["done"] = done(result).into();
+        }
         output::rows(
-            results,
+            &shown,
             &[
                 ("File", "/name"),
                 ("SHA-1", "/sha1"),
                 ("Size", "/size"),
                 ("Updates", "/updates"),
+                ("Done", "/done"),
                 ("Refused because", "/error"),
             ],
             "No files.",
@@ -42,6 +47,15 @@ pub(crate) async fn run(client: &AdminClient, args: Content, json: bool) -> anyh
         bail!("{refused} of {} {were} refused", output::count(files.len() as u64, "file"));
     }
     Ok(())
+}
+
+/// What became of a file that was not refused.
+fn done(result: &Value) -> String {
+    match (result["already_held"] == true, result["replaced"].as_str()) {
+        (true, _) => "nothing, it is held".to_owned(),
+        (_, Some(damage)) => format!("taken, in the place of one that {damage}"),
+        _ => "taken".to_owned(),
+    }
 }
 
 pub(crate) async fn add(client: &AdminClient, path: &Path, json: bool) -> anyhow::Result<Value> {

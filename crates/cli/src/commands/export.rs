@@ -6,6 +6,7 @@ use crate::args::hierarchy::Export;
 use crate::carry::content;
 use crate::carry::journal::Journal;
 use crate::carry::pack::{self, Form, Item};
+use crate::carry::partial::{self, Partial};
 use crate::lines::Lines;
 use crate::output;
 use crate::output::say;
@@ -14,7 +15,7 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use sluicegate_catalog::package::{Contents, ExportFile, Language};
 use sluicegate_terms::{RevisionNumber, Sha1Digest, UpdateId, UpdateIdentity};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tokio::sync::mpsc;
 
 /// Longest document, in bytes.
@@ -23,10 +24,11 @@ const LONGEST_DOCUMENT: u64 = 1 << 30;
 pub(crate) async fn run(client: &AdminClient, args: &Export, json: bool) -> anyhow::Result<()> {
     let form = Form::of(&args.path)?;
     writable(args)?;
-    let partial = partial(&args.path);
-    let journal = Journal::begin(args.log.as_deref(), "export", &args.path, Some(&partial))?;
+    // A file that is not whole must not look like one.
+    let partial = Partial::of(&args.path);
+    let journal = Journal::begin(args.log.as_deref(), "export", &args.path)?;
     let mut report = Value::Null;
-    let ended = carry_out(client, args, form, json, &mut report).await;
+    let ended = carry_out(client, args, form, json, &partial, &mut report).await;
     journal.end(&report, ended)
 }
 
@@ -35,19 +37,18 @@ async fn carry_out(
     args: &Export,
     form: Form,
     json: bool,
+    partial: &Partial,
     report: &mut Value,
 ) -> anyhow::Result<()> {
     let query = [("decisions", args.no_decisions.then(|| "false".to_owned()))];
     let mut lines = Lines::new(client.stream("export", &query).await?);
-    // A file that is not whole must not look like one.
-    let partial = partial(&args.path);
-    let written = write(&mut lines, form, &partial, json).await.and_then(|written| {
-        std::fs::rename(&partial, &args.path)
-            .with_context(|| format!("cannot give `{}` its name", args.path.display()))?;
+    left_behind(&args.path);
+    let written = write(&mut lines, form, &args.path, partial, json).await.and_then(|written| {
+        partial.finish().with_context(|| format!("cannot give `{}` its name", args.path.display()))?;
         Ok(written)
     });
     if written.is_err() {
-        let _ = std::fs::remove_file(&partial);
+        partial.give_up();
     }
     let written = written?;
     let copied = match &args.content {
@@ -62,7 +63,7 @@ async fn carry_out(
         }
         None => None,
     };
-    let size = std::fs::metadata(&args.path).map(|meta| meta.len()).unwrap_or(0);
+    let size = written.size;
     *report = json!({
         "path": args.path.display().to_string(),
         "bytes": size,
@@ -156,10 +157,12 @@ fn writable(args: &Export) -> anyhow::Result<()> {
     }
 }
 
-fn partial(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    path.with_file_name(name)
+/// Removes what an export to this name left behind that was killed.
+fn left_behind(path: &Path) {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if let Some(own) = path.file_name().and_then(|name| name.to_str()) {
+        partial::sweep(folder, |name| name == own);
+    }
 }
 
 /// What was written.
@@ -170,10 +173,18 @@ struct Written {
     held: Vec<content::Held>,
     /// The revisions that it could not read.
     left_out: Vec<Value>,
+    /// Its length in bytes. Another export may have put its own in the place of the file.
+    size: u64,
 }
 
 /// Receives the export and packs it on a thread of its own.
-async fn write(lines: &mut Lines, form: Form, path: &Path, json: bool) -> anyhow::Result<Written> {
+async fn write(
+    lines: &mut Lines,
+    form: Form,
+    path: &Path,
+    partial: &Partial,
+    json: bool,
+) -> anyhow::Result<Written> {
     let first = lines.next().await?.context("the server sent nothing")?;
     let head = first.get("export").context("the server's answer is not an export")?;
     let export = sluicegate_catalog::package::Export {
@@ -186,8 +197,8 @@ async fn write(lines: &mut Lines, form: Form, path: &Path, json: bool) -> anyhow
         true => ProgressBar::hidden(),
         false => ProgressBar::new(head["revisions"].as_u64().unwrap_or(0)),
     };
-    let out = std::fs::File::create(path)
-        .with_context(|| format!("cannot write `{}`", path.with_extension("").display()))?;
+    let out = partial.create().with_context(|| format!("cannot write `{}`", path.display()))?;
+    let kept = out.try_clone().with_context(|| format!("cannot write `{}`", path.display()))?;
     let (items, packing) = mpsc::channel(64);
     let packer = tokio::task::spawn_blocking(move || pack::pack(form, export, out, packing));
     let (mut held, mut left_out) = (Vec::new(), Vec::new());
@@ -197,12 +208,14 @@ async fn write(lines: &mut Lines, form: Form, path: &Path, json: bool) -> anyhow
     let packed = packer.await?.map_err(|error| match error.root_cause().is::<std::io::Error>() {
         true => error.context(format!(
             "`{}` cannot be written, and nothing was kept; make room there or name another place",
-            path.with_extension("").display()
+            path.display()
         )),
         false => error,
     });
     bar.finish_and_clear();
-    Ok(Written { end: ended(packed, received, packer_stopped)?, held, left_out })
+    let end = ended(packed, received, packer_stopped)?;
+    let size = kept.metadata().map(|meta| meta.len()).unwrap_or(0);
+    Ok(Written { end, held, left_out, size })
 }
 
 /// How it ended: the packer knows best why it stopped taking. When the receiver stopped first, the packer only knows that

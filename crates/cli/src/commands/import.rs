@@ -23,7 +23,7 @@ const PIECE: usize = 256 << 10;
 const ADDRESSES: usize = 2_000;
 
 pub(crate) async fn run(client: &AdminClient, args: &Import, json: bool) -> anyhow::Result<()> {
-    let journal = Journal::begin(args.log.as_deref(), "import", &args.path, None)?;
+    let journal = Journal::begin(args.log.as_deref(), "import", &args.path)?;
     let mut report = Value::Null;
     let ended = carry_out(client, args, json, &mut report).await;
     journal.end(&report, ended)

@@ -219,7 +219,7 @@ async fn dispatch(
             value
         }
         ["import", "addresses"] if post => addresses::take(app, &input::json(app, request).await?).await?,
-        ["content", "missing"] if post => upload::missing(app, &input::json(app, request).await?)?,
+        ["content", "missing"] if post => upload::missing(app, &input::json(app, request).await?).await?,
         ["content", "wanted"] if get => upload::wanted(app).await?,
         ["filters"] if get => filters::list(app).await?,
         ["filters"] if post => filters::change(app, &input::json(app, request).await?).await?,

@@ -15,8 +15,8 @@ use std::sync::Arc;
 const MOST_ASKED: usize = 10_000;
 
 /// `POST content/missing`: which of these files (`sha1`, in hexadecimal) an update declares and the store does
-/// not hold.
-pub(super) fn missing(app: &App, input: &Input) -> Result<Value, AdminError> {
+/// not hold. A file that the disk does not have any more is not held; `lost` counts those.
+pub(super) async fn missing(app: &App, input: &Input) -> Result<Value, AdminError> {
     let asked = input.texts("sha1")?;
     if asked.len() > MOST_ASKED {
         return Err(AdminError::invalid(format!(
@@ -24,18 +24,28 @@ pub(super) fn missing(app: &App, input: &Input) -> Result<Value, AdminError> {
             asked.len()
         )));
     }
-    let (mut missing, mut held, mut undeclared) = (Vec::new(), 0, 0);
-    for text in &asked {
-        let sha1 = Sha1Digest::from_hex(text)?;
-        if app.store.content().has(sha1) {
-            held += 1;
-        } else if app.store.file(sha1).is_some() {
-            missing.push(sha1.to_hex_upper());
-        } else {
-            undeclared += 1;
+    let asked = asked.iter().map(|text| Sha1Digest::from_hex(text)).collect::<Result<Vec<_>, _>>()?;
+    let (answer, lost) = super::with_store(app, move |store| {
+        let (mut missing, mut held, mut undeclared, mut lost) = (Vec::new(), 0, 0, 0);
+        for sha1 in asked {
+            // One that cannot be looked at is not there for whoever wants it: a good one takes its place.
+            let looked = store.content().lose_if_damaged(sha1);
+            lost += u64::from(matches!(looked, Ok(Some(_))));
+            if store.content().has(sha1) && looked.is_ok() {
+                held += 1;
+            } else if store.file(sha1).is_some() {
+                missing.push(sha1.to_hex_upper());
+            } else {
+                undeclared += 1;
+            }
         }
+        Ok((json!({ "missing": missing, "held": held, "undeclared": undeclared, "lost": lost }), lost))
+    })
+    .await?;
+    if lost > 0 {
+        app.watch.files_seen_to();
     }
-    Ok(json!({ "missing": missing, "held": held, "undeclared": undeclared }))
+    Ok(answer)
 }
 
 /// `GET content/wanted`: how many files are wanted here, by the choice of files or since servers below wait for them, and
@@ -72,6 +82,7 @@ pub(super) async fn content(
             "sha1": taken.sha1.to_hex_upper(),
             "size": taken.size,
             "already_held": taken.already_held,
+            "replaced": taken.replaced,
             "updates": updates,
         }))
     })

@@ -37,7 +37,7 @@ pub(crate) async fn serve_content(app: &Arc<App>, path: &str, request: &Request<
         return text(StatusCode::NOT_FOUND, "This file is not held here (yet).\n");
     }
     let store = app.store.clone();
-    let opened = tokio::task::spawn_blocking(move || store.content().open(sha1)).await;
+    let opened = tokio::task::spawn_blocking(move || store.content().open_or_lose(sha1)).await;
     let failed = match opened {
         Ok(Ok(Some(found))) => {
             let seconds = u64::try_from(found.held.verified.unix_seconds()).unwrap_or(0);
@@ -51,7 +51,10 @@ pub(crate) async fn serve_content(app: &Arc<App>, path: &str, request: &Request<
             };
             return respond::respond(request.method(), request.headers(), opened, app.random.guid());
         }
-        Ok(Ok(None)) => return text(StatusCode::NOT_FOUND, "This file is not held here (yet).\n"),
+        Ok(Ok(None)) => {
+            app.watch.files_seen_to();
+            return text(StatusCode::NOT_FOUND, "This file is not held here (yet).\n");
+        }
         Ok(Err(error)) => error.to_string(),
         Err(error) => error.to_string(),
     };

@@ -1,6 +1,7 @@
 //! Server: whether files are waited for that will not come by themselves, here or at servers below this one.
 
 use super::Check;
+use crate::lost;
 use crate::missing::{self, Missing, are};
 use sluicegate_policy::hierarchy::{ContentWhen, SyncFilter};
 use sluicegate_store::hierarchy::Awaited;
@@ -18,6 +19,8 @@ pub(super) struct Waited {
     failing: Option<Missing>,
     /// Those that nobody will fetch, for want of an upstream.
     unfetched: Option<Missing>,
+    /// What is gone from the disk, and what helps.
+    lost: Option<(String, &'static str)>,
 }
 
 impl Waited {
@@ -28,12 +31,17 @@ impl Waited {
             below: below.into_iter().map(|need| need.name).collect(),
             failing: missing::failing(store)?,
             unfetched: missing::unfetched(store)?,
+            lost: lost::sentence(&store.lost_files()?).map(|said| (said, lost::remedy(store))),
         })
     }
 
     /// With an upstream, what servers below wait for is asked of that one, so only what it does not have is told.
     pub(super) fn check(self, has_upstream: bool) -> Check {
         let (name, expected) = ("files", "no file is waited for that nobody will fetch or that fails");
+        // Where its fetching was tried, the others say more.
+        if let (Some((said, remedy)), None, None) = (&self.lost, &self.awaited, &self.failing) {
+            return Check::failed(name, expected, said, *remedy);
+        }
         match (self.awaited, self.below.first(), self.failing, self.unfetched) {
             (Some(awaited), ..) if has_upstream => {
                 let since = awaited.since.iso();
@@ -80,7 +88,7 @@ mod tests {
     fn check(awaited: Option<u64>, below: &[&str], has_upstream: bool) -> Check {
         let awaited = awaited.map(|files| Awaited { files, since: Timestamp::from_unix_seconds(0) });
         let below = below.iter().map(ToString::to_string).collect();
-        Waited { awaited, below, failing: None, unfetched: None }.check(has_upstream)
+        Waited { awaited, below, failing: None, unfetched: None, lost: None }.check(has_upstream)
     }
 
     #[test]
@@ -99,7 +107,7 @@ mod tests {
     #[test]
     fn files_that_failed_or_that_nobody_fetches_are_told_of() {
         let missing = |files, first: &str| Some(Missing { files, first: first.to_owned() });
-        let none = || Waited { awaited: None, below: Vec::new(), failing: None, unfetched: None };
+        let none = || Waited { awaited: None, below: Vec::new(), failing: None, unfetched: None, lost: None };
         let failing = Waited { failing: missing(9, "it is busy (503)"), ..none() }.check(true);
         assert_eq!(failing.verdict, Verdict::Failed);
         assert_eq!(failing.found, "9 files are wanted here and did not come: it is busy (503)");

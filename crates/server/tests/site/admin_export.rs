@@ -211,13 +211,13 @@ async fn only_files_that_are_missing_are_asked_for() {
     assert_eq!((&wanted["upstream"], size >= FILE.len() as u64), (&json!(false), true), "{wanted}");
     let ask = json!({ "sha1": [FILE_SHA1, other] });
     let answer = site.manage("POST", "content/missing", ask.clone()).await;
-    assert_eq!(answer, json!({ "missing": [FILE_SHA1], "held": 0, "undeclared": 1 }));
+    assert_eq!(answer, json!({ "missing": [FILE_SHA1], "held": 0, "undeclared": 1, "lost": 0 }));
     assert_eq!(site.upload("Fox.EXE", FILE).await.0, 200);
     let fewer = site.admin("GET", "content/wanted", json!(null)).await.1;
     assert_eq!(wanted["files"].as_u64().unwrap() - fewer["files"].as_u64().unwrap(), 1);
     assert_eq!(size - fewer["bytes"].as_u64().unwrap(), FILE.len() as u64);
     let answer = site.manage("POST", "content/missing", ask).await;
-    assert_eq!(answer, json!({ "missing": [], "held": 1, "undeclared": 1 }));
+    assert_eq!(answer, json!({ "missing": [], "held": 1, "undeclared": 1, "lost": 0 }));
     assert_eq!(site.admin("POST", "content/missing", json!({ "sha1": ["x"] })).await.0, 400);
     let exported = export(&site, "").await;
     assert_eq!(exported.files[0]["held"], true);

@@ -17,6 +17,7 @@ mod lifecycle;
 mod limits;
 mod lists;
 mod looking_after;
+mod lost_files;
 mod missing_files;
 mod reports;
 mod rings;

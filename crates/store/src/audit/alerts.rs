@@ -37,6 +37,8 @@ pub enum AlertKind {
     RollupFailing,
     /// Files that are wanted do not come, or nobody fetches them.
     FilesFailing,
+    /// Content files are gone from the disk or cut off, and have not come again.
+    FilesLost,
     /// A proxy does not take the stored user and password (P-03).
     ProxyPassword,
     /// The stored password for the proxy expires soon, or has expired (P-03).
@@ -61,6 +63,7 @@ impl AlertKind {
             Self::RevisionsFailing => "revisions-failing",
             Self::RollupFailing => "rollup-failing",
             Self::FilesFailing => "files-failing",
+            Self::FilesLost => "files-lost",
             Self::ProxyPassword => "proxy-password",
             Self::ProxyPasswordExpires => "proxy-password-expires",
             Self::CheckFailed => "check-failed",

@@ -17,7 +17,7 @@ pub(crate) use start::mend;
 use crate::Store;
 use crate::audit::HeadFile;
 use crate::catalog::{Cores, Document, Lengths, PreparedRevision, Segments, open_short};
-use crate::content::ContentStore;
+use crate::content::{ContentStore, Held};
 use crate::database::Database;
 use crate::error::{During, StoreError};
 use crate::folder::FolderLock;
@@ -35,7 +35,7 @@ pub type Prepare<'a> = dyn Fn(UpdateIdentity, Document) -> Option<PreparedRevisi
 
 /// What is checked, and whether it is repaired.
 pub struct CheckOptions<'a> {
-    /// Read every content file and compare its digests.
+    /// Read every content file and compare its digests; without, it is only looked whether each is there whole.
     pub content: bool,
     /// Repair what has one right answer.
     pub repair: bool,
@@ -102,7 +102,7 @@ struct Check<'a> {
     report: CheckReport,
     fixes: Vec<Fix>,
     rebuilds: Vec<Rebuild>,
-    discards: Vec<sluicegate_terms::Sha1Digest>,
+    discards: Vec<(sluicegate_terms::Sha1Digest, Held)>,
 }
 
 impl<'a> Check<'a> {

@@ -5,7 +5,7 @@ use super::{CheckReport, Prepare, revisions};
 use crate::audit::{Actor, Entry, append};
 use crate::catalog::{Document, Form, LONGEST_DOCUMENT, Lengths, Segments, decode_document, relist};
 use crate::columns::{Columns, signed};
-use crate::content::ContentStore;
+use crate::content::{ContentStore, Held};
 use crate::database::next_anchor;
 use crate::error::{During, StoreError};
 use crate::segment::{Appender, Place};
@@ -32,7 +32,8 @@ pub(super) enum Rebuild {
 pub(super) struct Plan {
     pub(super) fixes: Vec<Fix>,
     pub(super) rebuilds: Vec<Rebuild>,
-    pub(super) discards: Vec<Sha1Digest>,
+    /// Content files, as they were known when something was wrong with them.
+    pub(super) discards: Vec<(Sha1Digest, Held)>,
 }
 
 impl Plan {
@@ -159,7 +160,7 @@ fn document(tx: &Transaction<'_>, segments: &Segments, id: RevisionId) -> Result
 
 /// Removes the content files of a plan.
 pub(super) fn discard(content: &ContentStore, plan: &Plan) -> Result<(), StoreError> {
-    plan.discards.iter().try_for_each(|sha1| content.discard(*sha1))
+    plan.discards.iter().try_for_each(|(sha1, held)| content.discard(*sha1, held))
 }
 
 /// Notes in a report that everything with one right answer has it now.

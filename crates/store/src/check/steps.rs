@@ -1,8 +1,9 @@
-//! Check: everything but content files, in small steps beside the server's work and without changing anything. Each
-//! step sees one state; what several steps add up to counts only when the catalog stayed as it was meanwhile.
+//! Check: everything but the bytes of content files, in small steps beside the server's work and without changing
+//! anything but that content files which are gone or cut off are not held any more. Each step sees one state; what
+//! several steps add up to counts only when the catalog stayed as it was meanwhile.
 
 use super::revisions::{self, Relations};
-use super::{Check, CheckReport, Finding, Prepare, audit, decisions, references, rows};
+use super::{Check, CheckReport, Finding, Prepare, audit, content, decisions, references, rows};
 use crate::Store;
 use crate::audit::AlertKind;
 use crate::catalog::Lengths;
@@ -13,6 +14,9 @@ use sluicegate_terms::Timestamp;
 /// How many revisions are read in one step.
 const REVISIONS: u32 = 256;
 
+/// How many content files are looked at in one step.
+const FILES: usize = 512;
+
 /// The name of the counter that says when the last whole check ended.
 const CHECKED: &str = "checked";
 
@@ -20,8 +24,8 @@ const CHECKED: &str = "checked";
 type Part = fn(&mut Check<'_>) -> Result<(), StoreError>;
 
 impl Store {
-    /// Checks everything but the bytes of content files, read only. Between two steps `go_on` is asked, which may
-    /// wait; when it says no, the answer is `None`.
+    /// Checks everything but the bytes of content files, and repairs nothing; but a content file that is gone or cut off
+    /// is not held any more. Between two steps `go_on` is asked, which may wait; when it says no, the answer is `None`.
     ///
     /// # Errors
     /// A failure to read; what is damaged is no failure but a finding.
@@ -44,6 +48,14 @@ impl Store {
         let parts: [Part; 4] = [references::check, revisions::newest, decisions::check, audit::foreign];
         for part in parts {
             self.step(prepare, &mut report, part)?;
+            if !go_on() {
+                return Ok(None);
+            }
+        }
+        let mut held = self.content().list();
+        held.sort_unstable();
+        for some in held.chunks(FILES) {
+            self.step(prepare, &mut report, |check| content::some(check, some))?;
             if !go_on() {
                 return Ok(None);
             }

@@ -31,12 +31,33 @@ impl Cleanup<'_> {
             report.bytes += file.size;
             report.name(sha1.to_hex_upper());
             if !self.dry {
-                self.store.content().discard(sha1)?;
+                self.store.content().discard(sha1, &file)?;
                 report.done += 1;
             }
         }
+        self.remove_unverified(report)?;
         if !self.dry {
             self.forget_declarations()?;
+        }
+        Ok(())
+    }
+
+    /// Files that lie here unverified, and that no update came for in the meantime.
+    fn remove_unverified(&mut self, report: &mut StepReport) -> Result<(), StoreError> {
+        for (sha1, found) in self.store.content().unverified() {
+            if found.since.plus_seconds(FRESH) > self.now || self.store.needs_file(sha1)? {
+                continue;
+            }
+            if !self.go_on() {
+                return Ok(());
+            }
+            report.found += 1;
+            report.bytes += found.size;
+            report.name(sha1.to_hex_upper());
+            if !self.dry {
+                self.store.content().forget_unverified(sha1)?;
+                report.done += 1;
+            }
         }
         Ok(())
     }
@@ -77,7 +98,7 @@ impl Store {
     /// Whether somebody needs a file: an update that is not declined, or a downstream server that asked for it. Members
     /// of bundles are never declined, but those of declined bundles alone are not needed; they go when their bundle is
     /// removed. A replica needs those of what it has approved itself too.
-    fn needs_file(&self, sha1: Sha1Digest) -> Result<bool, StoreError> {
+    pub(crate) fn needs_file(&self, sha1: Sha1Digest) -> Result<bool, StoreError> {
         self.shared.database.read(|db| {
             let wanted = db
                 .prepare_cached("SELECT EXISTS (SELECT 1 FROM wanted_file w WHERE w.sha1 = ?1)")

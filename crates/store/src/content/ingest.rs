@@ -31,8 +31,10 @@ pub struct Ingested {
     pub sha1: Sha1Digest,
     /// Its length in bytes.
     pub size: u64,
-    /// Whether it was held before this call.
+    /// Whether it was held before this call, and is as it must be.
     pub already_held: bool,
+    /// What was wrong with the file of which it took the place, if one was held.
+    pub replaced: Option<String>,
 }
 
 /// Removes a temporary file unless it has been given its final name.
@@ -73,12 +75,17 @@ impl ContentStore {
         };
         compare(name, &expected, size, Some(sha256))?;
 
-        if self.has(sha1) {
-            return Ok(Ingested { sha1, size, already_held: true });
-        }
+        // The bytes at hand are verified; those on the disk were once.
+        let replaced = match self.look_into(sha1, expected.sha256) {
+            Ok(None) if self.has(sha1) => {
+                return Ok(Ingested { sha1, size, already_held: true, replaced: None });
+            }
+            Ok(damage) => damage.map(|damage| damage.to_string()),
+            Err(error) => Some(format!("cannot be read: {error}")),
+        };
         self.put_in_place(&temporary.path, &file, sha1, &expected, now)?;
         temporary.kept = true;
-        Ok(Ingested { sha1, size, already_held: false })
+        Ok(Ingested { sha1, size, already_held: false, replaced })
     }
 
     /// Gives a verified file its name, durably, and lists it.
@@ -97,13 +104,18 @@ impl ContentStore {
             .and_then(|()| file.sync_all())
             .map_err(|e| StoreError::io("sync", from, e))?;
         ensure_folder(&self.root, &target)?;
-        fs::rename(from, &target).map_err(|e| StoreError::io("put in place", &target, e))?;
-        if let Some(folder) = target.parent() {
-            sync_dir(folder)?;
-        }
         let verified = Timestamp::from_unix_seconds(now.unix_seconds());
-        self.held.write().insert(sha1, Held { extension: extension.into(), size: expected.size, verified });
-        Ok(())
+        let held = Held { extension: extension.into(), size: expected.size, verified };
+        {
+            let _placing = self.placing.lock();
+            fs::rename(from, &target).map_err(|e| StoreError::io("put in place", &target, e))?;
+            self.held.write().insert(sha1, held);
+            self.lost.lock().remove(&sha1);
+        }
+        match target.parent() {
+            Some(folder) => sync_dir(folder),
+            None => Ok(()),
+        }
     }
 }
 

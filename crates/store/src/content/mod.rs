@@ -3,10 +3,13 @@
 
 pub(crate) mod decryption;
 mod direct;
+mod disk;
 mod ingest;
 mod partial;
+mod unverified;
 
 pub use decryption::LONGEST_KEY;
+pub use disk::{Damage, LostFile};
 pub(crate) use ingest::Expected;
 pub use ingest::Ingested;
 pub use partial::{ContentTurn, PartialContent};
@@ -15,16 +18,21 @@ use crate::error::StoreError;
 use crate::folder::sync_dir;
 use parking_lot::{Mutex, RwLock};
 use sluicegate_terms::{Sha1Digest, Timestamp};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::UNIX_EPOCH;
+use unverified::Unverified;
 
 /// Where files are taken in, inside the content folder so that the final rename stays on one file system.
 const INCOMING: &str = ".incoming";
 
 /// Where files lie that come in pieces and may come over several runs.
 const PARTIAL: &str = ".partial";
+
+/// Where files lie that nobody verified.
+const UNVERIFIED: &str = ".unverified";
 
 /// Longest file-name ending that is kept, in characters; no real one comes near.
 const LONGEST_EXTENSION: usize = 100;
@@ -36,6 +44,25 @@ pub struct ContentStore {
     held: RwLock<HashMap<Sha1Digest, Held>>,
     /// Files that somebody is fetching now.
     taken: Mutex<HashSet<Sha1Digest>>,
+    /// Held while a file gets its place or loses it, so that nobody takes away what somebody else has just put there.
+    placing: Mutex<()>,
+    /// Files that were damaged on the disk and have not come again.
+    lost: Mutex<BTreeMap<Sha1Digest, Damage>>,
+    has_lost: AtomicBool,
+    /// Files that lay in the folder and that nobody verified.
+    unverified: Mutex<HashMap<Sha1Digest, Unverified>>,
+}
+
+/// Somebody's turn with a file; nobody else fetches or verifies it meanwhile.
+struct Turn<'a> {
+    content: &'a ContentStore,
+    sha1: Sha1Digest,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.content.taken.lock().remove(&self.sha1);
+    }
 }
 
 /// What is known of a held file without opening it.
@@ -84,7 +111,16 @@ impl ContentStore {
                 }
             }
         }
-        let store = Self { root, held: RwLock::new(held), taken: Mutex::default() };
+        let held = RwLock::new(held);
+        let store = Self {
+            root,
+            held,
+            taken: Mutex::default(),
+            placing: Mutex::default(),
+            lost: Mutex::default(),
+            has_lost: AtomicBool::new(false),
+            unverified: Mutex::default(),
+        };
         store.tidy_partials()?;
         Ok(store)
     }
@@ -102,6 +138,11 @@ impl ContentStore {
         let seconds = modified.and_then(|d| i64::try_from(d.as_secs()).ok()).unwrap_or(0);
         let verified = Timestamp::from_unix_seconds(seconds);
         Ok(meta.is_file().then(|| (sha1, Held { extension: extension.into(), size: meta.len(), verified })))
+    }
+
+    /// The turn with a file, when nobody has it.
+    fn turn(&self, sha1: Sha1Digest) -> Option<Turn<'_>> {
+        self.taken.lock().insert(sha1).then_some(Turn { content: self, sha1 })
     }
 
     /// Where the files lie.
@@ -134,9 +175,13 @@ impl ContentStore {
         self.held.read().keys().copied().collect()
     }
 
-    /// Removes a file that is not what its name says, or that is gone.
-    pub(crate) fn discard(&self, sha1: Sha1Digest) -> Result<(), StoreError> {
-        let Some(held) = self.held.write().remove(&sha1) else { return Ok(()) };
+    /// Removes a file of which `held` was known, unless it was put in place anew since.
+    pub(crate) fn discard(&self, sha1: Sha1Digest, held: &Held) -> Result<(), StoreError> {
+        let _placing = self.placing.lock();
+        if self.held.read().get(&sha1) != Some(held) {
+            return Ok(());
+        }
+        self.held.write().remove(&sha1);
         let path = place(&self.root, sha1, &held.extension);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -99,6 +99,10 @@ impl Store {
             let name = digest.to_hex_upper();
             return Err(StoreError::UndeclaredContent { name, sha1: digest, size: 0 });
         };
+        // It may lie here already, unverified; it counts from the start, when it was found.
+        if let Some(held) = content.take_unverified(digest, &expected, self.shared.options.now)? {
+            return Ok(ContentTurn::Held(held));
+        }
         let path = content.root.join(PARTIAL).join(digest.to_hex_upper());
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = file.map_err(|e| StoreError::io("open", &path, e))?;
@@ -293,13 +297,15 @@ impl PartialContent {
         }
         self.ahead.wait(&self.path)?;
         let content = self.store.content();
-        if content.has(sha1) {
+        let (size, damage) = (self.settled, content.look(sha1));
+        if content.has(sha1) && matches!(damage, Ok(None)) {
             // It was given by hand in the meantime.
             fs::remove_file(&self.path).map_err(|e| StoreError::io("remove", &self.path, e))?;
-            return Ok(Ingested { sha1, size: self.settled, already_held: true });
+            return Ok(Ingested { sha1, size, already_held: true, replaced: None });
         }
         content.put_in_place(&self.path, &self.file, sha1, &self.expected, now)?;
-        Ok(Ingested { sha1, size: self.settled, already_held: false })
+        let replaced = damage.ok().flatten().map(|damage| damage.to_string());
+        Ok(Ingested { sha1, size, already_held: false, replaced })
     }
 }
 

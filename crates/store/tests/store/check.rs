@@ -394,7 +394,11 @@ fn a_content_file_that_somebody_removed_is_no_longer_held_after_a_repair() {
     let store = open(dir.path());
     std::fs::remove_file(dir.path().join("Content").join(&hex[38..]).join(format!("{hex}.exe"))).unwrap();
     let found = store.check(&options(true)).unwrap();
-    assert!(found.is_sound() && found.findings[0].what.contains("cannot be read"), "{:?}", found.findings);
+    assert!(
+        found.is_sound() && found.findings[0].what.contains("is gone from the disk"),
+        "{:?}",
+        found.findings
+    );
     assert!(!store.content().has(sha1));
 }
 

@@ -166,7 +166,16 @@ impl Fetch<'_> {
     ) -> Result<(Box<PartialContent>, Attempt), ContentError> {
         let from = partial.length();
         let transport = self.transport.with_retry(RetryPolicy::NEVER);
-        let mut download = match transport.get_range(source, from).await {
+        let mut asked = transport.get_range(source, from).await;
+        if let Err(error) = &asked
+            && matches!(error.failure(), Failure::WrongRange { .. })
+            && from > 0
+        {
+            // Where ranges are answered wrongly the whole may come right; what is here is given up for it.
+            tracing::warn!(%error, "a part of a file cannot be had, so the whole is asked for");
+            asked = transport.get_range(source, 0).await;
+        }
+        let mut download = match asked {
             Ok(download) => download,
             Err(error) if *error.failure() == (Failure::Status { status: 416 }) => {
                 let reason = format!("it ends before byte {from}");

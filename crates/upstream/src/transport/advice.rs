@@ -74,6 +74,11 @@ impl TransportError {
             Failure::ProxyAuthentication { .. } => {
                 "check the proxy user's name, domain and password, and whether the password has expired".to_owned()
             }
+            Failure::ProxyRefused { status: 502 | 504, .. } => format!(
+                "look whether {} runs, and have whoever runs the proxy look whether the proxy can reach it (name, port, \
+                 a firewall between the two) and may",
+                self.host()
+            ),
             Failure::ProxyRefused { .. } => {
                 "ask whoever runs the proxy to let this server reach that address".to_owned()
             }
@@ -157,7 +162,7 @@ impl TransportError {
                  its update declares",
                 self.host()
             ),
-            Failure::Damaged { .. } => "something on the way changes answers: look at proxies that inspect traffic".to_owned(),
+            Failure::Damaged { .. } | Failure::WrongRange { .. } => "something on the way changes answers: look at proxies that inspect traffic".to_owned(),
             Failure::IncompatibleVersion { .. } => {
                 "update the older of the two servers".to_owned()
             }

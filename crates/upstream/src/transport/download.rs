@@ -86,9 +86,7 @@ pub(super) fn extent(
     if status != StatusCode::PARTIAL_CONTENT {
         return Ok((0, text(header::CONTENT_LENGTH).and_then(|n| n.trim().parse().ok())));
     }
-    let wrong = || Failure::Damaged {
-        reason: format!("it was asked for bytes from {from} on and has another Content-Range"),
-    };
+    let wrong = || Failure::WrongRange { from };
     let range =
         text(header::CONTENT_RANGE).and_then(|r| r.trim().strip_prefix("bytes ")).ok_or_else(wrong)?;
     let (span, total) = range.split_once('/').ok_or_else(wrong)?;

@@ -91,6 +91,11 @@ pub enum Failure {
         /// Those of the file.
         size: u64,
     },
+    /// A part of a file was asked for, and the answer is called a part and does not say that it is this one.
+    WrongRange {
+        /// The first byte that was asked for.
+        from: u64,
+    },
     /// The proxy wants to know who we are (407).
     ProxyAuthentication {
         /// The schemes it offers.
@@ -279,7 +284,9 @@ impl TransportError {
             Failure::Status { .. } | Failure::WantsTls { .. } => "UssCommunicationError/UnexpectedStatus",
             Failure::TooLarge { .. } | Failure::TooMany { .. } => "UssCommunicationError/AnswerTooLarge",
             Failure::NotSoap { .. } => "UssCommunicationError/NotSoap",
-            Failure::Damaged { .. } | Failure::Encoded { .. } => "UssCommunicationError/AnswerDamaged",
+            Failure::Damaged { .. } | Failure::Encoded { .. } | Failure::WrongRange { .. } => {
+                "UssCommunicationError/AnswerDamaged"
+            }
             Failure::IncompatibleVersion { .. } => "UssCommunicationError/IncompatibleProtocolVersion",
             Failure::Fault(_) if self.is_refusal() => "DssAuthenticationError/Refused",
             Failure::Fault(fault) => code_of(fault.error_code),
@@ -299,6 +306,7 @@ impl TransportError {
             | Failure::ConnectionLost { .. }
             | Failure::Truncated { .. }
             | Failure::NotContinued { .. }
+            | Failure::WrongRange { .. }
             | Failure::Busy { .. }
             | Failure::Unavailable { .. }
             | Failure::Damaged { .. } => true,

@@ -64,6 +64,13 @@ impl TransportError {
                     (None, _) => Ok(()),
                 }
             }
+            // Squid says so in words of its own, which are understood; of others only the status tells.
+            Failure::ProxyRefused { status: status @ (502 | 504), reason } => write!(
+                f,
+                "{} could not pass the request on ({status}: {reason}), mostly since it cannot reach {} itself",
+                self.name_of(Peer::Proxy),
+                self.host()
+            ),
             Failure::ProxyRefused { status, reason } => {
                 write!(f, "{} did not pass the request on ({status}: {reason})", self.name_of(Peer::Proxy))
             }
@@ -125,6 +132,11 @@ impl TransportError {
             Failure::Encoded { coding } => {
                 write!(f, "the file comes with Content-Encoding: {coding}, and was asked for as it is")
             }
+            Failure::WrongRange { from } => write!(
+                f,
+                "the answer of {} is damaged (it was asked for bytes from {from} on and has another Content-Range)",
+                self.host()
+            ),
             Failure::Damaged { reason } => write!(f, "the answer of {} is damaged ({reason})", self.host()),
             Failure::IncompatibleVersion { said, ours } => {
                 write!(f, "{} speaks version {said} of the protocol, and this server {ours}", self.host())
