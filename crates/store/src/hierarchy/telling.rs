@@ -16,7 +16,7 @@ use sluicegate_terms::{ComputerId, GroupId, Guid, Timestamp};
 pub struct Told {
     /// The [`RolledComputer::mark`] that was told last; `None` when it never was.
     pub mark: Option<i64>,
-    /// The [`ComputerDetails::mark`] of the details the upstream has.
+    /// The [`ComputerDetails::mark`](super::ComputerDetails::mark) of the details the upstream has.
     pub details: Option<i64>,
     /// The number of the newest status the upstream accepted.
     pub number: u32,
