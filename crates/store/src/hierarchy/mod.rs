@@ -28,6 +28,7 @@ mod settings;
 mod source;
 mod state;
 mod strays;
+mod summary;
 mod telling;
 mod twins;
 mod wanted;
