@@ -1,11 +1,10 @@
 //! Store: the counts a server gives of itself to its upstream (MS-WSUSSS 3.2.4.5).
 
 use super::counts::ServerSummary;
-use super::place::{Elsewhere, HERE};
 use crate::Store;
 use crate::columns::{Columns, for_rows};
 use crate::error::{During, StoreError};
-use rusqlite::params;
+use crate::status::FleetScope;
 use sluicegate_terms::{Guid, Sha1Digest, Timestamp, UpdateId};
 use std::collections::BTreeSet;
 
@@ -15,16 +14,11 @@ const URGENT: [UpdateId; 2] = [
     UpdateId(Guid::from_u128(0x0FA1201D_4330_4FA8_8AE9_B877473B6441)),
 ];
 
-/// Counts statuses of the computers that are here; `?1` is [`Elsewhere::own`].
-fn statuses_here(what: &str, state: u8) -> String {
-    format!(
-        "SELECT {what} FROM update_status
-         WHERE state = {state} AND computer NOT IN (SELECT value FROM json_each(?1))"
-    )
-}
+/// Groups that each server has: All Computers and Unassigned Computers.
+const BUILT_IN: usize = 2;
 
 impl Store {
-    /// The counts this server gives of itself (MS-WSUSSS 3.2.4.5). Which updates the update infrastructure needs is
+    /// The counts this server gives of itself (MS-WSUSSS 3.2.4.5): those that its own summary shows. Which updates the update infrastructure needs is
     /// not known here, and none is counted.
     ///
     /// # Errors
@@ -33,43 +27,25 @@ impl Store {
         let decided = self.updates_decided(&URGENT)?;
         let (needing, failing) = self.updates_needing_files()?;
         let number = |count: u64| i32::try_from(count).unwrap_or(i32::MAX);
-        self.shared.database.read(|db| {
-            let db = db.transaction().during("count updates and computers")?;
-            let ask = |sql: &str, values: &[&dyn rusqlite::ToSql]| -> Result<i32, StoreError> {
-                db.prepare_cached(sql)
-                    .and_then(|mut s| s.query_row(values, |row| row.get::<_, i64>(0)))
-                    .during("count updates and computers")
-                    .map(|n| i32::try_from(n).unwrap_or(i32::MAX))
-            };
-            let elsewhere = Elsewhere::find(&db)?.own;
-            let count = |sql: &str| ask(sql, params![]);
-            let of_status = |sql: &str| ask(sql, params![elsewhere]);
-            let with = |state: u8| of_status(&statuses_here("count(DISTINCT update_id)", state));
-            let computers_with = |state: u8| of_status(&statuses_here("count(DISTINCT computer)", state));
-            Ok(ServerSummary {
-                update_count: number(decided.total),
-                declined_update_count: number(decided.declined),
-                approved_update_count: number(decided.approved),
-                not_approved_update_count: number(decided.undecided),
-                critical_or_security_updates_not_approved_for_install_count: number(decided.undecided_in),
-                updates_with_client_errors_count: with(5)?,
-                updates_with_server_errors_count: number(failing),
-                updates_needing_files_count: number(needing),
-                updates_needed_by_computers_count: with(2)?,
-                updates_up_to_date_count: of_status(
-                    "SELECT count(*) FROM (SELECT update_id FROM update_status
-                         WHERE computer NOT IN (SELECT value FROM json_each(?1)) GROUP BY update_id HAVING min(state) = 4 AND max(state) = 4)",
-                )?,
-                custom_computer_target_group_count: count("SELECT max(count(*) - 2, 0) FROM target_group")?,
-                computer_target_count: count(&format!("SELECT count(*) FROM computer o WHERE {HERE}"))?,
-                computer_targets_needing_updates_count: computers_with(2)?,
-                computer_targets_with_update_errors_count: computers_with(5)?,
-                computers_up_to_date_count: count(&format!(
-                    "SELECT count(*) FROM computer o WHERE o.status_at IS NOT NULL AND {HERE} AND NOT EXISTS (
-                         SELECT 1 FROM update_status s WHERE s.computer = o.id AND s.state <> 4)"
-                ))?,
-                ..ServerSummary::default()
-            })
+        let custom_groups = self.decisions().groups.iter().count().saturating_sub(BUILT_IN) as u64;
+        let (now, _) = self.summary(FleetScope::default())?;
+        Ok(ServerSummary {
+            update_count: number(decided.total),
+            declined_update_count: number(decided.declined),
+            approved_update_count: number(decided.approved),
+            not_approved_update_count: number(decided.undecided),
+            critical_or_security_updates_not_approved_for_install_count: number(decided.undecided_in),
+            updates_with_client_errors_count: number(now.updates.failed),
+            updates_with_server_errors_count: number(failing),
+            updates_needing_files_count: number(needing),
+            updates_needed_by_computers_count: number(now.updates.needed),
+            updates_up_to_date_count: number(now.updates.done),
+            custom_computer_target_group_count: number(custom_groups),
+            computer_target_count: number(now.computers.total),
+            computer_targets_needing_updates_count: number(now.computers.needing),
+            computer_targets_with_update_errors_count: number(now.computers.failed),
+            computers_up_to_date_count: number(now.computers.up_to_date),
+            ..ServerSummary::default()
         })
     }
 
