@@ -41,7 +41,7 @@ pub use counts::{ActivitySummary, ClientSummary, ServerSummary};
 pub use details::ComputerDetails;
 pub(crate) use downstream::WRITTEN_WITHIN;
 pub use downstream::{DownstreamContact, DownstreamServer, RolledServer};
-pub use failed::{FailedRevision, FailedRevisions};
+pub use failed::{FailedRevision, FailedRevisions, MOST_WAITING};
 pub use files::{FILE_WAITS, FileNeed};
 pub use generation::Generation;
 pub use grouped::{GroupSizesBelow, GroupedBelow, ShareBelow};
