@@ -2,6 +2,7 @@
 line, with a relay that disturbs one part of the way."""
 
 import json
+import re
 import time
 
 from .relay import Relay
@@ -97,6 +98,43 @@ def test_revisions_that_come_damaged_are_told_of_until_they_come(tree):
         assert set(below.rows()) == set(top.rows())
         assert below.shown("sync", "status")["missing_revisions"] is None
         below.cli("diagnose")
+
+
+def test_what_waits_for_a_missing_prerequisite_is_told_of_with_it(tree):
+    """The document of a detectoid does not come: all that need it do not enter either."""
+    shelf, top = Shelf("needed", updates=3), tree.node("top")
+    shelf.stock(top)
+    top.put(*(shelf.fix(f"more {n}") for n in range(100)))
+    gone = shelf.present.id.lower().encode()
+
+    def without(name: str, body: bytes) -> bytes:
+        if name != "GetUpdateData":
+            return body
+        parts = re.split(rb"(?s)(<ServerSyncUpdateData>.*?</ServerSyncUpdateData>)", body)
+        named = re.compile(rb"(?i)<UpdateID>" + gone)
+        return b"".join(p for p in parts if not (p.startswith(b"<ServerSyncUpdateData>") and named.search(p)))
+
+    with Relay(lambda: top.base) as relay:
+        relay.rewrite = without
+        below = tree.node("below").below(relay.base)
+        below.cli("sync", "content", "never")
+        run = below.sync()
+        waiting = len(top.rows()) - len(below.rows())
+        assert waiting > 100
+        held = below.admin.call("GET", "catalog/quarantine")["quarantine"]
+        count = sum(1 for one in held if one["waits"])
+        said = f"1 revision that the upstream lists is missing since {run['started'][:10]}"
+        assert said in run["warning"] and f"and {count} that need it wait in quarantine" in run["warning"], run
+        status = below.shown("sync", "status")["missing_revisions"]
+        assert (status["revisions"], status["waiting"]) == (1, count), status
+        assert f"and {count} that need it" in below.cli("sync", "status")
+        assert f"and {count} that need it" in failed_checks(below, 26)["revisions"]["found"]
+        # So much is no trifle: after the first run already.
+        soon(lambda: kinds(below), {"revisions-failing"})
+        relay.rewrite = lambda _name, body: body
+        below.cli("sync", "now", "--wait", "--retry-failed")
+        soon(lambda: kinds(below), set())
+        assert below.shown("sync", "status")["missing_revisions"] is None
 
 
 def test_an_upstream_that_cannot_be_told_is_named_as_that(tree):

@@ -315,7 +315,7 @@ impl Decisions {
     }
 
     /// Writes down that an update is not approved for a group that is here.
-    fn deny(
+    pub(crate) fn deny(
         &mut self,
         update: UpdateId,
         Denial { group, by, at }: Denial,

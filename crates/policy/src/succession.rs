@@ -2,7 +2,7 @@
 //! and the approved revision stays in service, because its licence terms are new, because what is approved would be
 //! refused for it, or because the administrator wants to look first (`IUpdateServerConfiguration.AutoRefreshUpdateApprovals` of WSUS).
 
-use crate::approvals::{Approval, ApprovalAction, Change, Stamp};
+use crate::approvals::{Approval, ApprovalAction, Change, Denial, Mark, Stamp, next};
 use crate::decisions::{Decisions, Subject};
 use crate::licences::EulaId;
 use crate::refusals::ApprovalError;
@@ -113,6 +113,9 @@ impl Decisions {
                 // What was decided since an older one waits is not decided about this one.
                 let serving = self.held.get(&update).map_or(replaces, |own| own.serving);
                 self.held.insert(update, Hold { serving, reason, since: stamp.change });
+                if arrival.expired {
+                    self.withdraw_installs(update, stamp)?;
+                }
             }
             Succession::Followed => self.put_in_service(update, stamp)?,
         }
@@ -136,8 +139,8 @@ impl Decisions {
             if self.options.decline_expired && !removed && !arrival.bundled {
                 return Succession::Declined;
             }
-            // Computers could not carry it out with this revision, so the one that can be removed stays in service. What
-            // is to be installed keeps none: nobody installs what has expired.
+            // Computers could not carry it out with this revision, so the one that can be removed stays in service, for
+            // that alone. What is to be installed keeps none: nobody installs what has expired.
             let impossible = impossible(ApprovalAction::Uninstall, None, arrival.removable, arrival.may_ask);
             if let Some(reason) = impossible.filter(|_| removed) {
                 return Succession::Held(reason);
@@ -159,6 +162,33 @@ impl Decisions {
             }
         }
         if orders.is_empty() { Succession::Untouched } else { Succession::Followed }
+    }
+
+    /// An update expired, and a revision from before stays in service for its removal: what was approved for installation
+    /// is withdrawn, as it is where the update is declined. That is no decision: whatever somebody decides elsewhere
+    /// after it was approved is later. A group that would inherit the removal now does not get it.
+    pub(crate) fn withdraw_installs(
+        &mut self,
+        update: UpdateId,
+        stamp: &mut Stamp,
+    ) -> Result<(), ApprovalError> {
+        let installs: Vec<Approval> =
+            self.approvals.of(update).filter(|approval| approval.action.installs()).cloned().collect();
+        for own in &installs {
+            self.approvals.remove(&(update, own.group));
+        }
+        for own in installs {
+            let (group, at) = (own.group, next(own.changed_at));
+            let above =
+                self.groups.path(group).skip(1).find_map(|above| self.approvals.get(&(update, above)));
+            if above.is_some_and(|above| above.action.deploys()) {
+                self.deny(update, Denial { group, by: own.by, at }, stamp)?;
+            } else {
+                let mark = Mark { decided: Some(at), ..Mark::passing(stamp.change) };
+                self.withdrawn.insert((update, group), mark);
+            }
+        }
+        Ok(())
     }
 
     /// Puts a held revision in service: the approvals hold for it from now on. Somebody looked at it and decided so,

@@ -184,6 +184,37 @@ fn a_removal_is_not_put_onto_what_expired_and_cannot_be_removed() {
 }
 
 #[test]
+fn what_expired_and_serves_on_for_a_removal_is_installed_nowhere() {
+    let fixed = Arrival { expired: true, removable: false, ..arrival(2) };
+    // The groups to remove it and those to install it, one nested in the other, and who is told what afterwards.
+    for (removes, installs) in [(vec![2], vec![0, 3]), (vec![0], vec![2]), (vec![0, 3], vec![2])] {
+        let orders: Vec<_> = (removes.iter().map(|group| (*group, Uninstall)))
+            .chain(installs.iter().map(|group| (*group, Install)))
+            .collect();
+        let mut decisions = approved(&orders);
+        let before: Vec<_> = decisions.approvals_of(uid(1)).cloned().collect();
+        decisions.arrive(&fixed, &mut stamp(9)).unwrap();
+        assert_eq!(decisions.held[&uid(1)].serving, number(1));
+        for group in [0, 2, 3] {
+            let told = effective(&decisions, uid(1), &[gid(group)]);
+            let removed =
+                matches!(told.decision, Decision::Deployed { action: DeploymentAction::Uninstall, .. });
+            assert_eq!(removed, removes.contains(&group), "{orders:?} {group}");
+            assert!(removed || told.decision == Decision::Undecided, "{orders:?} {group}");
+            // Who was told of the installation is told that it is over.
+            assert!(!installs.contains(&group) || told.since >= change(9).anchor, "{orders:?} {group}");
+        }
+        // It counts as decided just after what it takes back, so what somebody decided elsewhere since is later.
+        for own in before.iter().filter(|own| own.action == Install) {
+            let denied = decisions.approvals.get(&(uid(1), own.group)).map(|denial| denial.changed_at);
+            let withdrawn = decisions.withdrawn.get(&(uid(1), own.group)).and_then(|mark| mark.decided);
+            let at = denied.or(withdrawn).unwrap();
+            assert!(own.changed_at < at && at < change(9).at, "{orders:?}");
+        }
+    }
+}
+
+#[test]
 fn a_member_of_a_bundle_that_expires_is_not_declined_by_itself() {
     let member = Arrival { expired: true, bundled: true, ..arrival(2) };
     let mut decisions = Decisions::default();

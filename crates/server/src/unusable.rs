@@ -1,5 +1,5 @@
 //! Revisions that the upstream lists and gave damaged or not at all: an alert when not one of a run came, or when the same
-//! are missing after another run. `diagnose` tells of them, too.
+//! are missing after another run, or much waits for them. `diagnose` tells of them, too.
 
 use sluicegate_store::audit::AlertKind;
 use sluicegate_store::hierarchy::{FailedRevisions, SyncRun};
@@ -10,6 +10,9 @@ use sluicegate_upstream::sync::say_missing_and_why;
 /// What to do about them.
 pub(crate) const REMEDY: &str = "`sluicegate sync now --retry-failed` asks for them at once; where that brings nothing, see to \
                                  what is named, at the upstream or at what inspects traffic on the way";
+
+/// So many revisions that need what is missing are no trifle that may pass.
+const MANY: u64 = 100;
 
 /// Raises or ends the alert about them.
 pub(crate) fn judge(store: &Store, now: Timestamp) -> Result<(), StoreError> {
@@ -30,5 +33,7 @@ fn lasts(missing: &FailedRevisions, last: Option<&SyncRun>) -> bool {
         let counts = &run.counts;
         counts.quarantined > 0 && counts.new == 0 && counts.revised == 0
     };
-    missing.attempts > 1 || last.is_some_and(|run| missing.first.since < run.started || none_came(run))
+    missing.attempts > 1
+        || missing.waiting >= MANY
+        || last.is_some_and(|run| missing.first.since < run.started || none_came(run))
 }

@@ -13,8 +13,12 @@ use sluicegate_store::hierarchy::{
 };
 use sluicegate_store::{Store, StoreError};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
+
+/// Files that come within this time are written down together: should the process be killed, so much is not told of.
+const FILES_TOGETHER: Duration = Duration::from_secs(1);
 
 /// What a synchronizer needs.
 #[derive(Clone)]
@@ -238,10 +242,11 @@ impl Synchronizer {
         // A panic of a step must not leave "running" behind.
         let patience = run.settings.patience.seconds();
         let mut task = tokio::spawn(async move { run.carry_out().await });
-        let mut steps = self.watch();
+        let (mut steps, mut files) = (self.watch(), self.watch());
         let ended = loop {
             tokio::select! {
                 ended = &mut task => break ended,
+                () = more_files(&mut files, &record) => self.keep_counts(&mut record).await,
                 () = another_step(&mut steps, &record) => self.keep_counts(&mut record).await,
                 () = tokio::time::sleep(self.inner.options.around.glance) => {
                     self.end_when_stuck(patience);
@@ -388,6 +393,16 @@ impl Synchronizer {
 fn log_end(run: u64, error: &SyncError) {
     let problem = error.problem().unwrap_or("none of the known ones");
     tracing::warn!(run, code = error.code(), problem, %error, "synchronization ended early");
+}
+
+/// Waits until files came, or did not, since a run's record was written, and a little longer: many small ones are written
+/// down together.
+async fn more_files(steps: &mut watch::Receiver<Progress>, kept: &SyncRun) {
+    let tried = |counts: &RunCounts| (counts.files, counts.file_bytes, counts.files_failed);
+    if steps.wait_for(|p| tried(&p.counts) != tried(&kept.counts)).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    tokio::time::sleep(FILES_TOGETHER).await;
 }
 
 /// Waits until a run has stored revisions, or begun another phase, since its record was written.

@@ -76,6 +76,7 @@ pub(crate) async fn run(client: &AdminClient, args: Computers, json: bool) -> an
                     &value["updates"],
                     &[
                         ("State", "/state"),
+                        ("Declined", "/declined"),
                         ("Since", "/since"),
                         ("KB", "/kb"),
                         ("Title", "/title"),

@@ -56,6 +56,7 @@ pub fn bring_back<E: From<ApprovalError>>(
     }
     let (mut holds, mut expired, mut gone) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
     let mut only: BTreeMap<UpdateId, KnownRevision> = BTreeMap::new();
+    let mut for_removal: BTreeSet<UpdateId> = BTreeSet::new();
     for (&update, orders) in &orders {
         let Some(known) = known(decisions, update)? else {
             adopted.skipped.push(format!("{update} was approved and is no longer in the catalog"));
@@ -65,7 +66,13 @@ pub fn bring_back<E: From<ApprovalError>>(
         let becomes = judge(decisions, kept, &known, orders, change);
         match becomes {
             Becomes::AsItIs => {}
-            Becomes::Held(hold) => drop(holds.insert(update, hold)),
+            Becomes::Held(hold) => {
+                holds.insert(update, hold);
+                // As on arrival: only its removal keeps an older revision in service.
+                if known.subject.expired {
+                    for_removal.insert(update);
+                }
+            }
             Becomes::Declined => drop(expired.insert(update)),
             Becomes::Only(newest) => {
                 let refused = orders.iter().filter_map(|order| decisions.refused_by(update, &newest, *order));
@@ -103,6 +110,9 @@ pub fn bring_back<E: From<ApprovalError>>(
         }
     }
     put_approvals(decisions, target, Mark::passing(change), stamp, &mut adopted)?;
+    for update in for_removal {
+        decisions.withdraw_installs(update, stamp)?;
+    }
 
     let last = |update| kept.approvals.iter().filter(|own| own.update == update).map(|own| own.at).max();
     let expire = |&update: &UpdateId| {

@@ -256,3 +256,22 @@ fn what_was_approved_serves_with_a_revision_with_which_it_is_possible_or_is_left
     // What was approved goes on serving, whatever it says.
     assert_eq!(back(&[(100, licensed), (104, asking)]).0, Some(100));
 }
+
+#[test]
+fn what_expired_meanwhile_comes_back_for_its_removal_alone() {
+    let pilots = GroupId(Guid::from_u128(77));
+    let mut kept = approved();
+    let removal =
+        CarriedApproval { group: pilots, action: ApprovalAction::Uninstall, ..kept.approvals[0].clone() };
+    kept.approvals.push(removal);
+    let mut decisions = Decisions::default();
+    decisions.groups.create(pilots, "Pilots".parse().unwrap(), Some(EVERYBODY)).unwrap();
+    kept.groups = decisions.groups.iter().cloned().collect();
+    let subject = Subject { expired: true, removable: false, ..plain() };
+    back(&mut decisions, &kept, &[100, 101], subject);
+    let hold = decisions.held[&uid(1)];
+    assert_eq!((hold.serving, hold.reason), (number(100), HoldReason::NotRemovable));
+    let left: Vec<_> = decisions.approvals_of(uid(1)).map(|own| (own.group, own.action)).collect();
+    assert_eq!(left, [(pilots, ApprovalAction::Uninstall)]);
+    assert_eq!(decisions.withdrawn[&(uid(1), EVERYBODY)].decided, Some(next(at(5))));
+}

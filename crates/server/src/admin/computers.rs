@@ -63,6 +63,8 @@ pub(super) async fn show(app: &Arc<App>, id: &str) -> Result<Value, AdminError> 
                     "title": known.as_ref().map(|(title, _)| title),
                     "kb": known.as_ref().map(|(_, kb)| kb),
                     "state": row.state.as_str(),
+                    // Told by the computer, and counted nowhere.
+                    "declined": decisions.declined.contains_key(update),
                     "since": row.since.iso(),
                     "error": (row.error != 0).then(|| format!("0x{:08X}", row.error)),
                 })

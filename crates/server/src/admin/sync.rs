@@ -100,6 +100,7 @@ fn counted(counts: &RunCounts) -> Value {
 fn lacking(missing: &FailedRevisions, now: Timestamp) -> Value {
     json!({
         "revisions": missing.revisions,
+        "waiting": missing.waiting,
         "since": missing.first.since.iso(),
         "again_at": missing.again_at.iso(),
         "first": missing.first.identity.to_string(),

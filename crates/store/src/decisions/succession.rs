@@ -19,6 +19,8 @@ pub struct ImportedDecisions {
     pub followed: u64,
     /// Updates whose new revision waits, for licence terms or a review.
     pub held: BTreeSet<UpdateId>,
+    /// Of those the ones that expired: what serves is there to be removed, and no longer approved for installation.
+    pub for_removal: BTreeSet<UpdateId>,
     /// Updates that were declined because they expired.
     pub declined: u64,
     /// New updates that were declined because a filter names them.
@@ -59,6 +61,9 @@ pub(crate) fn after_import(
             Succession::Followed => done.followed += 1,
             Succession::Held(_) => {
                 done.held.insert(arrival.update);
+                if arrival.expired {
+                    done.for_removal.insert(arrival.update);
+                }
             }
             Succession::Declined => done.declined += 1,
         }

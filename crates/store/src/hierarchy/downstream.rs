@@ -4,22 +4,16 @@
 use super::allowed::is_allowed;
 use super::counts::{ClientSummary, ServerSummary, decode_clients, encode_clients, merged};
 use super::crowd::{self, MOST_STRANGERS};
-use super::place::{self, Elsewhere, HERE};
+use super::place;
 use super::{ring, twins, wanted};
 use crate::Store;
 use crate::audit::{self, Entry};
 use crate::columns::{Columns, for_rows, gathered};
 use crate::error::{During, StoreError};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
-use sluicegate_terms::{Guid, Timestamp, UpdateId};
+use sluicegate_terms::{Guid, Timestamp};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-
-/// Critical Updates and Security Updates; the ids are the same on every server.
-const URGENT: [UpdateId; 2] = [
-    UpdateId(Guid::from_u128(0xE6CF1350_C01B_414D_A61F_263D14D133B4)),
-    UpdateId(Guid::from_u128(0x0FA1201D_4330_4FA8_8AE9_B877473B6441)),
-];
 
 /// Longest name or version of a server that is kept, in characters.
 const LONGEST_NAME: usize = 256;
@@ -104,14 +98,6 @@ pub(super) fn branch(db: &Connection, top: Guid) -> Result<BTreeSet<Guid>, Store
         .during("look up a branch of servers")?;
     let mut rows = statement.query([top.as_bytes()]).during("look up a branch of servers")?;
     gathered(&mut rows, |row| row.guid(0))
-}
-
-/// Counts statuses of the computers that are here; `?1` is [`Elsewhere::own`].
-fn statuses_here(what: &str, state: u8) -> String {
-    format!(
-        "SELECT {what} FROM update_status
-         WHERE state = {state} AND computer NOT IN (SELECT value FROM json_each(?1))"
-    )
 }
 
 /// Whether the way up from a server leads back to it.
@@ -286,57 +272,6 @@ impl Store {
         Ok(ordered)
     }
 
-    /// The counts this server gives of itself (MS-WSUSSS 3.2.4.5). Which updates the update infrastructure needs is
-    /// not known here, and none is counted.
-    ///
-    /// # Errors
-    /// A failure to read.
-    pub fn rollup_summary(&self) -> Result<ServerSummary, StoreError> {
-        let decided = self.updates_decided(&URGENT)?;
-        let number = |count: u64| i32::try_from(count).unwrap_or(i32::MAX);
-        self.shared.database.read(|db| {
-            let db = db.transaction().during("count updates and computers")?;
-            let ask = |sql: &str, values: &[&dyn rusqlite::ToSql]| -> Result<i32, StoreError> {
-                db.prepare_cached(sql)
-                    .and_then(|mut s| s.query_row(values, |row| row.get::<_, i64>(0)))
-                    .during("count updates and computers")
-                    .map(|n| i32::try_from(n).unwrap_or(i32::MAX))
-            };
-            let elsewhere = Elsewhere::find(&db)?.own;
-            let count = |sql: &str| ask(sql, params![]);
-            let of_status = |sql: &str| ask(sql, params![elsewhere]);
-            let with = |state: u8| of_status(&statuses_here("count(DISTINCT update_id)", state));
-            let computers_with = |state: u8| of_status(&statuses_here("count(DISTINCT computer)", state));
-            Ok(ServerSummary {
-                update_count: number(decided.total),
-                declined_update_count: number(decided.declined),
-                approved_update_count: number(decided.approved),
-                not_approved_update_count: number(decided.undecided),
-                critical_or_security_updates_not_approved_for_install_count: number(decided.undecided_in),
-                updates_with_client_errors_count: with(5)?,
-                // CROSS: few files fail, and SQLite would rather walk the files of every revision.
-                updates_with_server_errors_count: count(
-                    "SELECT count(DISTINCT r.revision_id) FROM failed_file f
-                     CROSS JOIN revision_file r ON r.sha1 = f.sha1",
-                )?,
-                updates_needed_by_computers_count: with(2)?,
-                updates_up_to_date_count: of_status(
-                    "SELECT count(*) FROM (SELECT update_id FROM update_status
-                         WHERE computer NOT IN (SELECT value FROM json_each(?1)) GROUP BY update_id HAVING min(state) = 4 AND max(state) = 4)",
-                )?,
-                custom_computer_target_group_count: count("SELECT max(count(*) - 2, 0) FROM target_group")?,
-                computer_target_count: count(&format!("SELECT count(*) FROM computer o WHERE {HERE}"))?,
-                computer_targets_needing_updates_count: computers_with(2)?,
-                computer_targets_with_update_errors_count: computers_with(5)?,
-                computers_up_to_date_count: count(&format!(
-                    "SELECT count(*) FROM computer o WHERE o.status_at IS NOT NULL AND {HERE} AND NOT EXISTS (
-                         SELECT 1 FROM update_status s WHERE s.computer = o.id AND s.state <> 4)"
-                ))?,
-                ..ServerSummary::default()
-            })
-        })
-    }
-
     /// Forgets a downstream server and the computers it told of. Servers below it stay, and so does its place on the
     /// list of those that may synchronize. Answers its name and how many computers went with it; `None` when it is not
     /// known.
@@ -427,6 +362,7 @@ fn write_server(tx: &Transaction<'_>, server: &RolledServer, now: Timestamp) -> 
     let told_at = present(server.last_rollup);
     let mut clients = server.clients.clone();
     let mut news = true;
+    let mut before = None;
     if let Some((known_at, known_clients, parent)) = known {
         // Told on from before a clock was put right, it would be the latest each time.
         let ahead = server.last_rollup.is_some_and(|at| at > now);
@@ -439,6 +375,7 @@ fn write_server(tx: &Transaction<'_>, server: &RolledServer, now: Timestamp) -> 
             return Ok(());
         }
         news = told_at > known_at;
+        before = known_at.map(Timestamp::from_ticks);
         let old = known_clients.and_then(|b| decode_clients(&b).ok()).unwrap_or_default();
         clients = merged(old, &server.clients);
     }
@@ -465,5 +402,11 @@ fn write_server(tx: &Transaction<'_>, server: &RolledServer, now: Timestamp) -> 
         ])
     })
     .during("write a downstream server")?;
-    if news { twins::note_told(tx, server, now) } else { Ok(()) }
+    if !news {
+        return Ok(());
+    }
+    if server.parent.is_none() {
+        wanted::settle(tx, server, before, now)?;
+    }
+    twins::note_told(tx, server, now)
 }

@@ -4,13 +4,17 @@
 use crate::Store;
 use crate::columns::{Columns, for_rows, gathered};
 use crate::error::{During, StoreError};
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 use sluicegate_terms::{Timestamp, UpdateIdentity};
+use std::collections::BTreeSet;
 
 /// So many seconds after the first, the second and the third attempt that failed, and after each later one, a revision is
 /// asked for again. What a proxy spoilt for a moment comes soon; the last is less than a day, so that what is synchronized
 /// once a day at a time that differs a little is asked for each day.
 const WAITS: [i64; 4] = [3_600, 4 * 3_600, 12 * 3_600, 20 * 3_600];
+
+/// Waiting revisions are counted up to so many: that a detectoid of Windows is missing is worth no more than that.
+pub const MOST_WAITING: u64 = 10_000;
 
 const NOTE: &str = "note a revision that could not be used";
 const LIST: &str = "list revisions that could not be used";
@@ -58,6 +62,8 @@ impl FailedRevision {
 pub struct FailedRevisions {
     /// How many.
     pub revisions: u64,
+    /// Revisions in quarantine that need one of them, or what needs one; at most [`MOST_WAITING`] are counted.
+    pub waiting: u64,
     /// The one that has been missing longest.
     pub first: FailedRevision,
     /// The earliest time at which one of them is asked for again.
@@ -66,6 +72,30 @@ pub struct FailedRevisions {
     pub attempts: u32,
     /// The fewest attempts that one of them took.
     pub fewest_attempts: u32,
+}
+
+/// What waits in quarantine for an update, or for this revision of it where a bundle names that. What waits for others
+/// only has another revision of it here.
+const WAITING_FOR: &str = "SELECT q.id, q.update_id, q.number FROM quarantine_need n CROSS JOIN quarantine q ON q.id = n.quarantine
+     WHERE n.update_id = ?1 AND (n.number = ?2 OR NOT EXISTS (SELECT 1 FROM revision r WHERE r.update_id = ?1))";
+
+/// How many revisions in quarantine need one of these, or what needs one. Looks at those alone.
+fn waiting_for(db: &Connection, mut open: Vec<UpdateIdentity>) -> Result<u64, StoreError> {
+    let during = "count what waits for missing revisions";
+    let mut statement = db.prepare_cached(WAITING_FOR).during(during)?;
+    let mut found = BTreeSet::new();
+    while let Some(UpdateIdentity { update, revision }) = open.pop() {
+        let mut rows = statement.query(params![update.0.as_bytes(), revision.get()]).during(during)?;
+        while let Some(row) = rows.next().during(during)? {
+            if found.insert(row.int(0)?) {
+                if found.len() as u64 >= MOST_WAITING {
+                    return Ok(MOST_WAITING);
+                }
+                open.push(UpdateIdentity { update: row.update(1)?, revision: row.revision_number(2)? });
+            }
+        }
+    }
+    Ok(found.len() as u64)
 }
 
 impl Store {
@@ -162,12 +192,15 @@ impl Store {
                 .during(LIST)?;
             let mut rows = statement.query([]).during(LIST)?;
             let mut all: Option<FailedRevisions> = None;
+            let mut missing = Vec::new();
             for_rows(&mut rows, |row| {
                 let one = FailedRevision::of(row)?;
+                missing.push(one.identity);
                 match &mut all {
                     None => {
                         all = Some(FailedRevisions {
                             revisions: 1,
+                            waiting: 0,
                             again_at: one.again_at,
                             attempts: one.attempts,
                             fewest_attempts: one.attempts,
@@ -183,6 +216,9 @@ impl Store {
                 }
                 Ok(())
             })?;
+            if let Some(all) = &mut all {
+                all.waiting = waiting_for(db, missing)?;
+            }
             Ok(all)
         })
     }

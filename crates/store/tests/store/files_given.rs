@@ -13,7 +13,7 @@ use sluicegate_terms::{GroupId, Guid};
 use support::{at, file, identity, import, open, software, uid};
 
 /// A revision with a file of its own, named after it.
-fn with_file(update: u128, revision: i64) -> Document {
+pub(crate) fn with_file(update: u128, revision: i64) -> Document {
     let mut document = software(update, revision, "Update");
     let name = format!("{update}-{revision}.cab");
     document.files = vec![file(&name, name.as_bytes())];

@@ -40,3 +40,4 @@ mod summary;
 #[path = "../support/mod.rs"]
 mod support;
 mod twins;
+mod wanted_below;

@@ -383,6 +383,9 @@ impl Storing {
             if !failed.is_empty() {
                 self.store.note_failed_revisions(&failed, self.now())?;
             }
+            if let Some(said) = kept_for_removal(&report.decisions.for_removal) {
+                self.progress.warn(&said);
+            }
             self.progress.update(|p| {
                 p.counts.new += report.added;
                 p.counts.revised += report.revised + report.older;
@@ -448,6 +451,20 @@ impl Storing {
         }
         Ok(())
     }
+}
+
+/// Updates that expired with a revision that cannot be removed, though some group is to remove them.
+fn kept_for_removal(updates: &BTreeSet<UpdateId>) -> Option<String> {
+    let first = updates.first()?;
+    let (which, its) = match updates.len() {
+        1 => (format!("the update {first} expired"), "its"),
+        count => (format!("{count} updates expired, {first} among them,"), "their"),
+    };
+    Some(format!(
+        "{which} with a revision that computers cannot remove, though a group is to remove what it has: the revision before \
+         stays in service for that, {its} approvals for installation are withdrawn, and `sluicegate updates show` says what \
+         waits; decline it once nothing has to be removed any more"
+    ))
 }
 
 #[cfg(test)]

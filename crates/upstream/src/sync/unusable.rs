@@ -2,7 +2,7 @@
 //! of them as long as they are missing.
 
 use super::{Run, SyncError};
-use sluicegate_store::hierarchy::{FailedRevision, FailedRevisions};
+use sluicegate_store::hierarchy::{FailedRevision, FailedRevisions, MOST_WAITING};
 use sluicegate_terms::Timestamp;
 
 /// Why a revision is not used that an answer has no document of.
@@ -25,14 +25,24 @@ pub fn say_missing(missing: &FailedRevisions, now: Timestamp) -> String {
         true => format!("from {} on", missing.again_at.iso()),
         false => "with the next synchronization".to_owned(),
     };
+    let (it, them) = match missing.waiting {
+        0 => (String::new(), String::new()),
+        1 => (", and 1 that needs it waits".to_owned(), ", and 1 that needs them waits".to_owned()),
+        MOST_WAITING.. => {
+            let many = format!(", and {MOST_WAITING} or more that need");
+            (format!("{many} it wait"), format!("{many} them wait"))
+        }
+        count => (format!(", and {count} that need it wait"), format!(", and {count} that need them wait")),
+    };
+    let place = if missing.waiting == 0 { "" } else { " in quarantine" };
     match missing.revisions {
         1 => format!(
-            "1 revision that the upstream lists is missing since {since}, since it came damaged or not at all; it is asked \
-             for again {again}"
+            "1 revision that the upstream lists is missing since {since}, since it came damaged or not at all{it}{place}; it \
+             is asked for again {again}"
         ),
         count => format!(
             "{count} revisions that the upstream lists are missing, the first since {since}, since they came damaged or \
-             not at all; they are asked for again {again}"
+             not at all{them}{place}; they are asked for again {again}"
         ),
     }
 }
@@ -76,7 +86,8 @@ mod tests {
     fn what_is_missing_is_told_with_its_number_its_times_and_the_way_out() {
         let first = failed("bad magic");
         let again_at = first.again_at;
-        let mut missing = FailedRevisions { revisions: 20, first, again_at, attempts: 1, fewest_attempts: 1 };
+        let mut missing =
+            FailedRevisions { revisions: 20, waiting: 0, first, again_at, attempts: 1, fewest_attempts: 1 };
         let said = say_missing_and_why(&missing, at(60));
         for part in
             ["20 revisions", "1970-01-01T00:00:00", "from 1970-01-01T01:00:00", "--retry-failed", "bad magic"]
@@ -89,6 +100,27 @@ mod tests {
             said.starts_with("1 revision that") && said.ends_with("with the next synchronization"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn what_waits_for_something_missing_is_told_with_it() {
+        let first = failed("bad magic");
+        let again_at = first.again_at;
+        let said = |revisions, waiting| {
+            let first = first.clone();
+            let missing =
+                FailedRevisions { revisions, waiting, first, again_at, attempts: 1, fewest_attempts: 1 };
+            say_missing(&missing, at(60))
+        };
+        for (revisions, waiting, part) in [
+            (1, 1, "not at all, and 1 that needs it waits in quarantine; it is"),
+            (1, 10, "not at all, and 10 that need it wait in quarantine; it is"),
+            (2, 10, "not at all, and 10 that need them wait in quarantine; they are"),
+            (1, MOST_WAITING, "and 10000 or more that need it wait in quarantine"),
+        ] {
+            assert!(said(revisions, waiting).contains(part), "{part}: {}", said(revisions, waiting));
+        }
+        assert!(!said(1, 0).contains("quarantine"), "{}", said(1, 0));
     }
 
     #[test]

@@ -87,9 +87,10 @@ async fn a_run_cancelled_while_files_come_counts_those_that_came() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_history_tells_of_a_run_under_way_what_it_has_done_should_the_process_end() {
     let (upstream, _dir, store) = with_files(40).await;
-    upstream.state.lock().slow = Duration::from_millis(50);
+    upstream.state.lock().slow = Duration::from_millis(300);
     let mut around = surroundings();
-    around.glance = Duration::from_millis(1);
+    // It is written down as files come, not only when somebody looks whether the run is stuck.
+    around.glance = Duration::from_secs(3_600);
     let options = SynchronizerOptions { around, random: Arc::new(|| 4) };
     let synchronizer = Synchronizer::start(store.clone(), options).unwrap();
     synchronizer.request_run("test").await.unwrap();

@@ -95,7 +95,11 @@ pub(super) async fn servers(
     })
     .await?;
     match taken {
-        Ok(true) => Ok(Reply::message(&RollupDownstreamServersResponse {}, version)),
+        Ok(true) => {
+            // One that waits for files no more may have been the last.
+            app.watch.files_seen_to();
+            Ok(Reply::message(&RollupDownstreamServersResponse {}, version))
+        }
         Ok(false) => Err(Failure::UnknownParent),
         Err((account, name)) => Err(Failure::DownstreamRefused { account, name }),
     }
