@@ -3,7 +3,7 @@
 
 use super::error::AdminError;
 use super::input::Input;
-use super::with_store;
+use super::{cleanup, with_store};
 use crate::state::App;
 use serde_json::{Value, json};
 use sluicegate_policy::cleanup::CleanupSettings;
@@ -18,31 +18,32 @@ pub(super) async fn list(app: &App) -> Result<Value, AdminError> {
 
 /// `POST filters`: adds `add` and removes `remove`, either or both.
 pub(super) async fn change(app: &App, input: &Input) -> Result<Value, AdminError> {
-    let mut settings = with_store(app, |store| store.cleanup_settings()).await?;
-    if let Some(text) = input.text("remove")?
-        && !settings.filters.remove(&parse(text)?)
-    {
-        return Err(AdminError::unknown(format!("there is no filter `{text}`")));
-    }
-    if let Some(text) = input.text("add")? {
-        settings.filters.insert(parse(text)?);
-        if settings.filters.len() > MOST_FILTERS {
-            return Err(AdminError::invalid(format!("there are {MOST_FILTERS} filters already")));
+    let filter = |name| input.text(name)?.map(parse).transpose();
+    let (remove, add) = (filter("remove")?, filter("add")?);
+    cleanup::adjust(app, move |settings| {
+        if let Some(filter) = remove
+            && !settings.filters.remove(&filter)
+        {
+            return Err(AdminError::unknown(format!("there is no filter `{filter}`")));
         }
-    }
-    save(app, settings).await
+        settings.filters.extend(add);
+        match settings.filters.len() > MOST_FILTERS {
+            true => Err(AdminError::invalid(format!("there are {MOST_FILTERS} filters already"))),
+            false => Ok(()),
+        }
+    })
+    .await
+    .map(|settings| shown(app, &settings))
 }
 
 /// Puts these in the place of all there were.
-pub(super) async fn replace(app: &App, filters: BTreeSet<UpdateFilter>) -> Result<Value, AdminError> {
-    let settings = with_store(app, |store| store.cleanup_settings()).await?;
-    save(app, CleanupSettings { filters, ..settings }).await
-}
-
-async fn save(app: &App, settings: CleanupSettings) -> Result<Value, AdminError> {
-    let (written, now) = (settings.clone(), app.clock.now());
-    with_store(app, move |store| store.set_cleanup_settings(&written, now)).await?;
-    Ok(shown(app, &settings))
+pub(super) async fn replace(app: &App, filters: BTreeSet<UpdateFilter>) -> Result<(), AdminError> {
+    cleanup::adjust(app, |settings| {
+        settings.filters = filters;
+        Ok(())
+    })
+    .await
+    .map(|_| ())
 }
 
 /// Filters as they are written.

@@ -3,6 +3,7 @@
 
 mod actor;
 mod addresses;
+mod allowed;
 mod approvals;
 mod audit;
 mod below;
@@ -230,7 +231,8 @@ async fn dispatch(
         ["downstream"] if get => downstream::show(app).await?,
         ["downstream", "computers"] if get => below::list(app, &query).await?,
         ["downstream", "computers", id] if get => below::show(app, id).await?,
-        ["downstream", "allowed"] if put => downstream::allow(app, &input::json(app, request).await?).await?,
+        ["downstream", "allowed"] if put => allowed::set(app, &input::json(app, request).await?).await?,
+        ["downstream", "allowed"] if post => allowed::adjust(app, &input::json(app, request).await?).await?,
         ["downstream", id] if *request.method() == Method::DELETE => downstream::forget(app, id).await?,
         ["audit"] if get => audit::list(app, &query).await?,
         ["audit", "verify"] if get => audit::verify(app).await?,
