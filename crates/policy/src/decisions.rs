@@ -124,9 +124,9 @@ impl Decisions {
         }
     }
 
-    /// Decides about an update for a group, in place of what was decided for that group before. An
-    /// approval that deploys takes back a decline, as on WSUS, and puts a held revision in service: only one
-    /// revision of an update has approvals.
+    /// Decides about an update for a group, in place of what was decided for that group before. Whatever is
+    /// ordered takes back a decline, as on WSUS (a decline is taken back by DeployUpdate1 with "not approved" there);
+    /// an approval that deploys puts a held revision in service: only one revision of an update has approvals.
     ///
     /// # Errors
     /// What [`Decisions::check`] says, or when no deployment id is left.
@@ -136,7 +136,13 @@ impl Decisions {
         order: Order,
         stamp: &mut Stamp,
     ) -> Result<Approval, ApprovalError> {
-        self.place(subject, order, Some(subject), stamp)
+        let approval = self.place(subject, order, Some(subject), stamp)?;
+        // Not where decisions are carried: what is not approved there may be declined all the same.
+        if self.declined.remove(&subject.update).is_some() {
+            let change = Change { at: approval.changed_at, ..stamp.change };
+            self.restored.insert(subject.update, Mark::decided(change));
+        }
+        Ok(approval)
     }
 
     /// [`Decisions::approve`] of what `subject` says. `newest` is what the newest revision says, when the order may put
@@ -189,7 +195,7 @@ impl Decisions {
     /// Where a group above still has an approval that deploys, the group gets an explicit "not approved".
     ///
     /// # Errors
-    /// When the group is unknown or there is nothing to withdraw.
+    /// When the group is unknown or there is nothing to withdraw, also since the update is declined.
     pub fn unapprove(
         &mut self,
         update: UpdateId,
@@ -200,7 +206,7 @@ impl Decisions {
         let Some(group) = group else {
             let groups = self.groups_of(update);
             if groups.is_empty() {
-                return Err(ApprovalError::NothingToWithdraw { update, group: "any group".to_owned() });
+                return Err(self.nothing_to_withdraw(update, "any group".to_owned()));
             }
             self.withdraw_all(update, stamp.change);
             return Ok(groups.into_iter().map(Withdrawal::Removed).collect());
@@ -219,10 +225,17 @@ impl Decisions {
             self.withdraw(update, group, stamp.change);
             Withdrawal::Removed(group)
         } else {
-            return Err(ApprovalError::NothingToWithdraw { update, group: format!("`{name}`") });
+            return Err(self.nothing_to_withdraw(update, format!("`{name}`")));
         };
         self.settle(update, stamp.change);
         Ok(vec![done])
+    }
+
+    fn nothing_to_withdraw(&self, update: UpdateId, group: String) -> ApprovalError {
+        match self.declined.contains_key(&update) {
+            true => ApprovalError::DeclinedInstead(update),
+            false => ApprovalError::NothingToWithdraw { update, group },
+        }
     }
 
     fn groups_of(&self, update: UpdateId) -> Vec<GroupId> {

@@ -69,8 +69,14 @@ pub enum ApprovalError {
         /// Which group, or every group.
         group: String,
     },
+    /// Nothing to withdraw, since it is declined.
+    #[error(
+        "{0} is declined, so it is approved for no group; to take the decline back without approving anything, set it to \
+         not approved: `sluicegate approve {0} --group GROUP --action not-approved`"
+    )]
+    DeclinedInstead(UpdateId),
     /// Already declined.
-    #[error("{0} is already declined; approve it to take that back")]
+    #[error("{0} is already declined; approve it, or set it to not approved for a group, to take that back")]
     AlreadyDeclined(UpdateId),
     /// Not declined.
     #[error("{0} is not declined")]

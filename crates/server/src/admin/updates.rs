@@ -232,8 +232,7 @@ pub(super) async fn approve(app: &App, id: &str, input: &Input) -> Result<Value,
     let order = ApprovalOrder { update, group, action, deadline, by: ADMIN.to_owned() };
     let approval = with_store(app, move |store| store.approve(order, now)).await?;
     let mut value = approved(&approval, &decisions.groups);
-    // An order to do nothing leaves it declined.
-    value["decline_taken_back"] = json!(action.deploys() && decisions.declined.contains_key(&update));
+    value["decline_taken_back"] = json!(decisions.declined.contains_key(&update));
     Ok(value)
 }
 
@@ -253,7 +252,9 @@ pub(super) async fn unapprove(app: &App, id: &str, input: &Input) -> Result<Valu
             Withdrawal::Overridden(denial) => json!({ "group": name(denial.group), "now": "not-approved" }),
         })
         .collect();
-    Ok(json!({ "update_id": update.to_string(), "withdrawn": list }))
+    // That it is not approved for some group may stand beside a decline.
+    let declined = app.store.decisions().declined.contains_key(&update);
+    Ok(json!({ "update_id": update.to_string(), "withdrawn": list, "declined": declined }))
 }
 
 /// `POST updates/{id}/decline`.
