@@ -3,7 +3,7 @@
 
 use super::downstream::{show, strangers};
 use super::error::AdminError;
-use super::input::Input;
+use super::input::{Input, Names};
 use super::with_store;
 use crate::services::upstream::is_account_name;
 use crate::state::App;
@@ -15,13 +15,15 @@ use std::sync::Arc;
 /// Most servers on the list.
 const MOST: usize = 10_000;
 
+/// What it may name.
+pub(super) const WHOLE: Names = Names::new("the list of servers that may synchronize", &["allowed"]);
+
 /// `PUT downstream/allowed`: the whole list `allowed`, by name or id. Empty lets everybody synchronize.
 pub(super) async fn set(app: &Arc<App>, input: &Input) -> Result<Value, AdminError> {
-    if !input.0.contains_key("allowed") {
+    let Some(who) = written(input, "allowed")? else {
         let message = "`allowed` is missing; it is the whole list, by name or id, and empty means everybody";
         return Err(AdminError::invalid(message));
-    }
-    let who = written(input, "allowed")?;
+    };
     change(app, move |before, servers| {
         possible(&who, before, servers)?;
         Ok(who)
@@ -29,10 +31,15 @@ pub(super) async fn set(app: &Arc<App>, input: &Input) -> Result<Value, AdminErr
     .await
 }
 
+/// What it may name.
+pub(super) const CHANGE: Names =
+    Names::new("a change of the list of servers that may synchronize", &["add", "remove"]);
+
 /// `POST downstream/allowed`: takes `remove` off the list and puts `add` on it, either or both. Whoever changes the list at
 /// the same moment loses nothing.
 pub(super) async fn adjust(app: &Arc<App>, input: &Input) -> Result<Value, AdminError> {
-    let (add, remove) = (written(input, "add")?, written(input, "remove")?);
+    let words = |name| Ok::<_, AdminError>(written(input, name)?.unwrap_or_default());
+    let (add, remove) = (words("add")?, words("remove")?);
     if add.is_empty() && remove.is_empty() {
         return Err(AdminError::invalid(
             "name servers to `add` to the list of those that may synchronize, or to `remove` from it, by name or id",
@@ -81,9 +88,9 @@ async fn change(
 }
 
 /// Servers as they are written, without the dot that may end a name.
-fn written(input: &Input, name: &str) -> Result<Vec<String>, AdminError> {
-    let who = input.texts(name)?;
-    Ok(who.iter().map(|who| who.trim().trim_end_matches('.').to_owned()).collect())
+fn written(input: &Input, name: &str) -> Result<Option<Vec<String>>, AdminError> {
+    let trimmed = |who: &String| who.trim().trim_end_matches('.').to_owned();
+    Ok(input.list(name)?.map(|who| who.iter().map(trimmed).collect()))
 }
 
 /// Refuses what cannot be a server. What stands on the list already may be on it for long.

@@ -1,7 +1,7 @@
 //! Cleanup: what it did and how it is set, running it now or as a trial, and setting it.
 
 use super::error::AdminError;
-use super::input::Input;
+use super::input::{Input, Names};
 use super::{actor, with_store};
 use crate::cleanup::{CleanError, clean};
 use crate::state::App;
@@ -64,6 +64,9 @@ pub(super) async fn adjust(
     let now = app.clock.now();
     with_store(app, move |store| store.change_cleanup_settings(now, change)).await?
 }
+
+/// What it may name.
+pub(super) const RUN: Names = Names::new("a run of cleanup", &["dry_run", "steps"]);
 
 /// `POST cleanup/run`: `dry_run`, and `steps` unless those of the settings. Answers when it is done.
 pub(super) async fn run(app: &Arc<App>, input: &Input) -> Result<Value, AdminError> {

@@ -2,7 +2,7 @@
 //! a setting of cleanup, which declines what they name; what comes in is declined at once.
 
 use super::error::AdminError;
-use super::input::Input;
+use super::input::{Input, Names};
 use super::{cleanup, with_store};
 use crate::state::App;
 use serde_json::{Value, json};
@@ -15,6 +15,9 @@ use std::collections::BTreeSet;
 pub(super) async fn list(app: &App) -> Result<Value, AdminError> {
     Ok(shown(app, &with_store(app, |store| store.cleanup_settings()).await?))
 }
+
+/// What it may name.
+pub(super) const CHANGE: Names = Names::new("a change of filters", &["add", "remove"]);
 
 /// `POST filters`: adds `add` and removes `remove`, either or both.
 pub(super) async fn change(app: &App, input: &Input) -> Result<Value, AdminError> {
@@ -56,6 +59,9 @@ pub(super) fn parse_all(texts: &[String]) -> Result<BTreeSet<UpdateFilter>, Admi
         false => Ok(filters),
     }
 }
+
+/// What it may name.
+pub(super) const PREVIEW: Names = Names::new("a filter that is looked at", &["filter"]);
 
 /// `POST filters/preview`: what `filter` would decline.
 pub(super) async fn preview(app: &App, input: &Input) -> Result<Value, AdminError> {

@@ -1,7 +1,7 @@
 //! Automatic approval rules: listed, saved, previewed and run.
 
 use super::error::AdminError;
-use super::input::Input;
+use super::input::{Input, Names};
 use super::{listed, with_store};
 use crate::state::App;
 use serde_json::{Value, json};
@@ -27,6 +27,10 @@ fn options(options: SuccessionOptions) -> Value {
     json!({ "approvals_follow": options.approvals_follow, "decline_expired": options.decline_expired })
 }
 
+/// What it may name.
+pub(super) const OPTIONS: Names =
+    Names::new("what happens with new revisions", &["approvals_follow", "decline_expired"]);
+
 /// `PUT rules/options`.
 pub(super) async fn change_options(app: &App, input: &Input) -> Result<Value, AdminError> {
     let (follow, decline) = (input.flag("approvals_follow")?, input.flag("decline_expired")?);
@@ -37,6 +41,12 @@ pub(super) async fn change_options(app: &App, input: &Input) -> Result<Value, Ad
     let now = app.clock.now();
     Ok(options(with_store(app, move |store| store.change_succession(now, change)).await?))
 }
+
+/// What a rule may have.
+pub(super) const RULE: Names = Names::new(
+    "a rule",
+    &["name", "enabled", "classifications", "products", "groups", "deadline_days", "deadline_time"],
+);
 
 /// `POST rules`: a new rule.
 pub(super) async fn add(app: &App, input: &Input) -> Result<Value, AdminError> {
@@ -63,9 +73,12 @@ pub(super) async fn remove(app: &App, id: &str) -> Result<Value, AdminError> {
     Ok(json!({ "id": id.0, "name": removed.terms().name.as_str(), "removed": true }))
 }
 
+/// What it may name.
+pub(super) const RUN: Names = Names::new("a run of rules", &["rules"]);
+
 /// `POST rules/run`: `rules` (numbers), or all that are enabled.
 pub(super) async fn run(app: &App, input: &Input) -> Result<Value, AdminError> {
-    let chosen = input.texts("rules")?.iter().map(|id| number(id)).collect::<Result<Vec<_>, _>>()?;
+    let chosen: Vec<RuleId> = input.numbers("rules")?.into_iter().map(RuleId).collect();
     let now = app.clock.now();
     let done =
         with_store(app, move |store| store.run_rules((!chosen.is_empty()).then_some(chosen.as_slice()), now))
@@ -74,6 +87,12 @@ pub(super) async fn run(app: &App, input: &Input) -> Result<Value, AdminError> {
     value["approved"] = json!(done.approved);
     Ok(value)
 }
+
+/// What it may name.
+pub(super) const PREVIEW: Names = Names::new(
+    "a rule that is looked at",
+    &["id", "name", "enabled", "classifications", "products", "groups", "deadline_days", "deadline_time"],
+);
 
 /// `POST rules/preview`: what a rule would do, given as for `POST rules`, or a saved one by `id`, changed by
 /// what else is given.
@@ -135,8 +154,7 @@ fn kept<T: Clone + Default>(given: Option<T>, old: Option<&T>) -> T {
 
 /// Reads what is said of a rule.
 async fn read(app: &App, input: &Input) -> Result<Given, AdminError> {
-    let given = |of: &str| Ok::<_, AdminError>(input.0.contains_key(of).then_some(input.texts(of)?));
-    let groups = match given("groups")? {
+    let groups = match input.list("groups")? {
         Some(names) => {
             let decisions = app.store.decisions();
             let found = names.iter().map(|name| Ok(decisions.groups.find(name)?.id));
@@ -158,8 +176,8 @@ async fn read(app: &App, input: &Input) -> Result<Given, AdminError> {
     };
     Ok(Given {
         name: input.text("name")?.map(str::parse).transpose()?,
-        classifications: chosen(app, given("classifications")?, true).await?,
-        products: chosen(app, given("products")?, false).await?,
+        classifications: chosen(app, input.list("classifications")?, true).await?,
+        products: chosen(app, input.list("products")?, false).await?,
         groups,
         deadline,
         enabled: input.flag("enabled")?,

@@ -1,7 +1,7 @@
 //! Updates: shown, approved, unapproved and declined.
 
 use super::error::AdminError;
-use super::input::{Input, Query};
+use super::input::{Input, Names, Query};
 use super::listed::{self, shown};
 use super::with_store;
 use crate::state::App;
@@ -217,6 +217,16 @@ fn refused_now(decisions: &Decisions, subject: &Subject, approval: &Approval) ->
     let Approval { group, action, deadline, .. } = *approval;
     let order = Order { group, action, deadline, by: approval.by.clone() };
     decisions.check(subject, &order).err().map(|error| error.to_string())
+}
+
+/// What an order about one update may name.
+pub(super) fn names(order: &str) -> Names {
+    match order {
+        "approve" => Names::new("an approval of one update", &["group", "action", "deadline"]),
+        "unapprove" => Names::new("the withdrawal of approvals", &["group"]),
+        "decline" => Names::new("a decline", &[]),
+        _ => Names::new("an acceptance", &[]),
+    }
 }
 
 /// `POST updates/{id}/approve`.
