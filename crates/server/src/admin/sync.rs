@@ -297,6 +297,7 @@ pub(super) async fn set_schedule(app: &App, input: &Input) -> Result<Value, Admi
         Ok(())
     })
     .await?;
+    app.synchronizer.schedule_looked_at().await;
     Ok(schedule(app))
 }
 

@@ -135,6 +135,7 @@ pub(super) async fn change(app: &Arc<App>, input: &Input) -> Result<Value, Admin
         app.directory.forget_everybody();
     }
     app.synchronizer.settings_changed();
+    app.synchronizer.schedule_looked_at().await;
     tracing::info!(
         upstream = after.source.as_ref().map_or("none", UpstreamSource::as_str),
         before = before.source.as_ref().map_or("none", UpstreamSource::as_str),
