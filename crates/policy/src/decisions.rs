@@ -104,6 +104,9 @@ impl Decisions {
         if order.deadline.is_some() && !order.action.can_be_due() {
             return Err(ApprovalError::DeadlineWithoutAction(update));
         }
+        if let Some(deadline) = order.deadline.filter(|at| !can_be_told(*at)) {
+            return Err(ApprovalError::DeadlineUntellable { update, deadline });
+        }
         if let Some(error) = refusal(subject, order.action, order.deadline) {
             return Err(error);
         }
@@ -433,6 +436,18 @@ impl Decisions {
         self.approvals.of(update)
     }
 }
+
+/// Whether servers and agents can be told of a deadline. Databases of real servers hold no time before 1753, whose first
+/// day means none there, and the last one of 9999 means none on the wire (MS-WSUSSS 3.1.4.10.3.5).
+fn can_be_told(deadline: Timestamp) -> bool {
+    (FIRST_DEADLINE..NO_DEADLINE).contains(&deadline.unix_seconds())
+}
+
+/// 1754-01-01T00:00:00Z.
+const FIRST_DEADLINE: i64 = -6_816_268_800;
+
+/// 9999-01-01T00:00:00Z.
+const NO_DEADLINE: i64 = 253_370_764_800;
 
 pub(crate) fn check_subject(subject: &Subject, verb: &'static str) -> Result<(), ApprovalError> {
     if matches!(subject.kind, UpdateKind::Category | UpdateKind::Detectoid) {

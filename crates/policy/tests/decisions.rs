@@ -227,6 +227,30 @@ fn what_cannot_be_deployed_by_itself_is_refused_with_the_reason() {
 }
 
 #[test]
+fn a_deadline_that_cannot_be_told_is_refused() {
+    let mut decisions = decisions();
+    let mut due = |iso: &str| {
+        let deadline = Some(iso.parse().unwrap());
+        let order = Order { deadline, ..order(0, Install) };
+        decisions.approve(&subject(1), order, &mut stamp(1)).map(|own| own.deadline == deadline)
+    };
+    for fine in ["1754-01-01T00:00:00Z", "2026-12-01T03:00:00Z", "9998-12-31T23:59:59Z"] {
+        assert_eq!(due(fine), Ok(true), "{fine}");
+    }
+    for none in [
+        "0001-01-01",
+        "1600-05-05",
+        "1753-01-01T00:00:00Z",
+        "9999-12-31T23:59:59Z",
+        "9999-12-31T23:59:59.9999999Z",
+    ] {
+        let refused = due(none).unwrap_err();
+        assert!(matches!(refused, ApprovalError::DeadlineUntellable { .. }), "{none}");
+        assert!(refused.to_string().contains("1754 to 9998"), "{refused}");
+    }
+}
+
+#[test]
 fn what_may_ask_the_user_is_approved_but_never_due() {
     let mut decisions = decisions();
     let asking = Subject { may_ask: true, ..subject(1) };
