@@ -255,3 +255,10 @@ def test_a_reader_who_has_seen_enough_is_no_error(server, imported):
 def test_without_a_server_the_next_step_is_named(server, tmp_path):
     said = run(server, "status", target=["--data", str(tmp_path)], code=1)
     assert "sluicegate serve" in said
+
+
+def test_a_deadline_that_no_server_or_agent_carries_is_refused(server, imported):
+    fix = catalog()[4]
+    for deadline in ("9999-12-31T23:59:59Z", "1600-01-01T00:00:00Z"):
+        order = ("approve", fix.id, "--deadline", deadline, "--group")
+        assert "1754 to 9998" in run(server, *order, "All Computers", code=1)

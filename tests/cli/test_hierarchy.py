@@ -347,3 +347,17 @@ def test_a_name_that_no_upstream_takes_is_refused_where_it_is_set(child):
         child.admin.call("PUT", "upstream", {"account_name": "my server"})
     child.admin.call("PUT", "upstream", {"account_name": "my-server.example.net"})
     assert as_json(child, "upstream", "show")["account_name"] == "my-server.example.net"
+
+
+def test_the_next_run_is_known_as_soon_as_the_schedule_is_set(parent, child):
+    run(child, "upstream", "set", parent.base)
+    for _ in range(8):
+        run(child, "sync", "schedule", "manual")
+        assert as_json(child, "sync", "status")["next_run"] is None
+        child.admin.call("PUT", "sync/schedule", {"schedule": "2@03:00+10"})
+        assert child.admin.call("GET", "sync")["next_run"] is not None
+    # With the upstream too: without one nothing is planned.
+    run(child, "upstream", "set", "none")
+    assert child.admin.call("GET", "sync")["next_run"] is None
+    child.admin.call("PUT", "upstream", {"source": parent.base})
+    assert child.admin.call("GET", "sync")["next_run"] is not None

@@ -87,7 +87,9 @@ def test_revisions_that_come_damaged_are_told_of_until_they_come(tree):
         assert again["counts"]["quarantined"] == 0, "their time has not come"
         status = below.shown("sync", "status")["missing_revisions"]
         assert status["revisions"] == held and status["since"] < status["again_at"], status
-        assert status["text"] in below.cli("sync", "status") and "--retry-failed" in below.cli("sync", "status")
+        said = " ".join(below.cli("sync", "status").replace("|", " ").split())
+        assert status["text"] in said and "--retry-failed" in said
+        assert said.count("since they came damaged or") == 1, "it is said once"
         check = failed_checks(below, 26)["revisions"]
         assert f"{held} revisions" in check["found"] and "--retry-failed" in check["remedy"], check
         relay.rewrite = lambda _name, body: body

@@ -123,3 +123,36 @@ def test_a_replica_takes_its_upstreams_place_with_decisions_and_computers(tree, 
     assert new.update(gone)["approval"] == "declined"
     new.in_service()
     assert told(computer.handshake(), fix) == (100, "Install"), "back in the group that the import brought"
+
+
+def test_a_decline_that_is_taken_back_without_approving_is_taken_back_below(tree):
+    shelf = Shelf("undeclined", updates=3)
+    top, below = tree.chain(("top", None), ("below", "replica"))
+    shelf.stock(top)
+    fix, other, third = shelf.fixes
+    for one in (fix, other, third):
+        top.admin.decline(one.id)
+    below.sync()
+    assert {below.update(one)["approval"] for one in (fix, other, third)} == {"declined"}
+    assert told(below, fix) is None
+
+    refused = top.cli("unapprove", fix.id, code=1)
+    assert "is declined" in refused and "--action not-approved" in refused
+    said = top.cli("approve", fix.id, "--group", "All Computers", "--action", "not-approved")
+    assert said == "No longer declined; not approved for `All Computers`, whatever groups above it have.\n"
+    many = top.cli("approve", other.id, "--group", "All Computers", "--group", "Unassigned Computers", "--action", "not-approved")
+    assert "Declined until now, which is taken back" in many and other.id in many
+    found = top.shown("approve", "--filter", "approval=declined", "--group", "All Computers", "--action", "not-approved")
+    assert found["declines_taken_back"] == [third.id]
+    for node in (top, below):
+        node.in_service()
+    assert told(top, fix) == (100, "PreDeploymentCheck")
+    below.sync()
+    for node in (top, below):
+        for one in (fix, other, third):
+            assert node.update(one)["approval"] != "declined", node.name
+            assert {action for _, action, _ in node.decisions(one)} == {"not-approved"}
+            assert told(node, one) == (100, "PreDeploymentCheck")
+    assert below.sync()["counts"]["approvals"] == 0, "and all is as it is above"
+    assert below.cli("approve", fix.id, "--group", "All Computers", "--action", "not-approved", code=1)
+    assert top.admin.call("GET", "audit/verify")["whole"] is True

@@ -270,7 +270,7 @@ pub(crate) enum Action {
     OptionalInstall,
     /// Remove the update
     Uninstall,
-    /// Neither, whatever a group above says
+    /// Neither, whatever a group above says; takes a decline back
     NotApproved,
 }
 

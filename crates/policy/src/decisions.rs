@@ -104,6 +104,9 @@ impl Decisions {
         if order.deadline.is_some() && !order.action.can_be_due() {
             return Err(ApprovalError::DeadlineWithoutAction(update));
         }
+        if let Some(deadline) = order.deadline.filter(|at| !can_be_told(*at)) {
+            return Err(ApprovalError::DeadlineUntellable { update, deadline });
+        }
         if let Some(error) = refusal(subject, order.action, order.deadline) {
             return Err(error);
         }
@@ -124,9 +127,9 @@ impl Decisions {
         }
     }
 
-    /// Decides about an update for a group, in place of what was decided for that group before. An
-    /// approval that deploys takes back a decline, as on WSUS, and puts a held revision in service: only one
-    /// revision of an update has approvals.
+    /// Decides about an update for a group, in place of what was decided for that group before. Whatever is
+    /// ordered takes back a decline, as on WSUS (a decline is taken back by DeployUpdate1 with "not approved" there);
+    /// an approval that deploys puts a held revision in service: only one revision of an update has approvals.
     ///
     /// # Errors
     /// What [`Decisions::check`] says, or when no deployment id is left.
@@ -136,7 +139,13 @@ impl Decisions {
         order: Order,
         stamp: &mut Stamp,
     ) -> Result<Approval, ApprovalError> {
-        self.place(subject, order, Some(subject), stamp)
+        let approval = self.place(subject, order, Some(subject), stamp)?;
+        // Not where decisions are carried: what is not approved there may be declined all the same.
+        if self.declined.remove(&subject.update).is_some() {
+            let change = Change { at: approval.changed_at, ..stamp.change };
+            self.restored.insert(subject.update, Mark::decided(change));
+        }
+        Ok(approval)
     }
 
     /// [`Decisions::approve`] of what `subject` says. `newest` is what the newest revision says, when the order may put
@@ -189,7 +198,7 @@ impl Decisions {
     /// Where a group above still has an approval that deploys, the group gets an explicit "not approved".
     ///
     /// # Errors
-    /// When the group is unknown or there is nothing to withdraw.
+    /// When the group is unknown or there is nothing to withdraw, also since the update is declined.
     pub fn unapprove(
         &mut self,
         update: UpdateId,
@@ -200,7 +209,7 @@ impl Decisions {
         let Some(group) = group else {
             let groups = self.groups_of(update);
             if groups.is_empty() {
-                return Err(ApprovalError::NothingToWithdraw { update, group: "any group".to_owned() });
+                return Err(self.nothing_to_withdraw(update, "any group".to_owned()));
             }
             self.withdraw_all(update, stamp.change);
             return Ok(groups.into_iter().map(Withdrawal::Removed).collect());
@@ -219,10 +228,17 @@ impl Decisions {
             self.withdraw(update, group, stamp.change);
             Withdrawal::Removed(group)
         } else {
-            return Err(ApprovalError::NothingToWithdraw { update, group: format!("`{name}`") });
+            return Err(self.nothing_to_withdraw(update, format!("`{name}`")));
         };
         self.settle(update, stamp.change);
         Ok(vec![done])
+    }
+
+    fn nothing_to_withdraw(&self, update: UpdateId, group: String) -> ApprovalError {
+        match self.declined.contains_key(&update) {
+            true => ApprovalError::DeclinedInstead(update),
+            false => ApprovalError::NothingToWithdraw { update, group },
+        }
     }
 
     fn groups_of(&self, update: UpdateId) -> Vec<GroupId> {
@@ -420,6 +436,18 @@ impl Decisions {
         self.approvals.of(update)
     }
 }
+
+/// Whether servers and agents can be told of a deadline. Databases of real servers hold no time before 1753, whose first
+/// day means none there, and the last one of 9999 means none on the wire (MS-WSUSSS 3.1.4.10.3.5).
+fn can_be_told(deadline: Timestamp) -> bool {
+    (FIRST_DEADLINE..NO_DEADLINE).contains(&deadline.unix_seconds())
+}
+
+/// 1754-01-01T00:00:00Z.
+const FIRST_DEADLINE: i64 = -6_816_268_800;
+
+/// 9999-01-01T00:00:00Z.
+const NO_DEADLINE: i64 = 253_370_764_800;
 
 pub(crate) fn check_subject(subject: &Subject, verb: &'static str) -> Result<(), ApprovalError> {
     if matches!(subject.kind, UpdateKind::Category | UpdateKind::Detectoid) {

@@ -2,7 +2,7 @@
 
 use crate::groups::GroupError;
 use crate::licences::EulaId;
-use sluicegate_terms::{DeploymentId, UpdateId, UpdateKind};
+use sluicegate_terms::{DeploymentId, Timestamp, UpdateId, UpdateKind};
 
 /// Why a decision is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +51,17 @@ pub enum ApprovalError {
     /// A deadline where none makes sense.
     #[error("a deadline needs the action install or uninstall ({0} is being set to another one)")]
     DeadlineWithoutAction(UpdateId),
+    /// A deadline that other servers and agents cannot be told.
+    #[error(
+        "{update} cannot be due at {deadline}: update servers and agents carry deadlines of the years 1754 to 9998 only, \
+         and take the end of 9999 for none; leave the deadline out, or give a time that has passed for \"at once\""
+    )]
+    DeadlineUntellable {
+        /// Which update.
+        update: UpdateId,
+        /// The deadline.
+        deadline: Timestamp,
+    },
     /// A deadline for what may ask the user something.
     #[error(
         "{0} may ask the user something while it is installed, so it cannot be due at a deadline: approve it without one"
@@ -69,8 +80,14 @@ pub enum ApprovalError {
         /// Which group, or every group.
         group: String,
     },
+    /// Nothing to withdraw, since it is declined.
+    #[error(
+        "{0} is declined, so it is approved for no group; to take the decline back without approving anything, set it to \
+         not approved: `sluicegate approve {0} --group GROUP --action not-approved`"
+    )]
+    DeclinedInstead(UpdateId),
     /// Already declined.
-    #[error("{0} is already declined; approve it to take that back")]
+    #[error("{0} is already declined; approve it, or set it to not approved for a group, to take that back")]
     AlreadyDeclined(UpdateId),
     /// Not declined.
     #[error("{0} is not declined")]

@@ -145,6 +145,39 @@ fn a_decline_overrides_and_an_approval_takes_it_back() {
 }
 
 #[test]
+fn not_approved_takes_a_decline_back_and_approves_nothing() {
+    let mut decisions = decisions();
+    decisions.approve(&subject(1), order(0, Install), &mut stamp(1)).unwrap();
+    decisions.decline(&subject(1), change(2)).unwrap();
+    for group in [None, Some(gid(3))] {
+        let refused = decisions.unapprove(uid(1), group, "admin".to_owned(), &mut stamp(3));
+        assert_eq!(
+            refused,
+            Err(ApprovalError::DeclinedInstead(uid(1))),
+            "nothing is approved, and it says why"
+        );
+    }
+    decisions.approve(&subject(1), order(3, NotApproved), &mut stamp(4)).unwrap();
+    assert!(decisions.declined.is_empty());
+    assert!(
+        decisions.restored[&uid(1)].decided > Some(change(2).at),
+        "it is the later decision wherever it is carried"
+    );
+    for group in [2, 3, 4] {
+        assert_eq!(action(&decisions, 1, &[group]), None, "nobody has it approved");
+    }
+    assert!(!decisions.is_untouched(uid(1)), "no filter declines it again");
+    // What a filter, cleanup or an expiry declined is taken back so too.
+    decisions.decline_by_itself(&subject(2), change(5)).unwrap();
+    decisions.approve(&subject(2), order(0, NotApproved), &mut stamp(6)).unwrap();
+    assert!(decisions.declined.is_empty() && decisions.restored.contains_key(&uid(2)));
+    // One that is refused leaves it declined.
+    decisions.decline(&subject(1), change(7)).unwrap();
+    assert!(decisions.approve(&subject(1), order(77, NotApproved), &mut stamp(8)).is_err());
+    assert!(decisions.declined.contains_key(&uid(1)));
+}
+
+#[test]
 fn unapproving_a_group_that_inherits_denies_it_there_only() {
     let mut decisions = decisions();
     decisions.approve(&subject(1), order(0, Install), &mut stamp(1)).unwrap();
@@ -191,6 +224,30 @@ fn what_cannot_be_deployed_by_itself_is_refused_with_the_reason() {
         Err(ApprovalError::Group(_))
     ));
     assert_eq!(decisions.touched().count(), 0, "a refused decision leaves nothing behind");
+}
+
+#[test]
+fn a_deadline_that_cannot_be_told_is_refused() {
+    let mut decisions = decisions();
+    let mut due = |iso: &str| {
+        let deadline = Some(iso.parse().unwrap());
+        let order = Order { deadline, ..order(0, Install) };
+        decisions.approve(&subject(1), order, &mut stamp(1)).map(|own| own.deadline == deadline)
+    };
+    for fine in ["1754-01-01T00:00:00Z", "2026-12-01T03:00:00Z", "9998-12-31T23:59:59Z"] {
+        assert_eq!(due(fine), Ok(true), "{fine}");
+    }
+    for none in [
+        "0001-01-01",
+        "1600-05-05",
+        "1753-01-01T00:00:00Z",
+        "9999-12-31T23:59:59Z",
+        "9999-12-31T23:59:59.9999999Z",
+    ] {
+        let refused = due(none).unwrap_err();
+        assert!(matches!(refused, ApprovalError::DeadlineUntellable { .. }), "{none}");
+        assert!(refused.to_string().contains("1754 to 9998"), "{refused}");
+    }
 }
 
 #[test]

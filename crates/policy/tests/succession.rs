@@ -352,9 +352,10 @@ fn a_restored_update_is_marked_whether_approved_again_or_not() {
     let mut decisions = approved(&[(0, Install)]);
     decisions.decline(&subject(), change(5)).unwrap();
     decisions.approve(&subject(), order(2, NotApproved), &mut stamp(6)).unwrap();
-    assert!(decisions.declined.contains_key(&uid(1)), "not approving is no reason to offer it again");
-    decisions.approve(&subject(), order(2, Install), &mut stamp(7)).unwrap();
-    assert_eq!((decisions.declined.len(), decisions.restored[&uid(1)]), (0, Mark::decided(change(7))));
+    assert_eq!((decisions.declined.len(), decisions.restored[&uid(1)]), (0, Mark::decided(change(6))));
+    decisions.decline(&subject(), change(7)).unwrap();
+    decisions.approve(&subject(), order(2, Install), &mut stamp(8)).unwrap();
+    assert_eq!((decisions.declined.len(), decisions.restored[&uid(1)]), (0, Mark::decided(change(8))));
     let touched: Vec<_> = decisions.touched().collect();
     assert_eq!(touched, [uid(1)]);
 }

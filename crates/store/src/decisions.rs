@@ -223,9 +223,21 @@ impl Store {
     /// # Errors
     /// A failure to write.
     pub fn set_succession(&self, options: SuccessionOptions, now: Timestamp) -> Result<(), StoreError> {
+        self.change_succession(now, |own| *own = options).map(|_| ())
+    }
+
+    /// The same for a part of it: what is not changed is as it is once this change has its turn. Answers what it is then.
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn change_succession(
+        &self,
+        now: Timestamp,
+        change: impl FnOnce(&mut SuccessionOptions),
+    ) -> Result<SuccessionOptions, StoreError> {
         self.change_decisions(now, |decisions, _| {
-            decisions.options = options;
-            Ok(())
+            change(&mut decisions.options);
+            Ok(decisions.options)
         })
     }
 

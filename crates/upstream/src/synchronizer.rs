@@ -13,12 +13,16 @@ use sluicegate_store::hierarchy::{
 };
 use sluicegate_store::{Store, StoreError};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 /// Files that come within this time are written down together: should the process be killed, so much is not told of.
 const FILES_TOGETHER: Duration = Duration::from_secs(1);
+
+/// Longest wait for a look at the schedule.
+const LOOKED_AT: Duration = Duration::from_secs(5);
 
 /// What a synchronizer needs.
 #[derive(Clone)]
@@ -67,6 +71,9 @@ struct Inner {
     progress: Watched,
     current: Mutex<Option<Current>>,
     woken: Arc<Notify>,
+    /// How often the settings changed, and the last of these changes with which the schedule was looked at.
+    changes: AtomicU64,
+    looked: watch::Sender<u64>,
     schedule: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -125,6 +132,8 @@ impl Synchronizer {
             progress: Watched::new(),
             current: Mutex::new(None),
             woken: Arc::new(Notify::new()),
+            changes: AtomicU64::new(0),
+            looked: watch::Sender::new(0),
             schedule: Mutex::new(None),
         });
         let watching = Arc::downgrade(&inner);
@@ -132,7 +141,9 @@ impl Synchronizer {
             let mut known = None;
             while let Some(inner) = watching.upgrade() {
                 let this = Self { inner };
+                let changes = this.inner.changes.load(Ordering::Acquire);
                 let wait = this.look(&mut known).await;
+                this.inner.looked.send_replace(changes);
                 let woken = Arc::clone(&this.inner.woken);
                 // While it sleeps it keeps nobody's synchronizer alive, and no store open.
                 drop(this);
@@ -149,7 +160,17 @@ impl Synchronizer {
     /// The settings changed: the schedule is looked at anew, and a run for another upstream than the present one
     /// ends.
     pub fn settings_changed(&self) {
+        self.inner.changes.fetch_add(1, Ordering::AcqRel);
         self.inner.woken.notify_one();
+    }
+
+    /// Waits until the schedule was looked at with the settings as they are now, so that who asks next is told when the
+    /// next run begins; not for long.
+    pub async fn schedule_looked_at(&self) {
+        let changes = self.inner.changes.load(Ordering::Acquire);
+        let mut looked = self.inner.looked.subscribe();
+        // A store that is busy takes longer; the settings are durable in any case.
+        let _ = tokio::time::timeout(LOOKED_AT, looked.wait_for(|at| *at >= changes)).await;
     }
 
     /// Begins a run, or joins the one that is under way. One for another upstream than the present one is ended

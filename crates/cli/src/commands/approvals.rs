@@ -65,14 +65,20 @@ async fn carry_out(client: &AdminClient, args: &Approve, told: &mut Told) -> any
             let body = json!({"group": group, "action": action, "deadline": args.deadline});
             let done = client.post(&update_path(update, "approve"), &body).await?;
             told.answer(done, |done| {
+                let was_declined = done["decline_taken_back"] == true;
                 match (&args.deadline, args.action) {
                     (Some(deadline), _) => say!("Approved for `{group}`: {action}, by {deadline}."),
+                    (None, Action::NotApproved) if was_declined => {
+                        say!(
+                            "No longer declined; not approved for `{group}`, whatever groups above it have."
+                        );
+                    }
                     (None, Action::NotApproved) => {
-                        say!("Not approved for `{group}`, whatever groups above it have.")
+                        say!("Not approved for `{group}`, whatever groups above it have.");
                     }
                     (None, _) => say!("Approved for `{group}`: {action}."),
                 }
-                if done["decline_taken_back"] == true {
+                if was_declined && !matches!(args.action, Action::NotApproved) {
                     say!("It was declined until now; that is taken back.");
                 }
             });
@@ -129,8 +135,9 @@ async fn many(
     let length = |name: &str| done[name].as_array().map_or(0, Vec::len);
     let (left_out, taken_back) = (length("refused"), length("declines_taken_back"));
     told.answer(done, |done| {
+        let made = if action == "not-approved" { "Set to not approved" } else { "Approvals made" };
         say!(
-            "Updates: {}. Approvals made: {}. Superseded among them: {}.",
+            "Updates: {}. {made}: {}. Superseded among them: {}.",
             output::text(done.get("updates")),
             output::text(done.get("approvals")),
             done["superseded"].as_array().map_or(0, Vec::len)
@@ -156,9 +163,17 @@ async fn many(
 pub(crate) async fn unapprove(client: &AdminClient, args: &Unapprove, json: bool) -> anyhow::Result<()> {
     let path = update_path(&args.update.update, "unapprove");
     let done = client.post(&path, &json!({"group": args.group})).await?;
-    output::show(json, &done, |_| match &args.group {
-        Some(group) => say!("No longer approved for `{group}`."),
-        None => say!("No longer approved for any group."),
+    output::show(json, &done, |done| {
+        match &args.group {
+            Some(group) => say!("No longer approved for `{group}`."),
+            None => say!("No longer approved for any group."),
+        }
+        if done["declined"] == true {
+            say!(
+                "It is declined all the same; `sluicegate approve {} --group GROUP --action not-approved` takes that back.",
+                args.update.update
+            );
+        }
     });
     Ok(())
 }

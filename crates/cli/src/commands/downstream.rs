@@ -8,12 +8,15 @@ use anyhow::bail;
 use serde_json::{Value, json};
 
 pub(crate) async fn run(client: &AdminClient, args: Downstream, json: bool) -> anyhow::Result<()> {
-    let before = client.get("downstream", &[]).await?;
+    let servers = async || client.get("downstream", &[]).await;
     let mut given = Vec::new();
-    let allowed = match args {
+    let after = match args {
         Downstream::Computers { id: Some(id), .. } => return computer(client, &id, json).await,
         Downstream::Computers { of, search, limit, offset, .. } => {
-            let server = of.map(|server| server_id(&before, &server)).transpose()?;
+            let server = match of {
+                Some(server) => Some(server_id(&servers().await?, &server)?),
+                None => None,
+            };
             let query = [
                 ("server", server),
                 ("search", search),
@@ -25,23 +28,27 @@ pub(crate) async fn run(client: &AdminClient, args: Downstream, json: bool) -> a
             return Ok(());
         }
         Downstream::List => {
-            output::show(json, &before, table);
+            output::show(json, &servers().await?, table);
             return Ok(());
         }
         Downstream::Forget { who } => {
-            let gone =
-                client.delete(&format!("downstream/{}", percent_encode(&server_id(&before, &who)?))).await?;
+            let id = server_id(&servers().await?, &who)?;
+            let gone = client.delete(&format!("downstream/{}", percent_encode(&id))).await?;
             output::show(json, &gone, forgotten);
             return Ok(());
         }
-        Downstream::Allow { all: true, .. } => Vec::new(),
+        Downstream::Allow { all: true, .. } => {
+            client.put("downstream/allowed", &json!({ "allowed": [] })).await?
+        }
+        // What shall change is said, not what the list shall be: somebody else may be changing it too.
         Downstream::Allow { servers, .. } => {
             given.clone_from(&servers);
-            allow(&before, &servers)
+            client.post("downstream/allowed", &json!({ "add": servers })).await?
         }
-        Downstream::Disallow { servers } => disallow(&before, &servers)?,
+        Downstream::Disallow { servers } => {
+            client.post("downstream/allowed", &json!({ "remove": servers })).await?
+        }
     };
-    let after = client.put("downstream/allowed", &json!({ "allowed": allowed })).await?;
     output::show(json, &after, |after| {
         if after["everybody"] == true {
             say!("Every server may synchronize.");
@@ -172,59 +179,12 @@ fn words(list: &Value) -> Vec<String> {
     items.iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// The list with these servers on it.
-fn allow(before: &Value, servers: &[String]) -> Vec<String> {
-    let mut list = words(&before["allowed"]);
-    for server in servers {
-        if !list.iter().any(|known| known.eq_ignore_ascii_case(server)) {
-            list.push(server.clone());
-        }
-    }
-    list
-}
-
-/// The list without these servers. While it is empty everybody may synchronize, so it becomes a list of all
-/// known servers but these.
-fn disallow(before: &Value, servers: &[String]) -> anyhow::Result<Vec<String>> {
-    let known = before["servers"].as_array().map(Vec::as_slice).unwrap_or_default();
-    // A server may stand on the list by its name or by its id; both have to go.
-    let names = |server: &str| -> Vec<String> {
-        let same = |value: &Value| value.as_str().is_some_and(|text| text.eq_ignore_ascii_case(server));
-        let found = known.iter().filter(|one| same(&one["id"]) || same(&one["name"]));
-        let both = found.flat_map(|one| [output::text(one.get("id")), output::text(one.get("name"))]);
-        both.chain([server.to_owned()]).map(|name| name.to_lowercase()).collect()
-    };
-    let gone: Vec<String> = servers.iter().flat_map(|server| names(server)).collect();
-    let listed = words(&before["allowed"]);
-    let list: Vec<String> = match listed.is_empty() {
-        true => known
-            .iter()
-            .filter(|one| !gone.contains(&output::text(one.get("id")).to_lowercase()))
-            .map(|one| output::text(one.get("id")))
-            .collect(),
-        false => listed.iter().filter(|name| !gone.contains(&name.to_lowercase())).cloned().collect(),
-    };
-    if list.len() == listed.len() && !listed.is_empty() {
-        bail!("none of them is on the list of servers that may synchronize: {}", listed.join(", "));
-    }
-    if list.is_empty() {
-        bail!(
-            "no other server would be left on the list, and an empty list lets every server synchronize; \
-             allow the ones that may first (`sluicegate downstream allow NAME`)"
-        );
-    }
-    Ok(list)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn servers(allowed: &[&str]) -> Value {
-        json!({
-            "servers": [{ "id": "A1", "name": "north" }, { "id": "B2", "name": "south" }],
-            "allowed": allowed,
-        })
+    fn servers() -> Value {
+        json!({ "servers": [{ "id": "A1", "name": "north" }, { "id": "B2", "name": "south" }] })
     }
 
     fn list(words: &[&str]) -> Vec<String> {
@@ -232,28 +192,8 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_taken_off_the_list_by_its_name_and_by_its_id() {
-        let gone = |allowed: &[&str], who: &str| disallow(&servers(allowed), &list(&[who])).unwrap();
-        assert_eq!(gone(&["north", "a1", "south"], "NORTH"), list(&["south"]));
-        assert_eq!(gone(&["north", "south"], "A1"), list(&["south"]));
-        assert_eq!(gone(&["elsewhere", "south"], "elsewhere"), list(&["south"]));
-    }
-
-    #[test]
-    fn the_first_one_disallowed_leaves_the_others_on_a_list() {
-        assert_eq!(disallow(&servers(&[]), &list(&["north"])).unwrap(), list(&["B2"]));
-    }
-
-    #[test]
-    fn a_list_that_would_let_everybody_in_is_refused() {
-        assert!(disallow(&servers(&["north"]), &list(&["north"])).is_err());
-        assert!(disallow(&servers(&[]), &list(&["north", "south"])).is_err());
-        assert!(disallow(&servers(&["north"]), &list(&["south"])).is_err());
-    }
-
-    #[test]
     fn a_server_is_found_by_name_or_id_and_only_when_it_is_the_only_one() {
-        let id = |named: &str| server_id(&servers(&[]), named);
+        let id = |named: &str| server_id(&servers(), named);
         assert_eq!((id("NORTH").unwrap(), id("b2").unwrap()), ("A1".to_owned(), "B2".to_owned()));
         assert!(id("west").unwrap_err().to_string().contains("downstream list"));
         let twins = json!({ "servers": [{ "id": "A1", "name": "x" }, { "id": "B2", "name": "x" }] });
@@ -269,10 +209,5 @@ mod tests {
         let one = said(&["midle"], "MIDLE").unwrap();
         assert!(one.contains("`midle`") && !one.contains("No server that was here"), "{one}");
         assert!(said(&["midle", "north"], "midle").unwrap().contains("No server that was here"));
-    }
-
-    #[test]
-    fn allowing_one_twice_lists_it_once() {
-        assert_eq!(allow(&servers(&["north"]), &list(&["North", "south"])), list(&["north", "south"]));
     }
 }

@@ -217,7 +217,15 @@ fn status_table(status: &Value) {
     if status["stuck"] == true {
         say!("It has not come forward for a while: `sluicegate sync cancel`, then `sync now`.");
     }
-    if let Some(missing) = status["missing_revisions"]["text"].as_str() {
+    // A warning that names them says so already.
+    let said = |warning: &Value| {
+        let first = status["missing_revisions"]["first"].as_str();
+        warning.as_str().is_some_and(|warning| first.is_some_and(|first| warning.contains(first)))
+    };
+    if let Some(missing) = status["missing_revisions"]["text"].as_str()
+        && !said(&status["warning"])
+        && !said(&status["last_run"]["warning"])
+    {
         say!(
             "\n{missing}. `sluicegate sync now --retry-failed` asks at once, `sluicegate catalog quarantine` says what was \
              wrong."
@@ -225,7 +233,11 @@ fn status_table(status: &Value) {
     }
     if status["running"] == false && !status["last_run"].is_null() {
         say!("\nLast synchronization");
-        history_table(&Value::Array(vec![status["last_run"].clone()]));
+        let mut last = status["last_run"].clone();
+        if last["warning"] == status["warning"] {
+            last["warning"] = Value::Null;
+        }
+        history_table(&Value::Array(vec![last]));
         say_waiting(&status["last_run"]);
     }
 }

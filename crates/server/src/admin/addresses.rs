@@ -2,7 +2,7 @@
 //! documents comes first: addresses of files that no update declares are passed over.
 
 use super::error::AdminError;
-use super::input::Input;
+use super::input::{Input, Names};
 use super::with_store;
 use crate::state::App;
 use serde_json::{Value, json};
@@ -12,9 +12,16 @@ use sluicegate_terms::Sha1Digest;
 /// Most addresses in one call.
 const MOST: usize = 10_000;
 
+/// What it may name.
+pub(super) const ADDRESSES: Names = Names::new("a list of addresses", &["files"]);
+
 /// Takes `files`, a list of pairs: SHA-1 in hexadecimal, and address.
 pub(super) async fn take(app: &App, input: &Input) -> Result<Value, AdminError> {
-    let files = input.0.get("files").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let Some(Value::Array(files)) = input.0.get("files") else {
+        return Err(AdminError::invalid(
+            "`files` must be a list of pairs: SHA-1 in hexadecimal, and address",
+        ));
+    };
     if files.len() > MOST {
         return Err(AdminError::invalid(format!(
             "{} addresses are too many at once; send {MOST}",

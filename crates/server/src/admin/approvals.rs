@@ -1,7 +1,7 @@
 //! Decisions about many updates at once, licence terms, and revisions that are held.
 
 use super::error::AdminError;
-use super::input::Input;
+use super::input::{Input, Names};
 use super::{listed, updates, with_store};
 use crate::state::App;
 use serde_json::{Value, json};
@@ -11,6 +11,10 @@ use sluicegate_terms::UpdateId;
 
 /// Most updates of one order; what a filter finds beyond them is not left out in silence.
 const MOST: u32 = 10_000;
+
+/// What it may name.
+pub(super) const MANY: Names =
+    Names::new("an approval of several updates", &["updates", "filter", "groups", "action", "deadline"]);
 
 /// `POST updates/approve`: `updates` (ids) or `filter` (`search`, `classification`, `product` and `approval`, as
 /// GET updates takes them), `groups`, `action`, `deadline`.
@@ -26,7 +30,7 @@ pub(super) async fn approve_many(app: &App, input: &Input) -> Result<Value, Admi
     }
     let listed = input.texts("updates")?;
     let mut ids = listed.iter().map(|id| id.parse()).collect::<Result<Vec<UpdateId>, _>>()?;
-    if let Some(filter) = input.object("filter")? {
+    if let Some(filter) = input.object("filter", Names::new("a filter of approvals", &FILTER))? {
         ids.extend(found(app, &filter).await?);
     } else if listed.is_empty() {
         return Err(AdminError::invalid("name the `updates`, or a `filter` that finds them"));
@@ -56,7 +60,6 @@ const FILTER: [&str; 4] = ["search", "classification", "product", "approval"];
 /// The updates that a filter finds. One that chooses nothing is refused, and what is declined stays so unless the
 /// filter says `approval`: an order for many must not undo decisions that it does not name.
 async fn found(app: &App, filter: &Input) -> Result<Vec<UpdateId>, AdminError> {
-    filter.only("a filter of approvals", &FILTER)?;
     let approval = filter.text("approval")?;
     let wanted = UpdateQuery {
         search: filter.text("search")?.map(str::to_owned),

@@ -1,7 +1,7 @@
 //! `audit…` and `alerts…`: the log of decisions, its verification, and what somebody should look at.
 
 use super::error::AdminError;
-use super::input::Query;
+use super::input::{Names, Query};
 use super::with_store;
 use crate::state::App;
 use serde_json::{Value, json};
@@ -71,6 +71,9 @@ fn alert(alert: &Alert) -> Value {
         "count": alert.count,
     })
 }
+
+/// What it may name.
+pub(super) const ACKNOWLEDGE: Names = Names::new("the acknowledgement of an alert", &[]);
 
 /// `POST alerts/{id}/acknowledge`.
 pub(super) async fn acknowledge(app: &App, id: &str) -> Result<Value, AdminError> {

@@ -1,12 +1,15 @@
 //! `POST check`: everything that is kept, verified while the server runs, and repaired when asked.
 
 use super::error::AdminError;
-use super::input::Input;
+use super::input::{Input, Names};
 use super::{actor, catalog_in_service};
 use crate::checking;
 use crate::state::App;
 use serde_json::Value;
 use std::sync::Arc;
+
+/// What it may name.
+pub(super) const CHECK: Names = Names::new("a check", &["content", "repair"]);
 
 /// Answers it: `content` reads every file, `repair` repairs what has one right answer.
 pub(super) async fn check(app: &Arc<App>, input: &Input) -> Result<Value, AdminError> {

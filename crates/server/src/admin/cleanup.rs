@@ -1,7 +1,7 @@
 //! Cleanup: what it did and how it is set, running it now or as a trial, and setting it.
 
 use super::error::AdminError;
-use super::input::Input;
+use super::input::{Input, Names};
 use super::{actor, with_store};
 use crate::cleanup::{CleanError, clean};
 use crate::state::App;
@@ -37,8 +37,7 @@ pub(super) async fn show(app: &App) -> Result<Value, AdminError> {
 
 /// `PUT cleanup`: some settings by name; values as text, numbers or truth values.
 pub(super) async fn change(app: &App, input: &Input) -> Result<Value, AdminError> {
-    let now = app.clock.now();
-    let mut settings = with_store(app, |store| store.cleanup_settings()).await?;
+    let mut changes = Vec::new();
     for (name, value) in &input.0 {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         // What a variable that nobody set leaves behind must not turn every step off.
@@ -47,12 +46,27 @@ pub(super) async fn change(app: &App, input: &Input) -> Result<Value, AdminError
                 "`{name}` is empty, so nothing was changed; give it a value (`none` for no steps or no filters)"
             )));
         }
-        settings.set(name, &text).map_err(|error| AdminError::invalid(error.to_string()))?;
+        changes.push((name.clone(), text));
     }
-    let written = settings.clone();
-    with_store(app, move |store| store.set_cleanup_settings(&written, now)).await?;
+    let settings = adjust(app, move |settings| {
+        let set = |(name, text): &(String, String)| settings.set(name, text);
+        changes.iter().try_for_each(set).map_err(|error| AdminError::invalid(error.to_string()))
+    })
+    .await?;
     Ok(json!({ "settings": shown(&settings) }))
 }
+
+/// Changes settings of cleanup, all else staying as it is. Answers what they are then.
+pub(super) async fn adjust(
+    app: &App,
+    change: impl FnOnce(&mut CleanupSettings) -> Result<(), AdminError> + Send + 'static,
+) -> Result<CleanupSettings, AdminError> {
+    let now = app.clock.now();
+    with_store(app, move |store| store.change_cleanup_settings(now, change)).await?
+}
+
+/// What it may name.
+pub(super) const RUN: Names = Names::new("a run of cleanup", &["dry_run", "steps"]);
 
 /// `POST cleanup/run`: `dry_run`, and `steps` unless those of the settings. Answers when it is done.
 pub(super) async fn run(app: &Arc<App>, input: &Input) -> Result<Value, AdminError> {

@@ -1,7 +1,7 @@
 //! Computers: listed, shown with what they reported, and moved between groups.
 
 use super::error::AdminError;
-use super::input::{Input, Query};
+use super::input::{Input, Names, Query};
 use super::{listed, with_store};
 use crate::contacts;
 use crate::inventory::Inventory;
@@ -111,6 +111,9 @@ pub(super) async fn show(app: &Arc<App>, id: &str) -> Result<Value, AdminError> 
     })
     .await
 }
+
+/// What it may name.
+pub(super) const MOVE: Names = Names::new("the move of a computer", &["group"]);
 
 /// `POST computers/{id}/move`; a DNS name does as well.
 pub(super) async fn move_to(app: &Arc<App>, id: &str, input: &Input) -> Result<Value, AdminError> {

@@ -1,10 +1,14 @@
 //! `POST diagnose`: every check of what can keep this server from synchronizing and serving, in order.
 
 use super::error::AdminError;
+use super::input::Names;
 use crate::diagnosis;
 use crate::state::App;
 use serde_json::Value;
 use std::sync::Arc;
+
+/// What it may name.
+pub(super) const DIAGNOSE: Names = Names::new("a diagnosis", &[]);
 
 /// Answers it.
 pub(super) async fn diagnose(app: &Arc<App>) -> Result<Value, AdminError> {

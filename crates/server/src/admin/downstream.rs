@@ -1,20 +1,14 @@
-//! `GET downstream`, `PUT downstream/allowed` and `DELETE downstream/{id}`: the servers that synchronize from this one,
-//! which may, and forgetting one.
+//! `GET downstream` and `DELETE downstream/{id}`: the servers that synchronize from this one, and forgetting one.
 
 use super::error::AdminError;
-use super::input::Input;
 use super::with_store;
 use crate::contacts;
-use crate::services::upstream::is_account_name;
 use crate::state::App;
 use crate::twins;
 use serde_json::{Value, json};
 use sluicegate_store::hierarchy::DownstreamServer;
 use sluicegate_terms::{Guid, Timestamp};
 use std::sync::Arc;
-
-/// Most servers on the list of those that may synchronize.
-const MOST: usize = 10_000;
 
 /// `GET downstream`: all servers below this one, parents before their children, and the list of those that
 /// may synchronize; an empty list means all.
@@ -41,7 +35,7 @@ pub(super) async fn show(app: &Arc<App>) -> Result<Value, AdminError> {
 }
 
 /// Those of a list that are neither name nor id of a server that was here: misspelt, or still to come.
-fn strangers<'a>(list: &'a [String], servers: &[DownstreamServer]) -> Vec<&'a str> {
+pub(super) fn strangers<'a>(list: &'a [String], servers: &[DownstreamServer]) -> Vec<&'a str> {
     let is = |who: &str, server: &DownstreamServer| {
         let told = &server.told;
         who.eq_ignore_ascii_case(&told.id.to_string()) || who.to_lowercase() == told.name.to_lowercase()
@@ -70,39 +64,6 @@ fn shown(server: &DownstreamServer, parent: Option<&str>) -> Value {
         "computers_with_errors": summary.computer_targets_with_update_errors_count,
         "updates": summary.update_count,
     })
-}
-
-/// `PUT downstream/allowed`: the whole list `allowed`, by name or id. Empty lets everybody synchronize.
-pub(super) async fn allow(app: &Arc<App>, input: &Input) -> Result<Value, AdminError> {
-    if !input.0.contains_key("allowed") {
-        let message = "`allowed` is missing; it is the whole list, by name or id, and empty means everybody";
-        return Err(AdminError::invalid(message));
-    }
-    let who = input.texts("allowed")?;
-    if who.len() > MOST {
-        return Err(AdminError::invalid(format!(
-            "the list has {} servers; at most {MOST} are kept",
-            who.len()
-        )));
-    }
-    let who: Vec<String> = who.iter().map(|who| who.trim().trim_end_matches('.').to_owned()).collect();
-    let (servers, before) =
-        with_store(app, |store| Ok((store.downstream_servers()?, store.allowed_downstream()))).await?;
-    // What stands on the list already may be on it for long.
-    let could_be = |who: &&str| {
-        is_account_name(who) || who.parse::<Guid>().is_ok() || before.contains(&who.to_lowercase())
-    };
-    if let Some(odd) = strangers(&who, &servers).into_iter().find(|who| !could_be(who)) {
-        let odd: String = odd.chars().take(80).collect();
-        return Err(AdminError::invalid(format!(
-            "{odd:?} is neither the name nor the id of a server, so nothing was changed; names have letters, digits, \
-             hyphens and underscores, in parts of at most 63 between dots"
-        )));
-    }
-    let now = app.clock.now();
-    with_store(app, move |store| store.set_allowed_downstream(&who, now)).await?;
-    tracing::info!("the list of servers that may synchronize was changed");
-    show(app).await
 }
 
 /// `DELETE downstream/{id}`: forgets a server and the computers it told of. When it comes again it is listed again.

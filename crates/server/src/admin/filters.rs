@@ -2,8 +2,8 @@
 //! a setting of cleanup, which declines what they name; what comes in is declined at once.
 
 use super::error::AdminError;
-use super::input::Input;
-use super::with_store;
+use super::input::{Input, Names};
+use super::{cleanup, with_store};
 use crate::state::App;
 use serde_json::{Value, json};
 use sluicegate_policy::cleanup::CleanupSettings;
@@ -16,33 +16,37 @@ pub(super) async fn list(app: &App) -> Result<Value, AdminError> {
     Ok(shown(app, &with_store(app, |store| store.cleanup_settings()).await?))
 }
 
+/// What it may name.
+pub(super) const CHANGE: Names = Names::new("a change of filters", &["add", "remove"]);
+
 /// `POST filters`: adds `add` and removes `remove`, either or both.
 pub(super) async fn change(app: &App, input: &Input) -> Result<Value, AdminError> {
-    let mut settings = with_store(app, |store| store.cleanup_settings()).await?;
-    if let Some(text) = input.text("remove")?
-        && !settings.filters.remove(&parse(text)?)
-    {
-        return Err(AdminError::unknown(format!("there is no filter `{text}`")));
-    }
-    if let Some(text) = input.text("add")? {
-        settings.filters.insert(parse(text)?);
-        if settings.filters.len() > MOST_FILTERS {
-            return Err(AdminError::invalid(format!("there are {MOST_FILTERS} filters already")));
+    let filter = |name| input.text(name)?.map(parse).transpose();
+    let (remove, add) = (filter("remove")?, filter("add")?);
+    cleanup::adjust(app, move |settings| {
+        if let Some(filter) = remove
+            && !settings.filters.remove(&filter)
+        {
+            return Err(AdminError::unknown(format!("there is no filter `{filter}`")));
         }
-    }
-    save(app, settings).await
+        settings.filters.extend(add);
+        match settings.filters.len() > MOST_FILTERS {
+            true => Err(AdminError::invalid(format!("there are {MOST_FILTERS} filters already"))),
+            false => Ok(()),
+        }
+    })
+    .await
+    .map(|settings| shown(app, &settings))
 }
 
 /// Puts these in the place of all there were.
-pub(super) async fn replace(app: &App, filters: BTreeSet<UpdateFilter>) -> Result<Value, AdminError> {
-    let settings = with_store(app, |store| store.cleanup_settings()).await?;
-    save(app, CleanupSettings { filters, ..settings }).await
-}
-
-async fn save(app: &App, settings: CleanupSettings) -> Result<Value, AdminError> {
-    let (written, now) = (settings.clone(), app.clock.now());
-    with_store(app, move |store| store.set_cleanup_settings(&written, now)).await?;
-    Ok(shown(app, &settings))
+pub(super) async fn replace(app: &App, filters: BTreeSet<UpdateFilter>) -> Result<(), AdminError> {
+    cleanup::adjust(app, |settings| {
+        settings.filters = filters;
+        Ok(())
+    })
+    .await
+    .map(|_| ())
 }
 
 /// Filters as they are written.
@@ -55,6 +59,9 @@ pub(super) fn parse_all(texts: &[String]) -> Result<BTreeSet<UpdateFilter>, Admi
         false => Ok(filters),
     }
 }
+
+/// What it may name.
+pub(super) const PREVIEW: Names = Names::new("a filter that is looked at", &["filter"]);
 
 /// `POST filters/preview`: what `filter` would decline.
 pub(super) async fn preview(app: &App, input: &Input) -> Result<Value, AdminError> {

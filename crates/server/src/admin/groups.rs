@@ -1,7 +1,7 @@
 //! Target groups: listed, made, renamed and deleted. Computers of replicas below are counted apart from this server's own.
 
 use super::error::AdminError;
-use super::input::{Input, Query};
+use super::input::{Input, Names, Query};
 use super::{below, config, with_store};
 use crate::state::App;
 use serde_json::{Value, json};
@@ -31,6 +31,9 @@ pub(super) async fn list(app: &App) -> Result<Value, AdminError> {
     Ok(json!({ "groups": list, "not_counted_below": not_counted }))
 }
 
+/// What it may name.
+pub(super) const NEW: Names = Names::new("a new group", &["name", "parent"]);
+
 /// `POST groups`.
 pub(super) async fn create(app: &App, input: &Input) -> Result<Value, AdminError> {
     let name = input.group_name("name")?;
@@ -44,9 +47,11 @@ pub(super) async fn create(app: &App, input: &Input) -> Result<Value, AdminError
     Ok(value)
 }
 
+/// What it may name.
+pub(super) const GROUP: Names = Names::new("a group", &["name"]);
+
 /// `PUT groups/{name or id}`: gives it another `name`.
 pub(super) async fn rename(app: &Arc<App>, group: &str, input: &Input) -> Result<Value, AdminError> {
-    input.only("a group", &["name"])?;
     let name = input.group_name("name")?;
     let id = app.store.decisions().groups.find(group)?.id;
     let now = app.clock.now();

@@ -62,6 +62,34 @@ impl Query {
     }
 }
 
+/// What an order may name. Nothing is read without saying so, and what is not said is refused before anything is done:
+/// passed over, a misspelt name would change nothing without a word, or more than was meant.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Names {
+    /// What is ordered, for the refusal.
+    what: &'static str,
+    known: &'static [&'static str],
+}
+
+impl Names {
+    /// `what` may have the members `known`.
+    pub(super) const fn new(what: &'static str, known: &'static [&'static str]) -> Self {
+        Self { what, known }
+    }
+
+    fn check(self, members: &Map<String, Value>) -> Result<(), AdminError> {
+        let Some(unknown) = members.keys().find(|name| !self.known.contains(&name.as_str())) else {
+            return Ok(());
+        };
+        let (what, unknown) = (self.what, unknown.chars().take(80).collect::<String>());
+        let it_has = match self.known {
+            [] => "there is nothing to name in it".to_owned(),
+            known => format!("it has {}", known.join(", ")),
+        };
+        Err(AdminError::invalid(format!("{what} has no `{unknown}`; {it_has}")))
+    }
+}
+
 /// The members of a JSON object.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Input(pub(super) Map<String, Value>);
@@ -91,31 +119,41 @@ impl Input {
         }
     }
 
-    /// Refuses members that `what` does not have: a misspelt one would change nothing without a word.
-    pub(super) fn only(&self, what: &str, known: &[&str]) -> Result<(), AdminError> {
-        match self.0.keys().find(|name| !known.contains(&name.as_str())) {
-            None => Ok(()),
-            Some(unknown) => {
-                let unknown: String = unknown.chars().take(80).collect();
-                let known = known.join(", ");
-                Err(AdminError::invalid(format!("{what} has no `{unknown}`; it has {known}")))
-            }
+    /// A list of texts; absent or null is empty.
+    pub(super) fn texts(&self, name: &str) -> Result<Vec<String>, AdminError> {
+        self.items(name, "texts", |item| item.as_str().map(str::to_owned))
+    }
+
+    /// A list of texts, if one is given. Null is refused: an empty list may stand for everything there is, and nobody
+    /// shall say so by accident.
+    pub(super) fn list(&self, name: &str) -> Result<Option<Vec<String>>, AdminError> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(Value::Null) => Err(AdminError::invalid(format!(
+                "`{name}` is null, so nothing was changed; give a list of texts, or leave it out"
+            ))),
+            Some(_) => self.texts(name).map(Some),
         }
     }
 
-    /// A list of texts or numbers; absent is empty.
-    pub(super) fn texts(&self, name: &str) -> Result<Vec<String>, AdminError> {
-        let bad = || AdminError::invalid(format!("`{name}` must be a list of texts"));
+    /// A list of whole numbers, as numbers or texts; absent or null is empty.
+    pub(super) fn numbers(&self, name: &str) -> Result<Vec<u32>, AdminError> {
+        self.items(name, "whole numbers", |item| match item {
+            Value::String(text) => text.trim().parse().ok(),
+            other => other.as_u64()?.try_into().ok(),
+        })
+    }
+
+    fn items<T>(
+        &self,
+        name: &str,
+        of: &str,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Result<Vec<T>, AdminError> {
+        let bad = || AdminError::invalid(format!("`{name}` must be a list of {of}"));
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(Vec::new()),
-            Some(Value::Array(items)) => items
-                .iter()
-                .map(|item| match item {
-                    Value::String(text) => Ok(text.clone()),
-                    Value::Number(number) => Ok(number.to_string()),
-                    _ => Err(bad()),
-                })
-                .collect(),
+            Some(Value::Array(items)) => items.iter().map(|item| read(item).ok_or_else(bad)).collect(),
             Some(_) => Err(bad()),
         }
     }
@@ -141,11 +179,14 @@ impl Input {
         }
     }
 
-    /// An object within.
-    pub(super) fn object(&self, name: &str) -> Result<Option<Self>, AdminError> {
+    /// An object within, which may have these members.
+    pub(super) fn object(&self, name: &str, names: Names) -> Result<Option<Self>, AdminError> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::Object(members)) => Ok(Some(Self(members.clone()))),
+            Some(Value::Object(members)) => {
+                names.check(members)?;
+                Ok(Some(Self(members.clone())))
+            }
             Some(_) => Err(AdminError::invalid(format!("`{name}` must be an object"))),
         }
     }
@@ -178,8 +219,15 @@ impl Input {
     }
 }
 
-/// Reads a small JSON object; an empty body is an empty object.
-pub(super) async fn json(app: &App, request: Request<Incoming>) -> Result<Input, AdminError> {
+/// Reads a small JSON object that may have these members; an empty body is an empty object.
+pub(super) async fn json(app: &App, request: Request<Incoming>, names: Names) -> Result<Input, AdminError> {
+    let input = settings(app, request).await?;
+    names.check(&input.0)?;
+    Ok(input)
+}
+
+/// Reads settings by name; whoever knows them has to refuse the names that it does not know.
+pub(super) async fn settings(app: &App, request: Request<Incoming>) -> Result<Input, AdminError> {
     let limit = app.limits.admin_body;
     let announced = request::announced(request.headers(), limit)?.unwrap_or(limit / 16);
     let room = app.bodies.admit(announced, Stage::Continues, || app.jitter()).await;
@@ -227,9 +275,13 @@ mod tests {
             let error = input(serde_json::json!({ "proxy": empty })).setting("proxy").unwrap_err();
             assert!(error.message.contains("`proxy` is empty"), "{}", error.message);
         }
-        assert!(given.only("a thing", &["group", "deadline", "n"]).is_ok());
-        let error = given.only("a thing", &["group", "deadline"]).unwrap_err();
-        assert_eq!(error.message, "a thing has no `n`; it has group, deadline");
+        let names = |known| Names::new("a thing", known).check(&given.0);
+        assert!(names(&["group", "deadline", "n"]).is_ok());
+        assert_eq!(
+            names(&["group", "deadline"]).unwrap_err().message,
+            "a thing has no `n`; it has group, deadline"
+        );
+        assert!(names(&[]).unwrap_err().message.contains("there is nothing to name in it"));
         assert!(given.required("name").is_err());
         for empty in ["", " "] {
             let given = input(serde_json::json!({ "group": empty, "deadline": empty, "action": empty }));
@@ -237,6 +289,19 @@ mod tests {
             assert!(given.group("group", &tree).unwrap_err().message.contains("`group` is empty"));
             assert!(given.time("deadline").is_err() && given.action("action").is_err());
         }
+        let lists =
+            input(serde_json::json!({ "some": ["a"], "none": [], "null": null, "n": [1, "2"], "no": 5 }));
+        assert_eq!(
+            (lists.list("some").unwrap(), lists.list("absent").unwrap()),
+            (Some(vec!["a".to_owned()]), None)
+        );
+        assert_eq!(
+            (lists.list("none").unwrap(), lists.texts("null").unwrap()),
+            (Some(Vec::new()), Vec::new())
+        );
+        assert!(lists.list("null").unwrap_err().message.contains("`null` is null"));
+        assert!(lists.texts("n").is_err() && lists.list("no").is_err() && lists.numbers("some").is_err());
+        assert_eq!(lists.numbers("n").unwrap(), [1, 2]);
         assert!(input(serde_json::json!({"deadline": "soon"})).time("deadline").is_err());
         assert!(given.group("group", &GroupTree::new()).is_err());
     }

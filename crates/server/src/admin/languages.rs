@@ -90,7 +90,6 @@ fn looked_up(tag: &Locale, known: &BTreeSet<Locale>) -> Result<Option<String>, A
 /// Answers it: the input is that of `PUT sync/filter`; nothing is saved. Files of updates that a wider choice of
 /// products would bring are known to nobody before the next synchronization.
 pub(super) async fn preview(app: &App, input: &Input) -> Result<Value, AdminError> {
-    input.only("a filter", &sync_filter::PARTS)?;
     let (languages, warnings) = chosen(app, input).await?;
     let settings = app.store.upstream_settings();
     let (before, policy) = (settings.filter.clone(), settings.content);

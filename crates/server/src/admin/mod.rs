@@ -3,6 +3,7 @@
 
 mod actor;
 mod addresses;
+mod allowed;
 mod approvals;
 mod audit;
 mod below;
@@ -124,7 +125,7 @@ async fn dispatch(
         ["updates", id, "computers"] if get => updates::computers(app, id, &query).await?,
         ["reports", "summary"] if get => reports::summary(app, &query).await?,
         ["updates", "approve"] if post => {
-            let input = input::json(app, request).await?;
+            let input = input::json(app, request, approvals::MANY).await?;
             let value = approvals::approve_many(app, &input).await?;
             in_service(app, &query).await;
             value
@@ -134,7 +135,7 @@ async fn dispatch(
             id,
             action @ ("approve" | "unapprove" | "decline" | "accept-eula" | "accept-revision"),
         ] if post => {
-            let input = input::json(app, request).await?;
+            let input = input::json(app, request, updates::names(action)).await?;
             let value = match *action {
                 "approve" => updates::approve(app, id, &input).await?,
                 "unapprove" => updates::unapprove(app, id, &input).await?,
@@ -147,13 +148,13 @@ async fn dispatch(
         }
         ["groups"] if get => groups::list(app).await?,
         ["groups"] if post => {
-            let input = input::json(app, request).await?;
+            let input = input::json(app, request, groups::NEW).await?;
             let value = groups::create(app, &input).await?;
             in_service(app, &query).await;
             value
         }
         ["groups", group] if put => {
-            let value = groups::rename(app, group, &input::json(app, request).await?).await?;
+            let value = groups::rename(app, group, &input::json(app, request, groups::GROUP).await?).await?;
             in_service(app, &query).await;
             value
         }
@@ -163,52 +164,69 @@ async fn dispatch(
             value
         }
         ["rules"] if get => rules::list(app).await?,
-        ["rules"] if post => rules::add(app, &input::json(app, request).await?).await?,
-        ["rules", "preview"] if post => rules::preview(app, &input::json(app, request).await?).await?,
-        ["rules", "options"] if put => rules::change_options(app, &input::json(app, request).await?).await?,
+        ["rules"] if post => rules::add(app, &input::json(app, request, rules::RULE).await?).await?,
+        ["rules", "preview"] if post => {
+            rules::preview(app, &input::json(app, request, rules::PREVIEW).await?).await?
+        }
+        ["rules", "options"] if put => {
+            rules::change_options(app, &input::json(app, request, rules::OPTIONS).await?).await?
+        }
         ["rules", "run"] if post => {
-            let input = input::json(app, request).await?;
+            let input = input::json(app, request, rules::RUN).await?;
             let value = rules::run(app, &input).await?;
             in_service(app, &query).await;
             value
         }
-        ["rules", id] if put => rules::change(app, id, &input::json(app, request).await?).await?,
+        ["rules", id] if put => {
+            rules::change(app, id, &input::json(app, request, rules::RULE).await?).await?
+        }
         ["rules", id] if *request.method() == Method::DELETE => rules::remove(app, id).await?,
         ["computers"] if get => computers::list(app, &query).await?,
         ["computers", id] if get => computers::show(app, id).await?,
         ["computers", id, "move"] if post => {
-            let input = input::json(app, request).await?;
+            let input = input::json(app, request, computers::MOVE).await?;
             computers::move_to(app, id, &input).await?
         }
         ["content"] if post => upload::content(app, &query, request).await?,
         ["config"] if get => config::show(app),
         ["config"] if put => {
-            let input = input::json(app, request).await?;
+            let input = input::settings(app, request).await?;
             config::change(app, &input).await?
         }
         ["upstream"] if get => upstream::show(app).await?,
         ["upstream"] if put => {
-            let input = input::json(app, request).await?;
+            let input = input::json(app, request, upstream::UPSTREAM).await?;
             let value = upstream::change(app, &input).await?;
             in_service(app, &query).await;
             value
         }
-        ["upstream", "probe"] if post => upstream::probe(app, &input::json(app, request).await?).await?,
+        ["upstream", "probe"] if post => {
+            upstream::probe(app, &input::json(app, request, upstream::UPSTREAM).await?).await?
+        }
         ["sync"] if get => sync::status(app).await?,
-        ["sync", "now"] if post => sync::now(app, &input::json(app, request).await?).await?,
-        ["sync", "cancel"] if post => sync::cancel(app),
+        ["sync", "now"] if post => sync::now(app, &input::json(app, request, sync::NOW).await?).await?,
+        ["sync", "cancel"] if post => {
+            let _nothing = input::json(app, request, sync::CANCEL).await?;
+            sync::cancel(app)
+        }
         ["sync", "history"] if get => sync::history(app, &query).await?,
         ["sync", "strays"] if get => sync::strays(app).await?,
         ["sync", "progress"] if get => return sync::progress(app, &query).await,
         ["sync", "schedule"] if get => sync::schedule(app),
-        ["sync", "schedule"] if put => sync::set_schedule(app, &input::json(app, request).await?).await?,
+        ["sync", "schedule"] if put => {
+            sync::set_schedule(app, &input::json(app, request, sync::SCHEDULE).await?).await?
+        }
         ["sync", "content"] if get => sync::content(app),
-        ["sync", "content"] if put => sync::set_content(app, &input::json(app, request).await?).await?,
+        ["sync", "content"] if put => {
+            sync::set_content(app, &input::json(app, request, sync::CONTENT).await?).await?
+        }
         ["sync", "filter"] if get => sync_filter::show(app).await?,
         ["sync", "filter", "preview"] if post => {
-            languages::preview(app, &input::json(app, request).await?).await?
+            languages::preview(app, &input::json(app, request, sync_filter::FILTER).await?).await?
         }
-        ["sync", "filter"] if put => sync_filter::change(app, &input::json(app, request).await?).await?,
+        ["sync", "filter"] if put => {
+            sync_filter::change(app, &input::json(app, request, sync_filter::FILTER).await?).await?
+        }
         ["export"] if get => {
             let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
             return export::export(app, &query, host);
@@ -218,26 +236,47 @@ async fn dispatch(
             in_service(app, &query).await;
             value
         }
-        ["import", "addresses"] if post => addresses::take(app, &input::json(app, request).await?).await?,
-        ["content", "missing"] if post => upload::missing(app, &input::json(app, request).await?).await?,
+        ["import", "addresses"] if post => {
+            addresses::take(app, &input::json(app, request, addresses::ADDRESSES).await?).await?
+        }
+        ["content", "missing"] if post => {
+            upload::missing(app, &input::json(app, request, upload::MISSING).await?).await?
+        }
         ["content", "wanted"] if get => upload::wanted(app).await?,
         ["filters"] if get => filters::list(app).await?,
-        ["filters"] if post => filters::change(app, &input::json(app, request).await?).await?,
-        ["filters", "preview"] if post => filters::preview(app, &input::json(app, request).await?).await?,
+        ["filters"] if post => {
+            filters::change(app, &input::json(app, request, filters::CHANGE).await?).await?
+        }
+        ["filters", "preview"] if post => {
+            filters::preview(app, &input::json(app, request, filters::PREVIEW).await?).await?
+        }
         ["cleanup"] if get => cleanup::show(app).await?,
-        ["cleanup"] if put => cleanup::change(app, &input::json(app, request).await?).await?,
-        ["cleanup", "run"] if post => cleanup::run(app, &input::json(app, request).await?).await?,
+        ["cleanup"] if put => cleanup::change(app, &input::settings(app, request).await?).await?,
+        ["cleanup", "run"] if post => {
+            cleanup::run(app, &input::json(app, request, cleanup::RUN).await?).await?
+        }
         ["downstream"] if get => downstream::show(app).await?,
         ["downstream", "computers"] if get => below::list(app, &query).await?,
         ["downstream", "computers", id] if get => below::show(app, id).await?,
-        ["downstream", "allowed"] if put => downstream::allow(app, &input::json(app, request).await?).await?,
+        ["downstream", "allowed"] if put => {
+            allowed::set(app, &input::json(app, request, allowed::WHOLE).await?).await?
+        }
+        ["downstream", "allowed"] if post => {
+            allowed::adjust(app, &input::json(app, request, allowed::CHANGE).await?).await?
+        }
         ["downstream", id] if *request.method() == Method::DELETE => downstream::forget(app, id).await?,
         ["audit"] if get => audit::list(app, &query).await?,
         ["audit", "verify"] if get => audit::verify(app).await?,
         ["alerts"] if get => audit::alerts(app).await?,
-        ["alerts", id, "acknowledge"] if post => audit::acknowledge(app, id).await?,
-        ["diagnose"] if post => diagnose::diagnose(app).await?,
-        ["check"] if post => check::check(app, &input::json(app, request).await?).await?,
+        ["alerts", id, "acknowledge"] if post => {
+            let _nothing = input::json(app, request, audit::ACKNOWLEDGE).await?;
+            audit::acknowledge(app, id).await?
+        }
+        ["diagnose"] if post => {
+            let _nothing = input::json(app, request, diagnose::DIAGNOSE).await?;
+            diagnose::diagnose(app).await?
+        }
+        ["check"] if post => check::check(app, &input::json(app, request, check::CHECK).await?).await?,
         known if is_known(known) => return Err(AdminError::method(request.method())),
         _ => return Err(AdminError::nowhere(path)),
     };

@@ -1,14 +1,14 @@
 //! Automatic approval rules: listed, saved, previewed and run.
 
 use super::error::AdminError;
-use super::input::Input;
+use super::input::{Input, Names};
 use super::{listed, with_store};
 use crate::state::App;
 use serde_json::{Value, json};
-use sluicegate_policy::Decisions;
-use sluicegate_policy::rules::{DeadlineOffset, Plan, Rule, RuleId, RuleTerms, Skip};
+use sluicegate_policy::rules::{DeadlineOffset, Plan, Rule, RuleError, RuleId, RuleName, RuleTerms, Skip};
+use sluicegate_policy::{Decisions, SuccessionOptions};
 use sluicegate_store::Store;
-use sluicegate_terms::{CategoryKind, Timestamp, UpdateId};
+use sluicegate_terms::{CategoryKind, GroupId, Timestamp, UpdateId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most lines of a plan that are shown; the counts are of all.
@@ -20,44 +20,49 @@ pub(super) async fn list(app: &App) -> Result<Value, AdminError> {
     let titles = titles(app).await?;
     let rules: Vec<Value> =
         decisions.rules.iter().map(|(id, rule)| shown(*id, rule, &decisions, &titles)).collect();
-    Ok(json!({ "rules": rules, "options": options(&decisions) }))
+    Ok(json!({ "rules": rules, "options": options(decisions.options) }))
 }
 
-fn options(decisions: &Decisions) -> Value {
-    json!({
-        "approvals_follow": decisions.options.approvals_follow,
-        "decline_expired": decisions.options.decline_expired,
-    })
+fn options(options: SuccessionOptions) -> Value {
+    json!({ "approvals_follow": options.approvals_follow, "decline_expired": options.decline_expired })
 }
+
+/// What it may name.
+pub(super) const OPTIONS: Names =
+    Names::new("what happens with new revisions", &["approvals_follow", "decline_expired"]);
 
 /// `PUT rules/options`.
 pub(super) async fn change_options(app: &App, input: &Input) -> Result<Value, AdminError> {
-    let mut wanted = app.store.decisions().options;
-    wanted.approvals_follow = input.flag("approvals_follow")?.unwrap_or(wanted.approvals_follow);
-    wanted.decline_expired = input.flag("decline_expired")?.unwrap_or(wanted.decline_expired);
+    let (follow, decline) = (input.flag("approvals_follow")?, input.flag("decline_expired")?);
+    let change = move |own: &mut SuccessionOptions| {
+        own.approvals_follow = follow.unwrap_or(own.approvals_follow);
+        own.decline_expired = decline.unwrap_or(own.decline_expired);
+    };
     let now = app.clock.now();
-    with_store(app, move |store| store.set_succession(wanted, now)).await?;
-    Ok(options(&app.store.decisions()))
+    Ok(options(with_store(app, move |store| store.change_succession(now, change)).await?))
 }
+
+/// What a rule may have.
+pub(super) const RULE: Names = Names::new(
+    "a rule",
+    &["name", "enabled", "classifications", "products", "groups", "deadline_days", "deadline_time"],
+);
 
 /// `POST rules`: a new rule.
 pub(super) async fn add(app: &App, input: &Input) -> Result<Value, AdminError> {
-    let rule = read(app, input, None).await?;
-    save(app, None, rule).await
+    let rule = read(app, input).await?.applied(None)?;
+    let (now, saved) = (app.clock.now(), rule.clone());
+    let id = with_store(app, move |store| store.save_rule(None, saved, now)).await?;
+    Ok(shown(id, &rule, &app.store.decisions(), &titles(app).await?))
 }
 
 /// `PUT rules/{id}`: what is given is changed, the rest stays.
 pub(super) async fn change(app: &App, id: &str, input: &Input) -> Result<Value, AdminError> {
     let id = number(id)?;
-    let before = app.store.decisions().rule(id)?.clone();
-    let rule = read(app, input, Some(&before)).await?;
-    save(app, Some(id), rule).await
-}
-
-async fn save(app: &App, id: Option<RuleId>, rule: Rule) -> Result<Value, AdminError> {
+    let given = read(app, input).await?;
     let now = app.clock.now();
-    let saved = rule.clone();
-    let id = with_store(app, move |store| store.save_rule(id, saved, now)).await?;
+    let change = move |before: &Rule| given.applied(Some(before));
+    let rule = with_store(app, move |store| store.change_rule(id, now, change)).await?;
     Ok(shown(id, &rule, &app.store.decisions(), &titles(app).await?))
 }
 
@@ -68,9 +73,12 @@ pub(super) async fn remove(app: &App, id: &str) -> Result<Value, AdminError> {
     Ok(json!({ "id": id.0, "name": removed.terms().name.as_str(), "removed": true }))
 }
 
+/// What it may name.
+pub(super) const RUN: Names = Names::new("a run of rules", &["rules"]);
+
 /// `POST rules/run`: `rules` (numbers), or all that are enabled.
 pub(super) async fn run(app: &App, input: &Input) -> Result<Value, AdminError> {
-    let chosen = input.texts("rules")?.iter().map(|id| number(id)).collect::<Result<Vec<_>, _>>()?;
+    let chosen: Vec<RuleId> = input.numbers("rules")?.into_iter().map(RuleId).collect();
     let now = app.clock.now();
     let done =
         with_store(app, move |store| store.run_rules((!chosen.is_empty()).then_some(chosen.as_slice()), now))
@@ -80,12 +88,18 @@ pub(super) async fn run(app: &App, input: &Input) -> Result<Value, AdminError> {
     Ok(value)
 }
 
+/// What it may name.
+pub(super) const PREVIEW: Names = Names::new(
+    "a rule that is looked at",
+    &["id", "name", "enabled", "classifications", "products", "groups", "deadline_days", "deadline_time"],
+);
+
 /// `POST rules/preview`: what a rule would do, given as for `POST rules`, or a saved one by `id`, changed by
 /// what else is given.
 pub(super) async fn preview(app: &App, input: &Input) -> Result<Value, AdminError> {
     let id = input.text("id")?.map(number).transpose()?;
     let before = id.map(|id| app.store.decisions().rule(id).cloned()).transpose()?;
-    let rule = read(app, input, before.as_ref()).await?;
+    let rule = read(app, input).await?.applied(before.as_ref())?;
     let (id, now) = (id.unwrap_or(RuleId(0)), app.clock.now());
     let plan = with_store(app, move |store| store.preview_rule(id, &rule, now)).await?;
     planned(app, &plan).await
@@ -101,43 +115,72 @@ fn number(text: &str) -> Result<RuleId, AdminError> {
     text.trim().parse().map(RuleId).map_err(|_| bad())
 }
 
-/// Reads a rule; what is not given is as in `before`.
-async fn read(app: &App, input: &Input, before: Option<&Rule>) -> Result<Rule, AdminError> {
-    let decisions = app.store.decisions();
-    let old = before.map(Rule::terms);
-    let name = match (input.text("name")?, old) {
-        (Some(name), _) => name.parse()?,
-        (None, Some(old)) => old.name.clone(),
-        (None, None) => "Rule".parse()?,
-    };
-    let given = |of: &str| Ok::<_, AdminError>(input.0.contains_key(of).then_some(input.texts(of)?));
-    let groups = match (given("groups")?, old) {
-        (Some(names), _) => {
-            names.iter().map(|name| Ok(decisions.groups.find(name)?.id)).collect::<Result<_, AdminError>>()?
+/// What is said of a rule; what is not stays as it is.
+struct Given {
+    name: Option<RuleName>,
+    classifications: Option<BTreeSet<UpdateId>>,
+    products: Option<BTreeSet<UpdateId>>,
+    groups: Option<BTreeSet<GroupId>>,
+    deadline: Option<Option<DeadlineOffset>>,
+    enabled: Option<bool>,
+}
+
+impl Given {
+    /// The rule that `before` becomes, or a new one.
+    fn applied(self, before: Option<&Rule>) -> Result<Rule, RuleError> {
+        let old = before.map(Rule::terms);
+        let terms = RuleTerms {
+            name: match (self.name, old) {
+                (Some(name), _) => name,
+                (None, Some(old)) => old.name.clone(),
+                (None, None) => "Rule".parse()?,
+            },
+            classifications: kept(self.classifications, old.map(|old| &old.classifications)),
+            products: kept(self.products, old.map(|old| &old.products)),
+            groups: kept(self.groups, old.map(|old| &old.groups)),
+            deadline: self.deadline.unwrap_or_else(|| old.and_then(|old| old.deadline)),
+        };
+        match before {
+            Some(before) => before.changed(terms, self.enabled),
+            None => Rule::new(terms, self.enabled.unwrap_or(true)),
         }
-        (None, old) => old.map(|old| old.groups.clone()).unwrap_or_default(),
-    };
-    let categories = |names: Option<Vec<String>>, classification: bool, old: Option<BTreeSet<UpdateId>>| async move {
-        match names {
-            Some(names) => chosen(app, names, classification).await,
-            None => Ok(old.unwrap_or_default()),
+    }
+}
+
+/// What is given, or else what there was.
+fn kept<T: Clone + Default>(given: Option<T>, old: Option<&T>) -> T {
+    given.or_else(|| old.cloned()).unwrap_or_default()
+}
+
+/// Reads what is said of a rule.
+async fn read(app: &App, input: &Input) -> Result<Given, AdminError> {
+    let groups = match input.list("groups")? {
+        Some(names) => {
+            let decisions = app.store.decisions();
+            let found = names.iter().map(|name| Ok(decisions.groups.find(name)?.id));
+            Some(found.collect::<Result<_, AdminError>>()?)
         }
+        None => None,
     };
-    let classifications =
-        categories(given("classifications")?, true, old.map(|old| old.classifications.clone())).await?;
-    let products = categories(given("products")?, false, old.map(|old| old.products.clone())).await?;
-    let deadline = match (input.0.contains_key("deadline_days"), old) {
-        (false, old) => old.and_then(|old| old.deadline),
-        (true, _) => match input.whole("deadline_days")? {
+    let deadline = match (input.0.contains_key("deadline_days"), input.text("deadline_time")?) {
+        (false, None) => None,
+        (false, Some(_)) => {
+            return Err(AdminError::invalid(
+                "`deadline_time` goes with `deadline_days`, the days after the approval; give both",
+            ));
+        }
+        (true, time) => Some(match input.whole("deadline_days")? {
             None => None,
-            Some(days) => Some(DeadlineOffset::new(days, minute(input.text("deadline_time")?)?)?),
-        },
+            Some(days) => Some(DeadlineOffset::new(days, minute(time)?)?),
+        }),
     };
-    let (terms, enabled) =
-        (RuleTerms { name, classifications, products, groups, deadline }, input.flag("enabled")?);
-    Ok(match before {
-        Some(before) => before.changed(terms, enabled)?,
-        None => Rule::new(terms, enabled.unwrap_or(true))?,
+    Ok(Given {
+        name: input.text("name")?.map(str::parse).transpose()?,
+        classifications: chosen(app, input.list("classifications")?, true).await?,
+        products: chosen(app, input.list("products")?, false).await?,
+        groups,
+        deadline,
+        enabled: input.flag("enabled")?,
     })
 }
 
@@ -153,15 +196,16 @@ fn minute(text: Option<&str>) -> Result<u16, AdminError> {
     })
 }
 
-/// Categories by id or title.
+/// Categories by id or title, if any are named.
 async fn chosen(
     app: &App,
-    names: Vec<String>,
+    names: Option<Vec<String>>,
     classification: bool,
-) -> Result<BTreeSet<UpdateId>, AdminError> {
+) -> Result<Option<BTreeSet<UpdateId>>, AdminError> {
+    let Some(names) = names else { return Ok(None) };
     let fits = move |kind| (kind == CategoryKind::UpdateClassification) == classification;
     let rows = with_store(app, |store| store.categories()).await?;
-    names.iter().map(|name| listed::category(&rows, name, fits)).collect()
+    names.iter().map(|name| listed::category(&rows, name, fits)).collect::<Result<_, _>>().map(Some)
 }
 
 async fn titles(app: &App) -> Result<BTreeMap<UpdateId, String>, AdminError> {

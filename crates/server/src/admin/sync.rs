@@ -2,7 +2,7 @@
 //! history, and when it runs by itself and which files it fetches.
 
 use super::error::AdminError;
-use super::input::{Input, Query};
+use super::input::{Input, Names, Query};
 use super::{updates, with_store};
 use crate::state::App;
 use crate::transport::body::Body;
@@ -145,6 +145,9 @@ fn moved(progress: &Progress) -> Value {
     })
 }
 
+/// What it may name.
+pub(super) const NOW: Names = Names::new("a synchronization", &["retry_failed", "categories_only"]);
+
 /// `POST sync/now`: begins a run, or joins the one under way (known problem P-24). With `retry_failed` what failed
 /// lately is asked for again, however long it was to wait; with `categories_only` it ends once categories are here.
 pub(super) async fn now(app: &App, input: &Input) -> Result<Value, AdminError> {
@@ -159,6 +162,9 @@ pub(super) async fn now(app: &App, input: &Input) -> Result<Value, AdminError> {
     };
     Ok(json!({ "run": started.run, "joined": started.joined }))
 }
+
+/// What it may name.
+pub(super) const CANCEL: Names = Names::new("the end of a synchronization", &[]);
 
 /// `POST sync/cancel`.
 pub(super) fn cancel(app: &App) -> Value {
@@ -261,6 +267,9 @@ pub(super) fn schedule(app: &App) -> Value {
         "patience": settings.patience.minutes() })
 }
 
+/// What it may name.
+pub(super) const SCHEDULE: Names = Names::new("a schedule", &["schedule", "patience"]);
+
 /// `PUT sync/schedule`: `schedule` as `manual` or `TIMES@HH:MM+MINUTES` (UTC), and `patience`, the minutes that a run
 /// may go without coming forward; what is not named stays.
 pub(super) async fn set_schedule(app: &App, input: &Input) -> Result<Value, AdminError> {
@@ -289,6 +298,7 @@ pub(super) async fn set_schedule(app: &App, input: &Input) -> Result<Value, Admi
         Ok(())
     })
     .await?;
+    app.synchronizer.schedule_looked_at().await;
     Ok(schedule(app))
 }
 
@@ -297,6 +307,9 @@ pub(super) fn content(app: &App) -> Value {
     let policy = app.store.upstream_settings().content;
     json!({ "when": policy.when.as_str(), "express": policy.express })
 }
+
+/// What it may name.
+pub(super) const CONTENT: Names = Names::new("the choice of files", &["when", "express"]);
 
 /// `PUT sync/content`: `when` (all, approved or never) and `express`.
 pub(super) async fn set_content(app: &App, input: &Input) -> Result<Value, AdminError> {

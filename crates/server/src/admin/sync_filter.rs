@@ -4,7 +4,7 @@
 //! look like it.
 
 use super::error::AdminError;
-use super::input::Input;
+use super::input::{Input, Names};
 use super::listed::several_titled;
 use super::{filters, languages, sync, with_store};
 use crate::state::App;
@@ -47,20 +47,17 @@ pub(super) async fn show(app: &App) -> Result<Value, AdminError> {
 }
 
 /// What a filter has.
-pub(super) const PARTS: [&str; 4] = ["products", "classifications", "languages", "exclude"];
+pub(super) const FILTER: Names =
+    Names::new("a filter", &["products", "classifications", "languages", "exclude"]);
 
 /// `PUT sync/filter`: `products`, `classifications` and `languages`, each a list or `"all"`, and `exclude`, a list of
 /// filters in place of those that were; one that is not named stays. The answer has `warnings`, sentences.
 pub(super) async fn change(app: &App, input: &Input) -> Result<Value, AdminError> {
-    input.only("a filter", &PARTS)?;
     let rows = with_store(app, |store| store.categories()).await?;
     let products = category_choice(&rows, input, "products", FilterPart::Product)?;
     let classifications = category_choice(&rows, input, "classifications", FilterPart::Classification)?;
     let (languages, warnings) = languages::chosen(app, input).await?;
-    let exclude = match input.0.contains_key("exclude") {
-        true => Some(filters::parse_all(&input.texts("exclude")?)?),
-        false => None,
-    };
+    let exclude = input.list("exclude")?.map(|texts| filters::parse_all(&texts)).transpose()?;
     if products.is_some() || classifications.is_some() || languages.is_some() {
         choose(app, products, classifications, languages).await?;
     }

@@ -1,7 +1,7 @@
 //! Updates: shown, approved, unapproved and declined.
 
 use super::error::AdminError;
-use super::input::{Input, Query};
+use super::input::{Input, Names, Query};
 use super::listed::{self, shown};
 use super::with_store;
 use crate::state::App;
@@ -219,6 +219,16 @@ fn refused_now(decisions: &Decisions, subject: &Subject, approval: &Approval) ->
     decisions.check(subject, &order).err().map(|error| error.to_string())
 }
 
+/// What an order about one update may name.
+pub(super) fn names(order: &str) -> Names {
+    match order {
+        "approve" => Names::new("an approval of one update", &["group", "action", "deadline"]),
+        "unapprove" => Names::new("the withdrawal of approvals", &["group"]),
+        "decline" => Names::new("a decline", &[]),
+        _ => Names::new("an acceptance", &[]),
+    }
+}
+
 /// `POST updates/{id}/approve`.
 pub(super) async fn approve(app: &App, id: &str, input: &Input) -> Result<Value, AdminError> {
     let update: UpdateId = id.parse()?;
@@ -232,8 +242,7 @@ pub(super) async fn approve(app: &App, id: &str, input: &Input) -> Result<Value,
     let order = ApprovalOrder { update, group, action, deadline, by: ADMIN.to_owned() };
     let approval = with_store(app, move |store| store.approve(order, now)).await?;
     let mut value = approved(&approval, &decisions.groups);
-    // An order to do nothing leaves it declined.
-    value["decline_taken_back"] = json!(action.deploys() && decisions.declined.contains_key(&update));
+    value["decline_taken_back"] = json!(decisions.declined.contains_key(&update));
     Ok(value)
 }
 
@@ -253,7 +262,9 @@ pub(super) async fn unapprove(app: &App, id: &str, input: &Input) -> Result<Valu
             Withdrawal::Overridden(denial) => json!({ "group": name(denial.group), "now": "not-approved" }),
         })
         .collect();
-    Ok(json!({ "update_id": update.to_string(), "withdrawn": list }))
+    // That it is not approved for some group may stand beside a decline.
+    let declined = app.store.decisions().declined.contains_key(&update);
+    Ok(json!({ "update_id": update.to_string(), "withdrawn": list, "declined": declined }))
 }
 
 /// `POST updates/{id}/decline`.

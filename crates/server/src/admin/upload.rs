@@ -2,7 +2,7 @@
 //! every digest are those an update declares.
 
 use super::error::AdminError;
-use super::input::{Input, Query};
+use super::input::{Input, Names, Query};
 use crate::state::App;
 use crate::transport::blocking;
 use http::Request;
@@ -13,6 +13,9 @@ use std::sync::Arc;
 
 /// Most files asked about at once.
 const MOST_ASKED: usize = 10_000;
+
+/// What it may name.
+pub(super) const MISSING: Names = Names::new("a question about files", &["sha1"]);
 
 /// `POST content/missing`: which of these files (`sha1`, in hexadecimal) an update declares and the store does
 /// not hold. A file that the disk does not have any more is not held; `lost` counts those.

@@ -2,7 +2,7 @@
 //! and the way there. A change names what it changes; the rest stays. Passwords go in and never come out.
 
 use super::error::AdminError;
-use super::input::Input;
+use super::input::{Input, Names};
 use super::{proxy, with_store};
 use crate::services::upstream::is_account_name;
 use crate::state::App;
@@ -75,6 +75,27 @@ const WAY: [&str; 8] = [
     "ca_file",
 ];
 
+/// What a change may name.
+pub(super) const UPSTREAM: Names = Names::new(
+    "an upstream",
+    &[
+        "source",
+        "proxy",
+        "tls_proxy",
+        "proxy_user",
+        "proxy_password",
+        "proxy_basic",
+        "proxy_bypass",
+        "ca_file",
+        "mode",
+        "keep_decisions",
+        "proxy_password_expires",
+        "account_name",
+        "files_from_microsoft",
+        "probe",
+    ],
+);
+
 /// `PUT upstream`: changes what is named. Another way to the upstream is tried first, and nothing is saved when it
 /// leads nowhere; `"probe": false` saves it untried. A change of mode changes decisions, so it is put in service.
 pub(super) async fn change(app: &Arc<App>, input: &Input) -> Result<Value, AdminError> {
@@ -114,6 +135,7 @@ pub(super) async fn change(app: &Arc<App>, input: &Input) -> Result<Value, Admin
         app.directory.forget_everybody();
     }
     app.synchronizer.settings_changed();
+    app.synchronizer.schedule_looked_at().await;
     tracing::info!(
         upstream = after.source.as_ref().map_or("none", UpstreamSource::as_str),
         before = before.source.as_ref().map_or("none", UpstreamSource::as_str),
@@ -203,7 +225,6 @@ async fn probed(app: &App, settings: UpstreamSettings) -> Result<Value, AdminErr
 
 /// Settings with what is named changed; null takes a thing away.
 fn changed(before: &UpstreamSettings, input: &Input) -> Result<UpstreamSettings, AdminError> {
-    input.only("an upstream", &[&WAY[..], &BESIDE[..]].concat())?;
     let mut after = before.clone();
     let named = |name: &str| input.0.contains_key(name);
     if named("source") {
@@ -294,10 +315,6 @@ fn mode(after: &mut UpstreamSettings, input: &Input) -> Result<(), AdminError> {
     after.lifted = keep && held && after.mode == Mode::Autonomous;
     Ok(())
 }
-
-/// What else a change may name.
-const BESIDE: [&str; 6] =
-    ["mode", "keep_decisions", "proxy_password_expires", "account_name", "files_from_microsoft", "probe"];
 
 /// Who we are to the proxy. Another user needs a password of its own; whether it may be sent readable is said of the
 /// proxy, and holds for any user.

@@ -97,13 +97,34 @@ impl Store {
     /// # Errors
     /// A failure to write.
     pub fn set_cleanup_settings(&self, settings: &CleanupSettings, now: Timestamp) -> Result<(), StoreError> {
+        let all = |own: &mut CleanupSettings| {
+            own.clone_from(settings);
+            Ok::<_, std::convert::Infallible>(())
+        };
+        self.change_cleanup_settings(now, all).map(|_| ())
+    }
+
+    /// Changes the settings of cleanup as they are once this change has its turn, so that what somebody else changes at
+    /// the same moment stays. Answers what they are then, or what `change` refuses, and nothing is written.
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn change_cleanup_settings<E>(
+        &self,
+        now: Timestamp,
+        change: impl FnOnce(&mut CleanupSettings) -> Result<(), E>,
+    ) -> Result<Result<CleanupSettings, E>, StoreError> {
         let texts = |settings: &CleanupSettings| -> BTreeMap<String, String> {
             settings.texts().into_iter().map(|(name, text)| (name.to_owned(), text)).collect()
         };
-        self.shared.database.write_alone(
+        let settings = self.shared.database.write_alone(
             |tx| {
-                let before = texts(&load(tx)?);
-                let after = texts(settings);
+                let mut settings = load(tx)?;
+                let before = texts(&settings);
+                if let Err(refused) = change(&mut settings) {
+                    return Ok(Err(refused));
+                }
+                let after = texts(&settings);
                 for (name, value) in &after {
                     tx.execute(
                         "INSERT INTO cleanup_setting (name, value) VALUES (?1, ?2)
@@ -113,12 +134,13 @@ impl Store {
                     .during("write a setting of cleanup")?;
                 }
                 let changed = audit::settings_changed("set-cleanup", &before, &after);
-                audit::append(tx, &self.actor, now, &changed)
+                audit::append(tx, &self.actor, now, &changed)?;
+                Ok(Ok(settings))
             },
-            |()| {},
+            |_| {},
         )?;
         self.note_audit_head();
-        Ok(())
+        Ok(settings)
     }
 
     /// Notes that a run begins. Runs that were under way when the server ended are interrupted ones.

@@ -100,7 +100,6 @@ impl Store {
                     done.approvals += 1;
                 }
                 done.updates += 1;
-                // An order to do nothing leaves it declined.
                 let taken_back = was_declined && !decisions.declined.contains_key(update);
                 done.taken_back.extend(taken_back.then_some(*update));
                 done.superseded.extend(subject.superseded_by.map(|_| *update));

@@ -8,7 +8,7 @@ use crate::columns::Columns;
 use crate::error::{During, StoreError};
 use rusqlite::Connection;
 use sluicegate_policy::Decisions;
-use sluicegate_policy::rules::{Candidate, Plan, Rule, RuleId, plan};
+use sluicegate_policy::rules::{Candidate, Plan, Rule, RuleError, RuleId, plan};
 use sluicegate_terms::{Timestamp, UpdateId};
 
 /// What running rules did.
@@ -27,6 +27,24 @@ impl Store {
     /// [`StoreError::Rule`] when the rule cannot be, or a failure to write.
     pub fn save_rule(&self, id: Option<RuleId>, rule: Rule, now: Timestamp) -> Result<RuleId, StoreError> {
         self.change_decisions(now, |decisions, _| Ok(decisions.save_rule(id, rule)?))
+    }
+
+    /// Changes a rule as it is once this change has its turn, so that what somebody else changed of it at the same moment
+    /// stays. Answers what it is then.
+    ///
+    /// # Errors
+    /// [`StoreError::Rule`] when there is none or it cannot be so, or a failure to write.
+    pub fn change_rule(
+        &self,
+        id: RuleId,
+        now: Timestamp,
+        change: impl FnOnce(&Rule) -> Result<Rule, RuleError>,
+    ) -> Result<Rule, StoreError> {
+        self.change_decisions(now, |decisions, _| {
+            let rule = change(decisions.rule(id)?)?;
+            decisions.save_rule(Some(id), rule.clone())?;
+            Ok(rule)
+        })
     }
 
     /// Removes a rule; what it approved stays approved.

@@ -26,16 +26,33 @@ impl Store {
     /// # Errors
     /// A failure to write.
     pub fn set_allowed_downstream(&self, who: &[String], now: Timestamp) -> Result<(), StoreError> {
-        let who: Vec<String> =
-            who.iter().map(|w| clean(w.trim()).to_lowercase()).filter(|w| !w.is_empty()).collect();
-        self.shared.database.write_alone(
+        let all = |_: &[String]| Ok::<_, std::convert::Infallible>(who.to_vec());
+        self.change_allowed_downstream(now, all).map(|_| ())
+    }
+
+    /// The same list made from the one that there is once this change has its turn, so that what somebody else changes
+    /// of it at the same moment stays. Answers the list, or what `change` refuses, and nothing is written.
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn change_allowed_downstream<E>(
+        &self,
+        now: Timestamp,
+        change: impl FnOnce(&[String]) -> Result<Vec<String>, E>,
+    ) -> Result<Result<Vec<String>, E>, StoreError> {
+        let changed = self.shared.database.write_alone(
             |tx| {
                 let before = load(tx)?;
+                let who = match change(&before) {
+                    Ok(who) => who,
+                    Err(refused) => return Ok(Err(refused)),
+                };
+                let who = who.iter().map(|w| clean(w.trim()).to_lowercase()).filter(|w| !w.is_empty());
                 tx.execute("DELETE FROM downstream_allowed", []).during("set who may synchronize")?;
-                for one in &who {
+                for one in who {
                     tx.execute(
                         "INSERT INTO downstream_allowed (who) VALUES (?1) ON CONFLICT DO NOTHING",
-                        [one],
+                        [&one],
                     )
                     .during("set who may synchronize")?;
                 }
@@ -45,12 +62,16 @@ impl Store {
                 let subject = "allowed downstream servers".to_owned();
                 let entry = Entry { action: "set-allowed-downstream", subject, update: None, before, after };
                 audit::append(tx, &self.actor, now, &[entry])?;
-                Ok(kept)
+                Ok(Ok(kept))
             },
-            |kept| *self.shared.allowed.write() = Arc::new(kept.clone()),
+            |kept| {
+                if let Ok(kept) = kept {
+                    *self.shared.allowed.write() = Arc::new(kept.clone());
+                }
+            },
         )?;
         self.note_audit_head();
-        Ok(())
+        Ok(changed)
     }
 
     /// Whether a server may synchronize from this one. From memory.

@@ -154,9 +154,7 @@ impl Model {
             self.put_in_service(update);
         }
         self.approvals.insert((update, group), Approval { action, deadline, at: self.now });
-        if action != NotApproved {
-            self.declined.remove(&update);
-        }
+        self.declined.remove(&update);
         self.settle();
         true
     }

@@ -1,9 +1,9 @@
 //! What somebody declined and cleanup removed is declined when it comes again, with what was decided beside that.
 
 use crate::support::{at, import, open, software, uid};
-use sluicegate_policy::ApprovalAction;
 use sluicegate_policy::hierarchy::Mode;
 use sluicegate_policy::rules::{Rule, RuleTerms};
+use sluicegate_policy::{ApprovalAction, CarriedApproval, CarriedDecisions};
 use sluicegate_store::cleanup::CleanupOrder;
 use sluicegate_store::hierarchy::UpstreamSettings;
 use sluicegate_store::{ApprovalOrder, Store};
@@ -72,6 +72,21 @@ fn what_somebody_declined_is_declined_when_it_comes_again_after_cleanup_removed_
     assert!(store.decisions().declined.is_empty());
 }
 
+/// Takes in from another server that updates are not approved for groups. Ordered here that would take a decline back; a
+/// server above, or one of an earlier version, may have both.
+pub(crate) fn denied_elsewhere(store: &Store, updates: &[u128], groups: &[GroupId], seconds: i64) {
+    let denial = |n: &u128, group: &GroupId| {
+        let order = order(*n, *group, ApprovalAction::NotApproved);
+        let (at, action) = (at(seconds), order.action);
+        CarriedApproval { update: order.update, group: *group, action, deadline: None, by: order.by, at }
+    };
+    let approvals = updates.iter().flat_map(|n| groups.iter().map(move |group| denial(n, group))).collect();
+    let groups = store.decisions().to_carry().groups;
+    let carried = CarriedDecisions { groups, approvals, ..CarriedDecisions::default() };
+    let taken = store.take_in(&carried, at(seconds)).unwrap();
+    assert_eq!((taken.skipped, taken.older), (0, 0), "{taken:?}");
+}
+
 #[test]
 fn that_it_is_not_approved_for_a_group_comes_back_with_the_decline() {
     for replica in [false, true] {
@@ -81,9 +96,8 @@ fn that_it_is_not_approved_for_a_group_comes_back_with_the_decline() {
         let [pilots, gone] =
             ["Pilots", "Gone"].map(|name| store.create_group(name.parse().unwrap(), None, at(2)).unwrap().id);
         store.decline(uid(1), at(3)).unwrap();
-        for group in [pilots, gone] {
-            store.approve(order(1, group, ApprovalAction::NotApproved), at(4)).unwrap();
-        }
+        denied_elsewhere(&store, &[1], &[pilots, gone], 4);
+        assert!(store.decisions().declined.contains_key(&uid(1)), "it stands beside the decline");
         for day in [0, 40, 43] {
             clean(&store, day);
         }
@@ -126,9 +140,8 @@ fn that_it_is_not_approved_for_a_group_comes_back_though_nobody_declined_it() {
         import(&store, 3, &[expired(2, true)]);
         assert_eq!(store.decisions().declined.len(), 3);
         let pilots = store.create_group("Pilots".parse().unwrap(), None, at(3)).unwrap().id;
-        for n in [1, 2, 3] {
-            store.approve(order(n, pilots, ApprovalAction::NotApproved), at(4)).unwrap();
-        }
+        denied_elsewhere(&store, &[1, 2, 3], &[pilots], 4);
+        assert_eq!(store.decisions().declined.len(), 3);
         for day in [0, 40, 43] {
             clean(&store, day);
         }

@@ -1,5 +1,6 @@
 //! Groups that an administrator deletes or renames: what goes with them, who is where afterwards, and what stays as it was.
 
+use crate::declined_again::denied_elsewhere;
 use crate::scans::{Agent, serve};
 use crate::support;
 
@@ -238,7 +239,7 @@ fn what_was_refused_of_a_removed_update_goes_with_the_group_also_when_that_is_ba
     let pilots = store.create_group("Pilots".parse().unwrap(), None, at(2)).unwrap().id;
     let with_group = store.decisions().to_carry();
     store.decline(uid(1), at(3)).unwrap();
-    approve(&store, 1, pilots, ApprovalAction::NotApproved, 4);
+    denied_elsewhere(&store, &[1], &[pilots], 4);
     for day in [0, 40, 43] {
         store.cleanup(&CleanupOrder::default(), at(day * DAY), &mut || true).unwrap();
     }

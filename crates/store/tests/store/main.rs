@@ -3,6 +3,7 @@
 
 mod alerts;
 mod allowed;
+mod at_once;
 mod audit;
 mod carried;
 mod catalog;

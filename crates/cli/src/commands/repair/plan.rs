@@ -27,8 +27,7 @@ pub(super) enum End {
     Declined,
     /// As it was. What cannot be given back is an error.
     AsBefore,
-    /// Not touched: nothing is deployed that could be reset, and a decline could not be taken back without an
-    /// approval.
+    /// Not touched: nothing is deployed that could be reset.
     Untouched,
 }
 
