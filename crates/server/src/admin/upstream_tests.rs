@@ -153,7 +153,6 @@ fn what_cannot_be_set_is_said() {
         (json!({ "mode": "replica" }), "none is set"),
         (json!({ "source": null, "mode": "replica" }), "none is set"),
         (json!({ "ca_file": "ca.pem" }), "whole path"),
-        (json!({ "colour": "blue" }), "colour"),
         (json!({ "proxy_bypass": ["parent", "http://10.0.0.1"] }), "10.0.0.0/8"),
         (json!({ "proxy_bypass": ["parent:8530"] }), "`parent:8530`"),
         (json!({ "proxy_bypass": ["none", "parent"] }), "only alone"),
