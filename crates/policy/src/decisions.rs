@@ -104,9 +104,6 @@ impl Decisions {
         if order.deadline.is_some() && !order.action.can_be_due() {
             return Err(ApprovalError::DeadlineWithoutAction(update));
         }
-        if let Some(deadline) = order.deadline.filter(|at| !can_be_told(*at)) {
-            return Err(ApprovalError::DeadlineUntellable { update, deadline });
-        }
         if let Some(error) = refusal(subject, order.action, order.deadline) {
             return Err(error);
         }
@@ -139,6 +136,10 @@ impl Decisions {
         order: Order,
         stamp: &mut Stamp,
     ) -> Result<Approval, ApprovalError> {
+        // What was ordered elsewhere, or before this was refused, is carried as it is.
+        if let Some(deadline) = order.deadline.filter(|at| !can_be_told(*at)) {
+            return Err(ApprovalError::DeadlineUntellable { update: subject.update, deadline });
+        }
         let approval = self.place(subject, order, Some(subject), stamp)?;
         // Not where decisions are carried: what is not approved there may be declined all the same.
         if self.declined.remove(&subject.update).is_some() {

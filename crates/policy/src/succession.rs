@@ -167,11 +167,10 @@ impl Decisions {
     /// An update expired, and a revision from before stays in service for its removal: what was approved for installation
     /// is withdrawn, as it is where the update is declined. That is no decision: whatever somebody decides elsewhere
     /// after it was approved is later. A group that would inherit the removal now does not get it.
-    pub(crate) fn withdraw_installs(
-        &mut self,
-        update: UpdateId,
-        stamp: &mut Stamp,
-    ) -> Result<(), ApprovalError> {
+    ///
+    /// # Errors
+    /// When no deployment id is left.
+    pub fn withdraw_installs(&mut self, update: UpdateId, stamp: &mut Stamp) -> Result<(), ApprovalError> {
         let installs: Vec<Approval> =
             self.approvals.of(update).filter(|approval| approval.action.installs()).cloned().collect();
         for own in &installs {

@@ -17,8 +17,7 @@ pub(crate) fn judge(store: &Store, now: Timestamp) -> Result<(), StoreError> {
         return store.end_alert(kind, now).map(|_| ());
     };
     // What failed once may pass.
-    let last = store.sync_history(1)?.pop();
-    if last.is_some_and(|run| not_told.since < run.started) {
+    if not_told.tries > 1 {
         store.hold_alert(kind, &say(&not_told), now)?;
     }
     Ok(())

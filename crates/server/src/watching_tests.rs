@@ -267,18 +267,21 @@ async fn a_failing_upstream_is_tried_again_and_told() {
 async fn an_upstream_that_could_not_be_told_twice_is_an_alert_until_it_could_or_is_another() {
     let (_dir, app) = testing::app().await;
     with_credentials(&app, None);
-    // The clock stands still here.
-    let not_told = |sentence: &str, seconds_ago: i64| {
-        let since = app.clock.now().plus_seconds(-seconds_ago);
-        let not_told = NotTold { since, sentence: sentence.to_owned() };
+    let not_told = |sentence: &str, tries| {
+        let not_told = NotTold { since: app.clock.now(), tries, sentence: sentence.to_owned() };
         app.store.change_sync_state(|state| state.not_told = Some(not_told)).unwrap();
     };
     ended(&app, RunOutcome::Succeeded, |_| {});
-    not_told("404", 0);
+    not_told("404", 1);
     after_run(&app).await;
     assert!(kinds(&app).is_empty(), "once may pass");
+    ended(&app, RunOutcome::Failed, |run| {
+        run.error_code = Some("UssCommunicationError/ConnectionRefused".to_owned())
+    });
+    after_run(&app).await;
+    assert!(!kinds(&app).contains(&"rollup-failing".to_owned()), "it did not come to that");
     ended(&app, RunOutcome::Succeeded, |_| {});
-    not_told("it is busy", 60);
+    not_told("it is busy", 2);
     after_run(&app).await;
     assert_eq!(kinds(&app), ["rollup-failing"]);
     let said = app.store.alerts().unwrap().remove(0).text;
@@ -286,7 +289,7 @@ async fn an_upstream_that_could_not_be_told_twice_is_an_alert_until_it_could_or_
     app.store.change_sync_state(|state| state.not_told = None).unwrap();
     after_run(&app).await;
     assert!(kinds(&app).is_empty());
-    not_told("404", 60);
+    not_told("404", 2);
     ended(&app, RunOutcome::Failed, |_| {});
     after_run(&app).await;
     assert!(kinds(&app).contains(&"rollup-failing".to_owned()), "{:?}", kinds(&app));

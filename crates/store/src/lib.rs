@@ -220,6 +220,9 @@ impl Store {
         };
         let store = Self { shared: Arc::new(shared), actor: Arc::default(), generation: None };
         store.fill_facets()?;
+        if store.shared.options.serving {
+            store.withdraw_what_expired()?;
+        }
         Ok(store)
     }
 

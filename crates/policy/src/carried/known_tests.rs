@@ -1,11 +1,11 @@
 //! Policy: which of an update's revisions an order from elsewhere is for.
 
 use super::*;
-use crate::approvals::ApprovalAction;
+use crate::approvals::{Approval, ApprovalAction};
 use crate::carried::tests::{at, gid, rev, stamp, uid};
 use crate::carried::{CarriedDecisions, TakenIn};
 use crate::succession::{Arrival, Hold, Succession};
-use sluicegate_terms::{GroupId, Guid};
+use sluicegate_terms::{GroupId, Guid, Timestamp};
 
 /// Everything here is about this update.
 const UPDATE: u128 = 1;
@@ -176,4 +176,16 @@ fn what_waits_there_waits_here_behind_a_revision_with_which_what_is_ordered_here
         take(&mut to, &from.to_carry(), &[plain(), between, plain()], 50);
         assert_eq!(serving(&to), Some(revision), "{between:?}");
     }
+}
+
+#[test]
+fn a_deadline_that_nobody_may_order_is_carried_as_it_was_ordered() {
+    let never: Timestamp = "9999-12-31T23:59:59Z".parse().unwrap();
+    let mut from = origin(&[order(ALL, ApprovalAction::Install, DUE)]);
+    let ordered = from.approvals_of(uid(UPDATE)).next().unwrap().clone();
+    from.approvals.insert(Approval { deadline: Some(never), ..ordered }).unwrap();
+    let mut to = grouped();
+    let taken = take(&mut to, &from.to_carry(), &[plain()], 50);
+    assert_eq!((taken.approved, taken.skipped), (1, 0), "{:?}", taken.reasons);
+    assert_eq!(to.approvals_of(uid(UPDATE)).map(|own| own.deadline).collect::<Vec<_>>(), [Some(never)]);
 }

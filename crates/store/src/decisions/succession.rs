@@ -2,6 +2,8 @@
 //! a new revision is there and its approvals are not (the failure behind KB954960).
 
 use super::{DecisionScope, Gallery, again, rules, subject, write_difference};
+use crate::Store;
+use crate::audit::{Actor, Cause};
 use crate::cleanup;
 use crate::error::{During, StoreError};
 use rusqlite::Transaction;
@@ -27,6 +29,46 @@ pub struct ImportedDecisions {
     pub filtered: u64,
     /// Approvals that rules made for new updates.
     pub approved_by_rules: u64,
+}
+
+impl Store {
+    /// At the start of a server: what an earlier version left approved for installation although its newest revision
+    /// expired and an older one serves for its removal alone is withdrawn, as it is now where that arrives. A replica has
+    /// it from its upstream.
+    pub(crate) fn withdraw_what_expired(&self) -> Result<(), StoreError> {
+        if self.upstream_settings().decided_by().is_some() {
+            return Ok(());
+        }
+        let decisions = self.decisions();
+        let installs = |update: &UpdateId| decisions.approvals_of(*update).any(|own| own.action.installs());
+        let mut expired: Vec<UpdateId> = decisions.held.keys().copied().filter(installs).collect();
+        if expired.is_empty() {
+            return Ok(());
+        }
+        self.shared.database.read(|db| {
+            // One that cannot be read is the check's.
+            let is_expired =
+                |update: &UpdateId| subject::subject(db, &decisions, *update).is_ok_and(|of| of.expired);
+            expired.retain(is_expired);
+            Ok::<_, StoreError>(())
+        })?;
+        let Some(first) = expired.first().copied() else { return Ok(()) };
+        tracing::warn!(
+            updates = expired.len(), %first,
+            "updates that their publisher withdrew were still approved for installation, since an older revision serves \
+             for their removal; these approvals are withdrawn"
+        );
+        self.by(Actor::server("start")).change_decisions_because(
+            Cause::Arrival,
+            self.shared.options.now,
+            |_, decisions, scope| {
+                expired
+                    .iter()
+                    .try_for_each(|update| decisions.withdraw_installs(*update, &mut scope.stamp))
+                    .map_err(super::refused)
+            },
+        )
+    }
 }
 
 /// Brings decisions up to date with what has just been written. `None` when nothing is different. On a

@@ -51,8 +51,10 @@ pub enum CoveredFilter {
 /// That the upstream could not be told of this server and its computers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NotTold {
-    /// When that was first so; each synchronization since then failed to tell it.
+    /// When that was first so; no synchronization could since.
     pub since: Timestamp,
+    /// How many synchronizations tried and could not.
+    pub tries: u32,
     /// What the newest of them said.
     pub sentence: String,
 }
@@ -132,8 +134,11 @@ pub(super) fn load(db: &Connection) -> Result<SyncState, StoreError> {
         last_success: time("last-success")?,
         next_run: time("next-run")?,
         last_rollup: time("last-rollup")?,
-        not_told: time("not-told-since")?
-            .map(|since| NotTold { since, sentence: text("not-told-why").unwrap_or_default() }),
+        not_told: time("not-told-since")?.map(|since| NotTold {
+            since,
+            tries: rows.get("not-told-tries").and_then(|v| v.parse().ok()).unwrap_or(1),
+            sentence: text("not-told-why").unwrap_or_default(),
+        }),
         rollup_reset: rows.get("rollup-reset").map(|v| v.parse()).transpose().stored_as("rollup mark")?,
         server: rows.get("server").map(|v| v.parse()).transpose().stored_as("id of the upstream")?,
     })
@@ -193,6 +198,7 @@ pub(super) fn save(tx: &Transaction<'_>, before: &SyncState, state: &SyncState) 
     put("last-rollup", state.last_rollup.map(Timestamp::iso))?;
     let not_told = state.not_told.as_ref();
     put("not-told-since", not_told.map(|not| not.since.iso()))?;
+    put("not-told-tries", not_told.map(|not| not.tries.to_string()))?;
     put("not-told-why", not_told.map(|not| not.sentence.chars().take(LONGEST_SENTENCE).collect()))?;
     put("rollup-reset", state.rollup_reset.map(|g| g.to_string()))?;
     put("server", state.server.map(|g| g.to_string()))?;

@@ -209,3 +209,43 @@ fn runs_that_never_ended_get_a_code_and_so_do_those_that_an_earlier_version_clos
     );
     assert!(close().is_empty());
 }
+
+#[test]
+fn what_an_earlier_version_left_approved_of_a_withdrawn_update_is_withdrawn_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).by(Actor::administrator("ada", ""));
+    let revision = |number, expired: bool| {
+        let mut document = software(1, number, "One");
+        document.properties.can_uninstall = !expired;
+        document.properties.expired = expired;
+        document
+    };
+    import(&store, 0, &[revision(1, false)]);
+    let pilots = store.create_group("Pilots".parse().unwrap(), None, at(1)).unwrap().id;
+    store.approve(order(1), at(2)).unwrap();
+    let removal = ApprovalOrder { group: pilots, action: ApprovalAction::Uninstall, ..order(1) };
+    store.approve(removal, at(3)).unwrap();
+    import(&store, 4, &[revision(2, true)]);
+    let approved = |store: &Store| -> Vec<_> {
+        let decisions = store.decisions();
+        assert_eq!(decisions.held[&uid(1)].serving.get(), 1);
+        decisions.approvals_of(uid(1)).map(|own| (own.group, own.action)).collect()
+    };
+    assert_eq!(approved(&store), [(pilots, ApprovalAction::Uninstall)]);
+    drop(store);
+    // As one had it for which that was no reason.
+    damage(
+        dir.path(),
+        "INSERT INTO approval (update_id, group_id, action, changed, changed_at, decided_by)
+             SELECT update_id, group_id, 'install', changed, changed_at, 'ada' FROM withdrawn;
+         DELETE FROM withdrawn",
+    );
+    assert_eq!(approved(&open(dir.path())).len(), 2, "whoever only looks changes nothing");
+    let store = serve(dir.path()).unwrap();
+    assert_eq!(approved(&store), [(pilots, ApprovalAction::Uninstall)]);
+    let anchor = store.anchor();
+    let told = store.audit(&AuditQuery { update: Some(uid(1)), limit: 1, ..AuditQuery::default() }).unwrap();
+    assert_eq!(told.entries[0].who.to_string(), "start", "{told:?}");
+    drop(store);
+    assert_eq!(serve(dir.path()).unwrap().anchor(), anchor, "once");
+}

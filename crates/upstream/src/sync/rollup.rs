@@ -88,8 +88,9 @@ impl Run {
         let now = self.around.now();
         self.on_store(move |store| {
             store.change_sync_state(|state| {
-                let since = state.not_told.as_ref().map_or(now, |not| not.since);
-                state.not_told = sentence.map(|sentence| NotTold { since, sentence });
+                let (since, tries) = state.not_told.as_ref().map_or((now, 0), |not| (not.since, not.tries));
+                let tries = tries.saturating_add(1);
+                state.not_told = sentence.map(|sentence| NotTold { since, tries, sentence });
             })
         })
         .await
