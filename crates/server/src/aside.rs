@@ -14,17 +14,14 @@ const EVERY: Duration = Duration::from_millis(100);
 /// So many bytes may be in memory.
 const MOST: usize = 64 << 20;
 
-/// Looks until told to stop.
-pub(crate) async fn run(mut stop: watch::Receiver<bool>) {
-    loop {
+/// Looks until told to stop, or until nobody could tell it any more. On a thread of its own: where every worker is busy,
+/// timers come late.
+pub(crate) fn run(stop: &watch::Receiver<bool>) {
+    while !*stop.borrow() && stop.has_changed().is_ok() {
         let much = sluicegate_allocator::overflowed() > MOST;
         if much {
             sluicegate_allocator::set_aside_beyond(MOST);
         }
-        let wait = if much && sluicegate_allocator::bulk_is_under_way() { OFTEN } else { EVERY };
-        tokio::select! {
-            _ = stop.wait_for(|stopping| *stopping) => return,
-            () = tokio::time::sleep(wait) => {}
-        }
+        std::thread::sleep(if much && sluicegate_allocator::bulk_is_under_way() { OFTEN } else { EVERY });
     }
 }

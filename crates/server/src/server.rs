@@ -92,7 +92,10 @@ impl Server {
         write_listen_file(&listen_file, local_addr)?;
         let (stop, stopping) = watch::channel(false);
         let tasks = vec![
-            tokio::spawn(aside::run(stopping.clone())),
+            tokio::task::spawn_blocking({
+                let stopping = stopping.clone();
+                move || aside::run(&stopping)
+            }),
             tokio::spawn(publisher::run(Arc::clone(&app), stopping.clone())),
             tokio::spawn(contacts::run(Arc::clone(&app), stopping.clone())),
             tokio::spawn(browsing::run(Arc::clone(&app), stopping.clone())),

@@ -63,8 +63,8 @@ fn account(credentials: &ProxyCredentials) -> String {
     }
 }
 
-/// What a change must name for the way to the upstream to be another one, so that it is tried before it is saved.
-const WAY: [&str; 8] = [
+/// What a change may name; first what says where the way to the upstream leads.
+const NAMED: [&str; 14] = [
     "source",
     "proxy",
     "tls_proxy",
@@ -73,28 +73,19 @@ const WAY: [&str; 8] = [
     "proxy_basic",
     "proxy_bypass",
     "ca_file",
+    "mode",
+    "keep_decisions",
+    "proxy_password_expires",
+    "account_name",
+    "files_from_microsoft",
+    "probe",
 ];
 
+/// What a change must name for the way to the upstream to be another one, so that it is tried before it is saved.
+const WAY: &[&str] = NAMED.split_at(8).0;
+
 /// What a change may name.
-pub(super) const UPSTREAM: Names = Names::new(
-    "an upstream",
-    &[
-        "source",
-        "proxy",
-        "tls_proxy",
-        "proxy_user",
-        "proxy_password",
-        "proxy_basic",
-        "proxy_bypass",
-        "ca_file",
-        "mode",
-        "keep_decisions",
-        "proxy_password_expires",
-        "account_name",
-        "files_from_microsoft",
-        "probe",
-    ],
-);
+pub(super) const UPSTREAM: Names = Names::new("an upstream", &NAMED);
 
 /// `PUT upstream`: changes what is named. Another way to the upstream is tried first, and nothing is saved when it
 /// leads nowhere; `"probe": false` saves it untried. A change of mode changes decisions, so it is put in service.
