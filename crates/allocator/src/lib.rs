@@ -75,7 +75,13 @@ unsafe impl GlobalAlloc for Allocator {
                     self.alloc(next)
                 };
                 if !new.is_null() {
-                    std::ptr::copy_nonoverlapping(ptr, new, layout.size().min(size));
+                    let len = layout.size().min(size);
+                    for at in (0..len).step_by(STEP) {
+                        std::ptr::copy_nonoverlapping(ptr.add(at), new.add(at), STEP.min(len - at));
+                        if len > STEP {
+                            set_aside();
+                        }
+                    }
                     self.dealloc(ptr, layout);
                 }
                 return new;
@@ -89,6 +95,10 @@ unsafe impl GlobalAlloc for Allocator {
         new
     }
 }
+
+/// What grows in the file is copied in steps of so many bytes, after each of which it leaves memory: the whole of it and of its
+/// copy would be there at once.
+const STEP: usize = 16 << 20;
 
 /// `mi_option_purge_delay` of mimalloc.h; the bindings do not name it.
 const PURGE_DELAY: mi_option_t = 15;

@@ -184,3 +184,23 @@ fn somebody_is_told_as_long_as_bulk_work_is_under_way() {
     assert!(std::panic::catch_unwind(|| bulk(|| panic!("work that fails"))).is_err());
     assert!(!bulk_is_under_way(), "work that failed has ended too");
 }
+
+#[test]
+fn what_grows_in_the_file_stays_what_it_was_and_is_not_in_memory_as_a_whole_meanwhile() {
+    let _turn = turn();
+    let _room = bulk(|| list(1, BOUND / 8));
+    let mut grown = bulk(|| list(7, 12 * MIB));
+    set_aside();
+    let before = resident();
+    assert!(grown.capacity() < 14 * MIB && overflowed() > 90 * MIB);
+    // A copy of 96 MiB, which goes where there is room for the rest.
+    grown.reserve_exact(4 * MIB);
+    let after = resident();
+    assert!(
+        after.1 < before.1.max(40 * MIB) + 24 * MIB,
+        "{} and {} bytes of the file in memory",
+        before.1,
+        after.1
+    );
+    assert!(grown.iter().copied().eq(numbers(7, 12 * MIB)));
+}
