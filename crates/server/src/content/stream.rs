@@ -1,8 +1,9 @@
-//! Parts of a file as a response body, read in pieces of bounded size; a file is never whole in memory.
-//! What the system has in its cache is read at once, which is what a fleet fetching the same files finds;
-//! what it would have to wait for is read away from the async workers, the next piece while the last one
-//! is being sent.
+//! Parts of a file as a response body, in pieces of bounded size; a file is never whole in memory. What the system
+//! has in its cache, which is what a fleet fetching the same files finds, goes from there to the client by the
+//! connection's lane, or is read at once; what it would have to wait for is read away from the async workers, the
+//! next piece while the last one is being sent.
 
+use crate::transport::lane::{Lane, STRETCH};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
@@ -18,6 +19,9 @@ use tokio::task::JoinHandle;
 
 /// Bytes read at once.
 pub const PIECE: usize = 256 << 10;
+
+/// What is shorter, in bytes, is read: then it leaves in one packet with what stands before it.
+const SHORT: u64 = 64 << 10;
 
 /// Buffers kept for reading again once the network is done with them.
 const KEPT: usize = 64;
@@ -90,6 +94,7 @@ pub struct FileBody {
     parts: VecDeque<Part>,
     left: u64,
     reading: Option<Reading>,
+    lane: Option<Lane>,
 }
 
 impl FileBody {
@@ -97,7 +102,7 @@ impl FileBody {
     #[must_use]
     pub fn new(file: File, parts: Vec<Part>) -> Self {
         let left = parts.iter().map(Part::len).sum();
-        Self { file: Arc::new(file), parts: parts.into(), left, reading: None }
+        Self { file: Arc::new(file), parts: parts.into(), left, reading: None, lane: None }
     }
 
     /// Bytes not yet handed out.
@@ -106,9 +111,18 @@ impl FileBody {
         self.left
     }
 
+    /// From now on pieces may be bytes that only the connection of this lane can send.
+    pub fn send_by(&mut self, lane: Lane) {
+        self.lane = Some(lane);
+    }
+
     /// The next piece, in order; `None` at the end.
     pub fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         if self.reading.is_none() {
+            if let Some(piece) = self.by_lane() {
+                self.left = self.left.saturating_sub(piece.len() as u64);
+                return Poll::Ready(Some(Ok(piece)));
+            }
             self.begin_reading();
         }
         let outcome = match self.reading.take() {
@@ -137,6 +151,22 @@ impl FileBody {
         })))
     }
 
+    /// Hands the next piece to the lane when it is worth it and the system has it in its cache, both ends at least: of
+    /// what may be missing between them the kernel reads it while it sends.
+    fn by_lane(&mut self) -> Option<Bytes> {
+        let lane = self.lane.as_ref().filter(|_| Lane::is_open())?;
+        let Some(Part::Span(span)) = self.parts.front_mut() else { return None };
+        let left = span.end.saturating_sub(span.start);
+        let len = usize::try_from(left).map_or(STRETCH, |left| left.min(STRETCH));
+        let last = span.start.saturating_add(len as u64).saturating_sub(1);
+        if left < SHORT || !is_cached(&self.file, span.start) || !is_cached(&self.file, last) {
+            return None;
+        }
+        let piece = lane.take(&self.file, span.start, len);
+        span.start += piece.len() as u64;
+        Some(piece)
+    }
+
     /// Reads the next piece, or begins to, when the next part is of the file.
     fn begin_reading(&mut self) {
         while matches!(self.parts.front(), Some(Part::Span(span)) if span.is_empty()) {
@@ -158,6 +188,11 @@ impl FileBody {
             }
         });
     }
+}
+
+/// Whether the system has this byte of a file in its cache.
+fn is_cached(file: &File, at: u64) -> bool {
+    preadv2(file, &mut [IoSliceMut::new(&mut [0])], at, ReadWriteFlags::NOWAIT) == Ok(1)
 }
 
 /// Reads a piece if all of it is in the system's cache; `false` when it is not.

@@ -3,6 +3,7 @@
 
 use crate::admission::Permit;
 use crate::content::stream::FileBody;
+use crate::transport::lane::Lane;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
@@ -56,6 +57,13 @@ impl Body {
     #[must_use]
     pub fn holding(bytes: Vec<u8>, permit: Permit) -> Self {
         Self::bytes(Bytes::from_owner(Held { bytes, _permit: permit }))
+    }
+
+    /// Has parts of files go by the lane of the connection that the body is written to.
+    pub(super) fn send_by(&mut self, lane: Lane) {
+        if let Kind::File(file) = &mut self.kind {
+            file.send_by(lane);
+        }
     }
 
     fn done(&mut self) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {

@@ -3,6 +3,7 @@
 
 use crate::options::Limits;
 use crate::transport::body::Body;
+use crate::transport::lane::Lane;
 use crate::transport::stall::Guarded;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -91,16 +92,22 @@ async fn connection<H: Handler>(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, %peer, "TCP_NODELAY could not be set");
     }
+    let lane = Lane::default();
+    let by = lane.clone();
     let service = service_fn(move |request| {
-        let handler = handler.clone();
-        async move { Ok::<_, Infallible>(handler.answer(request, peer).await) }
+        let (handler, lane) = (handler.clone(), by.clone());
+        async move {
+            let mut response = handler.answer(request, peer).await;
+            response.body_mut().send_by(lane);
+            Ok::<_, Infallible>(response)
+        }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_time)
         .max_headers(limits.header_fields)
         .max_buf_size(limits.head_bytes.max(8192))
-        .serve_connection(TokioIo::new(Guarded::new(stream, limits.stall_time)), service);
+        .serve_connection(TokioIo::new(Guarded::new(stream, lane, limits.stall_time)), service);
     let mut served = pin!(served);
     let ended = tokio::select! {
         biased;

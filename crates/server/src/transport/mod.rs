@@ -4,6 +4,7 @@
 pub(crate) mod blocking;
 pub mod body;
 pub mod coding;
+pub mod lane;
 pub mod listen;
 pub(crate) mod panics;
 pub mod request;

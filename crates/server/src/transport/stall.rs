@@ -1,25 +1,37 @@
 //! A connection whose client stops taking bytes is closed after a while, so that a silent client cannot
-//! keep an answer in memory for ever.
+//! keep an answer in memory for ever. Bytes of files go out by its lane.
 
+use super::lane::{Lane, Next};
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 /// A TCP connection that fails when writing makes no progress for too long.
 pub(crate) struct Guarded {
     stream: TcpStream,
+    lane: Lane,
     patience: Duration,
     deadline: Option<Pin<Box<Sleep>>>,
     waiting: bool,
 }
 
 impl Guarded {
-    pub(crate) fn new(stream: TcpStream, patience: Duration) -> Self {
-        Self { stream, patience, deadline: None, waiting: false }
+    pub(crate) fn new(stream: TcpStream, lane: Lane, patience: Duration) -> Self {
+        Self { stream, lane, patience, deadline: None, waiting: false }
+    }
+
+    fn poll_send(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.stream.poll_write_ready(cx))?;
+            match self.stream.try_io(Interest::WRITABLE, || self.lane.send(&self.stream)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                sent => return Poll::Ready(sent),
+            }
+        }
     }
 
     fn judge(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -59,9 +71,8 @@ impl AsyncRead for Guarded {
 }
 
 impl AsyncWrite for Guarded {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.judge(cx, outcome)
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[io::IoSlice::new(buf)])
     }
 
     fn poll_write_vectored(
@@ -69,7 +80,13 @@ impl AsyncWrite for Guarded {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        let outcome = match self.lane.next(bufs)? {
+            Next::File => self.poll_send(cx),
+            Next::Memory(first) => {
+                let bufs = bufs.get(..first).unwrap_or_default();
+                Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+            }
+        };
         self.judge(cx, outcome)
     }
 
@@ -96,7 +113,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (server, _) = listener.accept().await.unwrap();
-        (Guarded::new(server, patience), client)
+        (Guarded::new(server, Lane::default(), patience), client)
     }
 
     #[tokio::test]

@@ -191,6 +191,23 @@ async fn large_files_stream_and_ranges_join_to_the_file() {
         joined.extend(site.request("GET", &path, &[("Range", &range)], b"").await.body);
     }
     assert!(joined == bytes);
+    // Long parts, which the system sends, between what is written from memory.
+    let spans = [1..100_000, 100_001..1_700_000, 1_800_000..1_800_001, 2_000_000..3_000_000];
+    let list: Vec<String> = spans.iter().map(|span| format!("{}-{}", span.start, span.end - 1)).collect();
+    let answer = site.request("GET", &path, &[("Range", &format!("bytes={}", list.join(",")))], b"").await;
+    assert_eq!(answer.status, 206);
+    let kind = answer.header("content-type").unwrap();
+    let boundary = kind.strip_prefix("multipart/byteranges; boundary=").unwrap();
+    let mut expected = Vec::new();
+    for (span, text) in spans.into_iter().zip(&list) {
+        let head = format!(
+            "\r\n--{boundary}\r\nContent-Type: application/octet-stream\r\nContent-Range: bytes {text}/3000000\r\n\r\n"
+        );
+        expected.extend_from_slice(head.as_bytes());
+        expected.extend_from_slice(&bytes[span]);
+    }
+    expected.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
+    assert!(answer.body == expected);
 }
 
 #[tokio::test]

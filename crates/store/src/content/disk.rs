@@ -1,11 +1,10 @@
 //! Store: what lies on the disk against what is believed of it. A file that is gone or has another length is a fact, and
 //! such a file is not held any more; one that only cannot be read now stays as it is, since that may pass.
 
+use super::digests::Digests;
 use super::{ContentFile, ContentStore, Held, INCOMING, place};
 use crate::error::StoreError;
 use crate::{Store, catalog};
-use sha1::{Digest as _, Sha1};
-use sha2::Sha256;
 use sluicegate_terms::{Sha1Digest, Sha256Digest};
 use std::fmt;
 use std::fs::{self, File};
@@ -175,7 +174,7 @@ pub(super) fn differs(
     sha1: Sha1Digest,
     sha256: Option<Sha256Digest>,
 ) -> std::io::Result<Option<&'static str>> {
-    let (mut first, mut second) = (Sha1::new(), Sha256::new());
+    let mut digests = if sha256.is_some() { Digests::both() } else { Digests::default() };
     let mut piece = vec![0_u8; PIECE];
     loop {
         let count = match file.read(&mut piece) {
@@ -184,15 +183,11 @@ pub(super) fn differs(
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
-        let bytes = piece.get(..count).unwrap_or_default();
-        first.update(bytes);
-        if sha256.is_some() {
-            second.update(bytes);
-        }
+        digests.update(piece.get(..count).unwrap_or_default());
     }
-    if <[u8; 20]>::from(first.finalize()) != sha1.0 {
+    let (first, second) = digests.finish();
+    if first != sha1 {
         return Ok(Some("SHA-1"));
     }
-    let other = sha256.is_some_and(|declared| <[u8; 32]>::from(second.finalize()) != declared.0);
-    Ok(other.then_some("SHA-256"))
+    Ok((second != sha256).then_some("SHA-256"))
 }

@@ -1,11 +1,10 @@
 //! Store: taking in one content file: hash while copying, compare with every declaration, sync, and only
 //! then give it its name.
 
+use super::digests::Digests;
 use super::{ContentStore, Held, INCOMING, ensure_folder, extension_of, place};
 use crate::error::StoreError;
 use crate::folder::sync_dir;
-use sha1::{Digest, Sha1};
-use sha2::Sha256;
 use sluicegate_terms::{Sha1Digest, Sha256Digest, Timestamp};
 use std::fs::{self, File, FileTimes};
 use std::io::{ErrorKind, Read, Write};
@@ -73,7 +72,7 @@ impl ContentStore {
         let Some(expected) = expected(sha1)? else {
             return Err(StoreError::UndeclaredContent { name: name.to_owned(), sha1, size });
         };
-        compare(name, &expected, size, Some(sha256))?;
+        compare(name, &expected, size, sha256)?;
 
         // The bytes at hand are verified; those on the disk were once.
         let replaced = match self.look_into(sha1, expected.sha256) {
@@ -125,8 +124,8 @@ fn copy(
     file: &mut File,
     path: &Path,
     progress: &mut dyn FnMut(u64),
-) -> Result<(Sha1Digest, Sha256Digest, u64), StoreError> {
-    let (mut sha1, mut sha256) = (Sha1::new(), Sha256::new());
+) -> Result<(Sha1Digest, Option<Sha256Digest>, u64), StoreError> {
+    let mut digests = Digests::both();
     let mut buffer = vec![0_u8; CHUNK];
     let mut size = 0_u64;
     loop {
@@ -139,13 +138,13 @@ fn copy(
             }
         };
         let chunk = buffer.get(..read).unwrap_or_default();
-        sha1.update(chunk);
-        sha256.update(chunk);
+        digests.update(chunk);
         file.write_all(chunk).map_err(|e| StoreError::io("write", path, e))?;
         size += read as u64;
         progress(size);
     }
-    Ok((Sha1Digest(sha1.finalize().into()), Sha256Digest(sha256.finalize().into()), size))
+    let (sha1, sha256) = digests.finish();
+    Ok((sha1, sha256, size))
 }
 
 pub(super) fn compare(
@@ -171,6 +170,7 @@ pub(super) fn compare(
 mod tests {
     use super::*;
     use crate::content::was_left_out;
+    use sha2::{Digest as _, Sha256};
     use std::io;
 
     const NOW: i64 = 1_790_000_000;

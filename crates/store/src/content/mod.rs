@@ -2,6 +2,7 @@
 //! and every digest the catalog declares for it match; what is here is never changed afterwards.
 
 pub(crate) mod decryption;
+mod digests;
 mod direct;
 mod disk;
 mod ingest;

@@ -1,14 +1,13 @@
 //! Store: a file that comes in pieces, perhaps over several runs. What has come lies in a folder of its own and
 //! survives a kill; going on with it reads and hashes it again, so nothing is taken on trust.
 
+use super::digests::Digests;
 use super::direct::{ALIGNMENT, Direct};
 use super::ingest::compare;
 use super::{ContentStore, Expected, Held, Ingested, PARTIAL, file_name, read_dir};
 use crate::error::{StoreError, free_space};
 use crate::{Store, catalog};
-use sha1::{Digest as _, Sha1};
-use sha2::Sha256;
-use sluicegate_terms::{Sha1Digest, Sha256Digest, Timestamp};
+use sluicegate_terms::{Sha1Digest, Timestamp};
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::FileExt as _;
@@ -54,9 +53,7 @@ pub struct PartialContent {
     direct: Option<Direct>,
     /// Bytes that are written and hashed; more may wait in `direct`.
     settled: u64,
-    sha1: Sha1,
-    /// Only when one is declared.
-    sha256: Option<Sha256>,
+    digests: Digests,
     ahead: WriteAhead,
 }
 
@@ -106,8 +103,7 @@ impl Store {
         let path = content.root.join(PARTIAL).join(digest.to_hex_upper());
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = file.map_err(|e| StoreError::io("open", &path, e))?;
-        let mut sha1 = Sha1::new();
-        let mut sha256 = expected.sha256.map(|_| Sha256::new());
+        let mut digests = Digests::of(&expected);
         let mut length = 0_u64;
         let mut buffer = vec![0_u8; CHUNK];
         loop {
@@ -117,11 +113,7 @@ impl Store {
                 Err(e) if e.kind() == ErrorKind::Interrupted => continue,
                 Err(e) => return Err(StoreError::io("read", &path, e)),
             };
-            let piece = buffer.get(..read).unwrap_or_default();
-            sha1.update(piece);
-            if let Some(sha256) = &mut sha256 {
-                sha256.update(piece);
-            }
+            digests.update(buffer.get(..read).unwrap_or_default());
             length += read as u64;
         }
         let missing = expected.size.saturating_sub(length);
@@ -141,8 +133,7 @@ impl Store {
             direct,
             file,
             settled: length,
-            sha1,
-            sha256,
+            digests,
             ahead: WriteAhead::default(),
         };
         if partial.settled > partial.expected.size {
@@ -216,10 +207,7 @@ impl PartialContent {
         match direct.write_at(self.settled) {
             Ok(()) => {
                 let block = direct.block();
-                self.sha1.update(block);
-                if let Some(sha256) = &mut self.sha256 {
-                    sha256.update(block);
-                }
+                self.digests.update(block);
                 self.settled += block.len() as u64;
                 direct.clear();
                 Ok(())
@@ -245,10 +233,7 @@ impl PartialContent {
         if let Err(error) = self.file.write_all_at(bytes, self.settled) {
             return Err(self.not_written(error));
         }
-        self.sha1.update(bytes);
-        if let Some(sha256) = &mut self.sha256 {
-            sha256.update(bytes);
-        }
+        self.digests.update(bytes);
         self.settled += bytes.len() as u64;
         self.ahead.wrote(bytes.len() as u64, &self.file, &self.path)
     }
@@ -270,8 +255,7 @@ impl PartialContent {
             direct.clear();
         }
         self.settled = 0;
-        self.sha1 = Sha1::new();
-        self.sha256 = self.expected.sha256.map(|_| Sha256::new());
+        self.digests = Digests::of(&self.expected);
         Ok(())
     }
 
@@ -281,8 +265,7 @@ impl PartialContent {
     /// [`StoreError::ContentMismatch`]; then what came is thrown away. [`StoreError::Io`].
     pub fn finish(mut self, now: Timestamp) -> Result<Ingested, StoreError> {
         self.settle_rest()?;
-        let sha1 = Sha1Digest(std::mem::take(&mut self.sha1).finalize().into());
-        let sha256 = self.sha256.take().map(|sha256| Sha256Digest(sha256.finalize().into()));
+        let (sha1, sha256) = std::mem::take(&mut self.digests).finish();
         let name = &self.expected.name;
         let compared = compare(name, &self.expected, self.settled, sha256).and_then(|()| {
             if sha1 == self.digest {

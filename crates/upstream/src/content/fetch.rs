@@ -2,7 +2,6 @@
 //! throws away what is not the declared file.
 
 use super::error::ContentError;
-use super::pipe::Pipe;
 use crate::transport::{Failure, RetryPolicy, Transport, TransportError, Url};
 use sluicegate_store::content::{ContentTurn, PartialContent};
 use sluicegate_store::{Store, StoreError};
@@ -193,28 +192,25 @@ impl Fetch<'_> {
             reached.began_anew = true;
         }
         let mut at = partial.length();
-        let name = partial.name().to_owned();
-        let pipe = Pipe::new(partial);
         let broken = loop {
             match download.next().await {
                 Ok(Some(piece)) => {
+                    // Here and not on a thread of its own: while this processor has it at hand.
+                    match partial.write(&piece) {
+                        Ok(()) => {}
+                        Err(StoreError::ContentMismatch { reason, .. }) => {
+                            return Ok((partial, Attempt::Longer(reason)));
+                        }
+                        Err(error) => return Err(error.into()),
+                    }
                     let begin = at;
                     at += piece.len() as u64;
-                    if !pipe.send(piece).await {
-                        break None; // The writer says why.
-                    }
                     (self.received)(reached.reach(begin, at));
                 }
                 Ok(None) => break None,
                 Err(error) => break Some(error),
             }
         };
-        let (partial, written) = pipe.close().await.ok_or(ContentError::BrokenOff { name })?;
-        match written {
-            Ok(()) => {}
-            Err(StoreError::ContentMismatch { reason, .. }) => return Ok((partial, Attempt::Longer(reason))),
-            Err(error) => return Err(error.into()),
-        }
         let attempt = match broken {
             Some(error) => Attempt::Broke(error),
             None if partial.length() == partial.size() => Attempt::Complete,

@@ -8,7 +8,11 @@ use sluicegate_terms::Sha1Digest;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinSet;
+
+/// Most threads that files are fetched on, however many are on their way.
+const MOST_THREADS: usize = 16;
 
 /// A file to fetch.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -149,6 +153,7 @@ pub async fn fetch_all(
     });
     counters.tell();
     let mut queue = queue.into_iter();
+    let workers = Workers::new(options.parallel);
     // Dropped with the future: then its tasks end.
     let mut running = JoinSet::new();
     let mut go_on = true;
@@ -157,7 +162,8 @@ pub async fn fetch_all(
             && running.len() < options.parallel.max(1)
             && let Some(file) = queue.next()
         {
-            running.spawn(one(store.clone(), transport.clone(), file, Arc::clone(&counters)));
+            let fetched = one(store.clone(), transport.clone(), file, Arc::clone(&counters));
+            running.spawn_on(fetched, &workers.handle);
         }
         let Some(joined) = running.join_next().await else { break };
         counters.files.fetch_add(1, Ordering::Relaxed);
@@ -181,6 +187,37 @@ pub async fn fetch_all(
         }
     }
     report.not_begun.extend(queue.map(|file| file.sha1));
+}
+
+/// Threads that files are received, hashed and written on, apart from those that answer clients: a piece goes from the
+/// network to the disk without changing the processor, and nobody else waits for the disk.
+struct Workers {
+    handle: Handle,
+    runtime: Option<Runtime>,
+}
+
+impl Workers {
+    fn new(parallel: usize) -> Self {
+        let threads = parallel.clamp(1, MOST_THREADS);
+        let built =
+            Builder::new_multi_thread().worker_threads(threads).thread_name("content").enable_all().build();
+        match built {
+            Ok(runtime) => Self { handle: runtime.handle().clone(), runtime: Some(runtime) },
+            Err(error) => {
+                tracing::warn!(%error, "files are fetched without threads of their own");
+                Self { handle: Handle::current(), runtime: None }
+            }
+        }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // What waits for the disk ends by itself.
+            runtime.shutdown_background();
+        }
+    }
 }
 
 async fn one(

@@ -6,7 +6,6 @@ mod address;
 mod error;
 mod fetch;
 mod many;
-mod pipe;
 
 pub use address::parent_address;
 pub use error::ContentError;
