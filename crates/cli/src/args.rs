@@ -147,7 +147,7 @@ pub(crate) struct Serve {
     pub(crate) microsoft_update_mirror: Option<Mirror>,
     /// How many MiB of the lists that grow with the catalog stand in memory; more of them lie in a file of the data
     /// folder, which the system keeps in its cache as long as it has room
-    #[arg(long, default_value_t = 128, value_name = "MIB", env = "SLUICEGATE_LISTS_IN_MEMORY")]
+    #[arg(long, default_value_t = 96, value_name = "MIB", env = "SLUICEGATE_LISTS_IN_MEMORY")]
     pub(crate) lists_in_memory: u32,
     /// Log lines as text for people or as JSON for programs
     #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "SLUICEGATE_LOG_FORMAT")]

@@ -68,7 +68,7 @@ impl Default for Limits {
             header_fields: 64,
             head_bytes: 32 << 10,
             drain_time: Duration::from_secs(20),
-            lists_in_memory: 128 << 20,
+            lists_in_memory: 96 << 20,
         }
     }
 }

@@ -32,7 +32,10 @@ pub(crate) async fn measure(bench: &Setup, report: &mut Report) -> anyhow::Resul
     let ours = Server::sluicegate(&data).await?;
     let path = store(&data, &file).await?;
     let folder = std::fs::canonicalize(&data)?;
-    let nginx = nginx(&folder, &file).await?;
+    let beside = folder.join("nginx");
+    std::fs::create_dir_all(&beside)?;
+    std::fs::write(beside.join(NAME), &file)?;
+    let nginx = nginx(&beside, &beside, &format!("/{NAME}")).await?;
 
     let mut starts: Vec<usize> = (0..SIZE / PIECE).map(|n| n * PIECE).collect();
     for at in (1..starts.len()).rev() {
@@ -119,42 +122,40 @@ fn document(file: &[u8]) -> anyhow::Result<(String, Sha1Digest)> {
     Ok((document.to_xml(), sha1))
 }
 
-/// nginx over the same bytes. It cannot report a port it chose, so one is chosen for it; when somebody else
-/// takes that port first, another is tried.
-async fn nginx(folder: &Path, file: &[u8]) -> anyhow::Result<Server> {
-    let root = folder.join("nginx");
-    std::fs::create_dir_all(&root)?;
-    std::fs::write(root.join(NAME), file)?;
+/// nginx over a folder of files, of which it has one at `path`; `folder` is for its own. It cannot report a port it
+/// chose, so one is chosen for it; when somebody else takes that port first, another is tried.
+pub(super) async fn nginx(files: &Path, folder: &Path, path: &str) -> anyhow::Result<Server> {
+    std::fs::create_dir_all(folder)?;
     for _ in 0..5 {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        if let Some(server) = nginx_on(&root, port).await? {
+        if let Some(server) = nginx_on(files, folder, path, port).await? {
             return Ok(server);
         }
     }
-    anyhow::bail!("nginx did not come up; its reasons are in {}", root.join("error.log").display())
+    anyhow::bail!("nginx did not come up; its reasons are in {}", folder.join("error.log").display())
 }
 
 /// nginx on a port, with sendfile and as many workers as cores; `None` when it is not nginx that answers there.
-async fn nginx_on(root: &Path, port: u16) -> anyhow::Result<Option<Server>> {
-    let root_text = root.display();
+async fn nginx_on(files: &Path, folder: &Path, path: &str, port: u16) -> anyhow::Result<Option<Server>> {
+    let (root, own) = (files.display(), folder.display());
     // Started by root, its workers would be somebody who may not read a private folder.
-    let user = if std::fs::metadata(root)?.uid() == 0 { "user root; " } else { "" };
+    let user = if std::fs::metadata(files)?.uid() == 0 { "user root; " } else { "" };
     let config = format!(
-        "{user}daemon off; master_process on; worker_processes auto; pid {root_text}/pid; error_log {root_text}/error.log;\n\
+        "{user}daemon off; master_process on; worker_processes auto; pid {own}/pid; error_log {own}/error.log;\n\
          events {{ worker_connections 1024; }}\n\
          http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000;\n\
-         server {{ listen 127.0.0.1:{port}; root {root_text}; }} }}\n"
+         server {{ listen 127.0.0.1:{port}; root {root}; }} }}\n"
     );
-    std::fs::write(root.join("nginx.conf"), config)?;
-    let listen = root.join("listen");
+    std::fs::write(folder.join("nginx.conf"), config)?;
+    let listen = folder.join("listen");
     let mut command = Command::new("nginx");
-    command.arg("-p").arg(root).arg("-c").arg(root.join("nginx.conf"));
+    command.arg("-p").arg(folder).arg("-c").arg(folder.join("nginx.conf"));
     // `start` waits for the file that says where the server listens; nginx writes none.
     std::fs::write(&listen, format!("http://127.0.0.1:{port}"))?;
     let server = Server::start(command, &listen)
         .await
         .context("nginx is the baseline: apt-get install nginx-light")?;
-    let first_byte = get(&format!("/{NAME}"), &[("Range", "bytes=0-0")]);
+    let first_byte = get(path, &[("Range", "bytes=0-0")]);
     for _ in 0..100 {
         tokio::time::sleep(Duration::from_millis(20)).await;
         if let Ok(mut connection) = Connection::open(server.addr).await {

@@ -1,7 +1,9 @@
 //! Bench: files that a downstream server fetches from another, against curl over as many connections: bare, with
-//! its files verified, and with its files on the disk, since ours are both.
+//! its files verified, and with its files on the disk, since ours are both. And curl's from nginx, which says whether
+//! it is our upstream server that curl waits for.
 
 use super::Setup;
+use super::content::nginx;
 use super::report::{Bound, Report};
 use super::sync::{Node, ROUNDS, median, update};
 use anyhow::{Context as _, ensure};
@@ -10,6 +12,7 @@ use sha1::Digest as _;
 use sluicegate_agent::Random;
 use sluicegate_catalog::FileEntry;
 use sluicegate_terms::{Sha1Digest, Sha256Digest};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -33,6 +36,8 @@ struct Curl {
     usual: f64,
     /// And, instead, its files were on the disk.
     durable: f64,
+    /// The same from nginx.
+    nginx: f64,
 }
 
 /// Measures.
@@ -61,6 +66,8 @@ pub(crate) async fn measure(bench: &Setup, report: &mut Report) -> anyhow::Resul
         let hex = sha1.to_hex_upper();
         paths.push(format!("/Content/{}/{hex}.cab", &hex[38..]));
     }
+    let folder = std::fs::canonicalize(&top)?;
+    let other = nginx(&folder, &folder.join("nginx"), paths.first().map_or("/", String::as_str)).await?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let data = bench.folder.join("sync-content-below");
@@ -71,7 +78,7 @@ pub(crate) async fn measure(bench: &Setup, report: &mut Report) -> anyhow::Resul
         ensure!(run["counts"]["files"] == json!(FILES as u64), "round {round}: {run}");
         ours.push(took);
         drop(below);
-        theirs.push(curl(&format!("http://{}", upstream.server.addr), &paths, bench.folder.join("curl"))?);
+        theirs.push(curl(upstream.server.addr, other.addr, &paths, bench.folder.join("curl"))?);
     }
     let ours = median(ours);
     let of = |pick: fn(&Curl) -> f64| median(theirs.iter().map(pick).collect());
@@ -95,12 +102,13 @@ pub(crate) async fn measure(bench: &Setup, report: &mut Report) -> anyhow::Resul
         Bound::AtLeast(0.8),
     );
     for (what, seconds) in [
-        ("verification by sha256sum, all files at once", of(|curl| curl.usual)),
-        ("a sync of its files, without verification", of(|curl| curl.durable)),
-    ] {
+        ("curl with verification by sha256sum, all files at once", of(|curl| curl.usual)),
         // A file that a row speaks of must survive a power cut; curl leaves that to the system.
+        ("curl with a sync of its files, without verification", of(|curl| curl.durable)),
+        ("bare curl that has them from nginx", of(|curl| curl.nginx)),
+    ] {
         report.note(
-            format!("files from an upstream: rate against curl with {what}"),
+            format!("files from an upstream: rate against {what}"),
             seconds / ours,
             format!("{:.2}x", seconds / ours),
         );
@@ -109,26 +117,35 @@ pub(crate) async fn measure(bench: &Setup, report: &mut Report) -> anyhow::Resul
 }
 
 /// What curl takes for the same files.
-fn curl(base: &str, paths: &[String], folder: PathBuf) -> anyhow::Result<Curl> {
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder)?;
+fn curl(ours: SocketAddr, nginx: SocketAddr, paths: &[String], folder: PathBuf) -> anyhow::Result<Curl> {
     let files: Vec<PathBuf> = (0..paths.len()).map(|number| folder.join(number.to_string())).collect();
-    let mut command = Command::new("curl");
-    command.args(["-s", "-f", "--no-progress-meter", "--parallel", "--parallel-max", "4"]);
-    for (file, path) in files.iter().zip(paths) {
-        command.arg("-o").arg(file).arg(format!("{base}{path}"));
-    }
-    let began = Instant::now();
-    let ended = command.status().context("curl is the baseline: apt-get install curl")?;
-    ensure!(ended.success(), "curl failed: {ended}");
-    let bare = began.elapsed().as_secs_f64();
+    let fetch = |server: SocketAddr| -> anyhow::Result<f64> {
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder)?;
+        let mut command = Command::new("curl");
+        command.args(["-s", "-f", "--no-progress-meter", "--parallel", "--parallel-max", "4"]);
+        for (file, path) in files.iter().zip(paths) {
+            command.arg("-o").arg(file).arg(format!("http://{server}{path}"));
+        }
+        let began = Instant::now();
+        let ended = command.status().context("curl is the baseline: apt-get install curl")?;
+        ensure!(ended.success(), "curl failed: {ended}");
+        Ok(began.elapsed().as_secs_f64())
+    };
+    let (nginx, bare) = (fetch(nginx)?, fetch(ours)?);
     // First, while all of them wait for the disk as much as they will.
     let syncing = Instant::now();
     for file in &files {
         std::fs::File::open(file)?.sync_all()?;
     }
     let durable = bare + syncing.elapsed().as_secs_f64();
-    Ok(Curl { bare, quick: bare + digest(QUICK, &files)?, usual: bare + digest(USUAL, &files)?, durable })
+    Ok(Curl {
+        bare,
+        quick: bare + digest(QUICK, &files)?,
+        usual: bare + digest(USUAL, &files)?,
+        durable,
+        nginx,
+    })
 }
 
 /// Seconds that a tool takes to read and digest files, one process for each.
