@@ -2,6 +2,7 @@
 //! another, and the files of updates beside it.
 
 pub(crate) mod content;
+pub(crate) mod found;
 pub(crate) mod journal;
 pub(crate) mod pack;
 pub(crate) mod partial;

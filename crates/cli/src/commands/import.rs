@@ -5,7 +5,7 @@ use crate::admin_client::{AdminClient, Chunks, Refused, read_json};
 use crate::args::hierarchy::Import;
 use crate::carry::journal::Journal;
 use crate::carry::unpack::Beside;
-use crate::carry::{content, unpack};
+use crate::carry::{content, found, unpack};
 use crate::commands::catalog;
 use crate::output;
 use crate::output::say;
@@ -36,7 +36,7 @@ async fn carry_out(
     report: &mut Value,
 ) -> anyhow::Result<()> {
     // Looked at first: what cannot be done is said before the rest of it is.
-    let files = args.content.as_deref().map(content::find).transpose();
+    let files = args.content.as_deref().map(found::find).transpose();
     let files =
         files.context("nothing was sent; --content takes a folder as `export --content` writes it")?;
     let (pieces, body) = tokio::sync::mpsc::channel(8);

@@ -134,11 +134,15 @@ impl Store {
         let kind = AlertKind::CheckFailed;
         let text = open.first().map(|first| {
             let count = open.len() as u64 + report.more;
-            format!(
-                "the check found {count} things that are not as they must be, the first of them: {}; `sluicegate check` \
-                 names them all, and --repair repairs what has one right answer",
-                first.what
-            )
+            let what = &first.what;
+            let found = match count {
+                1 => format!("one thing that is not as it must be: {what}; `sluicegate check` tells more"),
+                _ => format!(
+                    "{count} things that are not as they must be, the first of them: {what}; `sluicegate check` names \
+                     them all"
+                ),
+            };
+            format!("the check found {found}, and --repair repairs what has one right answer")
         });
         self.shared.database.write(move |tx| {
             tx.execute(
