@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.cli.test_commands import FILE, as_json, catalog, rows, run
+from tests.cli.test_commands import FILE, as_json, catalog, fill, rows, run
 from tests.support.server import ServerUnderTest
 
 
@@ -10,9 +10,7 @@ from tests.support.server import ServerUnderTest
 def parent(tmp_path_factory):
     with ServerUnderTest() as running:
         folder = tmp_path_factory.mktemp("documents")
-        for number, document in enumerate(catalog()):
-            (folder / f"{number}.xml").write_bytes(document.bytes())
-        run(running, "catalog", "import", str(folder))
+        fill(running, folder)
         *_, fix, tool = catalog()
         run(running, "groups", "create", "Pilot")
         run(running, "groups", "create", "Büro ?>", "--parent", "Pilot")

@@ -51,6 +51,13 @@ def run(server, *words, code=0, target=None):
     return ran.stdout if code == 0 else ran.stderr
 
 
+def fill(server, folder):
+    """The documents of the catalog are put into the folder and imported."""
+    for number, document in enumerate(catalog()):
+        (folder / f"{number}.xml").write_bytes(document.bytes())
+    run(server, "catalog", "import", str(folder))
+
+
 def as_json(server, *words):
     return json.loads(run(server, *words, "--json"))
 

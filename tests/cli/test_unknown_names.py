@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conformance.wire.http import exchange
-from tests.cli.test_commands import as_json, catalog, run
+from tests.cli.test_commands import as_json, catalog, fill, run
 from tests.support.server import ServerUnderTest
 
 # Bodies that are streams and no JSON objects.
@@ -32,9 +32,7 @@ def routes():
 def server(tmp_path_factory):
     with ServerUnderTest() as running:
         folder = tmp_path_factory.mktemp("documents")
-        for number, document in enumerate(catalog()):
-            (folder / f"{number}.xml").write_bytes(document.bytes())
-        run(running, "catalog", "import", str(folder))
+        fill(running, folder)
         for name in ("A", "B"):
             run(running, "groups", "create", name)
         yield running
