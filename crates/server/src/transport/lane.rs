@@ -67,6 +67,11 @@ impl Lane {
         let standing: usize = slices.iter().filter(|slice| stands_in(slice)).map(|slice| slice.len()).sum();
         let taken: usize = self.stretches.lock().iter().map(|stretch| stretch.left).sum();
         if standing != taken {
+            tracing::error!(
+                standing,
+                taken,
+                "a connection is ended: the HTTP library hands over other bytes than files have"
+            );
             return Err(io::Error::other(
                 "bytes of a file were not handed to the connection as they should be",
             ));
