@@ -406,6 +406,8 @@ impl Synchronizer {
         let mut around = self.inner.options.around.clone();
         // A person waits for the answer.
         around.transport.retry = RetryPolicy::NEVER;
+        let waits = &mut around.transport.waits;
+        waits.silence = waits.silence.min(waits.person);
         crate::sync::probe(&self.inner.store, &around, settings).await
     }
 }

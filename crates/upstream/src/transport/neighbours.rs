@@ -39,7 +39,7 @@ impl TransportError {
 /// a few seconds at most, and goes the same way as every other request.
 pub async fn neighbours(settings: &TransportSettings, base: &Url) -> Vec<String> {
     let settings = TransportSettings {
-        waits: Waits { connect: PATIENCE, silence: PATIENCE, call: PATIENCE },
+        waits: Waits { connect: PATIENCE, silence: PATIENCE, person: PATIENCE, call: PATIENCE },
         retry: RetryPolicy::NEVER,
         ..settings.clone()
     };

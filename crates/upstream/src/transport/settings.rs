@@ -52,6 +52,9 @@ pub struct Waits {
     /// For the next byte of an answer. A real upstream lists a large catalog in one answer and thinks about
     /// it for minutes before the first byte.
     pub silence: Duration,
+    /// The same where a person waits: settings that are tried ask for nothing that takes long, but a server may just
+    /// be starting its service.
+    pub person: Duration,
     /// For a whole answer to a call of a service; files have no such bound, only that of silence.
     pub call: Duration,
 }
@@ -61,6 +64,7 @@ impl Default for Waits {
         Self {
             connect: Duration::from_secs(30),
             silence: Duration::from_secs(300),
+            person: Duration::from_secs(60),
             call: Duration::from_secs(3600),
         }
     }

@@ -189,6 +189,7 @@ pub fn settings() -> TransportSettings {
         waits: Waits {
             connect: Duration::from_secs(5),
             silence: Duration::from_secs(5),
+            person: Duration::from_secs(5),
             call: Duration::from_secs(20),
         },
         retry: RetryPolicy::NEVER,

@@ -106,3 +106,20 @@ async fn what_has_come_is_kept_and_others_get_their_turn_while_the_upstream_says
     assert!(synchronizer.cancel());
     synchronizer.wait().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_tries_settings_does_not_wait_as_long_as_a_run_would() {
+    let upstream = parent(1).await;
+    upstream.state.lock().trouble = (0..100).map(|call| (call, Trouble::Hang)).collect();
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |_| {});
+    let mut around = Surroundings::new(Arc::new(now), "child.example".to_owned());
+    around.transport.waits.person = Duration::from_millis(150);
+    let options = SynchronizerOptions { around, random: Arc::new(|| 4) };
+    let synchronizer = Synchronizer::start(store.clone(), options).unwrap();
+    let tried = synchronizer.probe((*store.upstream_settings()).clone());
+    let failed = tokio::time::timeout(Duration::from_secs(60), tried).await.unwrap().unwrap_err();
+    assert_eq!(failed.code(), "UssCommunicationError/TimedOut", "{failed}");
+    assert!(failed.to_string().contains("0.15 s"), "{failed}");
+}
