@@ -167,6 +167,12 @@ def test_a_child_that_approves_what_its_parent_removed_says_what_is_missing_and_
         assert run["counts"]["files"] == 0, run
         said = child.cli("sync", "status")
         assert "removed" in said and "sluicegate content add" in said, said
+        # In later runs too there is one sentence about it, whose remedy is not refused.
+        again = child.sync()["warning"]
+        assert "has removed it" in again and "not at the upstream yet" not in again, again
+        found = child.admin.call("POST", "diagnose", {})
+        [files] = [check for check in found["checks"] if check["check"] == "files"]
+        assert "has removed it" in files["found"], files
         assert told(child, wanted) == (100, "Install"), "its clients scan on"
         assert not child.holds(wanted)
         child.put_files(wanted)
