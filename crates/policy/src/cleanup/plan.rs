@@ -336,6 +336,10 @@ fn may_go(
         UpdateKind::Detectoid => aged(newest.arrived_at, settings.detectoid_days, now),
         // A product without updates is still one that can be chosen for synchronization.
         UpdateKind::Category => newest.expired && aged(newest.arrived_at, settings.detectoid_days, now),
+        // Servers below may have it approved still and come late; nothing else tells them that it was withdrawn.
+        _ if newest.expired && newest.deployable && !aged(newest.arrived_at, settings.expired_days, now) => {
+            false
+        }
         _ => match decisions.declined.get(&update) {
             Some(declined) => aged(declined.at, settings.unused_days, now),
             // What is neither offered nor part of anything that is; members follow their bundles.

@@ -127,9 +127,12 @@ pub struct CleanupSettings {
     pub superseded_days: u16,
     /// Days since anybody last approved a superseded update before it can be declined.
     pub undeployed_days: u16,
-    /// Days that an update is declined or expired before it is removed, and that an old revision is kept
-    /// beside the new one.
+    /// Days that an update is declined, or a part without use is here, before it is removed, and that an old revision is
+    /// kept beside the new one.
     pub unused_days: u16,
+    /// Days since it expired that an expired update is kept at least, for servers below that have not heard of it: this
+    /// is all that tells them.
+    pub expired_days: u16,
     /// Days that a detectoid without use is kept. Longer: a later update may need it again.
     pub detectoid_days: u16,
     /// Days without contact after which a computer is forgotten.
@@ -154,6 +157,7 @@ impl Default for CleanupSettings {
             superseded_days: 30,
             undeployed_days: 90,
             unused_days: 30,
+            expired_days: 365,
             detectoid_days: 90,
             computer_days: 30,
             event_days: 180,
@@ -180,6 +184,7 @@ impl CleanupSettings {
             ("superseded-days", self.superseded_days.to_string()),
             ("undeployed-days", self.undeployed_days.to_string()),
             ("unused-days", self.unused_days.to_string()),
+            ("expired-days", self.expired_days.to_string()),
             ("detectoid-days", self.detectoid_days.to_string()),
             ("computer-days", self.computer_days.to_string()),
             ("event-days", self.event_days.to_string()),
@@ -209,6 +214,7 @@ impl CleanupSettings {
             "superseded-days" => self.superseded_days = number("superseded-days", text, 30, MOST_DAYS)?,
             "undeployed-days" => self.undeployed_days = number("undeployed-days", text, 90, MOST_DAYS)?,
             "unused-days" => self.unused_days = number("unused-days", text, 7, MOST_DAYS)?,
+            "expired-days" => self.expired_days = number("expired-days", text, 30, MOST_DAYS)?,
             "detectoid-days" => self.detectoid_days = number("detectoid-days", text, 7, MOST_DAYS)?,
             "computer-days" => self.computer_days = number("computer-days", text, 1, MOST_DAYS)?,
             "event-days" => self.event_days = number("event-days", text, 1, MOST_DAYS)?,

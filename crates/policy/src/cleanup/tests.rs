@@ -319,6 +319,29 @@ fn old_revisions_go_except_the_one_in_service_and_those_a_bundle_names() {
 }
 
 #[test]
+fn what_expired_stays_for_servers_below_that_have_not_heard_of_it() {
+    let gone = |on| [doc(OLD, 1, -800), Doc { expired: true, ..doc(OLD, 2, on) }];
+    let declined = |on| {
+        let mut decisions = Decisions::default();
+        decline(&mut decisions, OLD, on);
+        decisions
+    };
+    for decisions in [Decisions::default(), declined(-364), declined(-700)] {
+        let kept = removable(&gone(-364), &decisions);
+        assert_eq!(kept.updates, [], "that it expired is told for a year");
+        assert_eq!(kept.revisions.len(), 1, "without what it replaced");
+        assert_eq!(removable(&gone(-365), &decisions).updates, [uid(OLD)]);
+    }
+    assert_eq!(removable(&gone(-400), &declined(-29)).updates, [], "the days of declined ones hold too");
+    let settings = CleanupSettings { expired_days: 30, ..CleanupSettings::default() };
+    let all = graph(&gone(-30)).removable(&Decisions::default(), &settings, &Referred::default(), day(0));
+    assert_eq!(all.updates, [uid(OLD)]);
+    // A part is no update that somebody below decided about: it goes with its bundle.
+    let part = [Doc { expired: true, deployable: false, ..doc(OLD, 1, -30) }];
+    assert_eq!(removable(&part, &Decisions::default()).updates, [uid(OLD)]);
+}
+
+#[test]
 fn an_approved_update_is_never_removed() {
     let docs = [Doc { expired: true, ..doc(OLD, 1, -400) }];
     let mut decisions = Decisions::default();
@@ -381,7 +404,7 @@ fn a_replica_leaves_to_its_upstream_what_declines_and_nothing_else() {
 #[test]
 fn settings_are_set_by_name_within_their_bounds_and_the_wizards_limits_are_the_least() {
     let mut settings = CleanupSettings::default();
-    assert_eq!(settings.texts().len(), 12, "every setting has a text");
+    assert_eq!(settings.texts().len(), 13, "every setting has a text");
     let mut other = CleanupSettings {
         enabled: false,
         steps: [CleanupStep::Files, CleanupStep::Events].into(),

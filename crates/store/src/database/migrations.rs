@@ -32,6 +32,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0023_names_of_servers.sql"),
     include_str!("../../migrations/0024_missing_since.sql"),
     include_str!("../../migrations/0025_who_waits_since.sql"),
+    include_str!("../../migrations/0027_behind.sql"),
 ];
 
 /// The version of the schema that this program makes and knows.

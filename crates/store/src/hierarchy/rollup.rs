@@ -229,8 +229,10 @@ impl Store {
     }
 
     /// Takes in statuses (RollupComputerStatus) of computers that are at `teller` or below it. Those of others are
-    /// left aside: a computer has moved on, and where it is now is told by somebody else; or nobody knows it. Times later
-    /// than `now` are taken as `now`.
+    /// left aside: a computer has moved on, and where it is now is told by somebody else; or nobody knows it. So are those
+    /// of a computer of which `teller` told a last report that is older than the one known here, as a server does that was
+    /// restored from a backup: MS-WSUSSS 3.1.4.17 takes a full status for the newest. Times later than `now` are taken as
+    /// `now`.
     ///
     /// # Errors
     /// A failure to write.
@@ -343,15 +345,23 @@ fn write_computer(
     tx.prepare_cached("UPDATE computer SET last_sync = NULL WHERE computer_id = ?1 AND last_sync > ?2")
         .and_then(|mut s| s.execute(params![computer.id.as_str(), now.ticks()]))
         .during("write a computer of a downstream server")?;
-    let known: Option<([u8; 16], Option<i64>)> = tx
-        .prepare_cached("SELECT server_id, last_sync FROM downstream_computer WHERE computer_id = ?1")
+    let known: Option<([u8; 16], Option<i64>, Option<i64>)> = tx
+        .prepare_cached(
+            "SELECT server_id, last_sync, last_status FROM downstream_computer WHERE computer_id = ?1",
+        )
         .and_then(|mut s| {
-            s.query_row([computer.id.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+            s.query_row([computer.id.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
         })
         .during("look up a computer of a downstream server")?;
     let mut last_sync = computer.last_sync.map(Timestamp::ticks);
-    if let Some((server, at)) = &known {
-        let at = at.filter(|at| *at <= now.ticks());
+    let mut last_status = computer.last_status.map(Timestamp::ticks);
+    if let Some((server, at, reported)) = &known {
+        let [at, reported] = [at, reported].map(|at| at.filter(|at| *at <= now.ticks()));
+        let behind = (reported > last_status).then_some(computer.server.as_bytes());
+        tx.prepare_cached("UPDATE downstream_computer SET behind = ?2 WHERE computer_id = ?1")
+            .and_then(|mut s| s.execute(params![computer.id.as_str(), behind]))
+            .during("write a computer of a downstream server")?;
+        last_status = last_status.max(reported);
         // How wrong a teller's clock is is known but for the time of a message: the same told twice may seem older.
         let same = Guid::from_bytes(*server) == computer.server;
         let told = if same { last_sync.map(|told| told.saturating_add(MESSAGE_TAKES)) } else { last_sync };
@@ -377,13 +387,13 @@ fn write_computer(
             last_sync,
             computer.last_sync_result,
             computer.last_reboot.map(Timestamp::ticks),
-            computer.last_status.map(Timestamp::ticks),
+            last_status,
             computer.last_inventory.map(Timestamp::ticks),
             details.map(ComputerDetails::encode)
         ])
     })
     .during("write a computer of a downstream server")?;
-    Ok(known.is_none_or(|(server, _)| Guid::from_bytes(server) != computer.server))
+    Ok(known.is_none_or(|(server, ..)| Guid::from_bytes(server) != computer.server))
 }
 
 fn write_status(
@@ -396,14 +406,23 @@ fn write_status(
     let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| -> Result<usize, StoreError> {
         tx.prepare_cached(sql).and_then(|mut s| s.execute(values)).during("write a rolled-up status")
     };
-    let known: Option<(i64, [u8; 16])> = tx
-        .prepare_cached("SELECT id, server_id FROM downstream_computer WHERE computer_id = ?1")
+    let known: Option<(i64, [u8; 16], Option<[u8; 16]>)> = tx
+        .prepare_cached("SELECT id, server_id, behind FROM downstream_computer WHERE computer_id = ?1")
         .and_then(|mut s| {
-            s.query_row([report.computer.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+            s.query_row([report.computer.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                .optional()
         })
         .during("look up a computer of a downstream server")?;
-    let at = known.filter(|(_, server)| branch.contains(&Guid::from_bytes(*server)));
-    let Some((row, _)) = at else { return Ok(()) };
+    let at = known.filter(|(_, server, _)| branch.contains(&Guid::from_bytes(*server)));
+    let Some((row, _, behind)) = at else { return Ok(()) };
+    if behind.is_some_and(|server| branch.contains(&Guid::from_bytes(server))) {
+        // No number is as that of this status, so the teller is asked for all of it again until it knows more.
+        run(
+            "UPDATE downstream_computer SET received = -1, received_from = ?2 WHERE id = ?1",
+            params![row, teller.as_bytes()],
+        )?;
+        return Ok(());
+    }
     run(
         "UPDATE downstream_computer SET received = ?2, received_from = ?3, detected = ?4, status_mark = ?5
          WHERE id = ?1",

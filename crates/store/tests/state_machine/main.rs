@@ -334,6 +334,10 @@ fn run(dir: &Path, bytes: &[[u8; 4]]) {
     import(&store, 0, &[category(CLASSIFICATION, CategoryKind::UpdateClassification, "Critical", None)]);
     store.save_rule(Some(RuleId::DEFAULT), rule(false), at(0)).unwrap();
     store.set_upstream_settings(upstream(false), at(0)).unwrap();
+    // What expired goes as soon as it may: nobody waits a year here.
+    let mut settings = store.cleanup_settings().unwrap();
+    settings.set("expired-days", "30").unwrap();
+    store.set_cleanup_settings(&settings, at(0)).unwrap();
     let mut model = Model::default();
     let mut agents: Vec<(Vec<u128>, Agent)> =
         [vec![], vec![1], vec![2], vec![1, 3], vec![4, 2, 3], vec![3, 1]]

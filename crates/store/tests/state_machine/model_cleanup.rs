@@ -131,7 +131,9 @@ impl Model {
             .filter(|update| {
                 let newest = self.newest(*update).unwrap();
                 let long = match self.declined.get(update) {
-                    Some(since) => self.aged(*since, 30),
+                    Some(since) => {
+                        self.aged(*since, 30) && (!newest.expired || self.aged(newest.arrived, 30))
+                    }
                     None => newest.expired && self.aged(newest.arrived, 30),
                 };
                 let deployed = self.any(*update, |action| action != NotApproved);

@@ -73,7 +73,7 @@ fn on_a_replica_neither_a_run_nor_a_dry_run_names_anything_to_decline() {
         assert_eq!(run(&store, step, 100, false), dry, "a run says the same");
     }
     assert!([1, 3, 4].iter().all(|n| !is_declined(&store, *n)));
-    let unused = run(&store, CleanupStep::UnusedUpdates, 100, true);
+    let unused = run(&store, CleanupStep::UnusedUpdates, 365, true);
     assert_eq!(unused.found, 1, "what goes without a decision is still named: the withdrawn one");
 }
 
@@ -260,6 +260,9 @@ fn what_retired_long_ago_waits_for_what_came_since_and_refers_to_it() {
         document
     };
     import(&store, 0, &[withdrawn(5)]);
+    let mut settings = store.cleanup_settings().unwrap();
+    settings.set("expired-days", "30").unwrap();
+    store.set_cleanup_settings(&settings, at(0)).unwrap();
     assert_eq!(run(&store, CleanupStep::UnusedUpdates, 31, false).found, 1, "the part retires");
     let mut bundle = withdrawn(4);
     bundle.relationships.bundles.push(vec![identity(5, 1)]);

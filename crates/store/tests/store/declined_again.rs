@@ -130,6 +130,7 @@ fn that_it_is_not_approved_for_a_group_comes_back_though_nobody_declined_it() {
         let store = open(folder.path());
         let mut settings = store.cleanup_settings().unwrap();
         settings.filters = ["title=preview".parse().unwrap(), "title=beta".parse().unwrap()].into();
+        settings.expired_days = 30;
         store.set_cleanup_settings(&settings, at(1)).unwrap();
         let expired = |number, expired| {
             let mut document = software(3, number, "Withdrawn");

@@ -28,6 +28,7 @@ mod lost_content;
 mod memberships;
 mod modes;
 mod place;
+mod restored_below;
 mod ring;
 mod rollback;
 mod rollup;

@@ -12,10 +12,10 @@ use sluicegate_terms::{ComputerId, Guid};
 use support::{at, identity, open, uid};
 use tempfile::TempDir;
 
-const NORTH: Guid = Guid::from_u128(1);
-const SOUTH: Guid = Guid::from_u128(2);
+pub(crate) const NORTH: Guid = Guid::from_u128(1);
+pub(crate) const SOUTH: Guid = Guid::from_u128(2);
 /// Below `NORTH`.
-const BRANCH: Guid = Guid::from_u128(3);
+pub(crate) const BRANCH: Guid = Guid::from_u128(3);
 
 pub(crate) fn server(id: Guid, parent: Option<Guid>) -> RolledServer {
     RolledServer {
@@ -31,7 +31,7 @@ pub(crate) fn server(id: Guid, parent: Option<Guid>) -> RolledServer {
     }
 }
 
-fn tree() -> (TempDir, Store) {
+pub(crate) fn tree() -> (TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let servers = vec![server(NORTH, None), server(SOUTH, None), server(BRANCH, Some(NORTH))];
@@ -44,7 +44,7 @@ fn pc() -> ComputerId {
 }
 
 /// The computer asked a server for updates.
-fn asked(store: &Store, server: Guid, seconds: i64) {
+pub(crate) fn asked(store: &Store, server: Guid, seconds: i64) {
     asked_and_told(store, server, seconds, 1_000);
 }
 
@@ -129,14 +129,14 @@ fn a_server_that_tells_no_name_keeps_the_one_it_has() {
 }
 
 /// A server tells that the computer needs one update.
-fn tells(store: &Store, teller: Guid, number: u32, needed: u128) {
+pub(crate) fn tells(store: &Store, teller: Guid, number: u32, needed: u128) {
     let updates = vec![RolledStatus { update: uid(needed), state: UpdateState::NotInstalled, since: at(0) }];
     let report = StatusReport { computer: pc(), detected: None, number, full: true, updates };
     store.roll_up_status(teller, vec![report], at(1_000)).unwrap();
 }
 
 /// Where the computer is, and what it needs.
-fn known(store: &Store) -> (Guid, Vec<u128>) {
+pub(crate) fn known(store: &Store) -> (Guid, Vec<u128>) {
     let filter = DownstreamComputerFilter { limit: 10, ..Default::default() };
     let [computer] = &store.downstream_computers(&filter).unwrap()[..] else { panic!("one computer") };
     let rows = store.downstream_status(&pc()).unwrap();
@@ -144,7 +144,7 @@ fn known(store: &Store) -> (Guid, Vec<u128>) {
 }
 
 /// Whether a teller that remembers this number has to tell of the computer anew.
-fn behind(store: &Store, teller: Guid, number: u32) -> bool {
+pub(crate) fn behind(store: &Store, teller: Guid, number: u32) -> bool {
     !store.out_of_sync_computers(teller, &[(pc(), number)]).unwrap().is_empty()
 }
 

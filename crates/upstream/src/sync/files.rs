@@ -86,8 +86,10 @@ impl Run {
             None => taken_in?,
         }
         if self.settings.source != Some(UpstreamSource::MicrosoftUpdate) {
-            self.ask_for(&report.not_there).await;
-            self.tell_of_awaited(report.not_there.clone()).await?;
+            let unknown = self.ask_for(&report.not_there).await;
+            let (unknown, awaited) = report.not_there.iter().partition(|sha1| unknown.contains(*sha1));
+            self.tell_of_unknown(unknown).await?;
+            self.tell_of_awaited(awaited).await?;
         }
         if let Some(warning) = judge(report)? {
             self.progress.warn(&warning);
@@ -186,8 +188,10 @@ impl Run {
         Ok(())
     }
 
-    /// Asks the upstream to fetch files it does not have yet; they are fetched from there in a later run.
-    async fn ask_for(&self, files: &[Sha1Digest]) {
+    /// Asks the upstream to fetch files it does not have yet; they are fetched from there in a later run. Answers those
+    /// that it knows no update of (MS-WSUSSS 3.1.4.11): nobody there will ever fetch them.
+    async fn ask_for(&self, files: &[Sha1Digest]) -> HashSet<Sha1Digest> {
+        let mut unknown = HashSet::new();
         for files in files.chunks(ASKED_AT_ONCE) {
             let make =
                 |cookie| DownloadFilesRequest { cookie: Some(cookie), file_digests: Some(files.to_vec()) };
@@ -198,14 +202,39 @@ impl Run {
             if let Err(error) = asked {
                 // Their documents are good all the same.
                 tracing::warn!(%error, files = files.len(), "the upstream does not fetch files for this server");
-                let said = match error.fault() {
-                    Some(ErrorCode::FileDigestsMissing) => forgotten(files.len()),
-                    _ => error.to_string(),
-                };
-                self.progress.warn(&said);
+                let named = unknown_of(&error, files);
+                if named.is_empty() {
+                    self.progress.warn(&error.to_string());
+                }
+                unknown.extend(named);
             }
         }
+        unknown
     }
+
+    /// Files that the upstream knows no update of have failed to come, each for that reason.
+    async fn tell_of_unknown(&self, unknown: Vec<Sha1Digest>) -> Result<(), SyncError> {
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let said = no_update_of(unknown.len(), &self.address());
+        self.progress.update(|p| p.counts.files_failed += unknown.len() as u64);
+        self.progress.warn(&said);
+        let (now, one) = (self.around.now(), no_update_of(1, &self.address()));
+        let failed: Vec<_> = unknown.into_iter().map(|sha1| (sha1, one.clone())).collect();
+        self.on_store(move |store| store.files_failed(&failed, now)).await
+    }
+}
+
+/// Of the files that the upstream was asked for, those of which its fault says that it knows no update.
+fn unknown_of(error: &SyncError, asked: &[Sha1Digest]) -> Vec<Sha1Digest> {
+    let SyncError::Transport(transport) = error else { return Vec::new() };
+    let fault = transport.fault().filter(|fault| fault.error_code == Some(ErrorCode::FileDigestsMissing));
+    let Some(fault) = fault else { return Vec::new() };
+    let named = |sha1: &&Sha1Digest| fault.message.split('|').any(|one| one.trim() == sha1.to_base64());
+    let named: Vec<Sha1Digest> = asked.iter().filter(named).copied().collect();
+    // One that was asked for alone is the one, however the fault spells it.
+    if let (true, [only]) = (named.is_empty(), asked) { vec![*only] } else { named }
 }
 
 /// What nobody says the place of, would be at the upstream if that kept files.
@@ -257,20 +286,16 @@ fn waiting(
     Ok(reasons.next().map(|(_, reason)| (reasons.count() + 1, reason)))
 }
 
-/// What to do when the upstream does not know files any more: its cleanup removed the updates they belong to, which
-/// are in use here. Nobody there will ever fetch them, so waiting does not help.
-fn forgotten(files: usize) -> String {
-    let removed = match files {
-        1 => "the upstream has removed the update of a file that is wanted here, and does not fetch it"
-            .to_owned(),
-        _ => format!(
-            "of {files} files that are wanted here the upstream has removed some together with their updates, and does \
-             not fetch them"
-        ),
+/// What to do when the upstream has no update that files belong to: waiting does not help.
+fn no_update_of(files: usize, upstream: &str) -> String {
+    let (which, them) = match files {
+        1 => ("the update of a file that is wanted here".to_owned(), "it"),
+        many => (format!("the updates of {many} files that are wanted here"), "them"),
     };
     format!(
-        "{removed}; add them here with `sluicegate content add`, import the updates there again, have files \
-         fetched from Microsoft, or take back what approves the updates here"
+        "{upstream} does not have {which}, never had or has removed it, and does not fetch {them}; add {them} here with \
+         `sluicegate content add`, bring the update there (by its synchronization or an import), have files fetched from \
+         Microsoft, or take back what approves the update here"
     )
 }
 
@@ -291,6 +316,7 @@ mod tests {
     use super::*;
     use crate::content::FailedFile;
     use crate::transport::{Failure, Peer, TransportError};
+    use sluicegate_soap::fault::ReceivedFault;
 
     fn failed(failure: Failure) -> FailedFile {
         let url = "http://files.example:8530/Content/a.cab".parse().unwrap();
@@ -317,6 +343,31 @@ mod tests {
         );
         assert!(!other.contains("keeps no files"), "{other}");
         assert_eq!(report.failed[0].error.code(), "ContentError/NoSource");
+    }
+
+    #[test]
+    fn of_the_files_that_were_asked_for_those_are_unknown_above_that_the_fault_names() {
+        let [a, b, c] = [1, 2, 3].map(|n| Sha1Digest([n; 20]));
+        let fault = |code, message: String| {
+            let url = "http://parent.example:8530/".parse().unwrap();
+            let fault = ReceivedFault {
+                code: "Client".to_owned(),
+                text: String::new(),
+                error_code: Some(code),
+                error_code_text: String::new(),
+                message,
+                id: None,
+                method: String::new(),
+                actor: String::new(),
+            };
+            SyncError::from(TransportError::new(&url, None, Failure::Fault(Box::new(fault))))
+        };
+        let named = fault(ErrorCode::FileDigestsMissing, format!("{}|{}", c.to_base64(), a.to_base64()));
+        assert_eq!(unknown_of(&named, &[a, b, c]), [a, c]);
+        let none = fault(ErrorCode::FileDigestsMissing, String::new());
+        assert_eq!(unknown_of(&none, &[a]), [a], "asked for alone");
+        assert_eq!(unknown_of(&none, &[a, b]), []);
+        assert_eq!(unknown_of(&fault(ErrorCode::InternalServerError, a.to_base64()), &[a]), []);
     }
 
     #[test]
