@@ -191,8 +191,14 @@ fn status_table(status: &Value) {
         }
         return;
     }
+    let mut shown = status.clone();
+    if let Some(failed) = shown.pointer_mut("/progress/failed")
+        && *failed == 0
+    {
+        *failed = Value::Null;
+    }
     output::fields(
-        status,
+        &shown,
         &[
             ("Upstream", "/upstream"),
             ("Mode", "/mode"),
@@ -200,6 +206,8 @@ fn status_table(status: &Value) {
             ("Doing", "/progress/phase"),
             ("Done", "/progress/done"),
             ("Of", "/progress/total"),
+            ("Failed", "/progress/failed"),
+            ("Last failure", "/progress/last_failure"),
             ("Warning", "/warning"),
             ("Last success", "/last_success"),
             ("Schedule", "/schedule"),

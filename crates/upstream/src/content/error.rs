@@ -94,23 +94,7 @@ impl ContentError {
 
     /// Whether nobody could be reached where it was looked for, which says nothing about this file.
     pub(crate) fn concerns_the_way(&self) -> bool {
-        match self {
-            Self::Transport { source, .. } => matches!(
-                source.failure(),
-                Failure::NameNotResolved { .. }
-                    | Failure::Refused { .. }
-                    | Failure::TimedOut { .. }
-                    | Failure::Unreachable { .. }
-                    | Failure::ProxyAuthentication { .. }
-                    | Failure::ProxyRefused { .. }
-                    | Failure::Certificate(_)
-                    | Failure::Tls { .. }
-                    | Failure::WantsCertificate
-                    | Failure::Busy { .. }
-                    | Failure::Unavailable { .. }
-            ),
-            _ => false,
-        }
+        matches!(self, Self::Transport { source, .. } if nobody_reached(source))
     }
 
     /// Whether every other file would fail in the same way now.
@@ -125,4 +109,22 @@ impl ContentError {
             _ => false,
         }
     }
+}
+
+/// Whether nobody could be reached, or nobody who had time for this.
+pub(super) fn nobody_reached(error: &TransportError) -> bool {
+    matches!(
+        error.failure(),
+        Failure::NameNotResolved { .. }
+            | Failure::Refused { .. }
+            | Failure::TimedOut { .. }
+            | Failure::Unreachable { .. }
+            | Failure::ProxyAuthentication { .. }
+            | Failure::ProxyRefused { .. }
+            | Failure::Certificate(_)
+            | Failure::Tls { .. }
+            | Failure::WantsCertificate
+            | Failure::Busy { .. }
+            | Failure::Unavailable { .. }
+    )
 }
