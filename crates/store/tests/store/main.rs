@@ -31,6 +31,7 @@ mod place;
 mod ring;
 mod rollback;
 mod rollup;
+mod room;
 mod rules;
 #[path = "../support/scans.rs"]
 mod scans;

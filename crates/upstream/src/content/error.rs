@@ -97,11 +97,18 @@ impl ContentError {
         matches!(self, Self::Transport { source, .. } if nobody_reached(source))
     }
 
+    /// Whether there is no room for this file; a smaller one may fit.
+    pub(crate) fn does_not_fit(&self) -> bool {
+        matches!(self, Self::Store(StoreError::NoRoom { .. }))
+    }
+
     /// Whether every other file would fail in the same way now.
     pub(crate) fn concerns_all(&self) -> bool {
         match self {
-            Self::Store(StoreError::DiskFull { .. } | StoreError::NoRoom { .. } | StoreError::Io { .. }) => {
-                true
+            Self::Store(StoreError::DiskFull { .. } | StoreError::Io { .. }) => true,
+            // Whether there is room for any.
+            Self::Store(StoreError::NoRoom { reserve, promised, free, .. }) => {
+                *free <= reserve.saturating_add(*promised)
             }
             Self::Transport { source, .. } => {
                 matches!(source.failure(), Failure::ProxyAuthentication { .. } | Failure::Settings { .. })

@@ -23,35 +23,59 @@ pub(super) fn blame_upstream(report: &mut ContentReport, upstream: &str) {
     }
 }
 
-/// A file that does not come is worth a warning; when none came because nobody could be reached, the run failed.
-pub(super) fn judge(report: ContentReport) -> Judged {
+/// A file that does not come is worth a warning; when none came because nobody could be reached, the run failed. `whose`
+/// is the update of the first file for which there is no room.
+pub(super) fn judge(report: ContentReport, whose: Option<&str>) -> Judged {
     let ContentReport { fetched, not_there, failed, not_begun, way_lost, .. } = report;
-    let nothing_came = fetched.is_empty() && not_there.is_empty();
-    let wrong_way = nothing_came && failed.iter().all(|failed| failed.error.concerns_the_way());
     let of = Counted {
         came: fetched.len(),
         failed: failed.len(),
         not_begun: not_begun.len(),
         wanted: fetched.len() + not_there.len() + failed.len() + not_begun.len(),
     };
-    if wrong_way || failed.iter().any(|failed| failed.error.concerns_all()) {
-        let worst = failed.into_iter().max_by_key(|failed| failed.error.concerns_all());
+    let (unfit, failed): (Vec<_>, Vec<_>) = failed.into_iter().partition(|one| one.error.does_not_fit());
+    let nothing_came = fetched.is_empty() && not_there.is_empty();
+    let wrong_way = nothing_came && failed.iter().all(|one| one.error.concerns_the_way());
+    let mut warnings = Vec::new();
+    if let Some(first) = unfit.first() {
+        let whose = whose.map(|update| format!(" is of `{update}`")).unwrap_or_default();
+        let does = if unfit.len() == 1 { "does" } else { "do" };
+        let (unfit, wanted) = (unfit.len(), files(of.wanted));
+        warnings.push(format!(
+            "{unfit} of {wanted} {does} not fit on the disk; the first{whose}: {}",
+            first.error
+        ));
+    }
+    let full = failed.iter().chain(&unfit).any(|one| one.error.concerns_all());
+    if full || wrong_way && !failed.is_empty() {
+        if of.not_begun > 0 {
+            warnings.push(of.sentence());
+        }
+        let worst = failed
+            .into_iter()
+            .chain(unfit)
+            .max_by_key(|one| (one.error.concerns_all(), !one.error.does_not_fit()));
         let outcome = worst.map_or(Ok(()), |failed| Err(SyncError::Content(Box::new(failed.error))));
-        let warnings = (of.not_begun > 0).then(|| of.sentence()).into_iter().collect();
         return Judged { outcome, warnings, try_soon: false };
     }
-    let by_the_way = failed.iter().rev().find(|failed| failed.error.concerns_the_way());
-    let warning = match (failed.first(), by_the_way.filter(|_| way_lost)) {
-        (_, Some(last)) => Some(format!(
+    let by_the_way = failed.iter().rev().find(|one| one.error.concerns_the_way());
+    match (failed.first(), by_the_way.filter(|_| way_lost)) {
+        (_, Some(last)) => warnings.push(format!(
             "{}, since nobody could be reached any more; another synchronization tries them again, soon where a schedule \
              is set; the last: {}",
             of.sentence(),
             last.error
         )),
-        (Some(first), None) => Some(format!("{}; the first: {}", of.tried_again(), first.error)),
-        (None, None) => None,
-    };
-    Judged { outcome: Ok(()), warnings: warning.into_iter().collect(), try_soon: way_lost }
+        (Some(first), None) => warnings.push(format!(
+            "{} of {} did not come and {} tried again with a later synchronization; the first: {}",
+            failed.len(),
+            files(of.wanted),
+            if failed.len() == 1 { "is" } else { "are" },
+            first.error
+        )),
+        (None, None) => {}
+    }
+    Judged { outcome: Ok(()), warnings, try_soon: way_lost }
 }
 
 /// How many files of a run came to what.
@@ -73,12 +97,6 @@ impl Counted {
                 format!("{came} of {} came, {failed} failed, and {not_begun} were not tried", files(*wanted))
             }
         }
-    }
-
-    fn tried_again(&self) -> String {
-        let again = if self.failed == 1 { "is tried again" } else { "are tried again" };
-        let (failed, wanted) = (self.failed, files(self.wanted));
-        format!("{failed} of {wanted} did not come and {again} with a later synchronization")
     }
 }
 
@@ -120,6 +138,7 @@ mod tests {
     use super::*;
     use crate::content::FailedFile;
     use crate::transport::{Failure, Peer, TransportError};
+    use sluicegate_store::StoreError;
     use sluicegate_terms::Sha1Digest;
 
     fn failed(failure: Failure) -> FailedFile {
@@ -152,10 +171,10 @@ mod tests {
     #[test]
     fn a_run_fails_when_nobody_could_be_reached_for_any_file() {
         let report = ContentReport { failed: vec![refused(), refused()], ..Default::default() };
-        let error = judge(report).outcome.unwrap_err();
+        let error = judge(report, None).outcome.unwrap_err();
         assert_eq!(error.code(), "UssCommunicationError/ConnectionRefused");
         assert!(error.is_transient(), "so it is tried again soon");
-        let nothing = judge(ContentReport::default());
+        let nothing = judge(ContentReport::default(), None);
         assert!(nothing.outcome.is_ok() && nothing.warnings.is_empty() && !nothing.try_soon);
     }
 
@@ -168,7 +187,7 @@ mod tests {
             ContentReport { failed: vec![failed(Failure::NotFound), refused()], ..Default::default() },
         ] {
             let count = report.failed.len();
-            let judged = judge(report);
+            let judged = judge(report, None);
             assert!(judged.outcome.is_ok() && !judged.try_soon);
             let warning = judged.warnings.concat();
             assert!(warning.starts_with(&format!("{count} of 2 files did not come")), "{warning}");
@@ -181,7 +200,7 @@ mod tests {
         let full = Failure::Settings { reason: "the CA file is gone".to_owned() };
         let failed = vec![refused(), failed(full)];
         let report = ContentReport { failed, fetched: vec![Sha1Digest([2; 20])], ..Default::default() };
-        assert_eq!(judge(report).outcome.unwrap_err().code(), "LocalError/TransportSettings");
+        assert_eq!(judge(report, None).outcome.unwrap_err().code(), "LocalError/TransportSettings");
     }
 
     #[test]
@@ -193,7 +212,7 @@ mod tests {
             way_lost: true,
             ..Default::default()
         };
-        let judged = judge(report(2));
+        let judged = judge(report(2), None);
         assert!(judged.outcome.is_ok() && judged.try_soon);
         let said = judged.warnings.concat();
         assert!(
@@ -203,8 +222,40 @@ mod tests {
         assert!(said.contains("refused the connection") && !said.contains("404"), "{said}");
         let mut none = report(0);
         none.failed.remove(0);
-        let judged = judge(none);
+        let judged = judge(none, None);
         assert_eq!(judged.outcome.unwrap_err().code(), "UssCommunicationError/ConnectionRefused");
         assert_eq!(judged.warnings, ["0 of 22 files came, 2 failed, and 20 were not tried"]);
+    }
+
+    #[test]
+    fn a_file_without_room_is_its_own_failure_until_there_is_none_for_any() {
+        let unfit = |free| FailedFile {
+            sha1: Sha1Digest([3; 20]),
+            error: ContentError::Store(StoreError::NoRoom {
+                name: "big.cab".to_owned(),
+                path: "/data/Content".into(),
+                missing: 500 << 30,
+                reserve: 64 << 20,
+                promised: 0,
+                free,
+            }),
+        };
+        let report = |free, others: Vec<FailedFile>| ContentReport {
+            fetched: vec![Sha1Digest([2; 20])],
+            failed: others.into_iter().chain([unfit(free), unfit(free)]).collect(),
+            ..Default::default()
+        };
+        let judged = judge(report(33 << 30, vec![failed(Failure::NotFound)]), Some("KB5 Large"));
+        assert!(judged.outcome.is_ok());
+        let [unfitting, other] = judged.warnings.as_slice() else { panic!("{:?}", judged.warnings) };
+        assert!(unfitting.starts_with("2 of 4 files do not fit on the disk; the first is of `KB5 Large`"));
+        assert!(unfitting.contains("`big.cab`") && unfitting.contains("decline the update"), "{unfitting}");
+        assert!(other.starts_with("1 of 4 files did not come") && other.contains("404"), "{other}");
+        let judged = judge(report(64 << 20, vec![]), None);
+        assert_eq!(judged.outcome.unwrap_err().code(), "LocalError/DiskFull");
+        // Nobody was reached for those that would have fitted.
+        let mut gone = report(33 << 30, vec![refused()]);
+        gone.fetched.clear();
+        assert_eq!(judge(gone, None).outcome.unwrap_err().code(), "UssCommunicationError/ConnectionRefused");
     }
 }

@@ -92,7 +92,12 @@ impl Run {
             self.ask_for(&report.not_there).await;
             self.tell_of_awaited(report.not_there.clone()).await?;
         }
-        let judged = judge(report);
+        let unfit = report.failed.iter().find(|failed| failed.error.does_not_fit()).map(|failed| failed.sha1);
+        let whose = match unfit {
+            Some(sha1) => self.on_store(move |store| store.update_of_file(sha1)).await?,
+            None => None,
+        };
+        let judged = judge(report, whose.as_deref());
         for warning in &judged.warnings {
             self.progress.warn(warning);
         }
@@ -177,6 +182,8 @@ impl Run {
         let failed: Vec<(Sha1Digest, String)> = report
             .failed
             .iter()
+            // Room may be made at any time.
+            .filter(|failed| !failed.error.does_not_fit())
             .filter(|failed| !failed.error.concerns_all() && !failed.error.is_transient())
             .map(|failed| (failed.sha1, failed.error.to_string()))
             .collect();

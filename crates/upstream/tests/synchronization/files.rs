@@ -221,3 +221,24 @@ async fn a_file_that_fails_is_told_of_while_the_run_goes_on_and_is_no_coming_for
     let ended = synchronizer.wait().await;
     assert_eq!((ended.counts.files_failed, ended.last_progress), (3, Some(now())));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_fit_on_the_disk_is_named_and_keeps_nothing_else_from_coming() {
+    let (upstream, _dir, store) = with_files(12).await;
+    for n in 0..5_u8 {
+        let mut document = update(7_000 + 2 * u128::from(n), 1, PRODUCT);
+        let mut large = file(&[100 + n; 40], "large.cab");
+        large.size = 500 << 50;
+        document.files.push(large);
+        give(&upstream, &document, PRODUCT);
+    }
+    for came in [12, 0] {
+        let ended = run_well(&store).await;
+        assert_eq!((ended.counts.files, ended.counts.files_failed), (came, 5));
+        let warning = ended.warning.unwrap();
+        let said = format!("5 of {} files do not fit on the disk; the first is of `Update 700", came + 5);
+        assert!(warning.starts_with(&said) && warning.contains("`large.cab`"), "{warning}");
+        assert!(!warning.contains("wait"), "room may be made at once: {warning}");
+    }
+    assert_eq!(store.content().partials().unwrap(), [], "nothing came of them");
+}
