@@ -304,7 +304,7 @@ fn judge_failure(store: &Store, code: &str, sentence: &str, now: Timestamp) -> R
         && let Some(known) = &store.upstream_settings().proxy.credentials
     {
         let user = &known.user;
-        let text = format!("a proxy does not take the stored user `{user}` and its password: {sentence}");
+        let text = format!("a proxy does not let this server in with the stored user `{user}`: {sentence}");
         store.hold_alert(AlertKind::ProxyPassword, &text, now)?;
     }
     // A full disk here is not the upstream's failure, and no sign that it works either: `judge_here` tells it.

@@ -47,18 +47,23 @@ pub enum StoreError {
     },
     /// A file of an update would leave too little room on the disk of the content folder.
     #[error(
-        "the disk that holds {} has {} MiB left and {} MiB of this file are to come, besides {} MiB that are \
-         kept free; give it more room, run `sluicegate cleanup run`, or fetch fewer files; what came before is \
-         kept, and the next run goes on with it",
-        path.display(), free >> 20, missing.div_ceil(1 << 20), reserve >> 20
+        "the disk that holds {} has {} MiB left and {} MiB of `{name}` are to come, besides {} MiB that are kept free \
+         and {} MiB of other files on their way; give it more room, run `sluicegate cleanup run`, decline the update, or \
+         fetch fewer files (`sluicegate sync content approved`); what came before is kept, and the next run goes on \
+         with it",
+        path.display(), free >> 20, missing.div_ceil(1 << 20), reserve >> 20, promised.div_ceil(1 << 20)
     )]
     NoRoom {
+        /// Its name in the catalog.
+        name: String,
         /// The content folder.
         path: PathBuf,
         /// Bytes of the file that are not here.
         missing: u64,
         /// Bytes that are kept free.
         reserve: u64,
+        /// Bytes of other files that are on their way.
+        promised: u64,
         /// Bytes that are free.
         free: u64,
     },

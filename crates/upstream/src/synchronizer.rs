@@ -292,7 +292,7 @@ impl Synchronizer {
             Err(error) if error.is_cancelled() => RunOutcome::Cancelled,
             Err(_) => RunOutcome::Failed,
         };
-        let mut retry = false;
+        let mut retry = reached.try_soon;
         match &outcome {
             Ok(()) => {
                 tracing::info!(run = record.id, new = counts.new, revised = counts.revised, "synchronized")
@@ -309,7 +309,10 @@ impl Synchronizer {
             inner.store.write_sync_run(&kept)?;
             match kept.outcome {
                 RunOutcome::Failed if retry => run_soon(&inner.store, now),
-                RunOutcome::Succeeded => run_for_missing(&inner.store, now),
+                RunOutcome::Succeeded => {
+                    run_for_missing(&inner.store, now)?;
+                    if retry { run_soon(&inner.store, now) } else { Ok(()) }
+                }
                 _ => Ok(()),
             }
         })

@@ -39,6 +39,18 @@ async fn an_authority_given_as_a_file_is_trusted() {
 }
 
 #[tokio::test]
+async fn of_an_authority_that_was_renewed_with_another_key_the_present_certificate_is_asked_for() {
+    let [old, new] = [Authority::new("Contoso Root CA"), Authority::new("Contoso Root CA")];
+    let server = Server::start_tls(new.server("localhost", |_| {}), |_, _| Reply::Send(soap())).await;
+    let error = call(&server, Some(old.pem().as_str())).await.unwrap_err();
+    assert_eq!(error.code(), "UssCommunicationError/CertificateNotTrusted");
+    let text = error.to_string();
+    assert!(text.contains("signed by `Contoso Root CA`") && text.contains("another key"), "{text}");
+    assert!(text.contains("give its present certificate as a PEM file with --ca"), "{text}");
+    call(&server, Some(&format!("{}{}", old.pem(), new.pem()))).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_server_that_signed_itself_is_trusted_when_its_certificate_is_given() {
     for authority in [false, true] {
         let (config, pem) = self_signed("localhost", authority);

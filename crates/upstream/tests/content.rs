@@ -121,6 +121,7 @@ async fn files_come_from_the_parents_folder_once_and_progress_is_told() {
     let (b, f) = (Arc::clone(&bytes), Arc::clone(&files));
     let options = ContentOptions {
         parallel: 3,
+        failed: Arc::new(|error| panic!("{error}")),
         progress: Arc::new(move |p| {
             assert_eq!((p.files_total, p.bytes_total), (6, 6 * SIZE as u64));
             b.fetch_max(p.bytes, Ordering::SeqCst);

@@ -77,14 +77,15 @@ async fn now(client: &AdminClient, wait: bool, wanted: &Value, json: bool) -> an
             shown.progress(progress);
         } else if let Some(ended) = line.get("ended") {
             shown.clear();
-            return finished(ended, json);
+            let next = if json { Value::Null } else { client.get("sync", &[]).await?["next_run"].take() };
+            return finished(ended, next.as_str(), json);
         }
     }
     bail!("the server stopped telling how far the synchronization is; look at `sluicegate sync status`")
 }
 
-/// Says how a run ended; fails when it did not succeed.
-fn finished(run: &Value, json: bool) -> anyhow::Result<()> {
+/// Says how a run ended; fails when it did not succeed. `next` is when the schedule makes another.
+fn finished(run: &Value, next: Option<&str>, json: bool) -> anyhow::Result<()> {
     output::show(json, run, |run| {
         let count = |name: &str| run["counts"][name].as_u64().unwrap_or(0);
         say!(
@@ -118,7 +119,14 @@ fn finished(run: &Value, json: bool) -> anyhow::Result<()> {
         }
         if count("files_failed") > 0 {
             let files = output::count(count("files_failed"), "file");
-            say!("{files} could not be fetched; another try is made later.");
+            match next {
+                Some(next) => {
+                    say!("{files} could not be fetched; the synchronization at {next} tries again.")
+                }
+                None => say!(
+                    "{files} could not be fetched; no synchronization is scheduled, `sluicegate sync now` tries again."
+                ),
+            }
         }
     });
     match run["outcome"].as_str() {
@@ -172,7 +180,14 @@ impl Shown {
             self.told = Instant::now();
             match number("total") {
                 0 => say!("{phase}"),
-                total => say!("{phase}: {} of {total}, {}", number("done"), output::size(number("bytes"))),
+                total => {
+                    let failed = match number("failed") {
+                        0 => String::new(),
+                        failed => format!(", {failed} failed"),
+                    };
+                    let bytes = output::size(number("bytes"));
+                    say!("{phase}: {} of {total}{failed}, {bytes}", number("done"));
+                }
             }
         }
         self.phase = phase;
@@ -191,8 +206,14 @@ fn status_table(status: &Value) {
         }
         return;
     }
+    let mut shown = status.clone();
+    if let Some(failed) = shown.pointer_mut("/progress/failed")
+        && *failed == 0
+    {
+        *failed = Value::Null;
+    }
     output::fields(
-        status,
+        &shown,
         &[
             ("Upstream", "/upstream"),
             ("Mode", "/mode"),
@@ -200,6 +221,8 @@ fn status_table(status: &Value) {
             ("Doing", "/progress/phase"),
             ("Done", "/progress/done"),
             ("Of", "/progress/total"),
+            ("Failed", "/progress/failed"),
+            ("Last failure", "/progress/last_failure"),
             ("Warning", "/warning"),
             ("Last success", "/last_success"),
             ("Schedule", "/schedule"),

@@ -136,6 +136,8 @@ fn moved(progress: &Progress) -> Value {
         "first": progress.first,
         "phase": progress.phase.as_str(),
         "done": progress.done,
+        "failed": progress.failed,
+        "last_failure": progress.last_failure,
         "total": progress.total,
         "bytes": progress.bytes,
         "bytes_per_second": progress.bytes_per_second,

@@ -2,7 +2,7 @@
 //! all revisions, and told the upstream.
 
 use super::{Check, unread};
-use crate::{standing, untold, unusable};
+use crate::{missing, standing, untold, unusable};
 use sluicegate_policy::hierarchy::Schedule;
 use sluicegate_store::hierarchy::{RunOutcome, SyncRun, UpstreamSettings, UpstreamSource};
 use sluicegate_store::{Store, StoreError};
@@ -124,6 +124,9 @@ fn ended(run: &SyncRun) -> String {
     match run.outcome {
         RunOutcome::Failed => {
             let code = run.error_code.as_deref().unwrap_or_default();
+            if missing::failed_at_files(run) && standing::is_about_the_way(code) {
+                return format!("failed at its files ({code}); `files` looks at what is missing since");
+            }
             format!("failed ({code}); what it failed with works again")
         }
         other => format!("was {}", other.as_str()),
@@ -192,6 +195,14 @@ mod tests {
         let passing = looked(vec![run(0, RunOutcome::Failed, "authorization")], Some(DAY), 10);
         assert_eq!(passing.verdict, Verdict::Passed, "the upstream lets this server in now: {passing:?}");
         assert!(passing.found.contains("TimedOut"), "{passing:?}");
+    }
+
+    #[test]
+    fn of_what_files_ended_nobody_says_that_it_works_again() {
+        let check = looked(vec![run(0, RunOutcome::Failed, "files")], Some(DAY), 10);
+        assert_eq!(check.verdict, Verdict::Passed, "the check of the files fails");
+        assert!(check.found.contains("TimedOut") && check.found.contains("`files`"), "{check:?}");
+        assert!(!check.found.contains("works again"), "{check:?}");
     }
 
     #[test]

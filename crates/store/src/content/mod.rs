@@ -45,6 +45,8 @@ pub struct ContentStore {
     held: RwLock<HashMap<Sha1Digest, Held>>,
     /// Files that somebody is fetching now.
     taken: Mutex<HashSet<Sha1Digest>>,
+    /// Bytes that are still to come of files on their way: room that no other file may take.
+    promised: Mutex<u64>,
     /// Held while a file gets its place or loses it, so that nobody takes away what somebody else has just put there.
     placing: Mutex<()>,
     /// Files that were damaged on the disk and have not come again.
@@ -117,6 +119,7 @@ impl ContentStore {
             root,
             held,
             taken: Mutex::default(),
+            promised: Mutex::default(),
             placing: Mutex::default(),
             lost: Mutex::default(),
             has_lost: AtomicBool::new(false),

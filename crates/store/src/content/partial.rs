@@ -53,6 +53,8 @@ pub struct PartialContent {
     direct: Option<Direct>,
     /// Bytes that are written and hashed; more may wait in `direct`.
     settled: u64,
+    /// Of the bytes that are to come, those that have room kept for them.
+    promised: u64,
     digests: Digests,
     ahead: WriteAhead,
 }
@@ -65,6 +67,7 @@ impl Drop for PartialContent {
             // Nothing came of it. At worst an empty file stays, which the next attempt takes up.
             let _ = fs::remove_file(&self.path);
         }
+        self.give_back(self.promised);
         self.store.content().taken.lock().remove(&self.digest);
     }
 }
@@ -117,12 +120,11 @@ impl Store {
             length += read as u64;
         }
         let missing = expected.size.saturating_sub(length);
-        if let Some(free) = free_space(&path)
-            && free < missing.saturating_add(RESERVE)
-            && missing > 0
-        {
-            let path = content.root.clone();
-            return Err(StoreError::NoRoom { path, missing, reserve: RESERVE, free });
+        if let Err(error) = content.promise(&expected.name, missing) {
+            if length == 0 {
+                let _ = fs::remove_file(&path);
+            }
+            return Err(error);
         }
         let direct = if expected.size >= LARGE { Direct::open(&path) } else { None };
         let mut partial = PartialContent {
@@ -133,6 +135,7 @@ impl Store {
             direct,
             file,
             settled: length,
+            promised: missing,
             digests,
             ahead: WriteAhead::default(),
         };
@@ -207,9 +210,11 @@ impl PartialContent {
         match direct.write_at(self.settled) {
             Ok(()) => {
                 let block = direct.block();
+                let length = block.len() as u64;
                 self.digests.update(block);
-                self.settled += block.len() as u64;
+                self.settled += length;
                 direct.clear();
+                self.give_back(length);
                 Ok(())
             }
             // Some file systems say only now that they cannot do it.
@@ -235,7 +240,16 @@ impl PartialContent {
         }
         self.digests.update(bytes);
         self.settled += bytes.len() as u64;
+        self.give_back(bytes.len() as u64);
         self.ahead.wrote(bytes.len() as u64, &self.file, &self.path)
+    }
+
+    /// So much of the room that was kept for this file is used, or not needed.
+    fn give_back(&mut self, bytes: u64) {
+        let bytes = bytes.min(self.promised);
+        self.promised -= bytes;
+        let mut promised = self.store.content().promised.lock();
+        *promised = promised.saturating_sub(bytes);
     }
 
     /// A part of it may be there: nothing is known of bytes that were not hashed.
@@ -256,6 +270,9 @@ impl PartialContent {
         }
         self.settled = 0;
         self.digests = Digests::of(&self.expected);
+        // What is thrown away makes the room that it will take again.
+        *self.store.content().promised.lock() += self.expected.size - self.promised;
+        self.promised = self.expected.size;
         Ok(())
     }
 
@@ -324,6 +341,27 @@ impl WriteAhead {
 }
 
 impl ContentStore {
+    /// Keeps room for so many bytes of a file.
+    fn promise(&self, name: &str, missing: u64) -> Result<(), StoreError> {
+        let mut promised = self.promised.lock();
+        if let Some(free) = free_space(&self.root)
+            && free < missing.saturating_add(RESERVE).saturating_add(*promised)
+            && missing > 0
+        {
+            let (name, path) = (name.to_owned(), self.root.clone());
+            return Err(StoreError::NoRoom {
+                name,
+                path,
+                missing,
+                reserve: RESERVE,
+                promised: *promised,
+                free,
+            });
+        }
+        *promised += missing;
+        Ok(())
+    }
+
     /// Files of which only a part is here, with the bytes of it.
     ///
     /// # Errors
@@ -400,9 +438,19 @@ mod tests {
     #[test]
     fn want_of_room_names_what_is_kept_free() {
         let path = PathBuf::from("/data/Content");
-        let error = StoreError::NoRoom { path, missing: 5 << 20, reserve: RESERVE, free: 60 << 20 };
+        let error = StoreError::NoRoom {
+            name: "a.cab".to_owned(),
+            path,
+            missing: 5 << 20,
+            reserve: RESERVE,
+            promised: 0,
+            free: 60 << 20,
+        };
         let said = error.to_string();
-        assert!(said.contains("60 MiB left") && said.contains("64 MiB that are kept free"), "{said}");
+        assert!(
+            said.contains("60 MiB left and 5 MiB of `a.cab`") && said.contains("64 MiB that are kept free"),
+            "{said}"
+        );
         assert!(error.is_disk_full() && !said.contains("nothing was changed"), "{said}");
     }
 }

@@ -32,7 +32,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0023_names_of_servers.sql"),
     include_str!("../../migrations/0024_missing_since.sql"),
     include_str!("../../migrations/0025_who_waits_since.sql"),
-    include_str!("../../migrations/0027_behind.sql"),
+    include_str!("../../migrations/0026_behind.sql"),
 ];
 
 /// The version of the schema that this program makes and knows.

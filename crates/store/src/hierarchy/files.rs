@@ -169,6 +169,20 @@ impl Store {
         })
     }
 
+    /// The update whose file it is, for messages: its knowledge base article and title. Of several the first.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn update_of_file(&self, sha1: Sha1Digest) -> Result<Option<String>, StoreError> {
+        let owners = self.file_owners(sha1)?;
+        let Some(first) = owners.first() else { return Ok(None) };
+        let (title, articles) = self.title_and_kb(*first)?;
+        Ok(Some(match articles.first() {
+            Some(article) if !title.contains(article.as_str()) => format!("KB{article} {title}"),
+            _ => title,
+        }))
+    }
+
     /// Files came: nothing about their fetching needs to be remembered.
     ///
     /// # Errors

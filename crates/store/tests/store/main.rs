@@ -32,6 +32,7 @@ mod restored_below;
 mod ring;
 mod rollback;
 mod rollup;
+mod room;
 mod rules;
 #[path = "../support/scans.rs"]
 mod scans;

@@ -94,30 +94,21 @@ impl ContentError {
 
     /// Whether nobody could be reached where it was looked for, which says nothing about this file.
     pub(crate) fn concerns_the_way(&self) -> bool {
-        match self {
-            Self::Transport { source, .. } => matches!(
-                source.failure(),
-                Failure::NameNotResolved { .. }
-                    | Failure::Refused { .. }
-                    | Failure::TimedOut { .. }
-                    | Failure::Unreachable { .. }
-                    | Failure::ProxyAuthentication { .. }
-                    | Failure::ProxyRefused { .. }
-                    | Failure::Certificate(_)
-                    | Failure::Tls { .. }
-                    | Failure::WantsCertificate
-                    | Failure::Busy { .. }
-                    | Failure::Unavailable { .. }
-            ),
-            _ => false,
-        }
+        matches!(self, Self::Transport { source, .. } if nobody_reached(source))
+    }
+
+    /// Whether there is no room for this file; a smaller one may fit.
+    pub(crate) fn does_not_fit(&self) -> bool {
+        matches!(self, Self::Store(StoreError::NoRoom { .. }))
     }
 
     /// Whether every other file would fail in the same way now.
     pub(crate) fn concerns_all(&self) -> bool {
         match self {
-            Self::Store(StoreError::DiskFull { .. } | StoreError::NoRoom { .. } | StoreError::Io { .. }) => {
-                true
+            Self::Store(StoreError::DiskFull { .. } | StoreError::Io { .. }) => true,
+            // Whether there is room for any.
+            Self::Store(StoreError::NoRoom { reserve, promised, free, .. }) => {
+                *free <= reserve.saturating_add(*promised)
             }
             Self::Transport { source, .. } => {
                 matches!(source.failure(), Failure::ProxyAuthentication { .. } | Failure::Settings { .. })
@@ -125,4 +116,22 @@ impl ContentError {
             _ => false,
         }
     }
+}
+
+/// Whether nobody could be reached, or nobody who had time for this.
+pub(super) fn nobody_reached(error: &TransportError) -> bool {
+    matches!(
+        error.failure(),
+        Failure::NameNotResolved { .. }
+            | Failure::Refused { .. }
+            | Failure::TimedOut { .. }
+            | Failure::Unreachable { .. }
+            | Failure::ProxyAuthentication { .. }
+            | Failure::ProxyRefused { .. }
+            | Failure::Certificate(_)
+            | Failure::Tls { .. }
+            | Failure::WantsCertificate
+            | Failure::Busy { .. }
+            | Failure::Unavailable { .. }
+    )
 }

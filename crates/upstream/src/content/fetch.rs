@@ -1,7 +1,8 @@
 //! Content: one file. Goes on where an earlier attempt ended, turns to another source when one fails, and
 //! throws away what is not the declared file.
 
-use super::error::ContentError;
+use super::error::{ContentError, nobody_reached};
+use super::places::Tried;
 use crate::transport::{Failure, RetryPolicy, Transport, TransportError, Url};
 use sluicegate_store::content::{ContentTurn, PartialContent};
 use sluicegate_store::{Store, StoreError};
@@ -59,9 +60,19 @@ enum Attempt {
     Longer(String),
 }
 
+impl Attempt {
+    /// Whether somebody answered, when the last try ended.
+    fn reached_somebody(&self) -> bool {
+        match self {
+            Self::Complete | Self::Longer(_) => true,
+            Self::Broke(error) | Self::Useless(error) => !nobody_reached(error),
+        }
+    }
+}
+
 impl Fetch<'_> {
-    /// Fetches, verifies, and puts in place.
-    pub(super) async fn run(&self) -> Result<Outcome, ContentError> {
+    /// Fetches, verifies, and puts in place. `tried` is told of each source that was asked.
+    pub(super) async fn run(&self, tried: &mut Vec<Tried>) -> Result<Outcome, ContentError> {
         let mut partial = match self.begin().await? {
             ContentTurn::Held(_) => return Ok(Outcome::Held),
             ContentTurn::Taken => return Ok(Outcome::Elsewhere),
@@ -80,6 +91,7 @@ impl Fetch<'_> {
                 let Some(source) = source else { return Err(last) };
                 let (given_back, attempt) = self.from(partial, source).await?;
                 partial = given_back;
+                tried.push(Tried { source: source.clone(), reached: attempt.reached_somebody() });
                 last = match attempt {
                     Attempt::Complete => last,
                     Attempt::Longer(reason) => {

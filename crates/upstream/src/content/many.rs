@@ -2,10 +2,11 @@
 
 use super::error::ContentError;
 use super::fetch::{Fetch, Outcome};
+use super::places::{Places, Tried};
 use crate::transport::{Transport, Url};
 use sluicegate_store::Store;
 use sluicegate_terms::Sha1Digest;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -32,11 +33,13 @@ pub struct ContentOptions {
     pub parallel: usize,
     /// Told of progress, from any thread; must be quick.
     pub progress: Arc<dyn Fn(ContentProgress) + Send + Sync>,
+    /// Told of each file that fails, when it does; must be quick.
+    pub failed: Arc<dyn Fn(&ContentError) + Send + Sync>,
 }
 
 impl Default for ContentOptions {
     fn default() -> Self {
-        Self { parallel: 4, progress: Arc::new(|_| {}) }
+        Self { parallel: 4, progress: Arc::new(|_| {}), failed: Arc::new(|_| {}) }
     }
 }
 
@@ -49,7 +52,7 @@ impl std::fmt::Debug for ContentOptions {
 /// How far a run is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ContentProgress {
-    /// Files that are done with, well or not.
+    /// Files that are done with: that came, are here, or that nobody has yet. One that failed is none of them.
     pub files: u64,
     /// Files in all.
     pub files_total: u64,
@@ -76,8 +79,11 @@ pub struct ContentReport {
     pub not_there: Vec<Sha1Digest>,
     /// Files that failed.
     pub failed: Vec<FailedFile>,
-    /// Files that were not begun, because a failure would have met them all (a full disk).
+    /// Files that were not begun, because a failure would have met them all: a full disk, or nobody to be reached
+    /// where they are.
     pub not_begun: Vec<Sha1Digest>,
+    /// For several files in a row nobody could be reached at a place where they are, and so it still was at the end.
+    pub way_lost: bool,
 }
 
 /// A file that failed.
@@ -100,6 +106,11 @@ struct Counters {
 }
 
 impl Counters {
+    fn done(&self) {
+        self.files.fetch_add(1, Ordering::Relaxed);
+        self.tell();
+    }
+
     fn came(&self, bytes: u64) {
         self.fetched_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.fetched.fetch_add(1, Ordering::Relaxed);
@@ -134,12 +145,12 @@ pub async fn fetch_all(
     report: &mut ContentReport,
 ) {
     let mut seen = HashSet::new();
-    let mut queue = Vec::with_capacity(wanted.len());
+    let mut queue = VecDeque::with_capacity(wanted.len());
     for file in wanted {
         if store.content().has(file.sha1) || !seen.insert(file.sha1) {
             report.already_held += 1;
         } else {
-            queue.push(file);
+            queue.push_back(file);
         }
     }
     let counters = Arc::new(Counters {
@@ -152,41 +163,59 @@ pub async fn fetch_all(
         progress: Arc::clone(&options.progress),
     });
     counters.tell();
-    let mut queue = queue.into_iter();
-    let workers = Workers::new(options.parallel);
+    // What can only be had where nobody could be reached lately.
+    let mut aside = VecDeque::new();
+    let mut places = Places::default();
+    let workers = Workers::new(options.parallel.min(queue.len()));
     // Dropped with the future: then its tasks end.
     let mut running = JoinSet::new();
     let mut go_on = true;
     loop {
         while go_on
             && running.len() < options.parallel.max(1)
-            && let Some(file) = queue.next()
+            && let Some(mut file) = queue.pop_front()
         {
+            if places.lead_nowhere(&file.sources) {
+                aside.push_back(file);
+                continue;
+            }
+            places.put_lost_last(&mut file.sources);
             let fetched = one(store.clone(), transport.clone(), file, Arc::clone(&counters));
             running.spawn_on(fetched, &workers.handle);
         }
         let Some(joined) = running.join_next().await else { break };
-        counters.files.fetch_add(1, Ordering::Relaxed);
-        counters.tell();
         report.bytes = counters.bytes.load(Ordering::Relaxed);
         // A task that panicked has been reported by the panic itself; its file stays wanted.
-        let Ok((sha1, result)) = joined else { continue };
+        let Ok(Ended { sha1, result, tried }) = joined else { continue };
+        if places.note(&tried) {
+            queue.append(&mut aside);
+        }
         match result {
             Ok(Outcome::Fetched) => {
+                counters.done();
                 report.fetched.push(sha1);
                 // What was thrown away, or lies there until its rest comes, is none.
                 counters.came(store.content().held(sha1).map_or(0, |held| held.size));
             }
-            Ok(Outcome::Held | Outcome::Elsewhere) => report.already_held += 1,
-            Err(ContentError::NotThere { .. }) => report.not_there.push(sha1),
+            Ok(Outcome::Held | Outcome::Elsewhere) => {
+                counters.done();
+                report.already_held += 1;
+            }
+            Err(ContentError::NotThere { .. }) => {
+                counters.done();
+                report.not_there.push(sha1);
+            }
             Err(error) => {
                 tracing::warn!(%error, code = error.code(), "a file did not come");
+                (options.failed)(&error);
                 go_on &= !error.concerns_all();
                 report.failed.push(FailedFile { sha1, error });
             }
         }
     }
-    report.not_begun.extend(queue.map(|file| file.sha1));
+    let by_the_way = report.failed.iter().any(|failed| failed.error.concerns_the_way());
+    report.way_lost |= !aside.is_empty() || by_the_way && places.any_lost();
+    report.not_begun.extend(queue.into_iter().chain(aside).map(|file| file.sha1));
 }
 
 /// Threads that files are received, hashed and written on, apart from those that answer clients: a piece goes from the
@@ -220,12 +249,14 @@ impl Drop for Workers {
     }
 }
 
-async fn one(
-    store: Store,
-    transport: Transport,
-    file: WantedFile,
-    counters: Arc<Counters>,
-) -> (Sha1Digest, Result<Outcome, ContentError>) {
+/// What became of one file.
+struct Ended {
+    sha1: Sha1Digest,
+    result: Result<Outcome, ContentError>,
+    tried: Vec<Tried>,
+}
+
+async fn one(store: Store, transport: Transport, file: WantedFile, counters: Arc<Counters>) -> Ended {
     let received = |bytes| counters.received(bytes);
     let fetch = Fetch {
         store: &store,
@@ -234,5 +265,7 @@ async fn one(
         sources: &file.sources,
         received: &received,
     };
-    (file.sha1, fetch.run().await)
+    let mut tried = Vec::new();
+    let result = fetch.run(&mut tried).await;
+    Ended { sha1: file.sha1, result, tried }
 }

@@ -6,6 +6,7 @@ mod address;
 mod error;
 mod fetch;
 mod many;
+mod places;
 
 pub use address::parent_address;
 pub use error::ContentError;

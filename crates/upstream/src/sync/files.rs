@@ -1,14 +1,14 @@
 //! Synchronization: the files that the content policy wants and that downstream servers asked for
-//! (MS-WSUSSS 3.2.4.4). A file that does not come never stops a run; it is wanted again next time, and a run for which
-//! nobody could be reached has failed.
+//! (MS-WSUSSS 3.2.4.4). A file that does not come never stops a run; it is wanted again next time.
 
+use super::fetched::{blame_upstream, judge, no_update_of, still_awaited};
 use super::session::LARGEST_ANSWER;
 use super::{Run, SyncError};
 use crate::content::{ContentError, ContentOptions, ContentReport, WantedFile, fetch_all, parent_address};
 use sluicegate_policy::hierarchy::{ContentPolicy, SyncFilter};
 use sluicegate_soap::fault::ErrorCode;
 use sluicegate_soap::server_sync::{DownloadFilesRequest, DownloadFilesResponse};
-use sluicegate_store::hierarchy::{Awaited, FileNeed, UpstreamSource};
+use sluicegate_store::hierarchy::{FileNeed, UpstreamSource};
 use sluicegate_store::{Store, StoreError};
 use sluicegate_terms::{Sha1Digest, Timestamp};
 use std::collections::HashSet;
@@ -49,7 +49,7 @@ impl Run {
             settings.content = now.content;
             settings.filter.languages = now.filter.languages.clone();
             tracing::info!(when = %now.content.when, "other files are wanted than when the synchronization began");
-            self.progress.update(|p| (p.done, p.total) = (0, 0));
+            self.progress.update(|p| (p.done, p.total, p.failed) = (0, 0, 0));
         }
         Ok(())
     }
@@ -74,7 +74,10 @@ impl Run {
         if needs.is_empty() {
             return Ok(Pass::Done);
         }
-        let wanted = needs.iter().map(|need| self.wanted(need, facts.catalog_only)).collect();
+        let mut wanted: Vec<_> = needs.iter().map(|need| self.wanted(need, facts.catalog_only)).collect();
+        // Each run begins with others: those for which nobody has time must not end each before the rest is tried.
+        let first = usize::try_from(self.number).unwrap_or(0).wrapping_mul(PARALLEL) % wanted.len();
+        wanted.rotate_left(first);
         let (mut report, stopped) = self.fetch_files(wanted).await;
         if facts.catalog_only && self.settings.source != Some(UpstreamSource::MicrosoftUpdate) {
             blame_upstream(&mut report, &self.address());
@@ -91,10 +94,17 @@ impl Run {
             self.tell_of_unknown(unknown).await?;
             self.tell_of_awaited(awaited).await?;
         }
-        if let Some(warning) = judge(report)? {
-            self.progress.warn(&warning);
+        let unfit = report.failed.iter().find(|failed| failed.error.does_not_fit()).map(|failed| failed.sha1);
+        let whose = match unfit {
+            Some(sha1) => self.on_store(move |store| store.update_of_file(sha1)).await?,
+            None => None,
+        };
+        let judged = judge(report, whose.as_deref());
+        for warning in &judged.warnings {
+            self.progress.warn(warning);
         }
-        Ok(Pass::Done)
+        self.progress.update(|p| p.try_soon |= judged.try_soon);
+        judged.outcome.map(|()| Pass::Done)
     }
 
     /// Comes back when other files are wanted than this run fetches.
@@ -148,7 +158,16 @@ impl Run {
                     counts.file_bytes.max(so_far.file_bytes.saturating_add(now.fetched_bytes));
             });
         };
-        let options = ContentOptions { parallel: PARALLEL, progress: Arc::new(tell) };
+        let progress = self.progress.clone();
+        let failed = move |error: &ContentError| {
+            progress.update(|p| {
+                p.failed += 1;
+                p.counts.files_failed += 1;
+                p.last_failure = Some(error.to_string());
+            });
+        };
+        let options =
+            ContentOptions { parallel: PARALLEL, progress: Arc::new(tell), failed: Arc::new(failed) };
         let transport = self.session.transport().clone();
         let mut report = ContentReport::default();
         let stopped = tokio::select! {
@@ -160,12 +179,13 @@ impl Run {
     }
 
     async fn take_in(&self, report: &ContentReport) -> Result<(), SyncError> {
-        self.progress.update(|p| p.counts.files_failed += report.failed.len() as u64);
         let fetched = report.fetched.clone();
         let now = self.around.now();
         let failed: Vec<(Sha1Digest, String)> = report
             .failed
             .iter()
+            // Room may be made at any time.
+            .filter(|failed| !failed.error.does_not_fit())
             .filter(|failed| !failed.error.concerns_all() && !failed.error.is_transient())
             .map(|failed| (failed.sha1, failed.error.to_string()))
             .collect();
@@ -237,36 +257,6 @@ fn unknown_of(error: &SyncError, asked: &[Sha1Digest]) -> Vec<Sha1Digest> {
     if let (true, [only]) = (named.is_empty(), asked) { vec![*only] } else { named }
 }
 
-/// What nobody says the place of, would be at the upstream if that kept files.
-fn blame_upstream(report: &mut ContentReport, upstream: &str) {
-    for failed in &mut report.failed {
-        if let ContentError::NoSource { name } = &failed.error {
-            failed.error = ContentError::KeptNowhere { name: name.clone(), upstream: upstream.to_owned() };
-        }
-    }
-}
-
-/// A file that does not come is worth a warning; when none came because nobody could be reached, the run failed.
-fn judge(report: ContentReport) -> Result<Option<String>, SyncError> {
-    let ContentReport { fetched, not_there, failed, .. } = report;
-    let nothing_came = fetched.is_empty() && not_there.is_empty();
-    let wrong_way = nothing_came && failed.iter().all(|failed| failed.error.concerns_the_way());
-    let wanted = fetched.len() + not_there.len() + failed.len();
-    if wrong_way || failed.iter().any(|failed| failed.error.concerns_all()) {
-        let worst = failed.into_iter().max_by_key(|failed| failed.error.concerns_all());
-        return worst.map_or(Ok(None), |failed| Err(SyncError::Content(Box::new(failed.error))));
-    }
-    let again = if failed.len() == 1 { "is tried again" } else { "are tried again" };
-    Ok(failed.first().map(|first| {
-        format!(
-            "{} of {wanted} file{} did not come and {again} with a later synchronization; the first: {}",
-            failed.len(),
-            if wanted == 1 { "" } else { "s" },
-            first.error
-        )
-    }))
-}
-
 /// How many of the files that are missing failed so lately that this run does not try them, and why the first did.
 fn waiting(
     store: &Store,
@@ -286,64 +276,11 @@ fn waiting(
     Ok(reasons.next().map(|(_, reason)| (reasons.count() + 1, reason)))
 }
 
-/// What to do when the upstream has no update that files belong to: waiting does not help.
-fn no_update_of(files: usize, upstream: &str) -> String {
-    let (which, them) = match files {
-        1 => ("the update of a file that is wanted here".to_owned(), "it"),
-        many => (format!("the updates of {many} files that are wanted here"), "them"),
-    };
-    format!(
-        "{upstream} does not have {which}, never had or has removed it, and does not fetch {them}; add {them} here with \
-         `sluicegate content add`, bring the update there (by its synchronization or an import), have files fetched from \
-         Microsoft, or take back what approves the update here"
-    )
-}
-
-/// What to do about files that the upstream does not come to have.
-fn still_awaited(awaited: Awaited) -> String {
-    let files = awaited.files;
-    let are = if files == 1 { "1 file is".to_owned() } else { format!("{files} files are") };
-    format!(
-        "{are} wanted here and not at the upstream yet, which was first asked at {}; when it does not fetch them, its \
-         administrator has to add them there with `sluicegate content add`, or they are added here \
-         with `sluicegate content add`",
-        awaited.since.iso()
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::content::FailedFile;
-    use crate::transport::{Failure, Peer, TransportError};
+    use crate::transport::{Failure, TransportError};
     use sluicegate_soap::fault::ReceivedFault;
-
-    fn failed(failure: Failure) -> FailedFile {
-        let url = "http://files.example:8530/Content/a.cab".parse().unwrap();
-        let source = TransportError::new(&url, None, failure);
-        let error = ContentError::Transport { name: "a.cab".to_owned(), source };
-        FailedFile { sha1: Sha1Digest([1; 20]), error }
-    }
-
-    fn refused() -> FailedFile {
-        failed(Failure::Refused { whose: Peer::Server })
-    }
-
-    #[test]
-    fn an_upstream_that_keeps_no_files_is_named_where_nobody_says_where_one_is() {
-        let error = ContentError::NoSource { name: "a.cab".to_owned() };
-        let other = failed(Failure::NotFound);
-        let failed = vec![FailedFile { sha1: Sha1Digest([1; 20]), error }, other];
-        let mut report = ContentReport { failed, ..Default::default() };
-        blame_upstream(&mut report, "http://parent:8530");
-        let [said, other] = [0, 1].map(|n| report.failed[n].error.to_string());
-        assert!(
-            said.contains("http://parent:8530 keeps no files") && said.contains("content never"),
-            "{said}"
-        );
-        assert!(!other.contains("keeps no files"), "{other}");
-        assert_eq!(report.failed[0].error.code(), "ContentError/NoSource");
-    }
 
     #[test]
     fn of_the_files_that_were_asked_for_those_are_unknown_above_that_the_fault_names() {
@@ -368,37 +305,5 @@ mod tests {
         assert_eq!(unknown_of(&none, &[a]), [a], "asked for alone");
         assert_eq!(unknown_of(&none, &[a, b]), []);
         assert_eq!(unknown_of(&fault(ErrorCode::InternalServerError, a.to_base64()), &[a]), []);
-    }
-
-    #[test]
-    fn a_run_fails_when_nobody_could_be_reached_for_any_file() {
-        let error =
-            judge(ContentReport { failed: vec![refused(), refused()], ..Default::default() }).unwrap_err();
-        assert_eq!(error.code(), "UssCommunicationError/ConnectionRefused");
-        assert!(error.is_transient(), "so it is tried again soon");
-        assert!(judge(ContentReport::default()).unwrap().is_none());
-    }
-
-    #[test]
-    fn what_did_not_come_beside_others_is_a_warning_that_says_why() {
-        let came = vec![Sha1Digest([2; 20])];
-        for report in [
-            ContentReport { failed: vec![refused()], fetched: came.clone(), ..Default::default() },
-            ContentReport { failed: vec![refused()], not_there: came, ..Default::default() },
-            ContentReport { failed: vec![failed(Failure::NotFound), refused()], ..Default::default() },
-        ] {
-            let count = report.failed.len();
-            let warning = judge(report).unwrap().unwrap();
-            assert!(warning.starts_with(&format!("{count} of 2 files did not come")), "{warning}");
-            assert!(warning.contains("`a.cab`"), "{warning}");
-        }
-    }
-
-    #[test]
-    fn what_meets_every_file_fails_the_run_whatever_came() {
-        let full = Failure::Settings { reason: "the CA file is gone".to_owned() };
-        let failed = vec![refused(), failed(full)];
-        let report = ContentReport { failed, fetched: vec![Sha1Digest([2; 20])], ..Default::default() };
-        assert_eq!(judge(report).unwrap_err().code(), "LocalError/TransportSettings");
     }
 }

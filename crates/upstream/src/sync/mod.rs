@@ -7,6 +7,7 @@ mod deployments;
 mod desks;
 mod error;
 mod fetch;
+mod fetched;
 mod files;
 mod keys;
 mod listing;

@@ -93,6 +93,10 @@ pub struct Progress {
     pub phase: Phase,
     /// Revisions, computers or files of this phase that are done.
     pub done: u64,
+    /// Files of this phase that failed; they are not among those that are done.
+    pub failed: u64,
+    /// Why the last of them did.
+    pub last_failure: Option<String>,
     /// Of so many; 0 when that is not known.
     pub total: u64,
     /// Bytes received in this phase.
@@ -109,6 +113,8 @@ pub struct Progress {
     pub counts: RunCounts,
     /// Something that did not stop it and is worth knowing.
     pub warning: Option<String>,
+    /// It goes well and could not try everything: another run soon may.
+    pub try_soon: bool,
     /// Which of the upstream's decisions could not be taken over yet: sentences about the first of them.
     pub waiting: Vec<String>,
     /// The stable code of the error that stopped the last run.
@@ -166,6 +172,7 @@ impl Watched {
         self.update(|p| {
             p.phase = phase;
             (p.done, p.total, p.bytes, p.bytes_per_second, p.bytes_counted) = (0, 0, 0, 0, 0);
+            (p.failed, p.last_failure) = (0, None);
             p.phase_started = Some(now);
             p.last_progress = Some(now);
         });

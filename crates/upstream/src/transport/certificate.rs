@@ -20,6 +20,8 @@ pub struct Rejected {
 pub enum Reason {
     /// No trusted authority stands behind it.
     UnknownIssuer,
+    /// An authority of this name is trusted, and another key than that one's signed it.
+    OtherKey,
     /// Its time is over, or has not come.
     Expired {
         /// The last day it is good for, as the certificate says.
@@ -55,7 +57,7 @@ impl Rejected {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self.reason {
-            Reason::UnknownIssuer => "UssCommunicationError/CertificateNotTrusted",
+            Reason::UnknownIssuer | Reason::OtherKey => "UssCommunicationError/CertificateNotTrusted",
             Reason::Expired { .. } => "UssCommunicationError/CertificateExpired",
             Reason::NotYetValid { .. } => "UssCommunicationError/CertificateNotYetValid",
             Reason::WrongName { .. } => "UssCommunicationError/CertificateWrongName",
@@ -78,6 +80,11 @@ impl Rejected {
             Reason::UnknownIssuer => format!(
                 "if {host} is really yours, give the certificate of that authority (or the server's own, if it signed \
                  itself) as a PEM file with --ca"
+            ),
+            Reason::OtherKey => format!(
+                "if that authority was renewed, or {host} has one of the same name, give its present certificate as a PEM \
+                 file with --ca; if that is the one given already, the server's certificate is damaged and has to be \
+                 issued anew"
             ),
             Reason::Expired { .. } => {
                 "have it renewed on that server; if it looks good there, check this machine's clock".to_owned()
@@ -106,6 +113,11 @@ impl fmt::Display for Rejected {
                     "is not trusted: `{subject}` is signed by `{issuer}`, which this machine does not know"
                 )
             }
+            Reason::OtherKey => write!(
+                f,
+                "is not trusted: `{subject}` is signed by `{issuer}`, of which this machine (the file of --ca, or the \
+                 system) knows a certificate with another key: its signature does not fit"
+            ),
             Reason::Expired { until } => write!(f, "has expired: `{subject}` was good until {until}"),
             Reason::NotYetValid { from } => write!(f, "is not valid yet: `{subject}` is good from {from}"),
             Reason::WrongName { names } if names.is_empty() => write!(

@@ -40,6 +40,7 @@ pub(super) fn config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, Transp
     for error in &system.errors {
         tracing::warn!(%error, "some of the system's trusted certificates could not be read");
     }
+    let known = given.iter().chain(&system.certs).map(|one| der::facts(one).subject).collect();
     // Old authorities with oddities are passed over: one of them must not cost all the others.
     roots.add_parsable_certificates(system.certs);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -54,6 +55,7 @@ pub(super) fn config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, Transp
             ),
         },
         given,
+        known,
         provider: Arc::clone(&provider),
     };
     let mut config = ClientConfig::builder_with_provider(provider)
@@ -136,6 +138,8 @@ fn damage(error: &pem::Error) -> String {
 struct Verifier {
     chains: Option<Arc<WebPkiServerVerifier>>,
     given: Vec<CertificateDer<'static>>,
+    /// The names of the authorities that are trusted.
+    known: Vec<String>,
     provider: Arc<CryptoProvider>,
 }
 
@@ -198,7 +202,7 @@ impl ServerCertVerifier for Verifier {
         match verdict {
             Ok(()) => Ok(ServerCertVerified::assertion()),
             Err(Error::InvalidCertificate(why)) => {
-                Err(described(describe(&why, end_entity, intermediates, now)))
+                Err(described(describe(&why, end_entity, intermediates, &self.known, now)))
             }
             Err(other) => Err(other),
         }
@@ -254,6 +258,7 @@ fn describe(
     why: &CertificateError,
     end_entity: &CertificateDer<'_>,
     intermediates: &[CertificateDer<'_>],
+    known: &[String],
     now: UnixTime,
 ) -> Rejected {
     let leaf = der::facts(end_entity);
@@ -266,10 +271,7 @@ fn describe(
         CertificateError::UnknownIssuer | CertificateError::Other(_)
             if leaf.issuer == leaf.subject || *why == CertificateError::UnknownIssuer =>
         {
-            // Who is unknown is whoever signed the last certificate of the chain.
-            let last = chain.into_iter().fold(leaf.issuer.clone(), |issuer, next| {
-                if next.subject == issuer { next.issuer } else { issuer }
-            });
+            let last = last_issuer(&leaf, &chain);
             Rejected { subject: leaf.subject, issuer: last, reason: Reason::UnknownIssuer }
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -303,11 +305,26 @@ fn describe(
                 std::iter::once(&leaf).chain(&chain).find_map(|of| Some((of.clone(), of.short_key()?)));
             match short {
                 Some((facts, bits)) => of(facts, Reason::ShortKey { bits }),
+                // Renewed with another key, or somebody else's of the same name.
+                None if known.contains(&last_issuer(&leaf, &chain)) => {
+                    let issuer = last_issuer(&leaf, &chain);
+                    Rejected { subject: leaf.subject, issuer, reason: Reason::OtherKey }
+                }
                 None => of(leaf, Reason::Other("a signature in it does not fit".to_owned())),
             }
         }
         other => of(leaf, Reason::Other(other.to_string())),
     }
+}
+
+/// Whoever signed the last certificate of the chain.
+fn last_issuer(leaf: &Facts, chain: &[Facts]) -> String {
+    chain.iter().fold(
+        leaf.issuer.clone(),
+        |issuer, next| {
+            if next.subject == issuer { next.issuer.clone() } else { issuer }
+        },
+    )
 }
 
 fn plain_name(presented: &str) -> String {

@@ -1,6 +1,7 @@
 //! Files of a run: what is said of those that do not come, and what a run that ends early has to show for itself.
 
 use super::*;
+use parking_lot::Mutex;
 use sluicegate_upstream::sync::Phase;
 
 /// `count` approved updates, each with a file that the upstream has.
@@ -173,4 +174,71 @@ async fn a_run_under_way_fetches_no_more_files_once_nobody_wants_any() {
     upstream.state.lock().slow = Duration::ZERO;
     follow(&store, &upstream, |s| s.content.when = ContentWhen::All);
     assert_eq!(run_well(&store).await.counts.files, 40 - came);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_nobody_answers_any_more_the_rest_is_not_tried_and_a_run_comes_soon() {
+    let (upstream, _dir, store) = with_files(40).await;
+    follow(&store, &upstream, |s| {
+        s.content.when = ContentWhen::All;
+        s.schedule = "1@03:00".parse().unwrap();
+    });
+    upstream.state.lock().files_until_away = Some(5);
+    let ended = run_well(&store).await;
+    let counts = ended.counts;
+    assert_eq!(counts.files, 5);
+    // Those that were on their way when it was known.
+    assert!((4..=7).contains(&counts.files_failed), "{counts:?}");
+    let rest = 40 - 5 - counts.files_failed;
+    let warning = ended.warning.unwrap();
+    let said = format!("5 of 40 files came, {} failed, and {rest} were not tried", counts.files_failed);
+    assert!(warning.starts_with(&said) && warning.contains("(503)"), "{warning}");
+    assert_eq!(store.sync_state().unwrap().next_run, Some(now().plus_seconds(600)));
+    upstream.state.lock().files_until_away = None;
+    let ended = run_well(&store).await;
+    assert_eq!((ended.counts.files, ended.counts.files_failed, ended.warning), (35, 0, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_fails_is_told_of_while_the_run_goes_on_and_is_no_coming_forward() {
+    let (upstream, _dir, store) = with_files(3).await;
+    upstream.state.lock().files_until_away = Some(0);
+    upstream.state.lock().slow = Duration::from_millis(60);
+    let time = Arc::new(Mutex::new(now()));
+    let clock = Arc::clone(&time);
+    let mut around = surroundings();
+    around.clock = Arc::new(move || *clock.lock());
+    let options = SynchronizerOptions { around, random: Arc::new(|| 4) };
+    let synchronizer = Synchronizer::start(store.clone(), options).unwrap();
+    synchronizer.request_run("test").await.unwrap();
+    let mut watch = synchronizer.watch();
+    watch.wait_for(|p| p.phase == Phase::Files).await.unwrap();
+    *time.lock() = now().plus_seconds(60);
+    let seen = watch.wait_for(|p| p.failed >= 1).await.unwrap().clone();
+    assert!(seen.running, "{seen:?}");
+    assert_eq!((seen.done, seen.total, seen.last_progress), (0, 3, Some(now())));
+    assert!(seen.counts.files_failed >= 1 && seen.last_failure.unwrap().contains("(503)"));
+    let ended = synchronizer.wait().await;
+    assert_eq!((ended.counts.files_failed, ended.last_progress), (3, Some(now())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_fit_on_the_disk_is_named_and_keeps_nothing_else_from_coming() {
+    let (upstream, _dir, store) = with_files(12).await;
+    for n in 0..5_u8 {
+        let mut document = update(7_000 + 2 * u128::from(n), 1, PRODUCT);
+        let mut large = file(&[100 + n; 40], "large.cab");
+        large.size = 500 << 50;
+        document.files.push(large);
+        give(&upstream, &document, PRODUCT);
+    }
+    for came in [12, 0] {
+        let ended = run_well(&store).await;
+        assert_eq!((ended.counts.files, ended.counts.files_failed), (came, 5));
+        let warning = ended.warning.unwrap();
+        let said = format!("5 of {} files do not fit on the disk; the first is of `Update 700", came + 5);
+        assert!(warning.starts_with(&said) && warning.contains("`large.cab`"), "{warning}");
+        assert!(!warning.contains("wait"), "room may be made at once: {warning}");
+    }
+    assert_eq!(store.content().partials().unwrap(), [], "nothing came of them");
 }

@@ -65,6 +65,8 @@ pub struct State {
     pub hidden: Vec<UpdateId>,
     pub eulas: Vec<Guid>,
     pub files: HashMap<String, Vec<u8>>,
+    /// So many files are given; whoever asks for one after that is told that the service is not available.
+    pub files_until_away: Option<usize>,
     pub urls: Vec<(Sha1Digest, String)>,
     /// Listed and never given.
     pub withheld: Vec<UpdateIdentity>,
@@ -188,8 +190,20 @@ async fn serve(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<R
     let body = request.into_body().collect().await.map_err(io::Error::other)?.to_bytes();
     if let Some(name) = path.strip_prefix("/Content/") {
         let held = state.lock().files.get(name).cloned();
+        let away = match &mut state.lock().files_until_away {
+            Some(0) => true,
+            Some(left) => {
+                *left -= 1;
+                false
+            }
+            None => false,
+        };
         take_time(&state, 1).await;
-        let status = if held.is_some() { 200 } else { 404 };
+        let status = match held {
+            _ if away => 503,
+            Some(_) => 200,
+            None => 404,
+        };
         return Ok(Response::builder().status(status).body(Sent::whole(held.unwrap_or_default())).unwrap());
     }
     let reply = answer(&mut state.lock(), &path, action.as_deref(), &body);

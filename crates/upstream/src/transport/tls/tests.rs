@@ -16,7 +16,7 @@ fn refused(chain: &[CertificateDer<'static>]) -> (Rejected, String) {
     roots.add(certificates()[0].clone()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
-    let verifier = Verifier { chains: Some(chains.unwrap()), given: Vec::new(), provider };
+    let verifier = Verifier { chains: Some(chains.unwrap()), given: Vec::new(), known: Vec::new(), provider };
     let (name, now) = (
         ServerName::try_from("localhost").unwrap(),
         UnixTime::since_unix_epoch(std::time::Duration::from_secs(NOW)),
