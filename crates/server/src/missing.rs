@@ -69,7 +69,7 @@ fn last_about_files(
     Ok(match last.counts.files_failed {
         _ if failed_at_files(&last) => Some((None, last.error_text.unwrap_or_default())),
         0 => None,
-        failed => Some((Some(failed), last.warning.unwrap_or_default())),
+        failed => Some((Some(failed), last.about_files().to_owned())),
     })
 }
 

@@ -78,6 +78,7 @@ mod tests {
             error_code: Some(code.to_owned()),
             error_text: None,
             warning: None,
+            files_warning: None,
             waiting: Vec::new(),
         }
     }

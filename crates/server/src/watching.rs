@@ -251,7 +251,7 @@ fn judge_here(store: &Store, last: &SyncRun, now: Timestamp) -> Result<(), Store
 fn judge_files(store: &Store, last: &SyncRun, now: Timestamp) -> Result<(), StoreError> {
     let counts = &last.counts;
     let kind = AlertKind::FilesFailing;
-    let reason = last.warning.as_deref().unwrap_or_default();
+    let reason = last.about_files();
     if counts.files_failed == 0 {
         // They may still wait for their next attempt.
         return match missing::failing(store)? {

@@ -92,7 +92,8 @@ async fn files_that_do_not_come_are_an_alert_when_none_came_or_some_did_not_twic
     let counted = |files, failed| {
         move |run: &mut SyncRun| {
             (run.counts.files, run.counts.files_failed) = (files, failed);
-            run.warning = Some("2 of 2 files did not come".to_owned());
+            run.warning = Some("the filter is narrow; 2 of 2 files did not come".to_owned());
+            run.files_warning = Some("2 of 2 files did not come".to_owned());
         }
     };
     ended(&app, RunOutcome::Succeeded, counted(1, 2));
@@ -102,7 +103,7 @@ async fn files_that_do_not_come_are_an_alert_when_none_came_or_some_did_not_twic
     after_run(&app).await;
     assert_eq!(kinds(&app), ["files-failing"]);
     let said = app.store.alerts().unwrap().remove(0).text;
-    assert!(said.contains("2 of 2 files did not come"), "{said}");
+    assert!(said.contains("2 of 2 files did not come") && !said.contains("filter"), "{said}");
     ended(&app, RunOutcome::Succeeded, counted(1, 1));
     after_run(&app).await;
     let said = app.store.alerts().unwrap().remove(0).text;

@@ -285,6 +285,7 @@ impl Synchronizer {
         let reached = self.inner.progress.get();
         record.phase = reached.phase.as_str().to_owned();
         record.warning = reached.warning;
+        record.files_warning = reached.files_warning;
         record.waiting = reached.waiting;
         record.outcome = match &outcome {
             Ok(()) => RunOutcome::Succeeded,

@@ -48,6 +48,7 @@ pub(crate) async fn serve_content(app: &Arc<App>, path: &str, request: &Request<
                 // The name is the digest of the content: no stronger tag is possible.
                 validators: Validators::new(format!("\"{}\"", sha1.to_hex_upper()), modified),
                 content_type: kinds::content_type(&ending),
+                fixed: true,
             };
             return respond::respond(request.method(), request.headers(), opened, app.random.guid());
         }

@@ -25,6 +25,16 @@ pub struct Opened {
     pub validators: Validators,
     /// What it is.
     pub content_type: &'static str,
+    /// Whether its bytes never change, as those of content, which are verified and have the name of their digest.
+    pub fixed: bool,
+}
+
+impl Opened {
+    /// Parts of it, as a body. What may change is read: what the system sends by itself would change on its way.
+    fn body(self, parts: Vec<Part>) -> FileBody {
+        let body = FileBody::new(self.file, parts);
+        if self.fixed { body } else { body.always_read() }
+    }
 }
 
 /// Answers a GET or HEAD. `boundary` separates the parts when several ranges are sent.
@@ -68,10 +78,10 @@ pub fn respond(method: &Method, headers: &HeaderMap, opened: Opened, boundary: G
 }
 
 fn whole(opened: Opened) -> Response<Body> {
-    let mut response = bare(StatusCode::OK, &opened);
+    let (mut response, len) = (bare(StatusCode::OK, &opened), opened.len);
     set(&mut response, CONTENT_TYPE, opened.content_type);
-    set(&mut response, CONTENT_LENGTH, &opened.len.to_string());
-    *response.body_mut() = Body::file(FileBody::new(opened.file, vec![Part::Span(0..opened.len)]));
+    set(&mut response, CONTENT_LENGTH, &len.to_string());
+    *response.body_mut() = Body::file(opened.body(vec![Part::Span(0..len)]));
     response
 }
 
@@ -80,7 +90,7 @@ fn single(opened: Opened, part: Range<u64>) -> Response<Body> {
     set(&mut response, CONTENT_TYPE, opened.content_type);
     set(&mut response, CONTENT_LENGTH, &(part.end - part.start).to_string());
     set(&mut response, CONTENT_RANGE, &content_range(&part, opened.len));
-    *response.body_mut() = Body::file(FileBody::new(opened.file, vec![Part::Span(part)]));
+    *response.body_mut() = Body::file(opened.body(vec![Part::Span(part)]));
     response
 }
 
@@ -97,7 +107,7 @@ fn multipart(opened: Opened, ranges: &[Range<u64>], boundary: Guid) -> Response<
         parts.push(Part::Span(part.clone()));
     }
     parts.push(Part::Text(Bytes::from(format!("\r\n--{boundary}--\r\n"))));
-    let body = FileBody::new(opened.file, parts);
+    let body = opened.body(parts);
     set(&mut response, CONTENT_TYPE, &format!("multipart/byteranges; boundary={boundary}"));
     set(&mut response, CONTENT_LENGTH, &body.left().to_string());
     *response.body_mut() = Body::file(body);

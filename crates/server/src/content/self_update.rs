@@ -42,6 +42,7 @@ pub fn open(root: &Path, url_path: &str) -> io::Result<Option<Opened>> {
         validators: Validators::new(format!("\"{ticks:x}-{:x}\"", metadata.len()), modified),
         content_type: content_type(ending),
         file,
+        fixed: false,
     }))
 }
 

@@ -95,6 +95,7 @@ pub struct FileBody {
     left: u64,
     reading: Option<Reading>,
     lane: Option<Lane>,
+    always_read: bool,
 }
 
 impl FileBody {
@@ -102,7 +103,14 @@ impl FileBody {
     #[must_use]
     pub fn new(file: File, parts: Vec<Part>) -> Self {
         let left = parts.iter().map(Part::len).sum();
-        Self { file: Arc::new(file), parts: parts.into(), left, reading: None, lane: None }
+        Self {
+            file: Arc::new(file),
+            parts: parts.into(),
+            left,
+            reading: None,
+            lane: None,
+            always_read: false,
+        }
     }
 
     /// Bytes not yet handed out.
@@ -111,9 +119,15 @@ impl FileBody {
         self.left
     }
 
+    /// A file whose bytes may change: a client gets them as they were when they were read.
+    #[must_use]
+    pub fn always_read(self) -> Self {
+        Self { always_read: true, ..self }
+    }
+
     /// From now on pieces may be bytes that only the connection of this lane can send.
     pub fn send_by(&mut self, lane: Lane) {
-        self.lane = Some(lane);
+        self.lane = Some(lane).filter(|_| !self.always_read);
     }
 
     /// The next piece, in order; `None` at the end.
@@ -266,6 +280,19 @@ mod tests {
             Ok(piece)
         })));
         assert!(collect(body).await.unwrap() == bytes);
+    }
+
+    #[tokio::test]
+    async fn only_of_a_file_that_may_change_every_byte_is_read() {
+        for always_read in [false, true] {
+            let (file, bytes) = file_of(PIECE);
+            let mut body = FileBody::new(file, vec![Part::Span(0..bytes.len() as u64)]);
+            if always_read {
+                body = body.always_read();
+            }
+            body.send_by(Lane::default());
+            assert_eq!(collect(body).await.unwrap() == bytes, always_read);
+        }
     }
 
     #[tokio::test]

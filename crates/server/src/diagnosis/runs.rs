@@ -176,6 +176,7 @@ mod tests {
             error_code: (outcome == RunOutcome::Failed).then(|| "UssCommunicationError/TimedOut".to_owned()),
             error_text: (outcome == RunOutcome::Failed).then(|| "GetUpdateData took too long".to_owned()),
             warning: None,
+            files_warning: None,
             waiting: Vec::new(),
         }
     }

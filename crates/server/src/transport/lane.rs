@@ -1,6 +1,7 @@
 //! Bytes of files that go from the system's cache to a client without coming through this process (sendfile).
 //! The HTTP library takes memory only. In place of a stretch of a file it gets as much of a stand-in, which nobody
-//! reads; the connection knows the stand-in by its address and has the system send the file there.
+//! reads; the connection knows the stand-in by its address and has the system send the file there. What is sent so is
+//! the file itself until the client has it: who writes over it changes what is on its way. Only for files that nobody does.
 
 use bytes::Bytes;
 use parking_lot::Mutex;

@@ -33,6 +33,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0024_missing_since.sql"),
     include_str!("../../migrations/0025_who_waits_since.sql"),
     include_str!("../../migrations/0026_behind.sql"),
+    include_str!("../../migrations/0027_warnings_of_files.sql"),
 ];
 
 /// The version of the schema that this program makes and knows.

@@ -99,6 +99,8 @@ pub struct SyncRun {
     pub error_text: Option<String>,
     /// Something that did not stop it and is worth knowing.
     pub warning: Option<String>,
+    /// What of the warning is about files.
+    pub files_warning: Option<String>,
     /// Which of the upstream's decisions could not be taken over yet: sentences about the first of them.
     pub waiting: Vec<String>,
 }
@@ -119,8 +121,17 @@ impl SyncRun {
             error_code: None,
             error_text: None,
             warning: None,
+            files_warning: None,
             waiting: Vec::new(),
         }
+    }
+}
+
+impl SyncRun {
+    /// Why files did not come: what was said of them, or everything, of a run whose record does not tell them apart.
+    #[must_use]
+    pub fn about_files(&self) -> &str {
+        self.files_warning.as_deref().or(self.warning.as_deref()).unwrap_or_default()
     }
 }
 
@@ -129,7 +140,8 @@ const STARTING: &str = "starting";
 
 const COLUMNS: &str =
     "id, started, ended, started_by, upstream, outcome, phase, new, revised, expired, quarantined,
-    approvals, files, file_bytes, files_failed, error_code, error_text, strays, warning, waiting, waiting_which";
+    approvals, files, file_bytes, files_failed, error_code, error_text, strays, warning, waiting, waiting_which,
+    files_warning";
 
 fn run(row: &Row<'_>) -> Result<SyncRun, StoreError> {
     Ok(SyncRun {
@@ -155,6 +167,7 @@ fn run(row: &Row<'_>) -> Result<SyncRun, StoreError> {
         error_code: row.text_if_any(15)?,
         error_text: row.text_if_any(16)?,
         warning: row.text_if_any(18)?,
+        files_warning: row.text_if_any(21)?,
         waiting: row.text(20)?.lines().map(str::to_owned).collect(),
     })
 }
@@ -194,7 +207,7 @@ impl Store {
                     "UPDATE sync_run SET ended = ?2, outcome = ?3, phase = ?4, new = ?5, revised = ?6, expired = ?7,
                          quarantined = ?8, approvals = ?9, files = ?10, file_bytes = ?11, files_failed = ?12,
                          error_code = ?13, error_text = ?14, strays = ?15, warning = ?16, waiting = ?17,
-                         waiting_which = ?18 WHERE id = ?1",
+                         waiting_which = ?18, files_warning = ?19 WHERE id = ?1",
                 )
                 .and_then(|mut s| {
                     s.execute(params![
@@ -215,7 +228,8 @@ impl Store {
                         signed(c.strays),
                         run.warning,
                         signed(c.waiting),
-                        run.waiting.join("\n")
+                        run.waiting.join("\n"),
+                        run.files_warning
                     ])
                 })
                 .during("write how a run stands")

@@ -69,7 +69,8 @@ impl Run {
             .await?;
         if let Some((count, reason)) = waiting {
             let files = if count == 1 { "1 file waits".to_owned() } else { format!("{count} files wait") };
-            self.progress.warn(&format!("{files} for an hour after failing to come; the first: {reason}"));
+            self.progress
+                .warn_of_files(&format!("{files} for an hour after failing to come; the first: {reason}"));
         }
         if needs.is_empty() {
             return Ok(Pass::Done);
@@ -101,7 +102,7 @@ impl Run {
         };
         let judged = judge(report, whose.as_deref());
         for warning in &judged.warnings {
-            self.progress.warn(warning);
+            self.progress.warn_of_files(warning);
         }
         self.progress.update(|p| p.try_soon |= judged.try_soon);
         judged.outcome.map(|()| Pass::Done)
@@ -203,7 +204,7 @@ impl Run {
         let awaited = self.on_store(move |store| store.files_not_upstream(&not_there, now)).await?;
         if let Some(awaited) = awaited {
             self.progress.update(|p| p.counts.files_failed += awaited.files);
-            self.progress.warn(&still_awaited(awaited));
+            self.progress.warn_of_files(&still_awaited(awaited));
         }
         Ok(())
     }
@@ -224,7 +225,7 @@ impl Run {
                 tracing::warn!(%error, files = files.len(), "the upstream does not fetch files for this server");
                 let named = unknown_of(&error, files);
                 if named.is_empty() {
-                    self.progress.warn(&error.to_string());
+                    self.progress.warn_of_files(&error.to_string());
                 }
                 unknown.extend(named);
             }
@@ -239,7 +240,7 @@ impl Run {
         }
         let said = no_update_of(unknown.len(), &self.address());
         self.progress.update(|p| p.counts.files_failed += unknown.len() as u64);
-        self.progress.warn(&said);
+        self.progress.warn_of_files(&said);
         let (now, one) = (self.around.now(), no_update_of(1, &self.address()));
         let failed: Vec<_> = unknown.into_iter().map(|sha1| (sha1, one.clone())).collect();
         self.on_store(move |store| store.files_failed(&failed, now)).await

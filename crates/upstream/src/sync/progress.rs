@@ -113,6 +113,8 @@ pub struct Progress {
     pub counts: RunCounts,
     /// Something that did not stop it and is worth knowing.
     pub warning: Option<String>,
+    /// What of that is about files.
+    pub files_warning: Option<String>,
     /// It goes well and could not try everything: another run soon may.
     pub try_soon: bool,
     /// Which of the upstream's decisions could not be taken over yet: sentences about the first of them.
@@ -158,13 +160,14 @@ impl Watched {
 
     /// Adds something that does not stop the run and is worth knowing.
     pub(crate) fn warn(&self, text: &str) {
+        self.update(|p| add(&mut p.warning, text));
+    }
+
+    /// The same about files.
+    pub(crate) fn warn_of_files(&self, text: &str) {
         self.update(|p| {
-            let warning = p.warning.get_or_insert_default();
-            if !warning.is_empty() {
-                warning.push_str("; ");
-            }
-            let room = LONGEST_WARNING.saturating_sub(warning.chars().count());
-            warning.extend(text.chars().take(room));
+            add(&mut p.warning, text);
+            add(&mut p.files_warning, text);
         });
     }
 
@@ -209,6 +212,15 @@ impl Watched {
     }
 }
 
+fn add(warning: &mut Option<String>, text: &str) {
+    let warning = warning.get_or_insert_default();
+    if !warning.is_empty() {
+        warning.push_str("; ");
+    }
+    let room = LONGEST_WARNING.saturating_sub(warning.chars().count());
+    warning.extend(text.chars().take(room));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,6 +240,17 @@ mod tests {
         assert!(watched.get().is_stuck(at(3_601), 600));
         watched.done(1, at(3_601));
         assert!(!watched.get().is_stuck(at(3_700), 600));
+    }
+
+    #[test]
+    fn what_is_said_of_files_stands_apart_too() {
+        let watched = Watched::new();
+        watched.warn("the filter is narrow");
+        watched.warn_of_files("1 file waits");
+        watched.warn_of_files("1 does not fit");
+        let now = watched.get();
+        assert_eq!(now.warning.as_deref(), Some("the filter is narrow; 1 file waits; 1 does not fit"));
+        assert_eq!(now.files_warning.as_deref(), Some("1 file waits; 1 does not fit"));
     }
 
     #[test]
