@@ -77,7 +77,9 @@ async fn now(client: &AdminClient, wait: bool, wanted: &Value, json: bool) -> an
             shown.progress(progress);
         } else if let Some(ended) = line.get("ended") {
             shown.clear();
-            let next = if json { Value::Null } else { client.get("sync", &[]).await?["next_run"].take() };
+            // The run has ended, whatever becomes of this question.
+            let next =
+                client.get("sync", &[]).await.map(|mut now| now["next_run"].take()).unwrap_or_default();
             return finished(ended, next.as_str(), json);
         }
     }
