@@ -42,8 +42,12 @@ impl Waited {
         if let (Some((said, remedy)), None, None) = (&self.lost, &self.awaited, &self.failing) {
             return Check::failed(name, expected, said, *remedy);
         }
-        match (self.awaited, self.below.first(), self.failing, self.unfetched) {
-            (Some(awaited), ..) if has_upstream => {
+        // What failed has those that are awaited among it: where it is more, it says why of all.
+        let only_awaited = self.awaited.filter(|awaited| {
+            has_upstream && self.failing.as_ref().is_none_or(|failing| failing.files <= awaited.files)
+        });
+        match (only_awaited, self.below.first(), self.failing, self.unfetched) {
+            (Some(awaited), ..) => {
                 let since = awaited.since.iso();
                 let found =
                     format!("{} not at the upstream, which was first asked at {since}", are(awaited.files));
@@ -111,6 +115,12 @@ mod tests {
         let failing = Waited { failing: missing(9, "it is busy (503)"), ..none() }.check(true);
         assert_eq!(failing.verdict, Verdict::Failed);
         assert_eq!(failing.found, "9 files are wanted here and did not come: it is busy (503)");
+        let awaited = |files| Some(Awaited { files, since: Timestamp::from_unix_seconds(0) });
+        let more =
+            Waited { awaited: awaited(1), failing: missing(3, "2 have no update"), ..none() }.check(true);
+        assert_eq!(more.found, "3 files are wanted here and did not come: 2 have no update");
+        let same = Waited { awaited: awaited(3), failing: missing(3, "3 are awaited"), ..none() }.check(true);
+        assert!(same.found.starts_with("3 files are not at the upstream"), "{same:?}");
         let unfetched = Waited { unfetched: missing(1, "a.cab"), ..none() }.check(false);
         assert_eq!(unfetched.verdict, Verdict::Failed);
         assert!(unfetched.found.starts_with("1 file is wanted here") && unfetched.found.contains("`a.cab`"));
