@@ -185,6 +185,7 @@ fn revise(decisions: &mut Decisions, update: u128, seconds: i64) {
         revision: rev(2),
         replaces: Some(rev(1)),
         expired: false,
+        revives: false,
         eula: None,
         removable: true,
         may_ask: false,

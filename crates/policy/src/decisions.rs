@@ -280,7 +280,8 @@ impl Decisions {
         }
     }
 
-    /// Declines an update although nobody decided so: a filter names it, or cleanup found that it is not needed.
+    /// Declines an update although nobody decided so: a filter names it, or cleanup found that it is not needed. That it
+    /// is not approved for some group was decided, and stays so.
     ///
     /// # Errors
     /// When it is a category, detectoid or member of a bundle, or declined already.
@@ -288,8 +289,18 @@ impl Decisions {
         if self.declined.contains_key(&subject.update) {
             return Err(ApprovalError::AlreadyDeclined(subject.update));
         }
-        self.decline(subject, change)?;
-        if let Some(own) = self.declined.get_mut(&subject.update) {
+        let update = subject.update;
+        let denials: Vec<Approval> =
+            self.approvals.of(update).filter(|own| !own.action.deploys()).cloned().collect();
+        for denial in &denials {
+            self.approvals.remove(&(update, denial.group));
+        }
+        let declined = self.decline(subject, change);
+        for denial in denials {
+            self.approvals.insert(denial)?;
+        }
+        declined?;
+        if let Some(own) = self.declined.get_mut(&update) {
             own.automatic = true;
         }
         Ok(())
@@ -361,10 +372,11 @@ impl Decisions {
     }
 
     /// Declines an update that expired. That is no decision: whatever somebody decides elsewhere after the last decision
-    /// about it here is later.
+    /// about it here is later, and that it is not approved for some group stays decided.
     pub(crate) fn expire(&mut self, update: UpdateId, change: Change) {
-        let approvals: Vec<Approval> = self.approvals.of(update).cloned().collect();
-        for own in approvals {
+        let deployed: Vec<Approval> =
+            self.approvals.of(update).filter(|own| own.action.deploys()).cloned().collect();
+        for own in deployed {
             self.approvals.remove(&(update, own.group));
             let mark = Mark { decided: Some(next(own.changed_at)), ..Mark::passing(change) };
             self.withdrawn.insert((update, own.group), mark);

@@ -59,6 +59,8 @@ pub struct Arrival {
     pub replaces: Option<RevisionNumber>,
     /// It lets the update expire.
     pub expired: bool,
+    /// What it replaces had let the update expire, and it does not: its publisher gives the update again.
+    pub revives: bool,
     /// Its licence terms, if any.
     pub eula: Option<EulaId>,
     /// Whether computers can remove it again.
@@ -80,6 +82,8 @@ pub enum Succession {
     Held(HoldReason),
     /// The update was declined because it expired.
     Declined,
+    /// The update was declined although nobody decided so, and its publisher gives it again: it is as good as new.
+    Revived,
 }
 
 /// An order that stands, as far as a new revision can make it impossible: action and deadline.
@@ -96,8 +100,11 @@ impl Decisions {
         let Some(replaces) = arrival.replaces.filter(|old| *old < arrival.revision) else {
             return Ok(Succession::Untouched);
         };
-        if self.declined.contains_key(&update) {
-            return Ok(Succession::Untouched);
+        if let Some(own) = self.declined.get(&update) {
+            return Ok(match own.automatic && arrival.revives {
+                true => self.revive(update, stamp.change),
+                false => Succession::Untouched,
+            });
         }
         let orders: Vec<Standing> = self.approvals.of(update).map(|a| (a.action, a.deadline)).collect();
         let becomes = match self.judge(arrival, &orders) {
@@ -107,7 +114,7 @@ impl Decisions {
             becomes => becomes,
         };
         match becomes {
-            Succession::Untouched => {}
+            Succession::Untouched | Succession::Revived => {}
             Succession::Declined => self.expire(update, stamp.change),
             Succession::Held(reason) => {
                 // What was decided since an older one waits is not decided about this one.
@@ -120,6 +127,14 @@ impl Decisions {
             Succession::Followed => self.put_in_service(update, stamp)?,
         }
         Ok(becomes)
+    }
+
+    /// Takes back a decline that nobody decided. Neither is this a decision: whatever somebody decided elsewhere counts, and
+    /// filters and rules look at the update as at a new one. What was approved before it expired stays withdrawn.
+    fn revive(&mut self, update: UpdateId, change: Change) -> Succession {
+        self.declined.remove(&update);
+        self.restored.insert(update, Mark::passing(change));
+        Succession::Revived
     }
 
     /// Whether somebody is to look at its newest revision, here or where its approvals come from: a newer one that joins

@@ -151,6 +151,55 @@ fn what_expires_is_declined_unless_it_is_to_be_removed_or_nobody_wants_that() {
     assert_eq!(decisions.arrive(&expired, &mut stamp(9)), Ok(Succession::Declined), "undecided ones too");
 }
 
+/// Neither the expiry nor its end is a decision; what was decided, a decline or that a group does not get it, stays.
+#[test]
+fn what_expired_and_is_given_again_is_no_longer_declined_unless_somebody_declined_it() {
+    let expired = Arrival { expired: true, ..arrival(2) };
+    let given_again = Arrival { revives: true, ..arrival(3) };
+    let mut decisions = approved(&[(0, Install), (2, NotApproved)]);
+    decisions.arrive(&expired, &mut stamp(5)).unwrap();
+    let left = |d: &Decisions| d.approvals.values().map(|own| (own.group, own.action)).collect::<Vec<_>>();
+    assert_eq!(left(&decisions), [(gid(2), NotApproved)]);
+
+    let mut replaced = decisions.clone();
+    let as_before = Arrival { revives: false, ..given_again };
+    assert_eq!(replaced.arrive(&as_before, &mut stamp(9)), Ok(Succession::Untouched));
+    assert_eq!(replaced, decisions, "it had not expired: something else declined it");
+
+    let mut confirmed = decisions.clone();
+    confirmed.decline(&subject(), change(7)).unwrap();
+    assert_eq!(confirmed.arrive(&given_again, &mut stamp(9)), Ok(Succession::Untouched));
+    assert!(confirmed.declined.contains_key(&uid(1)));
+
+    assert_eq!(decisions.arrive(&given_again, &mut stamp(9)), Ok(Succession::Revived));
+    assert!(decisions.declined.is_empty());
+    assert_eq!(
+        decisions.restored[&uid(1)],
+        Mark::passing(change(9)),
+        "clients are told, and nobody decided so"
+    );
+    assert_eq!(left(&decisions), [(gid(2), NotApproved)]);
+    assert!(decisions.approve(&subject(), order(0, Install), &mut stamp(10)).is_ok());
+}
+
+/// Cleanup and filters decline nothing that somebody decided.
+#[test]
+fn what_nobody_declined_is_still_not_approved_for_its_groups() {
+    let mut decisions = approved(&[(0, Install), (2, NotApproved)]);
+    decisions.decline_by_itself(&subject(), change(5)).unwrap();
+    assert!(decisions.declined[&uid(1)].automatic);
+    let left: Vec<_> = decisions.approvals.values().map(|own| (own.group, own.action)).collect();
+    assert_eq!(left, [(gid(2), NotApproved)]);
+    assert_eq!(decisions.withdrawn.len(), 1);
+    decisions.restore(uid(1), change(6)).unwrap();
+    decisions.decline(&subject(), change(7)).unwrap();
+    assert_eq!(
+        (decisions.approvals.values().count(), decisions.withdrawn.len()),
+        (0, 2),
+        "by hand: all of it"
+    );
+}
+
 #[test]
 fn a_removal_is_not_put_onto_what_expired_and_cannot_be_removed() {
     for (options, actions) in [

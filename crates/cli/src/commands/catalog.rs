@@ -69,6 +69,7 @@ pub(crate) fn report_table(report: &Value) {
         ("Held for review", "/held_for_review"),
         ("Declined, expired", "/declined_expired"),
         ("Declined by filters", "/filtered"),
+        ("Given again, no longer declined", "/given_again"),
         ("Approved by rules", "/approved_by_rules"),
     ]
     .into_iter()

@@ -24,6 +24,7 @@ fn expire(decisions: &mut Decisions, seconds: i64) -> Succession {
         revision: rev(2),
         replaces: Some(rev(1)),
         expired: true,
+        revives: false,
         eula: None,
         removable: true,
         may_ask: false,

@@ -41,6 +41,7 @@ fn arrive(decisions: &mut Decisions, number: i64, says: Subject, seconds: i64) -
         revision: rev(number),
         replaces: Some(rev(number - 1)),
         expired: says.expired,
+        revives: false,
         eula: says.eula,
         removable: says.removable,
         may_ask: says.may_ask,

@@ -165,6 +165,7 @@ fn what_waits_there_waits_here_behind_a_revision_with_which_what_is_ordered_here
         revision: rev(3),
         replaces: Some(rev(2)),
         expired: false,
+        revives: false,
         eula: None,
         removable: true,
         may_ask: false,

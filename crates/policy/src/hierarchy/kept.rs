@@ -103,8 +103,8 @@ pub fn bring_back<E: From<ApprovalError>>(
     for approval in &kept.approvals {
         let CarriedApproval { update, group, action, deadline, ref by, at } = *approval;
         let fits = |newest| decisions.refused_by(update, newest, (action, deadline)).is_none();
-        let stays =
-            !gone.contains(&update) && !expired.contains(&update) && only.get(&update).is_none_or(fits);
+        let over = action.deploys() && expired.contains(&update);
+        let stays = !gone.contains(&update) && !over && only.get(&update).is_none_or(fits);
         if stays && decisions.groups.get(group).is_some() {
             target.insert((update, group), Placed { action, deadline, by: by.clone(), at: Some(at) });
         }
@@ -161,6 +161,8 @@ fn judge(
             revision: newest,
             replaces: Some(before),
             expired: subject.expired,
+            // What was aside is not declined for an expiry that is over (store).
+            revives: false,
             eula: subject.eula,
             removable: subject.removable,
             may_ask: subject.may_ask,
@@ -176,7 +178,7 @@ fn judge(
             {
                 (HoldReason::Review, change)
             }
-            Succession::Followed | Succession::Untouched => return Becomes::AsItIs,
+            Succession::Followed | Succession::Untouched | Succession::Revived => return Becomes::AsItIs,
         }
     } else {
         let Some(held) = held else { return Becomes::AsItIs };

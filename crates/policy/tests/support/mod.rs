@@ -45,6 +45,7 @@ pub fn arrival(n: i64) -> Arrival {
         revision,
         replaces,
         expired: false,
+        revives: false,
         eula: None,
         removable: true,
         may_ask: false,

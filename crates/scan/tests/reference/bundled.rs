@@ -50,6 +50,7 @@ fn while_the_newest_revision_of_a_bundle_is_held_the_one_in_service_keeps_its_me
         revision: of_bundle.revision,
         replaces: Some(identity(1, 100).revision),
         expired: false,
+        revives: false,
         eula: None,
         removable: true,
         may_ask: false,

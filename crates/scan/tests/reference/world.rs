@@ -228,6 +228,7 @@ impl World {
                         revision: identity.revision,
                         replaces: of_update.filter(|i| i.update == identity.update).map(|i| i.revision).max(),
                         expired: revision.record.expired,
+                        revives: false,
                         eula: terms(identity.update, identity.revision.get()),
                         removable: true,
                         may_ask: false,

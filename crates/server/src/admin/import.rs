@@ -112,6 +112,7 @@ fn reported(report: &ImportReport, warnings: &[String]) -> Value {
         "approvals_followed": report.decisions.followed,
         "held_for_review": report.decisions.held.len(),
         "declined_expired": report.decisions.declined,
+        "given_again": report.decisions.revived.len(),
         "approved_by_rules": report.decisions.approved_by_rules,
         "filtered": report.decisions.filtered,
         "quarantined": held,

@@ -119,6 +119,10 @@ fn action(before: &Decisions, after: &Decisions, update: UpdateId, cause: Cause)
     if (declined(after) && !declined(before)) || (by_hand(after, update) && !by_hand(before, update)) {
         return "decline";
     }
+    let undeclined = declined(before) && !declined(after) && deploys(after) == 0;
+    if undeclined && cause == Cause::Arrival {
+        return "undecline";
+    }
     // While one waits, only a newer one that joins it comes and changes no words.
     if held(after) && (!held(before) || (cause == Cause::Arrival && same_words())) {
         return "hold-revision";
@@ -129,7 +133,7 @@ fn action(before: &Decisions, after: &Decisions, update: UpdateId, cause: Cause)
     if cause == Cause::Arrival && same_words() {
         return "approvals-follow";
     }
-    if declined(before) && !declined(after) && deploys(after) == 0 {
+    if undeclined {
         return "undecline";
     }
     let fresh = after.approvals_of(update).any(|a| {

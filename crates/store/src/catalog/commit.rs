@@ -334,6 +334,7 @@ impl<'a> Commit<'a> {
             revision: staged.identity.revision,
             replaces: newest_before,
             expired: record.expired,
+            revives: false,
             eula: summary.eula.map(EulaId),
             // Asked once all of it is written, and only where it counts: parts of a bundle speak for it.
             removable: true,

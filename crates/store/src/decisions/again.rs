@@ -129,6 +129,23 @@ fn put_aside(
     Ok(())
 }
 
+/// Whether an update is declined, though nobody decided so, as this server's own administrators left it.
+pub(super) fn is_declined_aside(tx: &Transaction<'_>, update: UpdateId) -> Result<bool, StoreError> {
+    tx.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM aside_decline WHERE mode = ?1 AND update_id = ?2 AND automatic = 1)",
+    )
+    .and_then(|mut s| s.query_row(params![Mode::Autonomous.as_str(), update.0.as_bytes()], |row| row.get(0)))
+    .during("look for a decline that was put aside")
+}
+
+/// Forgets that.
+pub(super) fn undecline_aside(tx: &Transaction<'_>, update: UpdateId) -> Result<(), StoreError> {
+    tx.prepare_cached("DELETE FROM aside_decline WHERE mode = ?1 AND update_id = ?2 AND automatic = 1")
+        .and_then(|mut s| s.execute(params![Mode::Autonomous.as_str(), update.0.as_bytes()]))
+        .during("take back a decline that was put aside")
+        .map(|_| ())
+}
+
 /// When somebody declined an update that was removed, if so, and for which groups it is not approved besides; that is
 /// known of what is here from now on.
 fn forget(tx: &Transaction<'_>, update: UpdateId) -> Result<(Option<Timestamp>, Vec<Denial>), StoreError> {

@@ -25,6 +25,8 @@ pub struct ImportedDecisions {
     pub for_removal: BTreeSet<UpdateId>,
     /// Updates that were declined because they expired.
     pub declined: u64,
+    /// Updates that were declined although nobody decided so, and that their publisher gives again.
+    pub revived: BTreeSet<UpdateId>,
     /// New updates that were declined because a filter names them.
     pub filtered: u64,
     /// Approvals that rules made for new updates.
@@ -108,19 +110,21 @@ pub(crate) fn after_import(
                 }
             }
             Succession::Declined => done.declined += 1,
+            Succession::Revived => drop(done.revived.insert(arrival.update)),
         }
     }
     after.options = before.options;
+    // What its publisher withdrew and gives again was decided about by nobody since, and is looked at as what is new.
+    let fresh = |arrival: &&Arrival| arrival.replaces.is_none() || done.revived.contains(&arrival.update);
+    let fresh: BTreeSet<UpdateId> = arrivals.iter().filter(fresh).map(|arrival| arrival.update).collect();
     if !filters.is_empty() {
-        done.filtered = decline_filtered(tx, &mut after, &filters, arrivals, &scope)?;
+        done.filtered = decline_filtered(tx, &mut after, &filters, &fresh, &scope)?;
     }
     again::deny(&mut after, denied, &mut scope.stamp)?;
     if !rules.is_empty() {
         // Rules are about updates that are new, not about new revisions (observed of WSUS: "rules apply to
         // new updates only").
-        let new: BTreeSet<UpdateId> =
-            arrivals.iter().filter(|a| a.replaces.is_none()).map(|a| a.update).collect();
-        let candidates = rules::candidates(tx, &after, &rules, new.into_iter().collect())?;
+        let candidates = rules::candidates(tx, &after, &rules, fresh.into_iter().collect())?;
         let plan = plan(rules.iter().copied(), &after, &candidates, now);
         done.approved_by_rules = after.carry_out(&plan, &mut scope.stamp).map_err(super::refused)?;
     }
@@ -156,6 +160,9 @@ fn with_traits(
     arrival: &Arrival,
     replica: bool,
 ) -> Result<Arrival, StoreError> {
+    if revives(tx, decisions, arrival, replica)? {
+        return Ok(Arrival { revives: true, ..*arrival });
+    }
     let deploys = decisions.approvals.of(arrival.update).any(|approval| approval.action.deploys());
     let judged = deploys && !replica;
     if arrival.replaces.is_none() || !(judged || arrival.expired) {
@@ -169,19 +176,41 @@ fn with_traits(
     })
 }
 
+/// Whether an update that nobody declined is given again by its publisher. A replica hears from its upstream what is
+/// declined there; what its own administrators find when it decides itself again is no longer declined.
+fn revives(
+    tx: &Transaction<'_>,
+    decisions: &Decisions,
+    arrival: &Arrival,
+    replica: bool,
+) -> Result<bool, StoreError> {
+    let update = arrival.update;
+    let Some(before) = arrival.replaces.filter(|_| !arrival.expired) else { return Ok(false) };
+    let declined = match replica {
+        true => again::is_declined_aside(tx, update)?,
+        false => decisions.declined.get(&update).is_some_and(|own| own.automatic),
+    };
+    if !declined || !subject::record(tx, update, Some(before))?.is_some_and(|replaced| replaced.expired) {
+        return Ok(false);
+    }
+    if replica {
+        again::undecline_aside(tx, update)?;
+    }
+    Ok(!replica)
+}
+
 /// Declines what a filter names as it comes in, before rules can approve it: no computer is ever told of it. What
 /// cannot be declined by itself, such as a member of a bundle, is not looked at.
 fn decline_filtered(
     tx: &Transaction<'_>,
     decisions: &mut Decisions,
     filters: &BTreeSet<UpdateFilter>,
-    arrivals: &[Arrival],
+    fresh: &BTreeSet<UpdateId>,
     scope: &DecisionScope,
 ) -> Result<u64, StoreError> {
     let mut gallery = Gallery::default();
     let mut declined = 0;
-    for arrival in arrivals.iter().filter(|arrival| arrival.replaces.is_none()) {
-        let update = arrival.update;
+    for &update in fresh {
         if !decisions.is_untouched(update) {
             continue;
         }

@@ -177,8 +177,16 @@ impl Model {
         self.declined.insert(update, self.now);
     }
 
+    /// That it is not approved for some group was decided.
     pub(crate) fn decline_by_itself(&mut self, update: u128) {
+        let denials: Vec<_> = self
+            .approvals
+            .iter()
+            .filter(|((u, _), own)| *u == update && own.action == NotApproved)
+            .map(|(key, own)| (*key, *own))
+            .collect();
         self.decline(update);
+        self.approvals.extend(denials);
         self.automatic.insert(update);
     }
 
@@ -227,7 +235,11 @@ impl Model {
             self.decline_again(*update);
         }
         for (revision, before) in newer {
-            self.succeed(&revision, before);
+            if self.revive(&revision, before) {
+                new.insert(revision.update);
+            } else {
+                self.succeed(&revision, before);
+            }
         }
         for update in new.into_iter().filter(|_| self.rule_enabled && !self.replica).collect::<Vec<_>>() {
             self.follow_rule(update);
@@ -257,6 +269,25 @@ impl Model {
             self.decline(update);
         }
         self.approvals.extend(denials);
+    }
+
+    /// What expired and is given again is no longer declined unless somebody declined it; where the upstream decides, as
+    /// soon as its own administrators do again.
+    fn revive(&mut self, revision: &Revision, before: usize) -> bool {
+        let update = revision.update;
+        let expired = self.updates[&update].iter().any(|old| old.number == before && old.expired);
+        if revision.expired || !expired {
+            return false;
+        }
+        if self.replica {
+            if let Some(aside) = self.aside.as_mut()
+                && aside.automatic.remove(&update)
+            {
+                aside.declined.remove(&update);
+            }
+            return false;
+        }
+        self.automatic.contains(&update) && self.declined.remove(&update).is_some()
     }
 
     fn follow_rule(&mut self, update: u128) {

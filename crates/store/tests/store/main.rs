@@ -19,6 +19,7 @@ mod files_given;
 mod filters;
 mod found_content;
 mod generations;
+mod given_again;
 mod grouped_below;
 mod groups;
 mod kb954960;

@@ -386,6 +386,9 @@ impl Storing {
             if let Some(said) = kept_for_removal(&report.decisions.for_removal) {
                 self.progress.warn(&said);
             }
+            for update in &report.decisions.revived {
+                tracing::info!(%update, "its publisher withdrew this update and gives it again; it is no longer declined");
+            }
             self.progress.update(|p| {
                 p.counts.new += report.added;
                 p.counts.revised += report.revised + report.older;
