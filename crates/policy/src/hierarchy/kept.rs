@@ -2,7 +2,7 @@
 //! were, each with its own time; revisions that came meanwhile are judged as if they had come a moment ago.
 
 use super::adopt::{Adopted, Placed, put_approvals, put_declines, put_groups};
-use crate::approvals::{Change, Decline, Mark, Stamp, next};
+use crate::approvals::{Change, Decline, Mark, Stamp, next, of_update};
 use crate::carried::{CarriedApproval, Known, KnownRevision};
 use crate::decisions::Decisions;
 use crate::groups::Group;
@@ -114,9 +114,8 @@ pub fn bring_back<E: From<ApprovalError>>(
         decisions.withdraw_installs(update, stamp)?;
     }
 
-    let last = |update| kept.approvals.iter().filter(|own| own.update == update).map(|own| own.at).max();
     let expire = |&update: &UpdateId| {
-        let decided = last(update).map_or(change.at, next);
+        let decided = last_decided(kept, update).unwrap_or(Timestamp::MIN);
         (update, Decline { decided, automatic: true, ..Decline::by_hand(change) })
     };
     let mut declined: BTreeMap<UpdateId, Decline> = expired.iter().map(expire).collect();
@@ -131,6 +130,15 @@ pub fn bring_back<E: From<ApprovalError>>(
         decisions.renew(update, stamp)?;
     }
     Ok(adopted)
+}
+
+/// When the approvals of an update that expired end, beside what is decided elsewhere: with the last of them, however much
+/// later it expired; or when they were taken away, or a decline was. `None` where nothing of that ever was.
+fn last_decided(kept: &KeptDecisions, update: UpdateId) -> Option<Timestamp> {
+    let deployed = |own: &&CarriedApproval| own.update == update && own.action.deploys();
+    let approved = kept.approvals.iter().filter(deployed).map(|own| next(own.at)).max();
+    let withdrawn = kept.withdrawn.range(of_update(update)).map(|(_, at)| *at).max();
+    approved.max(withdrawn).max(kept.restored.get(&update).map(|at| next(*at)))
 }
 
 /// What a kept approval becomes.

@@ -210,6 +210,13 @@ fn what_expired_meanwhile_is_declined_though_nobody_approved_it_unless_a_bundle_
         (decline.anchor, decline.at, decline.automatic) == (change(50).anchor, at(50), true),
         "{decline:?}"
     );
+    // Nobody ever decided about it here: whatever was decided elsewhere is later.
+    assert_eq!(decline.decided, Timestamp::MIN);
+    let taken_away =
+        KeptDecisions { withdrawn: [((uid(2), GroupId::ALL_COMPUTERS), at(4))].into(), ..kept.clone() };
+    let mut decisions = Decisions::default();
+    back(&mut decisions, &taken_away, &[99, 100, 101], expired);
+    assert_eq!(decisions.declined[&uid(2)].decided, at(4));
     let mut decisions = Decisions::default();
     back(&mut decisions, &kept, &[99, 100, 101], Subject { bundled_by: Some(uid(7)), ..expired });
     assert!(decisions.declined.is_empty() && !decisions.approvals.is_empty());
