@@ -141,6 +141,8 @@ struct Shared {
     /// Which servers may synchronize from this one.
     allowed: RwLock<Arc<Vec<String>>>,
     contacts: Mutex<Contacts>,
+    /// Held while they are written.
+    writing_contacts: Mutex<()>,
     content: ContentStore,
     keys: Keys,
     audit_head: Mutex<audit::HeadFile>,
@@ -210,6 +212,7 @@ impl Store {
             upstream: RwLock::new(Arc::new(upstream)),
             allowed: RwLock::new(Arc::new(allowed)),
             contacts: Mutex::default(),
+            writing_contacts: Mutex::default(),
             content,
             keys,
             audit_head: Mutex::new(audit_head),

@@ -9,6 +9,7 @@ use crate::hierarchy::place::known_twice;
 use rusqlite::{Transaction, params};
 use sluicegate_terms::{ComputerId, Timestamp};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// So many notes are written out at once, whoever comes next.
 const MOST_WAITING: usize = 4_096;
@@ -79,6 +80,8 @@ impl Note {
 #[derive(Debug, Default)]
 pub(crate) struct Contacts {
     waiting: HashMap<ComputerId, Note>,
+    /// Those that are being written: until that is done nobody else finds them in the database.
+    writing: Arc<HashMap<ComputerId, Note>>,
 }
 
 impl Contacts {
@@ -91,9 +94,10 @@ impl Contacts {
         }
     }
 
-    /// The groups a computer asked for, if it said so since the last writing.
+    /// The groups a computer asked for, if it said so since what was last written.
     pub(crate) fn requested_groups(&self, computer: &ComputerId) -> Option<&[String]> {
-        self.waiting.get(computer)?.newest.requested_groups.as_deref()
+        let said = [&self.waiting, &*self.writing].into_iter().filter_map(|notes| notes.get(computer));
+        said.filter_map(|note| note.newest.requested_groups.as_deref()).next()
     }
 }
 
@@ -131,24 +135,27 @@ impl Store {
 
 impl crate::Shared {
     pub(crate) fn flush_contacts(&self) -> Result<(), StoreError> {
-        let notes: Vec<Note> = self.contacts.lock().waiting.drain().map(|(_, note)| note).collect();
+        // One after the other: an older note must not be written over a newer one, and who finds none waiting may read
+        // what another writes.
+        let _turn = self.writing_contacts.lock();
+        let notes = {
+            let mut contacts = self.contacts.lock();
+            contacts.writing = Arc::new(std::mem::take(&mut contacts.waiting));
+            Arc::clone(&contacts.writing)
+        };
         if notes.is_empty() {
             return Ok(());
         }
         let written = self.database.write_alone(
-            |tx| notes.iter().map(|note| write(tx, note)).collect::<Result<Vec<_>, _>>(),
+            |tx| notes.values().map(|note| write(tx, note)).collect::<Result<Vec<_>, _>>(),
             |changed| changed.iter().flatten().for_each(|(row, status)| self.board.mark(*row, *status)),
         );
+        let mut contacts = self.contacts.lock();
+        contacts.writing = Arc::default();
         if written.is_err() {
-            let mut contacts = self.contacts.lock();
-            for older in notes {
-                // What came meanwhile is newer.
-                let newer = contacts.waiting.remove(&older.newest.computer);
-                contacts.add(older);
-                if let Some(newer) = newer {
-                    contacts.add(newer);
-                }
-            }
+            // What came meanwhile is newer.
+            let newer = std::mem::replace(&mut contacts.waiting, Arc::unwrap_or_clone(notes));
+            newer.into_values().for_each(|note| contacts.add(note));
         }
         written.map(|_| ())
     }

@@ -84,9 +84,12 @@ impl Store {
     /// # Errors
     /// A failure to read.
     pub fn groups_of(&self, computer: &ComputerId) -> Result<ComputerGroups, StoreError> {
+        let said = || self.shared.contacts.lock().requested_groups(computer).map(<[String]>::to_vec);
+        // Asked before and after: what is written between the two may be in neither the database, as it is read, nor memory.
+        let before = said();
         let mut groups = self.shared.database.read(|db| groups_of(db, computer))?;
-        if let Some(requested) = self.shared.contacts.lock().requested_groups(computer) {
-            groups.requested = requested.to_vec();
+        if let Some(requested) = said().or(before) {
+            groups.requested = requested;
         }
         Ok(groups)
     }

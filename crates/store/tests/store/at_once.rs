@@ -5,11 +5,12 @@ use crate::support;
 
 use sluicegate_policy::cleanup::CleanupSettings;
 use sluicegate_policy::rules::{Rule, RuleError, RuleTerms};
-use sluicegate_store::Store;
-use sluicegate_terms::GroupId;
+use sluicegate_store::{Contact, Store};
+use sluicegate_terms::{ComputerId, GroupId};
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
 use support::{at, open};
 
 /// How many change something at the same moment.
@@ -138,4 +139,29 @@ fn every_server_that_was_allowed_is_on_the_list_and_every_other_off_it() {
         let _ = store.change_allowed_downstream(at(3), without).unwrap();
     });
     assert_eq!(store.allowed_downstream().len(), 1, "the last one was refused");
+}
+
+/// Notes of computers are written by whoever looks at computers, while others come: what one said is known from then on.
+#[test]
+fn what_a_computer_asked_for_is_known_while_it_is_being_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let done = AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                store.flush_contacts().unwrap();
+            }
+        });
+        let lost: Vec<usize> = (0..2_000)
+            .filter(|n| {
+                let computer: ComputerId = format!("pc-{n}").parse().unwrap();
+                let requested_groups = Some(vec!["Pilots".to_owned()]);
+                store.touch(Contact { requested_groups, ..Contact::new(computer.clone(), at(1)) }).unwrap();
+                (0..3).any(|_| store.groups_of(&computer).unwrap().requested != ["Pilots"])
+            })
+            .collect();
+        done.store(true, Ordering::Relaxed);
+        assert_eq!(lost, [0; 0], "computers whose groups were unknown for a moment");
+    });
 }
