@@ -54,6 +54,8 @@ pub enum Place {
     Missing,
     /// Neither it nor a newer one is here, since cleanup removed it: lists do not bring it again.
     Removed,
+    /// Only older ones are here: no list names it, as where the filter leaves it out.
+    Ahead,
 }
 
 /// What taking them over changed.
@@ -82,6 +84,9 @@ pub struct Adopted {
     /// Revisions in service there that are not here, while newer ones are, or since cleanup removed them. What is
     /// approved for them waits.
     pub awaited: BTreeSet<UpdateIdentity>,
+    /// Revisions in service there of whose updates only older ones are here. What is approved for them is approved for
+    /// these until they come.
+    pub ahead: BTreeSet<UpdateIdentity>,
     /// What could not be taken over, each with a reason; it is tried again with the next synchronization.
     pub skipped: Vec<String>,
 }
@@ -124,11 +129,12 @@ pub fn adopt<E: From<ApprovalError>>(
     put_groups(decisions, &wanted.groups, change, &mut adopted);
     // Before anything about updates: which of them are members of bundles depends on the revisions in service.
     let mut holds = BTreeMap::new();
-    let (mut missing, mut removed) = (BTreeMap::new(), BTreeMap::new());
+    let (mut missing, mut removed, mut ahead) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for (update, (serving, installs)) in serving(decisions, wanted) {
         match place(update, serving)? {
             Place::Foremost => {}
             Place::Removed => drop(removed.insert(update, serving)),
+            Place::Ahead => drop(ahead.insert(update, serving)),
             Place::Behind => {
                 let eula = subject(decisions, update)?.and_then(|subject| subject.eula);
                 let terms = eula.filter(|eula| installs && !decisions.accepted.contains_key(eula));
@@ -166,6 +172,9 @@ pub fn adopt<E: From<ApprovalError>>(
         // Real upstreams list deployments of members and categories too; those follow by themselves.
         if subject.as_ref().is_some_and(|subject| !decidable(subject)) {
             continue;
+        }
+        if let Some(&revision) = ahead.get(&deployment.update) {
+            adopted.ahead.insert(UpdateIdentity { update: deployment.update, revision });
         }
         if let Some(&revision) = removed.get(&deployment.update).filter(|_| deployment.action.deploys()) {
             adopted.awaited.insert(UpdateIdentity { update: deployment.update, revision });

@@ -365,6 +365,24 @@ fn what_cleanup_removed_here_is_awaited_once_the_upstream_deploys_it() {
 }
 
 #[test]
+fn what_serves_there_and_is_newer_than_all_that_is_here_is_named_and_the_older_one_is_approved_meanwhile() {
+    let ahead = |update: UpdateId, _: RevisionNumber| {
+        Ok::<_, ApprovalError>(if update == uid(11) { Place::Foremost } else { Place::Ahead })
+    };
+    let mut wanted = parent();
+    // 50 is a member, 12 is declined, and 13 has nothing that deploys it.
+    let denial = UpstreamDeployment { action: ApprovalAction::NotApproved, ..install(5, 13, 1) };
+    wanted.deployments.extend([install(3, 50, 1), install(4, 12, 1), denial, install(6, 10, 2)]);
+    let mut decisions = Decisions::default();
+    let mut stamp = stamp(&decisions, 5);
+    let adopted = adopt(&mut decisions, &wanted, &mut stamp, known, ahead).unwrap();
+    assert_eq!(adopted.ahead, [UpdateIdentity { update: uid(10), revision: number(2) }].into());
+    assert_eq!((adopted.awaited, adopted.skipped.len()), ([].into(), 0));
+    let approved: Vec<_> = decisions.approvals.of(uid(10)).map(|a| a.group).collect();
+    assert_eq!(approved, [gid(1), gid(2)]);
+}
+
+#[test]
 fn what_is_not_approved_for_a_group_is_so_for_a_declined_update_too() {
     let mut wanted = parent();
     for action in [ApprovalAction::NotApproved, ApprovalAction::Install] {

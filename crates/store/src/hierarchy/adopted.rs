@@ -2,7 +2,7 @@
 //! with next time.
 
 use super::memberships::Moved;
-use super::{asking, memberships};
+use super::{asking, failed, memberships};
 use crate::Store;
 use crate::columns::{Columns, for_rows};
 use crate::computers::Targeting;
@@ -35,7 +35,8 @@ pub struct DeploymentNews {
 
 impl Store {
     /// The revisions that what an upstream answered would be about and that no list brings: newer ones are here, which
-    /// the upstream holds back, or cleanup removed them. Nothing is changed.
+    /// the upstream holds back, or cleanup removed them, or only older ones are here, as where the filter leaves out what
+    /// an update became. What failed lately is left for later where an older one serves meanwhile. Nothing is changed.
     ///
     /// # Errors
     /// A failure to read.
@@ -57,8 +58,13 @@ impl Store {
                     "SELECT EXISTS (SELECT 1 FROM quarantine WHERE held = 1 AND update_id = ?1 AND number = ?2)",
                 )
                 .during("look up what the upstream has in service")?;
+            let later: BTreeSet<_> = failed::revisions(&db)?
+                .into_iter()
+                .filter(|failed| failed.waits(now))
+                .map(|failed| failed.identity)
+                .collect();
             let mut awaited = Vec::new();
-            for identity in adopted.awaited {
+            for identity in adopted.awaited.into_iter().chain(adopted.ahead.difference(&later).copied()) {
                 let key = (identity.update.0.as_bytes(), identity.revision.get());
                 let here: bool = waits
                     .query_row(key, |row| row.get(0))
@@ -178,18 +184,20 @@ fn place(db: &Connection, update: UpdateId, revision: RevisionNumber) -> Result<
             "SELECT EXISTS (SELECT 1 FROM revision WHERE update_id = ?1 AND number > ?2),
                  EXISTS (SELECT 1 FROM revision WHERE update_id = ?1 AND number = ?2),
                  EXISTS (SELECT 1 FROM removed_revision WHERE update_id = ?1 AND (number = ?2
-                     OR NOT EXISTS (SELECT 1 FROM known_update WHERE update_id = ?1)))",
+                     OR NOT EXISTS (SELECT 1 FROM known_update WHERE update_id = ?1))),
+                 EXISTS (SELECT 1 FROM known_update WHERE update_id = ?1)",
         )
         .and_then(|mut s| {
-            let three = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-            s.query_row(params![update.0.as_bytes(), revision.get()], three)
+            let four = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+            s.query_row(params![update.0.as_bytes(), revision.get()], four)
         })
         .during("look up the revisions of an update")?;
     Ok(match found {
-        (false, false, true) => Place::Removed,
+        (false, false, true, _) => Place::Removed,
+        (false, false, false, true) => Place::Ahead,
         (false, ..) => Place::Foremost,
-        (true, true, _) => Place::Behind,
-        (true, false, _) => Place::Missing,
+        (true, true, ..) => Place::Behind,
+        (true, false, ..) => Place::Missing,
     })
 }
 

@@ -98,6 +98,17 @@ fn waiting_for(db: &Connection, mut open: Vec<UpdateIdentity>) -> Result<u64, St
     Ok(found.len() as u64)
 }
 
+/// The revisions whose documents could not be used, in order of their ids.
+pub(super) fn revisions(db: &Connection) -> Result<Vec<FailedRevision>, StoreError> {
+    let mut statement = db
+        .prepare_cached(
+            "SELECT update_id, number, attempts, since, again_at, reason FROM sync_failed ORDER BY 1, 2",
+        )
+        .during(LIST)?;
+    let mut rows = statement.query([]).during(LIST)?;
+    gathered(&mut rows, FailedRevision::of)
+}
+
 impl Store {
     /// Notes revisions whose documents could not be used just now, and why.
     ///
@@ -158,15 +169,7 @@ impl Store {
     /// # Errors
     /// A failure to read.
     pub fn failed_revisions(&self) -> Result<Vec<FailedRevision>, StoreError> {
-        self.shared.database.read(|db| {
-            let mut statement = db
-                .prepare_cached(
-                    "SELECT update_id, number, attempts, since, again_at, reason FROM sync_failed ORDER BY 1, 2",
-                )
-                .during(LIST)?;
-            let mut rows = statement.query([]).during(LIST)?;
-            gathered(&mut rows, FailedRevision::of)
-        })
+        self.shared.database.read(|db| revisions(db))
     }
 
     /// Those that are missing: neither they nor a newer revision of their update came another way, or something that waits

@@ -57,20 +57,21 @@ impl Store {
         )
     }
 
-    /// Of these updates those of which nothing is here.
+    /// Of these updates those that did not come outside the filter yet.
     ///
     /// # Errors
     /// A failure to read.
-    pub fn not_here(&self, mut updates: BTreeSet<UpdateId>) -> Result<BTreeSet<UpdateId>, StoreError> {
+    pub fn not_outside_filter(
+        &self,
+        mut updates: BTreeSet<UpdateId>,
+    ) -> Result<BTreeSet<UpdateId>, StoreError> {
+        let during = "look which updates came outside the filter";
         self.shared.database.read(|db| {
-            let mut here = db
-                .prepare_cached("SELECT EXISTS (SELECT 1 FROM known_update WHERE update_id = ?1)")
-                .during("look which updates are here")?;
+            let mut outside = db
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM outside_filter WHERE update_id = ?1)")
+                .during(during)?;
             for update in updates.clone() {
-                let here: bool = here
-                    .query_row([update.0.as_bytes()], |row| row.get(0))
-                    .during("look which updates are here")?;
-                if here {
+                if outside.query_row([update.0.as_bytes()], |row| row.get(0)).during(during)? {
                     updates.remove(&update);
                 }
             }

@@ -218,11 +218,12 @@ fn take(store: &Store, step: &Step, model: &Model) -> Result<(), StoreError> {
             };
             let awaited = store.awaited_revisions(&news, now);
             let adopted = store.adopt_deployments(&news, now)?;
-            let waits: BTreeSet<_> = (model.awaited.iter())
-                .map(|(update, number)| identity(*update, i64::try_from(*number).unwrap()))
-                .collect();
-            assert_eq!(adopted.awaited, waits);
-            assert_eq!(awaited.unwrap(), waits.into_iter().collect::<Vec<_>>());
+            let identities = |of: &BTreeMap<u128, usize>| -> BTreeSet<_> {
+                of.iter().map(|(update, number)| identity(*update, i64::try_from(*number).unwrap())).collect()
+            };
+            let (waits, ahead) = (identities(&model.awaited), identities(&model.ahead));
+            assert_eq!((&adopted.awaited, &adopted.ahead), (&waits, &ahead));
+            assert_eq!(awaited.unwrap(), waits.into_iter().chain(ahead).collect::<Vec<_>>());
             Ok(())
         }
     }

@@ -87,6 +87,8 @@ pub(crate) struct Model {
     pub(crate) parent: BTreeMap<(u128, u128), (ApprovalAction, usize)>,
     /// What was approved there for a revision that is not here when its decisions were last taken over, by update.
     pub(crate) awaited: BTreeMap<u128, usize>,
+    /// The same where something older of the update is here, and nothing was removed.
+    pub(crate) ahead: BTreeMap<u128, usize>,
 }
 
 impl Model {
@@ -374,7 +376,9 @@ impl Model {
                         && (*action == NotApproved || !declined.contains(update))
                 });
                 for (update, group, action) in deployments {
-                    let newest = self.newest(update).map_or(0, |newest| newest.number);
+                    // The upstream's, which may not have come here yet.
+                    let numbers = self.published.iter().filter(|r| r.update == update).map(|r| r.number);
+                    let newest = numbers.max().unwrap_or(0);
                     self.parent.insert((update, group), (action, newest.saturating_sub(holds.into())));
                 }
                 accepted.into_iter().for_each(|terms| self.accept(terms));

@@ -60,6 +60,7 @@ impl Model {
         let mut missing = BTreeMap::new();
         self.held = self.held_above(deployments, declined, &mut missing);
         let mut awaited = self.removed_above(deployments, declined);
+        self.ahead = self.ahead_above(deployments, declined);
         let fits = |update: u128| self.updates.contains_key(&update) && !self.is_member(update);
         let mut approvals = BTreeMap::new();
         for ((update, group), (action, _)) in deployments {
@@ -125,13 +126,7 @@ impl Model {
         deployments: &BTreeMap<(u128, u128), (ApprovalAction, usize)>,
         declined: &BTreeSet<u128>,
     ) -> BTreeMap<u128, usize> {
-        let mut served: BTreeMap<u128, usize> = BTreeMap::new();
-        for ((update, group), (action, number)) in deployments {
-            if *action != NotApproved && self.exists(*group) && !declined.contains(update) {
-                let newest = served.entry(*update).or_default();
-                *newest = (*newest).max(*number);
-            }
-        }
+        let mut served = self.served_above(deployments, declined);
         let gone = |update: u128| self.removed.range((update, 0)..=(update, usize::MAX)).next().is_some();
         served.retain(|update, number| match self.newest(*update) {
             None => gone(*update),
@@ -141,6 +136,37 @@ impl Model {
                     && !self.is_member(*update)
             }
         });
+        served
+    }
+
+    /// What the upstream serves and has not come here, while something older of the update has.
+    fn ahead_above(
+        &self,
+        deployments: &BTreeMap<(u128, u128), (ApprovalAction, usize)>,
+        declined: &BTreeSet<u128>,
+    ) -> BTreeMap<u128, usize> {
+        let mut served = self.served_above(deployments, declined);
+        served.retain(|update, number| {
+            self.newest(*update).is_some_and(|newest| newest.number < *number)
+                && !self.removed.contains(&(*update, *number))
+                && !self.is_member(*update)
+        });
+        served
+    }
+
+    /// The newest revision that the upstream says it serves of each update that it deploys.
+    fn served_above(
+        &self,
+        deployments: &BTreeMap<(u128, u128), (ApprovalAction, usize)>,
+        declined: &BTreeSet<u128>,
+    ) -> BTreeMap<u128, usize> {
+        let mut served: BTreeMap<u128, usize> = BTreeMap::new();
+        for ((update, group), (action, number)) in deployments {
+            if *action != NotApproved && self.exists(*group) && !declined.contains(update) {
+                let newest = served.entry(*update).or_default();
+                *newest = (*newest).max(*number);
+            }
+        }
         served
     }
 

@@ -35,6 +35,7 @@ impl Run {
         let now = self.around.now();
         let adopted = self.on_store(move |store| store.adopt_deployments(&news, now)).await?;
         self.warn_of_awaited(&adopted.awaited);
+        self.warn_of_what_is_ahead(&adopted.ahead);
         self.tell_of_waiting(&adopted.skipped);
         self.warn_of_the_filter(&adopted.awaited).await?;
         if adopted.ungrouped > adopted.put_back {
@@ -59,8 +60,8 @@ impl Run {
         Ok(())
     }
 
-    /// Fetches the revisions that serve at the upstream while it holds newer ones back, and those that cleanup removed
-    /// here. Lists name only the newest of an update, and whoever asks for another gets it all the same (observed).
+    /// Fetches the revisions that serve at the upstream while it holds newer ones back, those that cleanup removed here, and
+    /// newer ones of updates that are here, which the filter may leave out by now. Lists name only the newest of an update, and whoever asks for another gets it all the same (observed).
     async fn fetch_served(&mut self, news: &Arc<DeploymentNews>) -> Result<(), SyncError> {
         let mut asked = HashSet::new();
         loop {
@@ -75,7 +76,7 @@ impl Run {
             let failed: HashSet<_> = failed.into_iter().map(|failed| failed.identity).collect();
             awaited.sort_by_key(|revision| failed.contains(revision));
             let updates = awaited.iter().map(|revision| revision.update).collect();
-            let absent = self.on_store(move |store| store.not_here(updates)).await?;
+            let expected = self.on_store(move |store| store.not_outside_filter(updates)).await?;
             match self.fetch(awaited).await {
                 // What is decided about everything else must not wait for them.
                 Err(error) if spoils_a_batch(&error) => {
@@ -85,7 +86,7 @@ impl Run {
                 fetched => fetched?,
             }
             let number = self.number;
-            self.on_store(move |store| store.note_asked_for(&absent, number)).await?;
+            self.on_store(move |store| store.note_asked_for(&expected, number)).await?;
             self.fetch_members().await?;
         }
         if asked.is_empty() { Ok(()) } else { self.keys().await }
@@ -119,6 +120,24 @@ impl Run {
         self.progress.warn(&format!(
             "the upstream approves {revisions} that it does not give; nothing newer is approved \
              here in their place, and each synchronization asks for them again: {list}"
+        ));
+    }
+
+    /// What did not come, or waits in quarantine for what it needs. An older revision serves in its place.
+    fn warn_of_what_is_ahead(&self, ahead: &BTreeSet<UpdateIdentity>) {
+        if ahead.is_empty() {
+            return;
+        }
+        let list: Vec<String> = ahead.iter().take(SHOWN).map(ToString::to_string).collect();
+        let (count, list) = (ahead.len(), list.join(", "));
+        tracing::warn!(count, list, "the upstream has newer revisions in service than are here");
+        let (revisions, they) = match count {
+            1 => ("a newer revision of an update than is here".to_owned(), "it is"),
+            _ => (format!("newer revisions of {count} updates than are here"), "they are"),
+        };
+        self.progress.warn(&format!(
+            "the upstream has {revisions} in service; until {they} here and complete, computers are told of the one that is \
+             here (`sluicegate catalog quarantine` says what is wrong): {list}"
         ));
     }
 }

@@ -10,6 +10,7 @@ mod clients;
 mod files;
 mod keys;
 mod moved;
+mod narrowed;
 mod replica;
 mod schedule;
 mod strays;
