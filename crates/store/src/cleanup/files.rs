@@ -1,4 +1,4 @@
-//! Cleanup: content that no update needs, and what is known of files that no revision declares any more.
+//! Cleanup: content that no update needs, parts of it that came, and what is known of files that no revision declares any more.
 
 use super::{Cleanup, StepReport};
 use crate::Store;
@@ -36,6 +36,7 @@ impl Cleanup<'_> {
             }
         }
         self.remove_unverified(report)?;
+        self.remove_parts(report)?;
         if !self.dry {
             self.forget_declarations()?;
         }
@@ -57,6 +58,28 @@ impl Cleanup<'_> {
             if !self.dry {
                 self.store.content().forget_unverified(sha1)?;
                 report.done += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Parts of files that no run goes on with: nobody wants the file any more, or it came whole another way.
+    fn remove_parts(&mut self, report: &mut StepReport) -> Result<(), StoreError> {
+        let (store, content) = (self.store, self.store.content());
+        let of_use = |sha1| Ok::<_, StoreError>(!content.has(sha1) && store.needs_file(sha1)?);
+        for (sha1, part) in content.parts()? {
+            if part.since.plus_seconds(FRESH) > self.now || content.is_taken(sha1) || of_use(sha1)? {
+                continue;
+            }
+            if !self.go_on() {
+                return Ok(());
+            }
+            let gone = !self.dry && content.forget_part(sha1, || of_use(sha1))?;
+            if self.dry || gone {
+                report.found += 1;
+                report.done += u64::from(gone);
+                report.bytes += part.size;
+                report.name(sha1.to_hex_upper());
             }
         }
         Ok(())

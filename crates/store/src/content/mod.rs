@@ -7,6 +7,7 @@ mod direct;
 mod disk;
 mod ingest;
 mod partial;
+mod parts;
 mod unverified;
 
 pub use decryption::LONGEST_KEY;

@@ -4,7 +4,7 @@
 use super::digests::Digests;
 use super::direct::{ALIGNMENT, Direct};
 use super::ingest::compare;
-use super::{ContentStore, Expected, Held, Ingested, PARTIAL, file_name, read_dir};
+use super::{ContentStore, Expected, Held, Ingested, PARTIAL};
 use crate::error::{StoreError, free_space};
 use crate::{Store, catalog};
 use sluicegate_terms::{Sha1Digest, Timestamp};
@@ -362,40 +362,6 @@ impl ContentStore {
         Ok(())
     }
 
-    /// Files of which only a part is here, with the bytes of it.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`] when the folder cannot be listed.
-    pub fn partials(&self) -> Result<Vec<(Sha1Digest, u64)>, StoreError> {
-        let mut found = Vec::new();
-        for path in read_dir(&self.root.join(PARTIAL))? {
-            let Some(sha1) = file_name(&path).and_then(|name| Sha1Digest::from_hex(name).ok()) else {
-                continue;
-            };
-            // One that is finished at this moment has gone from here.
-            if let Ok(meta) = fs::metadata(&path) {
-                found.push((sha1, meta.len()));
-            }
-        }
-        Ok(found)
-    }
-
-    /// Throws away the part of a file that nobody wants any more. One that is being fetched stays.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`] when it cannot be removed.
-    pub fn forget_partial(&self, sha1: Sha1Digest) -> Result<(), StoreError> {
-        let taken = self.taken.lock();
-        if taken.contains(&sha1) {
-            return Ok(());
-        }
-        let path = self.root.join(PARTIAL).join(sha1.to_hex_upper());
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::io("remove", &path, e)),
-            _ => Ok(()),
-        }
-    }
-
     /// Makes and removes a file where files of updates arrive: whether any can.
     ///
     /// # Errors
@@ -404,18 +370,6 @@ impl ContentStore {
         let path = self.root.join(PARTIAL).join(TRIED);
         fs::write(&path, b"x").map_err(|e| StoreError::io("write", &path, e))?;
         fs::remove_file(&path).map_err(|e| StoreError::io("remove", &path, e))
-    }
-
-    /// At the start: what is held has no part any more.
-    pub(super) fn tidy_partials(&self) -> Result<(), StoreError> {
-        let folder = self.root.join(PARTIAL);
-        fs::create_dir_all(&folder).map_err(|e| StoreError::io("create", &folder, e))?;
-        for (sha1, _) in self.partials()? {
-            if self.has(sha1) {
-                self.forget_partial(sha1)?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -18,7 +18,7 @@ pub struct Awaited {
 }
 
 impl Store {
-    /// A run found that the upstream does not have these files, and has all others. Answers which of them it was asked
+    /// A run found that the upstream, which was asked for these files, does not have them, and has all others. Answers which of them it was asked
     /// for by an earlier run already, `None` when there are none.
     ///
     /// # Errors
@@ -28,16 +28,7 @@ impl Store {
         files: &[Sha1Digest],
         now: Timestamp,
     ) -> Result<Option<Awaited>, StoreError> {
-        let known = self.shared.database.read(|db| {
-            let mut known = Vec::new();
-            let mut statement =
-                db.prepare_cached("SELECT sha1 FROM awaited_file").during("list awaited files")?;
-            for_rows(&mut statement.query([]).during("list awaited files")?, |row| {
-                known.push(row.sha1(0)?);
-                Ok::<_, StoreError>(())
-            })?;
-            Ok::<_, StoreError>(known)
-        })?;
+        let known = self.files_asked_for()?;
         if known.is_empty() && files.is_empty() {
             return Ok(None);
         }
@@ -63,6 +54,23 @@ impl Store {
             |()| {},
         )?;
         self.awaited_files()
+    }
+
+    /// The files that the upstream was asked for and did not have when it was asked last.
+    ///
+    /// # Errors
+    /// A failure to read.
+    pub fn files_asked_for(&self) -> Result<Vec<Sha1Digest>, StoreError> {
+        self.shared.database.read(|db| {
+            let mut known = Vec::new();
+            let mut statement =
+                db.prepare_cached("SELECT sha1 FROM awaited_file").during("list awaited files")?;
+            for_rows(&mut statement.query([]).during("list awaited files")?, |row| {
+                known.push(row.sha1(0)?);
+                Ok::<_, StoreError>(())
+            })?;
+            Ok(known)
+        })
     }
 
     /// The files that more than one run did not find at the upstream, that did not come another way since, and that are

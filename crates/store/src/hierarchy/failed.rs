@@ -4,7 +4,7 @@
 use crate::Store;
 use crate::columns::{Columns, for_rows, gathered};
 use crate::error::{During, StoreError};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, Transaction, params};
 use sluicegate_terms::{Timestamp, UpdateIdentity};
 use std::collections::BTreeSet;
 
@@ -109,6 +109,12 @@ pub(super) fn revisions(db: &Connection) -> Result<Vec<FailedRevision>, StoreErr
     gathered(&mut rows, FailedRevision::of)
 }
 
+/// Lets files that failed be tried in the next run. Answers how many that are.
+pub(super) fn retry_files(tx: &Transaction<'_>, now: Timestamp) -> Result<usize, StoreError> {
+    tx.execute("UPDATE failed_file SET again_at = ?1 WHERE again_at > ?1", [now.ticks()])
+        .during("let files that failed be asked for again")
+}
+
 impl Store {
     /// Notes revisions whose documents could not be used just now, and why.
     ///
@@ -149,16 +155,10 @@ impl Store {
     pub fn retry_failed(&self, now: Timestamp) -> Result<u64, StoreError> {
         self.shared.database.write_alone(
             |tx| {
-                let mut due = 0;
-                for table in ["sync_failed", "failed_file"] {
-                    due += tx
-                        .execute(
-                            &format!("UPDATE {table} SET again_at = ?1 WHERE again_at > ?1"),
-                            [now.ticks()],
-                        )
-                        .during("let what failed be asked for again")?;
-                }
-                Ok(due as u64)
+                let revisions = tx
+                    .execute("UPDATE sync_failed SET again_at = ?1 WHERE again_at > ?1", [now.ticks()])
+                    .during("let what failed be asked for again")?;
+                Ok((revisions + retry_files(tx, now)?) as u64)
             },
             |_| {},
         )

@@ -93,6 +93,11 @@ pub struct UpstreamSettings {
 }
 
 impl UpstreamSettings {
+    /// What decides on which way files come, besides the upstream.
+    fn way(&self) -> (&ProxySettings, Option<&PathBuf>, bool) {
+        (&self.proxy, self.ca_file.as_ref(), self.files_from_microsoft)
+    }
+
     /// Whether decisions made here are refused, and the upstream that makes them.
     #[must_use]
     pub fn decided_by(&self) -> Option<&UpstreamSource> {
@@ -343,7 +348,8 @@ impl Store {
     /// Changes the upstream's settings; durable when it returns. Another upstream begins from the start:
     /// what was fetched stays, how far synchronization was is forgotten. Another mode puts the decisions
     /// of the present one aside and brings back those that were made in the other, with the computers'
-    /// places in groups that the other mode does not have; without any, the present ones stay. Lifting replica mode and restoring it leaves all
+    /// places in groups that the other mode does not have; without any, the present ones stay. Another proxy, password for
+    /// it, file of certificates or place of files lets files that did not come be tried in the next run. Lifting replica mode and restoring it leaves all
     /// decisions where they are; the upstream's are asked for anew.
     ///
     /// Answers how many computers are in no group any more, since the other mode does not have theirs: they are put back
@@ -379,6 +385,8 @@ impl Store {
                 if fresh_start {
                     super::state::forget(tx)?;
                     self.tell_of_new_source(tx, &before, &settings, now)?;
+                } else if before.way() != settings.way() {
+                    super::failed::retry_files(tx, now)?;
                 }
                 if again {
                     super::generation::raise(tx)?;

@@ -28,6 +28,7 @@ mod lifting;
 mod lost_content;
 mod memberships;
 mod modes;
+mod parts_unwanted;
 mod place;
 mod restored_below;
 mod ring;

@@ -1,12 +1,15 @@
 //! Settings, identity, secrets and the folder's lock.
 
+use crate::files_given::with_file;
 use crate::support;
 
+use sluicegate_policy::hierarchy::{ContentWhen, SyncFilter};
+use sluicegate_store::hierarchy::{Password, ProxyCredentials, ProxyServer, UpstreamSettings};
 use sluicegate_store::{Store, StoreError, StoreOptions};
 use sluicegate_terms::Sha1Digest;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
-use support::{at, open};
+use support::{at, import, open};
 
 #[test]
 fn identity_and_secrets_stay_the_same_and_are_private() {
@@ -65,4 +68,40 @@ fn files_that_did_not_come_are_tried_again_when_the_upstream_keeps_files_now() {
     assert_eq!(store.failed_files().unwrap(), failed, "nothing is different");
     keeps(true);
     assert_eq!(store.failed_files().unwrap(), []);
+}
+
+#[test]
+fn files_that_did_not_come_are_tried_at_once_when_the_way_to_them_is_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    import(&store, 0, &[with_file(1, 1)]);
+    let sha1 = with_file(1, 1).files[0].sha1;
+    let mut settings = UpstreamSettings {
+        source: Some("http://parent:8530".parse().unwrap()),
+        ..UpstreamSettings::default()
+    };
+    store.set_upstream_settings(settings.clone(), at(0)).unwrap();
+    let tried =
+        |now| store.missing_files(ContentWhen::All, false, &SyncFilter::default(), at(now)).unwrap().len();
+    let proxy = |s: &mut UpstreamSettings| {
+        s.proxy.https = Some(ProxyServer { host: "gate.example".to_owned(), port: 3128 });
+    };
+    let password = |s: &mut UpstreamSettings| {
+        let password = Password("other".to_owned());
+        s.proxy.credentials =
+            Some(ProxyCredentials { user: "sync".to_owned(), password, ..Default::default() });
+    };
+    let certificates = |s: &mut UpstreamSettings| s.ca_file = Some("/etc/ca.pem".into());
+    let ways: [&dyn Fn(&mut UpstreamSettings); 4] =
+        [&proxy, &password, &certificates, &|s| s.files_from_microsoft = true];
+    for change in ways {
+        store.files_failed(&[(sha1, "it is damaged".to_owned())], at(1)).unwrap();
+        settings.patience = if settings.patience.seconds() == 600 { "20" } else { "10" }.parse().unwrap();
+        store.set_upstream_settings(settings.clone(), at(2)).unwrap();
+        assert_eq!(tried(3), 0, "that has nothing to do with the way");
+        change(&mut settings);
+        store.set_upstream_settings(settings.clone(), at(4)).unwrap();
+        assert_eq!(tried(5), 1, "{settings:?}");
+        assert_eq!(store.failed_files().unwrap().len(), 1, "why it did not come stays known until it does");
+    }
 }

@@ -31,6 +31,15 @@ enum Stopped {
     WantsOthers,
 }
 
+/// What came of asking the upstream for files.
+#[derive(Default)]
+struct Asked {
+    /// Those that it knows no update of (MS-WSUSSS 3.1.4.11): nobody there will ever fetch them.
+    unknown: HashSet<Sha1Digest>,
+    /// Those that it could not be asked for.
+    unasked: HashSet<Sha1Digest>,
+}
+
 /// How a pass over the files ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pass {
@@ -69,8 +78,10 @@ impl Run {
             .await?;
         if let Some((count, reason)) = waiting {
             let files = if count == 1 { "1 file waits".to_owned() } else { format!("{count} files wait") };
-            self.progress
-                .warn_of_files(&format!("{files} for an hour after failing to come; the first: {reason}"));
+            self.progress.warn_of_files(&format!(
+                "{files} for an hour after failing to come, unless `sluicegate sync now --retry-failed` tries again at \
+                 once; the first: {reason}"
+            ));
         }
         if needs.is_empty() {
             return Ok(Pass::Done);
@@ -89,12 +100,10 @@ impl Run {
             Some(Stopped::WantsOthers) => return taken_in.map(|()| Pass::WantsOthers),
             None => taken_in?,
         }
-        if self.settings.source != Some(UpstreamSource::MicrosoftUpdate) {
-            let unknown = self.ask_for(&report.not_there).await;
-            let (unknown, awaited) = report.not_there.iter().partition(|sha1| unknown.contains(*sha1));
-            self.tell_of_unknown(unknown).await?;
-            self.tell_of_awaited(awaited).await?;
-        }
+        let told = match self.settings.source {
+            Some(UpstreamSource::MicrosoftUpdate) => Ok(()),
+            _ => self.await_upstream(&report.not_there).await,
+        };
         let unfit = report.failed.iter().find(|failed| failed.error.does_not_fit()).map(|failed| failed.sha1);
         let whose = match unfit {
             Some(sha1) => self.on_store(move |store| store.update_of_file(sha1)).await?,
@@ -105,6 +114,7 @@ impl Run {
             self.progress.warn_of_files(warning);
         }
         self.progress.update(|p| p.try_soon |= judged.try_soon);
+        told?;
         judged.outcome.map(|()| Pass::Done)
     }
 
@@ -188,6 +198,9 @@ impl Run {
             // Room may be made at any time.
             .filter(|failed| !failed.error.does_not_fit())
             .filter(|failed| !failed.error.concerns_all() && !failed.error.is_transient())
+            // Of a file that a proxy does not let through, or whose server is not trusted, nothing is known: once somebody
+            // has mended the way it may come.
+            .filter(|failed| !failed.error.concerns_the_way())
             .map(|failed| (failed.sha1, failed.error.to_string()))
             .collect();
         self.on_store(move |store| {
@@ -197,11 +210,35 @@ impl Run {
         .await
     }
 
+    /// What the upstream does not have: it is asked to fetch that, and what there is to say of it is said.
+    async fn await_upstream(&self, not_there: &[Sha1Digest]) -> Result<(), SyncError> {
+        let Asked { unknown, unasked } = self.ask_for(not_there).await?;
+        let (unknown, awaited) = not_there.iter().partition(|sha1| unknown.contains(*sha1));
+        self.tell_of_unknown(unknown).await?;
+        self.tell_of_awaited(awaited, unasked).await
+    }
+
     /// A file that the upstream was asked for and did not have in the next run either may never come: its administrator
-    /// has to know. In the first run it is only on its way.
-    async fn tell_of_awaited(&self, not_there: Vec<Sha1Digest>) -> Result<(), SyncError> {
+    /// has to know. In the first run it is only on its way; where the upstream could never be asked, it is not even that.
+    async fn tell_of_awaited(
+        &self,
+        mut not_there: Vec<Sha1Digest>,
+        unasked: HashSet<Sha1Digest>,
+    ) -> Result<(), SyncError> {
         let now = self.around.now();
-        let awaited = self.on_store(move |store| store.files_not_upstream(&not_there, now)).await?;
+        let (never, awaited) = self
+            .on_store(move |store| {
+                let asked: HashSet<_> = match unasked.is_empty() {
+                    true => HashSet::new(),
+                    false => store.files_asked_for()?.into_iter().collect(),
+                };
+                let wanted = not_there.len();
+                not_there.retain(|sha1| !unasked.contains(sha1) || asked.contains(sha1));
+                let never = wanted - not_there.len();
+                Ok((never as u64, store.files_not_upstream(&not_there, now)?))
+            })
+            .await?;
+        self.progress.update(|p| p.counts.files_failed += never);
         if let Some(awaited) = awaited {
             self.progress.update(|p| p.counts.files_failed += awaited.files);
             self.progress.warn_of_files(&still_awaited(awaited));
@@ -209,28 +246,34 @@ impl Run {
         Ok(())
     }
 
-    /// Asks the upstream to fetch files it does not have yet; they are fetched from there in a later run. Answers those
-    /// that it knows no update of (MS-WSUSSS 3.1.4.11): nobody there will ever fetch them.
-    async fn ask_for(&self, files: &[Sha1Digest]) -> HashSet<Sha1Digest> {
-        let mut unknown = HashSet::new();
+    /// Asks the upstream to fetch files it does not have yet; they are fetched from there in a later run. That it could not
+    /// be asked is no failure of the run, whose documents are good, unless the run ends with it.
+    async fn ask_for(&self, files: &[Sha1Digest]) -> Result<Asked, SyncError> {
+        let mut asked = Asked::default();
         for files in files.chunks(ASKED_AT_ONCE) {
             let make =
                 |cookie| DownloadFilesRequest { cookie: Some(cookie), file_digests: Some(files.to_vec()) };
-            let asked = match self.session.call(LARGEST_ANSWER, make).await {
+            let answer = match self.session.call(LARGEST_ANSWER, make).await {
                 Ok(body) => self.session.decode::<DownloadFilesResponse>(&body).map(|_| ()),
                 Err(error) => Err(error),
             };
-            if let Err(error) = asked {
-                // Their documents are good all the same.
-                tracing::warn!(%error, files = files.len(), "the upstream does not fetch files for this server");
-                let named = unknown_of(&error, files);
-                if named.is_empty() {
-                    self.progress.warn_of_files(&error.to_string());
+            match answer {
+                Ok(()) => {}
+                Err(error) if error.ends_everything() || matches!(error, SyncError::ServerChanged) => {
+                    return Err(error);
                 }
-                unknown.extend(named);
+                Err(error) => {
+                    tracing::warn!(%error, files = files.len(), "the upstream does not fetch files for this server");
+                    let named = unknown_of(&error, files);
+                    if named.is_empty() {
+                        self.progress.warn_of_files(&error.to_string());
+                        asked.unasked.extend(files);
+                    }
+                    asked.unknown.extend(named);
+                }
             }
         }
-        unknown
+        Ok(asked)
     }
 
     /// Files that the upstream knows no update of have failed to come, each for that reason.

@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 use sluicegate_upstream::sync::Phase;
 
 /// `count` approved updates, each with a file that the upstream has.
-async fn with_files(count: u8) -> (Upstream, tempfile::TempDir, Store) {
+pub async fn with_files(count: u8) -> (Upstream, tempfile::TempDir, Store) {
     let upstream = parent(1).await;
     for n in 0..count {
         let bytes = [n; 40];
@@ -38,6 +38,7 @@ async fn a_file_that_does_not_come_is_told_of_in_its_run_and_in_those_until_it_i
     assert_eq!(store.sync_history(1).unwrap()[0].warning.as_ref(), Some(&warning));
     let warning = run_well(&store).await.warning.unwrap();
     assert!(warning.contains("1 file waits") && warning.contains("`a.cab`"), "{warning}");
+    assert!(warning.contains("`sluicegate sync now --retry-failed`"), "{warning}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 
 #![allow(unreachable_pub)]
 
+mod asked_above;
 mod bounds;
 mod categories;
 mod chaos;
@@ -11,6 +12,7 @@ mod files;
 mod keys;
 mod moved;
 mod narrowed;
+mod refused_files;
 mod replica;
 mod schedule;
 mod strays;

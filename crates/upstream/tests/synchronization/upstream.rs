@@ -81,6 +81,8 @@ pub struct State {
     /// How often each revision's document was given in an answer that was sent whole.
     pub given: BTreeMap<UpdateIdentity, u32>,
     pub trouble: BTreeMap<usize, Trouble>,
+    /// Trouble whenever this is called.
+    pub trouble_with: Option<(&'static str, Trouble)>,
     /// What rollups told.
     pub servers: Vec<rollup::DownstreamServerRollupInfo>,
     pub computers: Vec<rollup::ComputerRollupInfo>,
@@ -267,6 +269,8 @@ fn answer(state: &mut State, path: &str, action: Option<&str>, body: &[u8]) -> R
         synchronize(state, request, trouble, generation)
     };
     state.calls.push(name);
+    let trouble =
+        trouble.or_else(|| state.trouble_with.filter(|(with, _)| *with == name).map(|(_, how)| how));
     let fault = |code| {
         let fault = Fault {
             code: FaultCode::Client,
