@@ -309,6 +309,51 @@ def test_a_misspelt_server_is_warned_of_and_a_name_no_host_can_have_refused(pare
         run(parent, "downstream", "allow", "--all")
 
 
+def test_a_misspelt_server_is_not_disallowed_and_turning_the_list_on_is_said(parent, child):
+    run(child, "upstream", "set", parent.base, "--account-name", "north")
+    run(child, "sync", "content", "never")
+    run(child, "sync", "now", "--wait")
+    own = as_json(child, "status")["server_id"]
+    try:
+        said = run(parent, "downstream", "disallow", "nort", code=1)
+        assert "`nort`" in said and "nothing was changed" in said and "downstream list" in said
+        assert as_json(parent, "downstream", "list")["everybody"] is True
+        said = run(parent, "downstream", "allow", own)
+        assert f"Only these may synchronize: north ({own})." in said and "downstream allow NAME" in said
+        assert f"north ({own})" in run(parent, "downstream", "list")
+        assert "Until now" not in run(parent, "downstream", "allow", "elsewhere")
+        assert "`nort`" in run(parent, "downstream", "disallow", "nort", "elsewhere", code=1)
+        assert as_json(parent, "downstream", "list")["allowed"] == sorted([own, "elsewhere"])
+    finally:
+        run(parent, "downstream", "allow", "--all")
+        run(child, "upstream", "set", parent.base, "--account-name", "none")
+
+
+def test_an_allowed_server_that_is_renamed_and_refused_is_told_apart_in_the_list(parent, child):
+    own = as_json(child, "status")["server_id"]
+    known = lambda: {one["id"]: one["allowed"] for one in rows(as_json(parent, "downstream", "list"), "servers")}[own]
+    try:
+        run(child, "upstream", "set", parent.base, "--account-name", "early")
+        run(child, "sync", "content", "never")
+        run(child, "sync", "now", "--wait")
+        run(parent, "downstream", "allow", "early")
+        assert known() is True
+        run(child, "upstream", "set", parent.base, "--account-name", "late", "--no-probe")
+        run(child, "sync", "now", "--wait", code=1)
+        said = run(parent, "downstream", "list")
+        assert f"Refused: late ({own}), which was here as early, last at" in said
+        assert known() is False
+        run(parent, "downstream", "allow", "late")
+        assert "Refused" not in run(parent, "downstream", "list")
+        run(child, "sync", "now", "--wait")
+        assert known() is True and as_json(parent, "downstream", "list")["refused"] == []
+        run(parent, "downstream", "disallow", "late")  # "early" is on the list still, and nobody's name.
+        assert as_json(parent, "downstream", "list")["never_seen"] == ["early"]
+    finally:
+        run(parent, "downstream", "allow", "--all")
+        run(child, "upstream", "set", parent.base, "--account-name", "none")
+
+
 def test_a_server_is_forgotten_until_it_comes_again(parent, child):
     run(child, "upstream", "set", parent.base, "--account-name", "forgetme")
     run(child, "sync", "content", "never")

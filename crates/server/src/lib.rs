@@ -35,6 +35,7 @@ mod lost;
 mod missing;
 mod options;
 mod publisher;
+mod refused;
 mod ring;
 mod self_test;
 mod server;

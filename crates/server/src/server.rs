@@ -147,6 +147,7 @@ impl App {
             directory: Directory::default(),
             synchronized: Mutex::default(),
             writing_synchronized: Mutex::default(),
+            refused: Mutex::default(),
             published: ArcSwapOption::empty(),
             publisher: Mutex::default(),
             changed: Notify::new(),

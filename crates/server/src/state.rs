@@ -9,6 +9,7 @@ use crate::hierarchy::lineage::Lineage;
 use crate::options::Limits;
 use crate::publisher::{Published, PublisherHealth};
 use crate::random::Randomness;
+use crate::refused::Refused;
 use crate::settings::Settings;
 use crate::telemetry::Telemetry;
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -35,6 +36,8 @@ pub(crate) struct App {
     pub(crate) synchronized: Mutex<Synchronized>,
     /// Held while they are: whoever wants to see what was heard waits for what is on its way.
     pub(crate) writing_synchronized: Mutex<()>,
+    /// Servers that the list of those that may synchronize kept out.
+    pub(crate) refused: Mutex<Refused>,
     pub(crate) published: ArcSwapOption<Published>,
     pub(crate) publisher: Mutex<PublisherHealth>,
     /// Rung when catalog or decisions changed.

@@ -60,7 +60,10 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         app.changed.notify_one();
         let progress = app.synchronizer.status();
         if !progress.running && progress.run != judged {
-            judged = progress.run;
+            // An end that could not be written is judged again once it is: alerts could not be written either.
+            if app.synchronizer.ends_are_written() {
+                judged = progress.run;
+            }
             watching::after_run(&app).await;
         }
         if !app.synchronizer.status().running {

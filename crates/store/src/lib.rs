@@ -143,6 +143,8 @@ struct Shared {
     contacts: Mutex<Contacts>,
     /// Held while they are written.
     writing_contacts: Mutex<()>,
+    /// Runs whose end could not be written yet, as they ended.
+    unwritten_ends: Mutex<Vec<hierarchy::SyncRun>>,
     content: ContentStore,
     keys: Keys,
     audit_head: Mutex<audit::HeadFile>,
@@ -213,6 +215,7 @@ impl Store {
             allowed: RwLock::new(Arc::new(allowed)),
             contacts: Mutex::default(),
             writing_contacts: Mutex::default(),
+            unwritten_ends: Mutex::default(),
             content,
             keys,
             audit_head: Mutex::new(audit_head),

@@ -2,11 +2,13 @@
 //! time; who asks while one is under way joins it, and one that does not come forward any more is ended (known
 //! problem P-24). Progress is there to be watched.
 
+mod ending;
 mod planned;
 
 use crate::sync::{Phase, Progress, Reason, Run, Stop, Surroundings, SyncError, Watched};
-use crate::timetable::{begin_again_soon, run_for_missing, run_soon};
+use crate::timetable::begin_again_soon;
 use crate::transport::RetryPolicy;
+use ending::Ending;
 use parking_lot::Mutex;
 use sluicegate_store::hierarchy::{
     Generation, RunCounts, RunOutcome, SyncRun, UpstreamSettings, UpstreamSource,
@@ -75,6 +77,8 @@ struct Inner {
     changes: AtomicU64,
     looked: watch::Sender<u64>,
     schedule: Mutex<Option<JoinHandle<()>>>,
+    /// Ends of runs that could not be written yet.
+    unwritten: Mutex<Vec<Ending>>,
 }
 
 struct Current {
@@ -135,6 +139,7 @@ impl Synchronizer {
             changes: AtomicU64::new(0),
             looked: watch::Sender::new(0),
             schedule: Mutex::new(None),
+            unwritten: Mutex::default(),
         });
         let watching = Arc::downgrade(&inner);
         let task = tokio::spawn(async move {
@@ -228,6 +233,7 @@ impl Synchronizer {
         let mut run =
             Run::new(inner.store.clone(), inner.options.around.clone(), inner.progress.clone(), stopped)?;
         let upstream = run.settings.source.as_ref().ok_or(SyncError::NoUpstream)?.to_string();
+        inner.write_ends();
         let first = inner.store.sync_state()?.last_success.is_none();
         let id = inner.store.begin_sync_run(&by, &upstream, now)?;
         (run.number, run.only_categories) = (id, only_categories);
@@ -305,21 +311,10 @@ impl Synchronizer {
                 retry = error.is_transient();
             }
         }
-        let (inner, kept) = (Arc::clone(&self.inner), record.clone());
-        let written = tokio::task::spawn_blocking(move || {
-            inner.store.write_sync_run(&kept)?;
-            match kept.outcome {
-                RunOutcome::Failed if retry => run_soon(&inner.store, now),
-                RunOutcome::Succeeded => {
-                    run_for_missing(&inner.store, now)?;
-                    if retry { run_soon(&inner.store, now) } else { Ok(()) }
-                }
-                _ => Ok(()),
-            }
-        })
-        .await;
-        if !matches!(written, Ok(Ok(()))) {
-            tracing::error!(run = record.id, "the end of the run could not be written to the history");
+        let (inner, ending) =
+            (Arc::clone(&self.inner), Ending { record: record.clone(), at: now, soon: retry });
+        if let Err(error) = tokio::task::spawn_blocking(move || inner.end(ending)).await {
+            tracing::error!(run = record.id, %error, "the end of the run could not be written to the history");
         }
         *self.inner.current.lock() = None;
         self.inner.progress.update(|p| {
@@ -385,6 +380,13 @@ impl Synchronizer {
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Progress> {
         self.inner.progress.watch()
+    }
+
+    /// Whether the history has the ends of all runs. One that it does not have yet is told from memory, and written as
+    /// soon as that can be.
+    #[must_use]
+    pub fn ends_are_written(&self) -> bool {
+        self.inner.unwritten.lock().is_empty()
     }
 
     /// Waits until no run is under way; answers how the last one ended.

@@ -6,6 +6,7 @@ use sluicegate_upstream::transport::{
     Answer, AnswerLimits, Step, Transport, TransportError, TransportSettings, Url,
 };
 use support::{Authority, Reply, Server, self_signed, settings, soap};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 async fn call<C: AsRef<[u8]> + ?Sized>(server: &Server, ca: Option<&C>) -> Result<Answer, TransportError> {
     let dir = tempfile::tempdir().unwrap();
@@ -126,6 +127,26 @@ async fn a_port_that_does_not_speak_tls() {
     let error = call::<str>(&Server { address, ..server }, None).await.unwrap_err();
     assert_eq!(error.code(), "UssCommunicationError/TlsFailed");
     assert!(error.to_string().contains("does not speak TLS"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_agrees_to_nothing_may_do_so_for_its_key_too() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            // handshake_failure (RFC 8446 6), the answer to a hello without the curve of the server's key.
+            let mut hello = [0; 4096];
+            let _ = stream.read(&mut hello).await;
+            let _ = stream.write_all(&[0x15, 3, 3, 0, 2, 2, 40]).await;
+        }
+    });
+    let url: Url = format!("https://localhost:{port}/x.asmx").parse().unwrap();
+    let asked = Transport::new(settings()).unwrap().post(&url, "x", "<x/>", AnswerLimits::of(1 << 16)).await;
+    let text = asked.unwrap_err().to_string();
+    for cause in ["HandshakeFailure", "TLS 1.2 with ECDHE", "certificate of its clients", "P-521"] {
+        assert!(text.contains(cause), "{cause}: {text}");
+    }
 }
 
 #[tokio::test]

@@ -53,7 +53,13 @@ pub(crate) async fn run(client: &AdminClient, args: Downstream, json: bool) -> a
         if after["everybody"] == true {
             say!("Every server may synchronize.");
         } else {
-            say!("Only these may synchronize: {}.", output::text(after.get("allowed")));
+            say!("Only these may synchronize: {}.", listed(after));
+            if after["everybody_before"] == true {
+                say!(
+                    "Until now every server could. From now on one that comes new, or under another name, is refused \
+                     until `sluicegate downstream allow NAME`; `sluicegate downstream allow --all` lets in everybody again."
+                );
+            }
         }
         if let Some(warning) = never_seen(after, &given) {
             say!("Warning: {warning}");
@@ -119,11 +125,14 @@ fn table(downstream: &Value) {
         "No server synchronizes from this one.",
     );
     if downstream["everybody"] == false {
-        say!("\nOnly these may synchronize: {}", output::text(downstream.get("allowed")));
+        say!("\nOnly these may synchronize: {}", listed(downstream));
     }
     let strangers = words(&downstream["never_seen"]);
     if !strangers.is_empty() {
         say!("Of them never here: {}", strangers.join(", "));
+    }
+    for one in downstream["refused"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        say!("{}", refused(one));
     }
     if let Some(warning) = downstream["warning"].as_str() {
         say!("\nWarning: {warning}.");
@@ -174,6 +183,36 @@ fn server_id(downstream: &Value, named: &str) -> anyhow::Result<String> {
     }
 }
 
+/// That a server was kept out since it is not on the list.
+fn refused(one: &Value) -> String {
+    let name = output::text(one.get("name"));
+    let known = match one["known_as"].as_str() {
+        Some(known) if !known.is_empty() && !known.eq_ignore_ascii_case(&name) => {
+            format!(", which was here as {known},")
+        }
+        _ => String::new(),
+    };
+    format!(
+        "Refused: {name} ({}){known} last at {}; `sluicegate downstream allow {name}` lets it in.",
+        output::text(one.get("id")),
+        output::text(one.get("at"))
+    )
+}
+
+/// The list of those that may synchronize, for people: an id of a server that was here has its name with it.
+fn listed(downstream: &Value) -> String {
+    let servers = downstream["servers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let shown = |who: String| {
+        let known = servers
+            .iter()
+            .find(|one| one["id"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(&who)))
+            .and_then(|one| one["name"].as_str())
+            .filter(|name| !name.is_empty());
+        known.map_or_else(|| who.clone(), |name| format!("{name} ({who})"))
+    };
+    words(&downstream["allowed"]).into_iter().map(shown).collect::<Vec<_>>().join(", ")
+}
+
 fn words(list: &Value) -> Vec<String> {
     let items = list.as_array().map(Vec::as_slice).unwrap_or_default();
     items.iter().filter_map(Value::as_str).map(str::to_owned).collect()
@@ -198,6 +237,25 @@ mod tests {
         assert!(id("west").unwrap_err().to_string().contains("downstream list"));
         let twins = json!({ "servers": [{ "id": "A1", "name": "x" }, { "id": "B2", "name": "x" }] });
         assert!(server_id(&twins, "x").unwrap_err().to_string().contains("by its id"));
+    }
+
+    #[test]
+    fn ids_on_the_list_are_shown_with_the_names_of_their_servers() {
+        let downstream = json!({
+            "servers": [{ "id": "a1", "name": "north" }, { "id": "b2", "name": "" }],
+            "allowed": ["a1", "b2", "c3", "north"],
+        });
+        assert_eq!(listed(&downstream), "north (a1), b2, c3, north");
+    }
+
+    #[test]
+    fn who_was_refused_is_named_with_the_name_it_had_before() {
+        let mut one = json!({ "id": "a1", "name": "b", "known_as": "a", "at": "T" });
+        let said =
+            "Refused: b (a1), which was here as a, last at T; `sluicegate downstream allow b` lets it in.";
+        assert_eq!(refused(&one), said);
+        one["known_as"] = Value::Null;
+        assert!(refused(&one).starts_with("Refused: b (a1) last at T"));
     }
 
     #[test]

@@ -69,9 +69,11 @@ async fn change(
     change: impl FnOnce(&[String], &[DownstreamServer]) -> Result<Vec<String>, AdminError> + Send + 'static,
 ) -> Result<Value, AdminError> {
     let now = app.clock.now();
-    with_store(app, move |store| {
+    let everybody_before = with_store(app, move |store| {
         let servers = store.downstream_servers()?;
-        store.change_allowed_downstream(now, |before| {
+        let mut everybody = false;
+        let changed = store.change_allowed_downstream(now, |before| {
+            everybody = before.is_empty();
             let list = change(before, &servers)?;
             match list.len() > MOST {
                 true => Err(AdminError::invalid(format!(
@@ -80,11 +82,16 @@ async fn change(
                 ))),
                 false => Ok(list),
             }
-        })
+        })?;
+        Ok(changed.map(|_| everybody))
     })
     .await??;
     tracing::info!("the list of servers that may synchronize was changed");
-    show(app).await
+    let mut answer = show(app).await?;
+    if let Some(answer) = answer.as_object_mut() {
+        answer.insert("everybody_before".to_owned(), everybody_before.into());
+    }
+    Ok(answer)
 }
 
 /// Servers as they are written, without the dot that may end a name.
@@ -121,12 +128,25 @@ fn with(mut list: Vec<String>, servers: &[String]) -> Vec<String> {
 }
 
 /// The list without these servers. While it is empty everybody may synchronize, so it becomes a list of all
-/// known servers but these.
+/// known servers but these. A name that is neither known nor on the list changes nothing: the one that was meant would
+/// stay.
 fn without(
     list: &[String],
     servers: &[String],
     known: &[DownstreamServer],
 ) -> Result<Vec<String>, AdminError> {
+    let unknown: Vec<String> = strangers(servers, known)
+        .into_iter()
+        .filter(|who| !list.contains(&who.to_lowercase()))
+        .map(|who| format!("`{}`", who.chars().take(80).collect::<String>()))
+        .collect();
+    if !unknown.is_empty() {
+        return Err(AdminError::unknown(format!(
+            "no server called {} was ever here or is on the list of those that may synchronize, so nothing was changed; \
+             `GET downstream` (`sluicegate downstream list`) shows both",
+            unknown.join(" or ")
+        )));
+    }
     // A server may stand on the list by its name or by its id; both have to go.
     let names = |server: &String| -> Vec<String> {
         let own = |known: &DownstreamServer| [known.told.id.to_string(), known.told.name.clone()];
@@ -201,6 +221,19 @@ mod tests {
     fn who_is_not_on_the_list_cannot_be_taken_off_it() {
         let refused = without(&list(&["north"]), &list(&["south"]), &known()).unwrap_err();
         assert!(refused.message.contains("none of them is on the list"), "{}", refused.message);
+    }
+
+    #[test]
+    fn a_name_that_is_neither_known_nor_on_the_list_turns_no_list_on_and_takes_nobody_off_one() {
+        for before in [&[][..], &["north", "south"]] {
+            for named in [&["nort"][..], &["north", "nort"], &[&id(0xC3)]] {
+                let refused = without(&list(before), &list(named), &known()).unwrap_err();
+                assert_eq!(refused.code, "unknown", "{before:?} {named:?}");
+                let (last, said) = (named[named.len() - 1], &refused.message);
+                assert!(said.contains(&format!("called `{last}` was")), "{said}");
+                assert!(said.contains("nothing was changed") && said.contains("downstream list"), "{said}");
+            }
+        }
     }
 
     #[test]

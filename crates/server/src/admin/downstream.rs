@@ -22,13 +22,21 @@ pub(super) async fn show(app: &Arc<App>) -> Result<Value, AdminError> {
         Ok((store.downstream_servers()?, store.allowed_downstream(), store.downstream_twins(now)?))
     })
     .await?;
+    // Of those that were refused, whoever may come in by now does so when it asks again.
+    let mut refused = app.refused.lock().all();
+    refused.retain(|(id, name, _)| !app.store.downstream_allowed(*id, name));
     let name = |id| servers.iter().find(|s| s.told.id == id).map(|s| s.told.name.as_str());
-    let list: Vec<Value> = servers.iter().map(|s| shown(s, s.told.parent.and_then(name))).collect();
+    let list: Vec<Value> = servers.iter().map(|s| shown(s, s.told.parent.and_then(name), &refused)).collect();
+    let kept_out: Vec<Value> = refused
+        .iter()
+        .map(|(id, given, at)| json!({ "id": id.to_string(), "name": given, "known_as": name(*id), "at": at.iso() }))
+        .collect();
     let strangers = strangers(&allowed, &servers);
     Ok(json!({
         "servers": list,
         "allowed": *allowed,
         "never_seen": strangers,
+        "refused": kept_out,
         "everybody": allowed.is_empty(),
         "warning": twins::sentences(&twins).map(|said| format!("{said}; {}", twins::REMEDY)),
     }))
@@ -44,7 +52,9 @@ pub(super) fn strangers<'a>(list: &'a [String], servers: &[DownstreamServer]) ->
     list.iter().map(String::as_str).filter(strange).collect()
 }
 
-fn shown(server: &DownstreamServer, parent: Option<&str>) -> Value {
+fn shown(server: &DownstreamServer, parent: Option<&str>, refused: &[(Guid, String, Timestamp)]) -> Value {
+    // The list may have its name of before, and it comes under another one now.
+    let comes_as_another = refused.iter().any(|(id, _, _)| *id == server.told.id);
     let told = &server.told;
     let summary = &told.summary;
     json!({
@@ -58,7 +68,7 @@ fn shown(server: &DownstreamServer, parent: Option<&str>) -> Value {
         "last_contact": server.last_contact.iso(),
         "last_sync": told.last_sync.map(Timestamp::iso),
         "last_rollup": told.last_rollup.map(Timestamp::iso),
-        "allowed": server.allowed,
+        "allowed": server.allowed && !comes_as_another,
         "computers": summary.computer_target_count,
         "computers_needing_updates": summary.computer_targets_needing_updates_count,
         "computers_with_errors": summary.computer_targets_with_update_errors_count,
@@ -80,6 +90,7 @@ pub(super) async fn forget(app: &Arc<App>, id: &str) -> Result<Value, AdminError
         // A contact that is not written down yet would bring it back.
         let _turn = writer.writing_synchronized.lock();
         let heard = writer.synchronized.lock().take_of(server);
+        writer.refused.lock().forget(server);
         for contact in heard {
             store.record_downstream(contact)?;
         }

@@ -78,6 +78,27 @@ async fn names_that_were_never_here_are_told_apart_and_those_no_host_can_have_re
 }
 
 #[tokio::test]
+async fn a_slip_of_the_keys_does_not_turn_the_list_on_and_who_turns_it_on_is_told() {
+    let site = Site::start().await;
+    let (north, south) = (Downstream::authorized(&site, 1).await, Downstream::authorized(&site, 2).await);
+    for server in [&north, &south] {
+        told(server).await;
+    }
+    let slip = json!({ "remove": [&north.name[1..]] });
+    let (status, refused) = site.admin("POST", "downstream/allowed", slip).await;
+    assert_eq!((status, &refused["error"]["code"]), (404, &json!("unknown")), "{refused}");
+    let kept = site.manage("GET", "downstream", json!(null)).await;
+    assert_eq!((&kept["everybody"], &kept["allowed"]), (&json!(true), &json!([])));
+    let began = site.manage("POST", "downstream/allowed", json!({ "remove": [north.name] })).await;
+    assert_eq!(
+        (&began["everybody_before"], &began["everybody"], &began["allowed"]),
+        (&json!(true), &json!(false), &json!([south.id.to_string()]))
+    );
+    let again = site.manage("POST", "downstream/allowed", json!({ "add": [north.name] })).await;
+    assert_eq!(again["everybody_before"], json!(false));
+}
+
+#[tokio::test]
 async fn a_server_that_is_forgotten_goes_with_its_computers_and_is_listed_again_when_it_comes_again() {
     let site = Site::start().await;
     let (north, south) = (Downstream::authorized(&site, 1).await, Downstream::authorized(&site, 2).await);

@@ -1,4 +1,5 @@
-//! Cleanup: content that no update needs, parts of it that came, and what is known of files that no revision declares any more.
+//! Cleanup: content that no update needs, parts of it that came, and what is known of files that no revision declares
+//! any more.
 
 use super::{Cleanup, StepReport};
 use crate::Store;

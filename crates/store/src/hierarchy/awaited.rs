@@ -18,8 +18,8 @@ pub struct Awaited {
 }
 
 impl Store {
-    /// A run found that the upstream, which was asked for these files, does not have them, and has all others. Answers which of them it was asked
-    /// for by an earlier run already, `None` when there are none.
+    /// A run found that the upstream, which was asked for these files, does not have them, and has all others. Answers
+    /// which of them it was asked for by an earlier run already, `None` when there are none.
     ///
     /// # Errors
     /// A failure to write.

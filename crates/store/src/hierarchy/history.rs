@@ -138,6 +138,9 @@ impl SyncRun {
 /// The phase of a run that is in none yet.
 const STARTING: &str = "starting";
 
+/// The last phase of a run that is for categories only.
+const CATEGORIES: &str = "categories";
+
 const COLUMNS: &str =
     "id, started, ended, started_by, upstream, outcome, phase, new, revised, expired, quarantined,
     approvals, files, file_bytes, files_failed, error_code, error_text, strays, warning, waiting, waiting_which,
@@ -239,6 +242,21 @@ impl Store {
         )
     }
 
+    /// Writes how a run ended. Where that cannot be written, as on a full disk, it is told from memory until it is: whoever
+    /// calls this tries again.
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn end_sync_run(&self, run: &SyncRun) -> Result<(), StoreError> {
+        let written = self.write_sync_run(run);
+        let mut unwritten = self.shared.unwritten_ends.lock();
+        unwritten.retain(|kept| kept.id != run.id);
+        if written.is_err() {
+            unwritten.push(run.clone());
+        }
+        written
+    }
+
     /// Marks runs that never ended as interrupted, with the code and the sentence for that; for the start of a server.
     /// Answers their numbers. Earlier versions marked such runs without a code; they get it now.
     ///
@@ -283,7 +301,11 @@ impl Store {
     /// # Errors
     /// A failure to read.
     pub fn last_succeeded(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.shared.database.read(|db| {
+        // Looked at first: what is written meanwhile is found below.
+        let succeeded = |run: &&SyncRun| run.outcome == RunOutcome::Succeeded && run.phase != CATEGORIES;
+        let kept =
+            self.shared.unwritten_ends.lock().iter().filter(succeeded).filter_map(|run| run.ended).max();
+        let written: Option<Timestamp> = self.shared.database.read(|db| {
             // Of those that were to end with the categories there is no other phase to be reached.
             let sql = "SELECT ended FROM sync_run WHERE outcome = 'succeeded' AND phase <> 'categories'
                        ORDER BY id DESC LIMIT 1";
@@ -291,7 +313,8 @@ impl Store {
             let mut rows = statement.query([]).during("look up the last run that succeeded")?;
             let row = rows.next().during("look up the last run that succeeded")?;
             row.map(|row| row.time_if_any(0)).transpose().map(Option::flatten)
-        })
+        })?;
+        Ok(written.max(kept))
     }
 
     /// The newest runs, newest first.
@@ -299,11 +322,19 @@ impl Store {
     /// # Errors
     /// A failure to read.
     pub fn sync_history(&self, limit: u32) -> Result<Vec<SyncRun>, StoreError> {
-        self.shared.database.read(|db| {
+        // Looked at first: what is written meanwhile is found below.
+        let kept = self.shared.unwritten_ends.lock().clone();
+        let mut runs: Vec<SyncRun> = self.shared.database.read(|db| {
             let sql = format!("SELECT {COLUMNS} FROM sync_run ORDER BY id DESC LIMIT ?1");
             let mut statement = db.prepare_cached(&sql).during("list the runs")?;
             let mut rows = statement.query([limit.min(MOST_RUNS)]).during("list the runs")?;
             gathered(&mut rows, run)
-        })
+        })?;
+        for run in &mut runs {
+            if let Some(end) = kept.iter().find(|end| end.id == run.id) {
+                run.clone_from(end);
+            }
+        }
+        Ok(runs)
     }
 }

@@ -348,9 +348,9 @@ impl Store {
     /// Changes the upstream's settings; durable when it returns. Another upstream begins from the start:
     /// what was fetched stays, how far synchronization was is forgotten. Another mode puts the decisions
     /// of the present one aside and brings back those that were made in the other, with the computers'
-    /// places in groups that the other mode does not have; without any, the present ones stay. Another proxy, password for
-    /// it, file of certificates or place of files lets files that did not come be tried in the next run. Lifting replica mode and restoring it leaves all
-    /// decisions where they are; the upstream's are asked for anew.
+    /// places in groups that the other mode does not have; without any, the present ones stay. Lifting replica mode and
+    /// restoring it leaves all decisions where they are; the upstream's are asked for anew. Another proxy, password for it,
+    /// file of certificates or place of files lets files that did not come be tried in the next run.
     ///
     /// Answers how many computers are in no group any more, since the other mode does not have theirs: they are put back
     /// when such groups are there again within 90 days, or at any time where they name their groups themselves.

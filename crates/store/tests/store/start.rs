@@ -211,6 +211,29 @@ fn runs_that_never_ended_get_a_code_and_so_do_those_that_an_earlier_version_clos
 }
 
 #[test]
+fn an_end_that_cannot_be_written_is_told_from_memory_until_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let id = store.begin_sync_run("schedule", "http://127.0.0.1:1", at(0)).unwrap();
+    let db = Connection::open(dir.path().join("sluicegate.db")).unwrap();
+    db.execute_batch(
+        "CREATE TRIGGER no_room BEFORE UPDATE ON sync_run BEGIN SELECT RAISE(ABORT, 'no room'); END",
+    )
+    .unwrap();
+    let mut end = SyncRun::begun(id, "schedule".to_owned(), "http://127.0.0.1:1".to_owned(), at(0));
+    (end.ended, end.outcome) = (Some(at(7)), RunOutcome::Succeeded);
+    store.end_sync_run(&end).unwrap_err();
+    store.end_sync_run(&end).unwrap_err();
+    assert_eq!(store.sync_history(5).unwrap(), [end.clone()]);
+    assert_eq!(store.last_succeeded().unwrap(), Some(at(7)));
+    db.execute_batch("DROP TRIGGER no_room").unwrap();
+    store.end_sync_run(&end).unwrap();
+    drop(db);
+    drop(store);
+    assert_eq!(open(dir.path()).sync_history(5).unwrap(), [end], "it is written");
+}
+
+#[test]
 fn what_an_earlier_version_left_approved_of_a_withdrawn_update_is_withdrawn_at_the_start() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path()).by(Actor::administrator("ada", ""));

@@ -61,7 +61,8 @@ impl Run {
     }
 
     /// Fetches the revisions that serve at the upstream while it holds newer ones back, those that cleanup removed here, and
-    /// newer ones of updates that are here, which the filter may leave out by now. Lists name only the newest of an update, and whoever asks for another gets it all the same (observed).
+    /// newer ones of updates that are here, which the filter may leave out by now. Lists name only the newest of an update,
+    /// and whoever asks for another gets it all the same (observed).
     async fn fetch_served(&mut self, news: &Arc<DeploymentNews>) -> Result<(), SyncError> {
         let mut asked = HashSet::new();
         loop {

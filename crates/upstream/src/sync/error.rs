@@ -24,10 +24,12 @@ pub enum SyncError {
         "the server was stopped while it was under way; what it had stored is kept, and the next one goes on from there"
     )]
     ServerStops,
-    /// The server ended without having been asked to; noted at its next start.
+    /// Its end is not in the history at the next start: the server ended without having been asked to, or could not write
+    /// how the run ended.
     #[error(
-        "the server ended while it was under way, without having been stopped (killed, a crash, no power); what it had \
-         stored is kept, and the next one goes on from there"
+        "nothing was written of its end: the server ended while it was under way, without having been stopped (killed, a \
+         crash, no power), or could not write how it ended (a full disk; the log has it then); what it had stored is kept, \
+         and the next one goes on from there"
     )]
     ServerEnded,
     /// The upstream or the mode was changed while the run was under way.

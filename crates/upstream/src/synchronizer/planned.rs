@@ -2,8 +2,9 @@
 //! written down.
 
 use super::Synchronizer;
+use super::ending::Ending;
 use crate::sync::{Progress, SyncError};
-use crate::timetable::{may_be_drawn, run_soon, seconds_between};
+use crate::timetable::{may_be_drawn, seconds_between};
 use sluicegate_policy::hierarchy::Schedule;
 use sluicegate_store::StoreError;
 use sluicegate_store::hierarchy::{RunOutcome, SyncRun};
@@ -23,6 +24,10 @@ impl Synchronizer {
         let first = known.is_none();
         let before = *known;
         let looked = tokio::task::spawn_blocking(move || {
+            if inner.write_ends() {
+                // What follows from an end, as an alert, could not be written either.
+                (inner.options.around.changed)();
+            }
             let settings = inner.store.upstream_settings();
             let now = inner.options.around.now();
             let schedule = if settings.source.is_some() { settings.schedule } else { Schedule::Manual };
@@ -53,7 +58,7 @@ impl Synchronizer {
                 wait
             }
             Ok(Err(error)) => {
-                tracing::error!(%error, "the schedule of synchronization cannot be read");
+                tracing::error!(%error, "looking at the schedule of synchronization failed; it is tried again");
                 LOOK
             }
             Err(error) => {
@@ -85,10 +90,7 @@ impl Synchronizer {
             record.outcome = RunOutcome::Failed;
             record.error_code = Some(error.code().to_owned());
             record.error_text = Some(error.to_string());
-            inner.store.write_sync_run(&record)?;
-            if error.is_transient() {
-                run_soon(&inner.store, now)?;
-            }
+            inner.end(Ending { record: record.clone(), at: now, soon: error.is_transient() });
             inner.progress.update(|p| {
                 *p = Progress {
                     run: Some(id),

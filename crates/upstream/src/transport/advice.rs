@@ -83,6 +83,13 @@ impl TransportError {
                 "ask whoever runs the proxy to let this server reach that address".to_owned()
             }
             Failure::Certificate(rejected) => rejected.advice(self.host()),
+            // One alert for whatever the other side could not agree on; it does not say which (RFC 8446 6.2).
+            Failure::Tls { reason } if reason.contains("HandshakeFailure") => format!(
+                "{} accepted nothing of what this server offers, and does not say why: it may allow neither TLS 1.2 with \
+                 ECDHE nor 1.3, want a certificate of its clients (in IIS: SSL Settings, Client certificates: Ignore), or \
+                 have a certificate whose key is none of RSA, P-256 and P-384, such as one on the curve P-521",
+                self.host()
+            ),
             Failure::Tls { .. } => {
                 "check that the port speaks TLS (8531 and 443 are usual), and that the server allows TLS 1.2 or 1.3 and \
                  wants no certificate of its clients"

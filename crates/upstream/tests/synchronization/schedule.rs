@@ -67,6 +67,40 @@ async fn a_run_begins_by_itself_when_its_time_has_come_and_the_drawn_time_outliv
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_could_not_be_written_is_told_and_written_later_with_what_follows_from_it() {
+    let upstream = parent(3).await;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    follow(&store, &upstream, |s| s.schedule = "1@03:00".parse().unwrap());
+    let synchronizer = starting(&store, &Arc::new(Mutex::new(now())), 0);
+    until("a time is drawn", || next(&store).is_some()).await;
+    let drawn = next(&store).unwrap();
+    let db = rusqlite::Connection::open(dir.path().join("sluicegate.db")).unwrap();
+    db.execute_batch(
+        "CREATE TRIGGER no_room BEFORE UPDATE ON sync_run WHEN NEW.outcome <> 'running'
+         BEGIN SELECT RAISE(ABORT, 'no room'); END",
+    )
+    .unwrap();
+    upstream.state.lock().trouble = (0..10_000).map(|call| (call, Trouble::Cut)).collect();
+    synchronizer.request_run("test").await.unwrap();
+    synchronizer.wait().await;
+    let told = store.sync_history(1).unwrap().remove(0);
+    assert_eq!(told.outcome, RunOutcome::Failed, "told from memory: {told:?}");
+    assert!(!synchronizer.ends_are_written());
+    let written = || {
+        db.query_row("SELECT outcome FROM sync_run WHERE id = ?1", [told.id], |row| row.get::<_, String>(0))
+            .unwrap()
+    };
+    assert_eq!((written().as_str(), next(&store)), ("running", Some(drawn)));
+    db.execute_batch("DROP TRIGGER no_room").unwrap();
+    synchronizer.settings_changed();
+    until("the end is written", || synchronizer.ends_are_written()).await;
+    assert_eq!(written(), "failed");
+    assert_eq!(store.sync_history(1).unwrap(), [told], "and it says the same");
+    assert_eq!(next(&store), Some(now().plus_seconds(600)), "tried again soon");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_time_that_passed_while_the_server_was_off_is_caught_up_at_start() {
     let upstream = parent(3).await;
     let dir = tempfile::tempdir().unwrap();

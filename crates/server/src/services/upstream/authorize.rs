@@ -60,8 +60,9 @@ pub(super) async fn get_authorization_cookie(
     }
     let contact = DownstreamContact { id: account, name: name.clone(), at: caller.now, synced: false };
     if !app.store.downstream_allowed(account, &name) {
-        return Err(Failure::DownstreamRefused { account, name });
+        return Err(refused(app, account, name, caller.now));
     }
+    app.refused.lock().forget(account);
     in_store(app, move |store| store.record_downstream(contact)).await?;
     let pass = Pass {
         expires: caller.now.plus_seconds(LIFETIME_SECONDS),
@@ -109,7 +110,7 @@ pub(super) fn get_cookie(
     let data = data.ok_or_else(|| Failure::Authorization("it has no CookieData".into()))?;
     let pass = pass::open(&app.cookie_key, PassKind::Authorization, &data.0, app.server_id, caller.now)
         .map_err(|error| Failure::Authorization(error.to_string()))?;
-    let pass = allowed(app, pass)?;
+    let pass = allowed(app, pass, caller.now)?;
     tracing::info!(
         server = %pass.account,
         name = pass.name,
@@ -143,15 +144,21 @@ pub(super) fn open(app: &App, cookie: Option<&WireCookie>, now: Timestamp) -> Re
         CookieError::NotOurs(_) => Failure::Cookie(error),
         CookieError::Expired(_) | CookieError::OtherServer(_) => Failure::StalePass(error),
     })?;
-    allowed(app, pass)
+    allowed(app, pass, now)
 }
 
 /// The list of allowed servers holds for every call: who is taken off it is refused in the middle of a synchronization.
-fn allowed(app: &App, pass: Pass) -> Result<Pass, Failure> {
+fn allowed(app: &App, pass: Pass, now: Timestamp) -> Result<Pass, Failure> {
     match app.store.downstream_allowed(pass.account, &pass.name) {
         true => Ok(pass),
-        false => Err(Failure::DownstreamRefused { account: pass.account, name: pass.name }),
+        false => Err(refused(app, pass.account, pass.name, now)),
     }
+}
+
+/// Takes note of it, so that whoever looks after the list sees who is kept out.
+fn refused(app: &App, account: Guid, name: String, now: Timestamp) -> Failure {
+    app.refused.lock().note(account, &name, now);
+    Failure::DownstreamRefused { account, name }
 }
 
 fn sealed(app: &App, kind: PassKind, pass: &Pass) -> Result<Vec<u8>, Failure> {
