@@ -25,6 +25,8 @@ async fn ended_meanwhile(
     end: impl FnOnce(&Synchronizer, &Mutex<Timestamp>),
 ) -> Progress {
     upstream.state.lock().trouble_with = Some(("DownloadFiles", Trouble::Hang));
+    // What an earlier run asked for is not what this one asks.
+    upstream.calls();
     let time = Arc::new(Mutex::new(now()));
     let clock = Arc::clone(&time);
     let mut around = surroundings();
