@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// How often it is looked while something goes through such lists, which may touch all of one in tens of milliseconds.
-const OFTEN: Duration = Duration::from_millis(20);
+const OFTEN: Duration = Duration::from_millis(5);
 
 /// How often otherwise; also while little lies there, since a list of hundreds of megabytes can come at once.
 const EVERY: Duration = Duration::from_millis(100);
