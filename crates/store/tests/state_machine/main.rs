@@ -347,7 +347,8 @@ fn run(dir: &Path, bytes: &[[u8; 4]]) {
             .collect();
     for (n, bytes) in bytes.iter().enumerate() {
         let step = Step::read(*bytes);
-        model.now += if let Step::Cleanup { days, .. } = step { days * DAY } else { 1 };
+        // No two steps are of one moment: a decision is said to be later than the one that it replaces.
+        model.now += if let Step::Cleanup { days, .. } = step { (days * DAY).max(1) } else { 1 };
         let before = model.clone();
         let allowed = model.take(&step);
         let (anchor, decisions) = (store.anchor(), store.decisions());
